@@ -1,0 +1,33 @@
+"""Errors that a user can cause.
+
+Each carries one message fit to be shown as it is, on a page or as one line on stderr: what was wrong, in which field or
+file, and what to do. Anything that is not a ``UserError`` is a bug of ours.
+"""
+
+
+class UserError(Exception):
+    """Something the user can mend. ``str(error)`` is the whole message, without a trailing newline."""
+
+
+class ConfigError(UserError):
+    """A field of a configuration is out of its range.
+
+    Attributes:
+        field: the name of the field as it stands in the dataclass, e.g. ``"depth"``.
+    """
+
+    def __init__(self, field: str, message: str):
+        super().__init__(f"{field}: {message}")
+        self.field = field
+
+
+class DataError(UserError):
+    """A data set is missing, short or corrupted; the message names every file concerned."""
+
+
+class CheckpointError(UserError):
+    """A checkpoint cannot be read, or does not fit the net it is to be loaded into."""
+
+
+class RunError(UserError):
+    """A run does not exist, or is not in a state that allows what was asked of it."""
