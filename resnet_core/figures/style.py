@@ -1,0 +1,98 @@
+"""The look of every chart: a net's colour, the lines of training and test error, the layout for a page and a projector.
+
+Two families of the Okabe-Ito palette (Okabe and Ito, "Color Universal Design", 2008) that viewers with any common form of colour
+blindness tell apart: vermillion for plain nets, blue for residual ones. Deeper nets are darker in both. Shortcuts B and C carry symbols, as hue
+says plain or residual and dashes say training or test (Figure 6 of He et al. 2016: training error dashed, test error bold).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from resnet_core.config import MAX_DEPTH, MIN_DEPTH, ModelConfig
+
+#: The page's background in both themes; every colour of a net has a contrast of at least 3:1 against it (WCAG 2.1, 1.4.11).
+BACKGROUNDS = {False: "#ffffff", True: "#0e1117"}
+TEXT = {False: "#1f2430", True: "#f2f4f8"}
+GRID = {False: "#e3e6eb", True: "#2b313c"}
+MUTED = {False: "#5b6472", True: "#a6afbd"}
+
+#: From the shallowest net to the deepest: the ends and the middle of each family, for a light and a dark background.
+_RAMPS = {
+    ("plain", False): ("#e6701c", "#c85200", "#642400"),
+    ("residual", False): ("#3f9be0", "#0072b2", "#00305c"),
+    ("plain", True): ("#ffc48f", "#f5873a", "#c04f00"),
+    ("residual", True): ("#b5defa", "#56aeea", "#1976bd"),
+}
+#: Where a depth lies on its ramp (0 to 1). The paper's nets are spread wider than their logarithms would, so that 20 and 56 differ at a glance.
+_PLACES = ((MIN_DEPTH, 0.0), (20, 0.1), (32, 0.32), (44, 0.5), (56, 0.66), (110, 0.83), (MAX_DEPTH, 1.0))
+
+#: Figure 6 of the paper: training error dashed (and thin), test error bold. Used as ``line={**TRAIN_LINE, "color": ...}``.
+TRAIN_LINE: dict[str, Any] = {"dash": "5px,3px", "width": 1.6}
+TEST_LINE: dict[str, Any] = {"dash": "solid", "width": 3.4}
+
+#: Plain nets and option A have no symbol; B and C do.
+_SYMBOLS = {"none": None, "A": None, "B": "square", "C": "diamond"}
+
+
+def rgb(color: str) -> tuple[int, int, int]:
+    """``"#d55e00"`` -> (213, 94, 0)."""
+    return int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16)
+
+
+def rgba(color: str, alpha: float) -> str:
+    """The colour with an opacity from 0 to 1, as CSS: for bands, and for raw curves behind smoothed ones."""
+    red, green, blue = rgb(color)
+    return f"rgba({red},{green},{blue},{alpha:g})"
+
+
+def place_on_ramp(depth: int) -> float:
+    """Where a depth lies between the shallowest (0) and the deepest net (1): linear in log(depth) between the paper's depths."""
+    for (low, start), (high, end) in zip(_PLACES, _PLACES[1:], strict=False):
+        if depth <= high:
+            return start + (end - start) * math.log(depth / low) / math.log(high / low)
+    return 1.0
+
+
+def net_color(model: ModelConfig, dark: bool = False) -> str:
+    """The colour of a net as ``"#rrggbb"``: plain is vermillion, residual is blue, darker with depth.
+
+    Args:
+        model: the net; only its depth and whether it is plain decide (see ``net_symbol`` for the shortcut).
+        dark: for a dark background: lighter as a whole, in the same order.
+    """
+    light, middle, deep = (rgb(c) for c in _RAMPS["plain" if model.is_plain else "residual", dark])
+    place = place_on_ramp(model.depth) * 2
+    start, end, part = (light, middle, place) if place <= 1 else (middle, deep, place - 1)
+    return "#" + "".join(f"{round(a + (b - a) * part):02x}" for a, b in zip(start, end, strict=True))
+
+
+def net_symbol(model: ModelConfig) -> str | None:
+    """The plotly marker symbol that tells option B (square) and C (diamond) from A and plain (None: a bare line)."""
+    return _SYMBOLS[model.shortcut]
+
+
+def layout(dark: bool = False, font_size: int = 15) -> dict[str, Any]:
+    """The plotly layout that all charts share: ``figure.update_layout(**layout(dark))``. Sizes are for a projector."""
+    axis = {
+        "gridcolor": GRID[dark],
+        "linecolor": MUTED[dark],
+        "zerolinecolor": GRID[dark],
+        "tickcolor": MUTED[dark],
+        "ticks": "outside",
+        "showline": True,
+        "automargin": True,
+        "title": {"standoff": 8},
+    }
+    return {
+        "template": "none",
+        "paper_bgcolor": BACKGROUNDS[dark],
+        "plot_bgcolor": BACKGROUNDS[dark],
+        "font": {"family": "Source Sans Pro, Source Sans 3, Helvetica, Arial, sans-serif", "size": font_size, "color": TEXT[dark]},
+        "margin": {"l": 64, "r": 16, "t": 16, "b": 56},
+        "hoverlabel": {"font": {"size": font_size - 1}, "namelength": -1},
+        "legend": {"bgcolor": rgba(BACKGROUNDS[dark], 0.8), "itemwidth": 40},
+        "xaxis": axis,
+        "yaxis": dict(axis),
+    }
