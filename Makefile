@@ -1,0 +1,68 @@
+# make app     the app, on http://localhost:8501    (PORT=8600 for another port, ARGS="..." for other options of streamlit run)
+# make test    the style check and all tests        (ARGS="-k data" for some of them)
+# make bench   images per second, ours and the usual way, interleaved    (ARGS="..." for its options)
+# make setup   only what the app needs, into .venv
+# make clean   caches and half-made files; runs/ and .venv stay
+#
+# Everything is installed into .venv, once for each content of the requirements files.
+# PYTHON=python3.12 chooses the Python (3.11 or newer) that .venv is made with.
+
+PYTHON ?= python3
+PORT ?= 8501
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+# The stamps carry the content's checksum in their names: a changed file, and nothing else, installs again.
+APP_STAMP := $(VENV)/.app-$(shell cat requirements.txt | cksum | tr -s ' \t' '--')
+DEV_STAMP := $(VENV)/.dev-$(shell cat requirements.txt requirements-dev.txt | cksum | tr -s ' \t' '--')
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.PHONY: help app test lint bench setup browser clean
+
+help:
+	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
+
+app: $(APP_STAMP)
+	$(BIN)/streamlit run app.py --server.port $(PORT) $(ARGS)
+
+test: lint browser
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(DEV_STAMP)
+	$(BIN)/ruff check .
+
+bench: $(APP_STAMP)
+	$(BIN)/python -m resnet_core bench $(ARGS)
+
+setup: $(APP_STAMP)
+
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "ResNet Lab needs Python 3.11 or newer as '$(PYTHON)'; name another with make PYTHON=python3.12." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+	  { echo "Python cannot make a virtual environment; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+
+$(APP_STAMP): | $(BIN)/pip
+	@echo "Installing requirements.txt into $(VENV) (once; PyTorch for Linux comes with CUDA and takes about 6 GB)."
+	$(PIP) install -r requirements.txt
+	@rm -f $(VENV)/.app-*
+	@touch $@
+
+$(DEV_STAMP): | $(APP_STAMP)
+	$(PIP) install -r requirements-dev.txt
+	@rm -f $(VENV)/.dev-*
+	@touch $@
+
+# The browser tests drive a Chromium (or Chrome) of the system.
+browser: $(DEV_STAMP)
+	@if $(BIN)/python -m tests.chromium >/dev/null 2>&1; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "Installing Chromium for the browser tests."; \
+	  apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends chromium; \
+	fi
+	@$(BIN)/python -m tests.chromium
+
+clean:
+	rm -rf .pytest_cache .ruff_cache build *.egg-info
+	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -1,0 +1,35 @@
+"""What all tests share: no test sees or touches the developer's own runs, data or settings."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests import chromium
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path, monkeypatch):
+    """Every test has its own run folder, and no data set but the embedded sample."""
+    for name in [name for name in os.environ if name.startswith("RESNET_LAB_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("RESNET_LAB_HOME", str(tmp_path / "runs"))
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The project's folder."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def chromium_path() -> str:
+    """The system's Chromium; the test fails, rather than being skipped, where there is none."""
+    path = chromium.find()
+    if path is None:
+        pytest.fail(chromium.MISSING)
+    return path
