@@ -1,0 +1,105 @@
+"""Starting workers: which device's queue a run joins, and one slot a worker.
+
+A slot is the file ``home/.slots/<pool>-<k>.lock``. Its ``flock`` is taken by whoever starts the worker and handed down with the
+open file, so it passes from one process to the other without a moment in which a second worker could be started; the kernel
+releases it when the worker dies.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import resnet_core
+from resnet_core.errors import RunError
+from resnet_core.runs import files
+
+#: A worker that died before it had taken a run from the queue is started again after this many seconds, not at once.
+RETRY_SECONDS = 30.0
+MAX_SLOTS = 16
+_LOG_LIMIT = 1_000_000
+
+
+def pool_of(device: str) -> str:
+    """The pool (queue and slots) for a recipe's ``device``: itself; for ``auto``, the one that ``auto`` will most likely become.
+
+    Decided without importing torch: ``cuda`` where an NVIDIA device node is there and not hidden by CUDA_VISIBLE_DEVICES, ``mps`` on a
+    Mac with Apple's processor, else ``cpu``. Should torch find otherwise, the run is still trained (on what torch finds), only from this
+    pool's slot. It is stored with the run, so that all processes agree.
+    """
+    if device != "auto":
+        return device
+    if Path("/dev/nvidia0").exists() and os.environ.get("CUDA_VISIBLE_DEVICES", "all") not in ("", "-1"):
+        return "cuda"
+    if sys.platform == "darwin" and platform.machine() == "arm64":
+        return "mps"
+    return "cpu"
+
+
+def slots() -> int:
+    """Trainings at once per device: ``RESNET_LAB_SLOTS``, 1 by default; 0 starts none, so that runs stay in the queue."""
+    text = os.environ.get("RESNET_LAB_SLOTS", "").strip() or "1"
+    if not text.isdecimal() or int(text) > MAX_SLOTS:
+        raise RunError(f"RESNET_LAB_SLOTS: {text!r} is not a whole number from 0 to {MAX_SLOTS}.")
+    return int(text)
+
+
+def slot_path(home: Path, slot: str) -> Path:
+    return home / ".slots" / f"{slot}.lock"
+
+
+def fill(home: Path, pool: str, waiting: int) -> str:
+    """Starts workers in the free slots of a pool, at most one for each waiting run. The caller holds the home lock.
+
+    Returns:
+        Why the runs are not being trained, if the last worker of a slot died before it took one; else an empty text.
+    """
+    (home / ".slots").mkdir(exist_ok=True)
+    problem = ""
+    for k in range(slots()):
+        if waiting <= 0:
+            break
+        path = slot_path(home, f"{pool}-{k}")
+        lock = files.acquire(path)
+        if lock is None:
+            continue
+        try:
+            # Something stands in the slot's file from the start of its worker until that has got as far as its queue.
+            status = os.fstat(lock)
+            launched = status.st_mtime if status.st_size else 0.0
+            if launched:
+                problem = f"The worker process ended before it began; its log is {path.with_suffix('.log')}."
+            if time.time() - launched >= RETRY_SECONDS:
+                _start(home, f"{pool}-{k}", lock)
+                waiting -= 1
+        finally:
+            os.close(lock)  # our copy only: the worker keeps its own, and with it the lock
+    return problem
+
+
+def settled(lock: int) -> None:
+    """Says of the slot that its worker has got as far as its queue."""
+    os.ftruncate(lock, 0)
+
+
+def _start(home: Path, slot: str, lock: int) -> None:
+    log_path = slot_path(home, slot).with_suffix(".log")
+    if log_path.exists() and log_path.stat().st_size > _LOG_LIMIT:
+        os.replace(log_path, log_path.with_suffix(".old.log"))
+    root = str(Path(resnet_core.__file__).resolve().parents[1])
+    environment = dict(os.environ)
+    environment["PYTHONPATH"] = os.pathsep.join(p for p in (root, environment.get("PYTHONPATH")) if p)
+    command = [sys.executable, "-m", "resnet_core.runs.worker", "--home", str(home), "--slot", slot, "--slot-fd", str(lock)]
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, b"starting\n", 0)
+    with open(log_path, "ab") as log:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=(lock,), start_new_session=True, cwd=root, env=environment
+        )
+    # Its end is waited for, so that it does not stay as a zombie while this process lives.
+    threading.Thread(target=process.wait, daemon=True).start()

@@ -1,0 +1,305 @@
+"""The run store and its queue.
+
+The queue is no file of its own: it is the set of runs whose state is ``queued``, in the order of their tickets. A ticket is one
+more than the highest that any run has, handed out under the home lock; every change of a state.json happens under that lock,
+so nothing can disagree. Reading takes no lock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import os
+import platform
+import shutil
+import time
+import unicodedata
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from resnet_core.config import RunConfig
+from resnet_core.errors import RunError
+from resnet_core.runs import files, launch
+from resnet_core.runs.run import RESUMABLE, BrokenRun, Run, read_state, run_folders
+
+MAX_NAME = 80
+#: Of several runs of one configuration, the one to offer: the one with the most to show.
+_PREFERENCE = ("finished", "running", "queued", "stopped", "interrupted", "diverged", "failed")
+
+
+class RunStore:
+    """All runs of a home folder. Cheap to make; any number of them, in any number of processes, can be used at once.
+
+    Args:
+        home: see ``resnet_core.runs.home``. It is made when the first run is submitted.
+
+    Every method raises RunError when a run does not exist, is not in a state that allows it, or the home cannot be written.
+    """
+
+    def __init__(self, home: Path | str | None = None):
+        self.home = files.home(home)
+
+    # -- looking ------------------------------------------------------------------------------------------------------
+
+    def runs(self) -> list[Run]:
+        """The readable runs, oldest first."""
+        return self._scan()[0]
+
+    def broken(self) -> list[tuple[Path, str]]:
+        """The folders that should be runs and cannot be read, each with the reason. ``delete`` takes their names too."""
+        return self._scan()[1]
+
+    def queue(self) -> list[Run]:
+        """The queued runs of all devices, in the order in which they will be trained."""
+        return [run for _, run in sorted(self._queued(), key=lambda pair: pair[0]["ticket"])]
+
+    def get(self, id_or_name: str) -> Run:
+        """The run with that id; else the one with that name; else the one whose id begins so."""
+        text = str(id_or_name).strip()
+        runs = self.runs()
+        matches = [r for r in runs if r.id == text] or [r for r in runs if r.name == text]
+        matches = matches or [r for r in runs if text and r.id.startswith(text)]
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            raise RunError(f"{text!r} means several runs: {_listed(r.id for r in matches)}. Give the whole id of one.")
+        for path, reason in self.broken():
+            if path.name == text:
+                raise RunError(f"Run {text} is broken: {reason}. Its folder is {path}; mend it, or delete the run.")
+        known = f"There are {_listed(r.id for r in runs)}." if runs else "There are no runs yet."
+        raise RunError(f"No run has the id or name {text!r} in {self.home}. {known}")
+
+    def find(self, config: RunConfig) -> Run | None:
+        """A run of exactly this configuration; of several, the one with the most to show (finished first, newest first)."""
+        fingerprint = config.fingerprint
+        same = [run for run in reversed(self.runs()) if run.config.fingerprint == fingerprint]
+        if len(same) < 2:
+            return same[0] if same else None
+        return min(same, key=lambda run: _PREFERENCE.index(run.state().state))
+
+    # -- changing -----------------------------------------------------------------------------------------------------
+
+    def submit(
+        self, config: RunConfig, name: str | None = None, data_dir: Path | str | None = None, again: bool = False
+    ) -> tuple[Run, bool]:
+        """Queues a training, and starts a worker if one is needed.
+
+        Args:
+            name: for people; that of the net by default.
+            data_dir: where CIFAR-10 lies; found as in ``resnet_core.data.resolve_data_dir`` by default.
+            again: train it although a run of this configuration exists.
+
+        Returns:
+            The run, and True; or the run that exists already, untouched, and False.
+
+        Raises:
+            DataError: the data set is not there.
+            RunError: the name is not valid, or the home cannot be written.
+        """
+        name = config.model.name if name is None else _valid_name(name)
+        found = None if again else self.find(config)
+        if found is not None:
+            return found, False
+        from resnet_core import data
+
+        data.check(config.data, data_dir)
+        resolved = data.resolve_data_dir(data_dir) if config.data.dataset != "sample" else None
+        with self._locked():
+            found = None if again else self.find(config)  # two viewers may have clicked at once
+            if found is not None:
+                return found, False
+            run = self._create(config, name, resolved and Path(resolved).absolute())
+        self.ensure_workers()
+        return run, True
+
+    def stop(self, id_or_name: str) -> None:
+        """Takes a queued run out of the queue; asks the worker of a running one to save a checkpoint and stop."""
+        run = self.get(id_or_name)
+        with self._locked():
+            state = run.state().state
+            if state == "queued":
+                self.change(run, state="stopped", ended=files.now(), message="It was taken out of the queue.")
+            elif state == "running":
+                (run.path / "stop").touch()
+            else:
+                raise RunError(f"Run {run.id} is {state}; only a queued or running one can be stopped.")
+
+    def resume(self, id_or_name: str) -> None:
+        """Queues a stopped, interrupted or failed run again; it goes on from its last checkpoint."""
+        run = self.get(id_or_name)
+        status = run.state()
+        if status.state in RESUMABLE:
+            from resnet_core import data
+
+            data.check(run.config.data, self.data_dir(run))
+        with self._locked():
+            status = run.state()
+            if status.state == "diverged":
+                raise RunError(
+                    f"Run {run.id} diverged and would do so again: the same configuration sees the same batches. "
+                    "Train it with a lower learning rate, with a warm-up, or with another seed."
+                )
+            if status.state not in RESUMABLE:
+                raise RunError(f"Run {run.id} is {status.state}; only a {', '.join(RESUMABLE[:-1])} or {RESUMABLE[-1]} one can be resumed.")
+            (run.path / "stop").unlink(missing_ok=True)
+            self.change(run, state="queued", ticket=self._next_ticket(), message="", iteration=status.iteration, ended=None)
+        self.ensure_workers()
+
+    def delete(self, id_or_name: str, timeout: float = 30.0) -> None:
+        """Removes a run and its folder. One that is running is stopped first; the worker has ``timeout`` seconds for that."""
+        with contextlib.suppress(RunError):
+            id_or_name = self.get(id_or_name).id
+        path = self.home / str(id_or_name)
+        if path not in run_folders(self.home):
+            self.get(id_or_name)  # raises, with the reason
+            return
+        end = time.monotonic() + timeout
+        while True:
+            with self._locked():
+                if not path.is_dir():
+                    return  # somebody else has deleted it
+                if not files.is_held(path / "lock"):
+                    hidden = self.home / f".deleted-{path.name}-{uuid.uuid4().hex[:8]}"
+                    os.rename(path, hidden)
+                    break
+                (path / "stop").touch()
+            if time.monotonic() >= end:
+                raise RunError(
+                    f"Run {path.name} is being trained, and its worker has not stopped within {timeout:g} s (it does after the iteration "
+                    "it is at). It has been asked to; delete the run when it is stopped."
+                )
+            time.sleep(0.1)
+        with files.explained(hidden):
+            shutil.rmtree(hidden)
+
+    def rename(self, id_or_name: str, name: str) -> None:
+        """Gives a run another name for people, of 1 to 80 printable characters. Its id stays."""
+        name = _valid_name(name)
+        run = self.get(id_or_name)
+        with self._locked():
+            files.write_json(run.path / "meta.json", {"name": name})
+
+    def ensure_workers(self) -> None:
+        """Starts a worker for each device that has queued runs and a free slot. Does nothing where all is well; call it often."""
+        if not self._queued():
+            return
+        with self._locked():
+            waiting: dict[str, list[Run]] = {}
+            for values, run in self._queued():
+                waiting.setdefault(values["pool"], []).append(run)
+            for pool, runs in waiting.items():
+                problem = launch.fill(self.home, pool, len(runs))
+                for run in runs if problem else []:
+                    if read_state(run.path).get("message") != problem:
+                        self.change(run, message=problem)
+
+    # -- for the worker -----------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        with files.locked(self.home), files.explained(self.home):
+            yield
+
+    def change(self, run: Run, **changes: Any) -> None:
+        """Replaces the given values in state.json. The caller holds the home lock."""
+        files.write_json(run.path / "state.json", {**read_state(run.path), **changes})
+
+    def next_queued(self, pool: str) -> Run | None:
+        """The first run in the queue of a pool. The caller holds the home lock."""
+        mine = [(values["ticket"], run.id, run) for values, run in self._queued() if values["pool"] == pool]
+        return min(mine)[2] if mine else None
+
+    def data_dir(self, run: Run) -> Path | None:
+        """The data folder the run was submitted with; None (so that it is looked for anew) if that is gone."""
+        return run.data_dir if run.data_dir and run.data_dir.is_dir() else None
+
+    # -- inside -------------------------------------------------------------------------------------------------------
+
+    def _scan(self) -> tuple[list[Run], list[tuple[Path, str]]]:
+        runs, broken = [], []
+        with files.explained(self.home):
+            folders = run_folders(self.home)
+        for folder in folders:
+            try:
+                run = Run(folder)
+                read_state(folder)
+                runs.append(run)
+            except BrokenRun as error:
+                if folder.is_dir():  # else it has been deleted while we looked
+                    broken.append((folder, str(error)))
+        return sorted(runs, key=lambda run: (run.created, run.id)), broken
+
+    def _queued(self) -> list[tuple[dict[str, Any], Run]]:
+        found = []
+        for run in self.runs():
+            with contextlib.suppress(BrokenRun):
+                values = read_state(run.path)
+                if values["state"] == "queued":
+                    found.append((values, run))
+        return found
+
+    def _next_ticket(self) -> int:
+        tickets = [0]
+        for folder in run_folders(self.home):
+            with contextlib.suppress(BrokenRun):
+                tickets.append(read_state(folder)["ticket"])
+        return max(tickets) + 1
+
+    def _create(self, config: RunConfig, name: str, data_dir: Path | None) -> Run:
+        """Makes the folder under a hidden name and gives it its own in one step: there is never half a run. Under the home lock."""
+        for leftover in self.home.glob(".new-*"):  # of a process that was killed right here
+            shutil.rmtree(leftover)
+        recipe, fingerprint = config.recipe, config.fingerprint
+        stem = f"{config.model.name.lower()}-{config.data.dataset}-s{recipe.seed}-{fingerprint[:6]}"
+        run_id, count = stem, 1
+        while (self.home / run_id).exists():
+            count += 1
+            run_id = f"{stem}-{count}"
+        folder = self.home / f".new-{run_id}"
+        folder.mkdir()
+        created = files.now()
+        identity = {
+            "id": run_id,
+            "config": config.to_dict(),
+            "versions": _versions(),
+            "created": created,
+            "data_dir": str(data_dir) if data_dir else None,
+            "fingerprint": fingerprint,
+        }
+        files.write_json(folder / "run.json", identity)
+        files.write_json(folder / "meta.json", {"name": name})
+        state = {"state": "queued", "ticket": self._next_ticket(), "pool": launch.pool_of(recipe.device), "message": "", "iteration": 0}
+        files.write_json(folder / "state.json", state)
+        (folder / "lock").touch()
+        (folder / "records.jsonl").touch()
+        (folder / "checkpoints").mkdir()
+        os.rename(folder, self.home / run_id)
+        files.fsync_folder(self.home)
+        return Run(self.home / run_id)
+
+
+def _listed(names: Iterator[str], most: int = 10) -> str:
+    names = list(names)
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _valid_name(name: str) -> str:
+    text = str(name).strip()
+    if not text:
+        raise RunError("A run's name must not be empty.")
+    if len(text) > MAX_NAME:
+        raise RunError(f"A run's name may have at most {MAX_NAME} characters; this one has {len(text)}.")
+    if any(unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") for c in text):
+        raise RunError("A run's name must not contain control characters or line breaks.")
+    return text
+
+
+def _versions() -> dict[str, str]:
+    """Of what the outcome may depend on; from the package metadata, so that nothing is imported."""
+    found = {"python": platform.python_version()}
+    for package in ("torch", "torchvision", "resnet-lab"):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[package] = importlib.metadata.version(package)
+    return found
