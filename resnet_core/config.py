@@ -178,6 +178,8 @@ class Recipe:
         gamma: the factor of ``step``.
         warmup: ``none``; ``linear`` (from 0 over ``warmup_iterations``); or ``error`` (the 110-layer rule: train at
             ``warmup_learning_rate`` until the training error is below ``warmup_error`` %, then at the schedule's rate).
+        warmup_iterations: length of the ``linear`` warm-up.
+        warmup_learning_rate, warmup_error: of the ``error`` warm-up; the error in percent.
         momentum, weight_decay: of SGD; weight decay is on all parameters, as in the paper's code.
         augmentation: ``standard`` (4 pixels of zero padding, random 32x32 crop, random horizontal flip) or ``none``.
         seed: of the initial weights and the batches.
