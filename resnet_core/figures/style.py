@@ -1,12 +1,14 @@
 """The look of every chart: a net's colour, the lines of training and test error, the layout for a page and a projector.
 
-Two families of the Okabe-Ito palette (Okabe and Ito, "Color Universal Design", 2008) that viewers with any common form of colour
-blindness tell apart: vermillion for plain nets, blue for residual ones. Deeper nets are darker in both. Shortcuts B and C carry symbols, as hue
-says plain or residual and dashes say training or test (Figure 6 of He et al. 2016: training error dashed, test error bold).
+Two families of the Okabe-Ito palette (Okabe and Ito, "Color Universal Design", 2008) that viewers with any common form of
+colour blindness tell apart: vermillion for plain nets, blue for residual ones. Deeper nets are darker in both. Shortcuts B and C
+carry symbols, as hue says plain or residual and dashes say training or test (Figure 6 of He et al. 2016: training error dashed,
+test error bold).
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -25,7 +27,7 @@ _RAMPS = {
     ("plain", True): ("#ffc48f", "#f5873a", "#c04f00"),
     ("residual", True): ("#b5defa", "#56aeea", "#1976bd"),
 }
-#: Where a depth lies on its ramp (0 to 1). The paper's nets are spread wider than their logarithms would, so that 20 and 56 differ at a glance.
+#: Where a depth lies on its ramp (0 to 1). The paper's nets are spread wider than by their logarithms: 20 and 56 must differ at a glance.
 _PLACES = ((MIN_DEPTH, 0.0), (20, 0.1), (32, 0.32), (44, 0.5), (56, 0.66), (110, 0.83), (MAX_DEPTH, 1.0))
 
 #: Figure 6 of the paper: training error dashed (and thin), test error bold. Used as ``line={**TRAIN_LINE, "color": ...}``.
@@ -49,7 +51,7 @@ def rgba(color: str, alpha: float) -> str:
 
 def place_on_ramp(depth: int) -> float:
     """Where a depth lies between the shallowest (0) and the deepest net (1): linear in log(depth) between the paper's depths."""
-    for (low, start), (high, end) in zip(_PLACES, _PLACES[1:], strict=False):
+    for (low, start), (high, end) in itertools.pairwise(_PLACES):
         if depth <= high:
             return start + (end - start) * math.log(depth / low) / math.log(high / low)
     return 1.0

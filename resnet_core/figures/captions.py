@@ -1,0 +1,119 @@
+"""What must stand beside every curve: its name, how many seeds, which data, how much of the paper's schedule, which precision.
+
+Also which runs make one curve: those that differ in nothing but the seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from resnet_core.config import RunConfig
+from resnet_core.figures.series import RunRecords
+from resnet_core.verdict import without_seed
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs drawn as one curve: one run, or several that differ in the seed only."""
+
+    runs: tuple[RunRecords, ...]
+
+    @property
+    def config(self) -> RunConfig:
+        return self.runs[0].config
+
+    @property
+    def seeds(self) -> int:
+        """Different seeds among the runs."""
+        return len({run.config.recipe.seed for run in self.runs})
+
+
+def grouped(runs: Sequence[RunRecords], seeds: str = "separate") -> list[Group]:
+    """The runs as the curves they make, plain nets first, then by shortcut and depth, then in the order given."""
+    groups: dict[Any, list[RunRecords]] = {}
+    for run in runs:
+        groups.setdefault(run.run_id if seeds == "separate" else without_seed(run.config), []).append(run)
+    made = [Group(tuple(members)) for members in groups.values()]
+    order = {"none": 0, "A": 1, "B": 2, "C": 3}
+    return sorted(made, key=lambda g: (order[g.config.model.shortcut], g.config.model.depth, g.config.model.width, g.config.recipe.seed))
+
+
+def fraction_text(fraction: float) -> str:
+    """How much of the paper's schedule, in images seen: ``1/284 of the paper's schedule``, ``the paper's full schedule``."""
+    if abs(fraction - 1) < 0.005:
+        return "the paper's full schedule"
+    if fraction > 1:
+        return f"{fraction:.3g} times the paper's schedule"
+    near = Fraction(fraction).limit_denominator(8) if fraction > 0.1 else Fraction(1, round(1 / fraction))
+    text = f"{near.numerator}/{near.denominator:,}" if abs(near / Fraction(fraction) - 1) < 0.02 else f"1/{1 / fraction:.1f}"
+    return f"{text} of the paper's schedule"
+
+
+def seeds_text(group: Group) -> str:
+    """``seed 0``, ``3 seeds``, ``2 seeds, 3 runs``."""
+    if len(group.runs) == 1:
+        return f"seed {group.config.recipe.seed}"
+    count = f"{group.seeds} seed{'s' if group.seeds > 1 else ''}"
+    return count if group.seeds == len(group.runs) else f"{count}, {len(group.runs)} runs"
+
+
+def precision_text(runs: Sequence[RunRecords]) -> str:
+    """The precision that the runs were trained in; before a run has a plan it is still to be probed."""
+    found = sorted({run.precision or "precision not yet probed" for run in runs})
+    return " and ".join(found)
+
+
+def conditions(group: Group) -> str:
+    """What stands beside a curve: ``1 seed · sample (5,000 images) · 1/284 of the paper's schedule · bf16``."""
+    count = f"{group.seeds} seed{'s' if group.seeds > 1 else ''}"
+    fraction = fraction_text(group.config.recipe.schedule_fraction)
+    return f"{count} · {group.config.data.label} · {fraction} · {precision_text(group.runs)}"
+
+
+def caption(groups: Sequence[Group]) -> str:
+    """The conditions of all curves: once where they are alike, else of each kind with the nets that they hold for."""
+    kinds: dict[str, list[str]] = {}
+    for group in groups:
+        names = kinds.setdefault(conditions(group), [])
+        if group.config.model.name not in names:
+            names.append(group.config.model.name)
+    if len(kinds) == 1:
+        return f"Every curve: {next(iter(kinds))}."
+    return " ".join(f"{', '.join(names)}: {text}." for text, names in kinds.items())
+
+
+_RECIPE_NAMES = {
+    "iterations": "iterations", "batch_size": "batch", "learning_rate": "rate", "schedule": "schedule", "warmup": "warm-up",
+    "momentum": "momentum", "weight_decay": "decay", "augmentation": "augmentation", "precision": "precision", "device": "device",
+    "compile": "compile", "milestones": "milestones", "gamma": "gamma",
+}  # fmt: skip
+
+
+def labels(groups: Sequence[Group]) -> list[str]:
+    """A short name of each curve: the net, and whatever tells it from the others of the chart; all different."""
+    configs = [group.config for group in groups]
+    names = [config.model.name for config in configs]
+    if len({config.data for config in configs}) > 1:
+        names = [f"{name}, {config.data.label}" for name, config in zip(names, configs, strict=True)]
+    for field, word in _RECIPE_NAMES.items():
+        values = [getattr(config.recipe, field) for config in configs]
+        if len(set(values)) > 1:
+            names = [f"{name}, {word} {_plain(value)}" for name, value in zip(names, values, strict=True)]
+    several = len({config.recipe.seed for config in configs}) > 1 or any(len(group.runs) > 1 for group in groups)
+    if several:
+        names = [f"{name}, {seeds_text(group)}" for name, group in zip(names, groups, strict=True)]
+    # The same training twice, or recipes that differ in something rarer: by what the user calls them, else by their ids.
+    called = [f"{name} ({group.runs[0].name})" if names.count(name) > 1 else name for name, group in zip(names, groups, strict=True)]
+    return [
+        f"{name} ({group.runs[0].run_id})" if called.count(label) > 1 else label
+        for name, label, group in zip(names, called, groups, strict=True)
+    ]
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, tuple):
+        return "/".join(f"{v:g}" for v in value)
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}" if isinstance(value, float) else str(value)

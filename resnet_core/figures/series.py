@@ -1,0 +1,199 @@
+"""Records of runs -> arrays that can be drawn: one metric of one run, smoothed, averaged over seeds, decimated. NumPy only."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from resnet_core.config import RunConfig
+
+METRICS = ("error", "loss")
+KINDS = ("training", "test", "validation")
+#: Where a record holds (metric, kind): the record's kind and its field.
+_FIELDS = {
+    ("error", "training"): ("train", "train_error"),
+    ("error", "test"): ("test", "test_error"),
+    ("error", "validation"): ("test", "validation_error"),
+    ("loss", "training"): ("train", "loss"),
+    ("loss", "test"): ("test", "test_loss"),
+    ("loss", "validation"): ("test", "validation_loss"),
+}
+
+
+@dataclass(frozen=True)
+class RunRecords:
+    """A run as plain data, all that a chart or a table needs of it.
+
+    Attributes:
+        run_id, name: of its folder, and as the user named it.
+        config: what was trained.
+        records: its ``train`` and ``test`` records (percent, seconds), in order.
+        state: ``finished``, ``running``, ...
+        precision: as the run's plan decided it (``fp32``, ``bf16``), or None before it began.
+        result: ``train_error`` (mean over the last epoch seen) and ``test_error`` of a run that ended, or None.
+    """
+
+    run_id: str
+    name: str
+    config: RunConfig
+    records: Sequence[dict[str, Any]]
+    state: str = "finished"
+    precision: str | None = None
+    result: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Points:
+    """A curve: float64 arrays of one length N. ``low`` and ``high`` bound the spread over runs, ``raw`` is the curve before smoothing."""
+
+    iteration: np.ndarray
+    seconds: np.ndarray
+    y: np.ndarray
+    raw: np.ndarray | None = field(default=None)
+    low: np.ndarray | None = field(default=None)
+    high: np.ndarray | None = field(default=None)
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def take(self, index: np.ndarray) -> Points:
+        """The points at the indices, all arrays alike."""
+        arrays = {name: getattr(self, name) for name in ("iteration", "seconds", "y", "raw", "low", "high")}
+        return Points(**{name: None if array is None else array[index] for name, array in arrays.items()})
+
+
+def _number(value: Any) -> float:
+    return math.nan if value is None else float(value)
+
+
+def points(records: Iterable[dict[str, Any]], metric: str, kind: str) -> Points:
+    """The records of one run that hold a metric. A value that is not finite (a diverged run's last loss) is a gap, NaN."""
+    record_kind, name = _FIELDS[metric, kind]
+    held = (r for r in records if r["kind"] == record_kind and name in r)
+    rows = [(r["iteration"], _number(r.get("elapsed_seconds")), _number(r[name])) for r in held]
+    array = np.array(rows, dtype=np.float64).reshape(-1, 3)
+    y = array[:, 2]
+    return Points(array[:, 0], array[:, 1], np.where(np.isfinite(y), y, np.nan))
+
+
+def smooth(x: np.ndarray, y: np.ndarray, window: float) -> np.ndarray:
+    """Centred moving mean over all points with ``|x_j - x_i| <= window / 2``; at the ends over those that are there.
+
+    Args:
+        x: (N,) rising, in any unit.
+        y: (N,); NaN is left out of the means, and stays NaN where it stands.
+        window: full width in the unit of ``x``; 0 returns ``y``.
+    """
+    if window <= 0 or len(y) == 0:
+        return y
+    finite = np.isfinite(y)
+    sums = np.concatenate([[0.0], np.cumsum(np.where(finite, y, 0.0))])
+    counts = np.concatenate([[0], np.cumsum(finite)])
+    start = np.searchsorted(x, x - window / 2, side="left")
+    stop = np.searchsorted(x, x + window / 2, side="right")
+    number = counts[stop] - counts[start]
+    mean = (sums[stop] - sums[start]) / np.maximum(number, 1)
+    return np.where(finite, mean, np.nan)
+
+
+def smoothed(curve: Points, window: float) -> Points:
+    """The curve with its moving mean over ``window`` iterations as ``y`` and the raw one as ``raw``; unchanged for a window of 0."""
+    if window <= 0:
+        return curve
+    return replace(curve, y=smooth(curve.iteration, curve.y, window), raw=curve.y)
+
+
+def mean_over_runs(curves: Sequence[Points], spread: str) -> Points:
+    """The mean of several runs' curves, at the iterations that every one of them has reached and recorded.
+
+    Args:
+        curves: of runs that differ in the seed only. With one curve there is no spread, and it is returned as it is.
+        spread: ``range`` (lowest to highest) or ``std`` (mean ± one sample standard deviation).
+
+    Returns:
+        Points whose ``seconds`` is the mean elapsed time at that iteration.
+    """
+    if len(curves) == 1:
+        return curves[0]
+    common = curves[0].iteration
+    for curve in curves[1:]:
+        common = np.intersect1d(common, curve.iteration)
+    rows = [curve.take(np.searchsorted(curve.iteration, common)) for curve in curves]
+    y = np.stack([row.y for row in rows])  # (runs, N)
+    mean = y.mean(axis=0)
+    if spread == "std":
+        deviation = y.std(axis=0, ddof=1)
+        low, high = mean - deviation, mean + deviation
+    else:
+        low, high = y.min(axis=0), y.max(axis=0)
+    raw = None if rows[0].raw is None else np.stack([row.raw for row in rows]).mean(axis=0)
+    return Points(common, np.stack([row.seconds for row in rows]).mean(axis=0), mean, raw, low, high)
+
+
+def decimate(curve: Points, limit: int = 1000) -> Points:
+    """At most ``limit`` points: the first and the last, and of each stretch between them the lowest and the highest.
+
+    No peak is lost, unlike with every k-th point. The extremes are those of ``y``, and of ``raw``, ``low`` and ``high`` where
+    they are drawn.
+    """
+    total = len(curve)
+    if total <= limit:
+        return curve
+    drawn = [array for array in (curve.y, curve.raw, curve.low, curve.high) if array is not None]
+    stretches = np.array_split(np.arange(1, total - 1), max(1, (limit - 2) // (2 * len(drawn))))
+    keep = {0, total - 1}
+    for stretch in stretches:
+        for array in drawn:
+            values = array[stretch]
+            if np.isfinite(values).any():
+                keep.update((int(stretch[np.nanargmin(values)]), int(stretch[np.nanargmax(values)])))
+            else:
+                keep.add(int(stretch[0]))  # so that a gap stays a gap
+    return curve.take(np.array(sorted(keep)))
+
+
+def final_errors(run: RunRecords) -> tuple[float | None, float | None]:
+    """Training error (mean over the last epoch seen) and test error in percent: of the result, or so far from the records."""
+    if run.result and run.result.get("train_error") is not None:
+        return run.result["train_error"], run.result.get("test_error")
+    train = [r for r in run.records if r["kind"] == "train" and r.get("train_error") is not None]
+    test = [r["test_error"] for r in run.records if r["kind"] == "test" and r.get("test_error") is not None]
+    train_error = None
+    if train:
+        since = train[-1]["iteration"] - run.config.data.train_images / run.config.recipe.batch_size
+        last = [r for r in train if r["iteration"] > since]
+        images = sum(r["images"] for r in last)
+        train_error = sum(r["train_error"] * r["images"] for r in last) / images
+    return train_error, test[-1] if test else None
+
+
+CSV_COLUMNS = (
+    "run", "net", "shortcut", "depth", "width", "block", "data", "seed", "precision", "schedule_fraction", "kind", "iteration", "epoch",
+    "elapsed_seconds", "learning_rate", "loss", "train_error", "test_loss", "test_error", "validation_loss", "validation_error",
+    "images_per_second", "peak_memory_mb",
+)  # fmt: skip
+
+
+def records_csv(runs: Sequence[RunRecords]) -> str:
+    """All train and test records of the runs, as they were written: a row a record, errors in percent, with what tells the runs apart."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, CSV_COLUMNS, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    for run in runs:
+        config = run.config
+        head = {
+            "run": run.run_id, "net": config.model.name, "shortcut": config.model.shortcut, "depth": config.model.depth,
+            "width": config.model.width, "block": config.model.block, "data": config.data.dataset, "seed": config.recipe.seed,
+            "precision": run.precision or "", "schedule_fraction": f"{config.recipe.schedule_fraction:.6g}",
+        }  # fmt: skip
+        per_epoch = config.recipe.batch_size / config.data.train_images
+        for record in run.records:
+            if record["kind"] in ("train", "test"):
+                writer.writerow({"epoch": round(record["iteration"] * per_epoch, 4), **head, **record})
+    return text.getvalue()

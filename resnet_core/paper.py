@@ -1,0 +1,73 @@
+"""Published numbers that the app shows beside its own, each with its source. All of He, Zhang, Ren and Sun, "Deep Residual Learning
+for Image Recognition" (CVPR 2016), cited as "He et al. 2016".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from resnet_core.config import ModelConfig
+
+PAPER = 'He, Zhang, Ren and Sun, "Deep Residual Learning for Image Recognition" (CVPR 2016)'
+
+
+@dataclass(frozen=True)
+class Published:
+    """One published CIFAR-10 result.
+
+    Attributes:
+        name: the net as the paper names it.
+        params: parameters as the paper prints them, e.g. ``"0.27M"``; empty where it prints none.
+        test_error: percent, or None where the paper gives only a bound.
+        text: the figure as it is shown, e.g. ``"8.75"``, ``"> 60"``.
+        source: where it stands.
+        note: what else must be said beside it; may be empty.
+    """
+
+    name: str
+    params: str
+    test_error: float | None
+    text: str
+    source: str
+    note: str = ""
+
+
+_TABLE_6 = "He et al. 2016, Table 6"
+
+#: CIFAR-10 test errors with augmentation, shortcut A, by depth.
+TABLE_6: dict[int, Published] = {
+    20: Published("ResNet-20", "0.27M", 8.75, "8.75", _TABLE_6),
+    32: Published("ResNet-32", "0.46M", 7.51, "7.51", _TABLE_6),
+    44: Published("ResNet-44", "0.66M", 7.17, "7.17", _TABLE_6),
+    56: Published("ResNet-56", "0.85M", 6.97, "6.97", _TABLE_6),
+    110: Published("ResNet-110", "1.7M", 6.43, "6.43", _TABLE_6, "best of five runs; 6.61 ± 0.16 over them"),
+    1202: Published("ResNet-1202", "19.4M", 7.93, "7.93", _TABLE_6),
+}
+
+#: The paper tabulates no plain net on CIFAR-10; this is all that it says of one in numbers.
+PLAIN_110 = Published("plain-110", "", None, "> 60", "He et al. 2016, caption of Figure 6", "stays above 60 % error and is not drawn")
+
+RECIPE = (
+    "SGD, batch 128, momentum 0.9, weight decay 0.0001; learning rate 0.1, divided by 10 at 32k and 48k iterations, stop at 64k; "
+    "He initialisation, batch normalisation, no dropout; per-pixel mean subtracted, 4 pixels of padding, random 32x32 crop, random "
+    "horizontal flip; 110 layers start at 0.01 until the training error is under 80 %."
+)
+RECIPE_SOURCE = "He et al. 2016, section 4.2"
+
+
+def published(model: ModelConfig) -> Published | None:
+    """What the paper reports of exactly this net on CIFAR-10, or None.
+
+    It reports nets of basic blocks, 16 filters in the first stage and 10 classes only; residual ones with option A.
+    """
+    if model.block != "basic" or model.width != 16 or model.num_classes != 10:
+        return None
+    if model.shortcut == "A":
+        return TABLE_6.get(model.depth)
+    return PLAIN_110 if model.is_plain and model.depth == 110 else None
+
+
+def table6_error(model: ModelConfig) -> float | None:
+    """The test error (%) that Table 6 of He et al. 2016 gives for exactly this net, or None. Of ResNet-110: the best of five runs."""
+    row = published(model)
+    return row.test_error if row else None

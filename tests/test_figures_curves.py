@@ -1,0 +1,204 @@
+"""The chart of learning curves and what stands beside it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from resnet_core.config import DataConfig, ModelConfig, Recipe, RunConfig
+from resnet_core.figures import captions, style
+from resnet_core.figures.curves import View, learning_curves, view_note
+from resnet_core.figures.series import RunRecords
+
+RECIPE = {"iterations": 900, "batch_size": 32, "learning_rate": 0.02, "schedule": "linear"}
+
+
+def make(
+    depth: int, shortcut: str, level: float, seed: int = 0, steps: int = 9, data: str = "sample", name: str = "", **recipe
+) -> RunRecords:
+    """A run whose training error falls from ``level`` by 1 every 100 iterations (2 s each), the test error 5 above it."""
+    config = RunConfig(ModelConfig(depth, shortcut), DataConfig(data), Recipe(**{**RECIPE, "seed": seed, **recipe}))
+    records: list[dict] = []
+    for step in range(1, steps + 1):
+        at = {"iteration": 100 * step, "elapsed_seconds": 2.0 * step}
+        records.append({"kind": "train", "loss": 2 - step / 10, "train_error": level - step, "images": 3200, **at})
+        records.append({"kind": "test", "test_error": level - step + 5, "test_loss": 2.1 - step / 10, **at})
+    run_id = f"{config.model.name.lower()}-{data}-s{seed}-{config.fingerprint[:6]}{name}"
+    return RunRecords(run_id, name or config.model.name, config, records, precision="bf16")
+
+
+DEMO = [make(56, "A", 50), make(20, "none", 55), make(20, "A", 48), make(56, "none", 80)]
+
+
+def shown(figure, kind: str) -> dict[str, object]:
+    return {trace.name: trace for trace in figure.data if trace.meta == kind}
+
+
+def test_training_is_dashed_test_is_bold_and_nets_have_their_colours():
+    figure = learning_curves(DEMO)
+    training, test = shown(figure, "training"), shown(figure, "test")
+    assert list(test) == ["plain-20", "plain-56", "ResNet-20", "ResNet-56"]
+    np.testing.assert_array_equal(test["plain-56"].x, np.arange(100, 1000, 100))
+    np.testing.assert_array_equal(training["plain-56"].y, 80 - np.arange(1, 10))
+    np.testing.assert_array_equal(test["plain-56"].y, 85 - np.arange(1, 10))
+    for name, model in (("plain-56", ModelConfig(56, "none")), ("ResNet-20", ModelConfig(20, "A"))):
+        assert training[name].line.color == test[name].line.color == style.net_color(model)
+        assert training[name].line.dash == style.TRAIN_LINE["dash"] and test[name].line.dash == "solid"
+        assert test[name].line.width > 2 * training[name].line.width
+        assert test[name].mode == "lines"
+    assert {trace.type for trace in figure.data} == {"scatter"}
+    assert all(isinstance(trace.y, np.ndarray) for trace in figure.data)
+
+
+def test_one_legend_entry_hides_all_curves_of_a_net():
+    figure = learning_curves(DEMO, View(smoothing=0.3))
+    assert [trace.name for trace in figure.data if trace.showlegend] == ["plain-20", "plain-56", "ResNet-20", "ResNet-56"]
+    assert all(trace.legendgroup == trace.name for trace in figure.data)
+    assert "dashed: training" in figure.layout.legend.title.text and "bold: test" in figure.layout.legend.title.text
+    only = learning_curves(DEMO, View(kinds=("training",)))
+    assert sum(bool(trace.showlegend) for trace in only.data) == 4 and "bold" not in only.layout.legend.title.text
+
+
+@pytest.mark.parametrize(
+    ("axis", "last", "title"),
+    [("iterations", 900, "iterations"), ("epochs", 900 * 32 / 5000, "epochs"), ("time", 18, "training time (seconds)")],
+)
+def test_x_axes(axis: str, last: float, title: str):
+    figure = learning_curves(DEMO, View(x=axis))
+    assert [trace.x[-1] for trace in figure.data] == pytest.approx([last] * 8)
+    assert figure.layout.xaxis.title.text == title
+
+
+def test_long_times_are_told_in_minutes_and_hours():
+    long = make(20, "A", 50)
+    for seconds, title, last in ((3600, "training time (minutes)", 60), (36_000, "training time (hours)", 10)):
+        records = [{**record, "elapsed_seconds": record["iteration"] / 900 * seconds} for record in long.records]
+        figure = learning_curves([RunRecords(long.run_id, "", long.config, records)], View(x="time"))
+        assert figure.layout.xaxis.title.text == title and figure.data[0].x[-1] == pytest.approx(last)
+
+
+def test_loss_and_log_scale():
+    figure = learning_curves(DEMO, View(metric="loss", log=True))
+    assert shown(figure, "training")["plain-20"].y[0] == pytest.approx(1.9)
+    assert figure.layout.yaxis.type == "log" and figure.layout.yaxis.title.text == "loss (cross-entropy), log scale"
+    assert learning_curves(DEMO).layout.yaxis.title.text == "error (%)"
+
+
+def test_smoothing_is_stated_and_the_raw_curve_stands_faint_behind():
+    view = View(smoothing=1 / 3, kinds=("training",))
+    figure = learning_curves([make(20, "none", 55, data="sample")], view)
+    raw, smooth = figure.data
+    np.testing.assert_array_equal(raw.y, 55 - np.arange(1, 10))
+    # 300 iterations: one point on each side; at the ends over what is there.
+    np.testing.assert_allclose(smooth.y, [53.5, 53, 52, 51, 50, 49, 48, 47, 46.5])
+    assert "0.3)" in raw.line.color and raw.hoverinfo == "skip"
+    note = view_note(captions.grouped(DEMO), view)
+    assert "300 iterations" in note and "33%" in note
+    assert view_note(captions.grouped(DEMO), View()) == ""
+
+
+def test_mean_and_spread_over_seeds():
+    runs = [make(20, "none", level, seed) for seed, level in enumerate((50, 60, 70))] + [make(56, "none", 80)]
+    figure = learning_curves(runs, View(seeds="range", kinds=("test",)))
+    band = next(trace for trace in figure.data if trace.fill == "toself")
+    test = shown(figure, "test")
+    assert list(test) == ["plain-20, 3 seeds", "plain-56, seed 0"]
+    np.testing.assert_allclose(test["plain-20, 3 seeds"].y, 65 - np.arange(1, 10))
+    np.testing.assert_allclose(band.y[:9], 75 - np.arange(1, 10))
+    np.testing.assert_allclose(band.y[9:], (55 - np.arange(1, 10))[::-1])
+    assert "means over seeds" in view_note(captions.grouped(runs, "range"), View(seeds="range"))
+    separate = learning_curves(runs, View(kinds=("test",)))
+    assert list(shown(separate, "test")) == ["plain-20, seed 0", "plain-20, seed 1", "plain-20, seed 2", "plain-56, seed 0"]
+
+
+def test_other_recipes_are_never_averaged():
+    runs = [make(20, "none", 50, 0), make(20, "none", 60, 1, learning_rate=0.1)]
+    assert [len(group.runs) for group in captions.grouped(runs, "std")] == [1, 1]
+
+
+def test_a_seed_trained_twice_counts_once():
+    group = captions.grouped([make(20, "none", 50, 0), make(20, "none", 50, 0, name="-2"), make(20, "none", 50, 1)], "std")[0]
+    assert group.seeds == 2 and captions.seeds_text(group) == "2 seeds, 3 runs"
+
+
+def test_curves_of_one_net_are_told_apart_by_label_and_symbol():
+    runs = [make(20, "A", 50), make(20, "A", 40, learning_rate=0.1), make(20, "A", 30, learning_rate=0.1, name="again")]
+    figure = learning_curves(runs, View(kinds=("test",)))
+    assert [trace.name for trace in figure.data] == [
+        "ResNet-20, rate 0.02",
+        "ResNet-20, rate 0.1 (ResNet-20)",
+        "ResNet-20, rate 0.1 (again)",
+    ]
+    assert len({(trace.mode, trace.marker.symbol) for trace in figure.data}) == 3
+    shortcuts = learning_curves([make(20, s, 50) for s in "ABC"], View(kinds=("test",)))
+    assert [(trace.mode, trace.marker.symbol) for trace in shortcuts.data[1:]] == [
+        ("lines+markers", "square"),
+        ("lines+markers", "diamond"),
+    ]
+
+
+def test_labels_name_what_differs():
+    groups = captions.grouped([make(20, "A", 50), make(20, "A", 40, data="cifar10"), make(20, "none", 40, iterations=2000)])
+    names = captions.labels(groups)
+    assert names[0] == "plain-20, sample (5,000 images), iterations 2,000"
+    assert len(set(names)) == 3 and "CIFAR-10 (50,000 images)" in names[2]
+
+
+def test_many_nets_move_the_legend_aside():
+    figure = learning_curves([make(depth, "A", 50) for depth in (8, 14, 20, 26, 32, 38, 44)])
+    assert figure.layout.legend.orientation == "v" and learning_curves(DEMO).layout.legend.orientation == "h"
+
+
+def test_a_long_record_is_decimated():
+    run = make(20, "none", 55)
+    records = [
+        {"kind": "train", "iteration": i, "train_error": 50 + 40 * np.sin(i), "images": 32, "elapsed_seconds": i} for i in range(1, 20_001)
+    ]
+    figure = learning_curves([RunRecords(run.run_id, "", run.config, records)])
+    assert len(figure.data) == 1 and len(figure.data[0].x) <= 1000
+    assert (figure.data[0].x[0], figure.data[0].x[-1]) == (1, 20_000)
+
+
+def test_nothing_to_draw_is_an_empty_chart():
+    assert len(learning_curves([]).data) == 0
+    queued = RunRecords("r", "r", DEMO[0].config, [], state="queued")
+    assert [trace.name for trace in learning_curves([queued, DEMO[1]], View(kinds=("test",))).data] == ["plain-20"]
+    assert learning_curves([queued], View(seeds="range", smoothing=0.1)).layout.yaxis.title.text == "error (%)"
+
+
+def test_zoom_survives_new_points_but_not_another_axis():
+    before = learning_curves([make(20, "A", 50, steps=3)]).layout.uirevision
+    assert before == learning_curves([make(20, "A", 50, steps=4)]).layout.uirevision
+    assert before != learning_curves(DEMO, View(metric="loss")).layout.uirevision
+
+
+def test_dark_theme():
+    figure = learning_curves(DEMO, dark=True)
+    assert figure.layout.paper_bgcolor == style.BACKGROUNDS[True]
+    assert shown(figure, "test")["plain-56"].line.color == style.net_color(ModelConfig(56, "none"), dark=True)
+
+
+@pytest.mark.parametrize(
+    ("fraction", "text"),
+    [
+        (1.0, "the paper's full schedule"),
+        (1 / 64, "1/64 of the paper's schedule"),
+        (900 * 32 / (64_000 * 128), "1/284 of the paper's schedule"),
+        (0.5, "1/2 of the paper's schedule"),
+        (0.75, "3/4 of the paper's schedule"),
+        (2.0, "2 times the paper's schedule"),
+        (1 / 8_192_000, "1/8,192,000 of the paper's schedule"),
+    ],
+)
+def test_schedule_fractions_in_words(fraction: float, text: str):
+    assert captions.fraction_text(fraction) == text
+
+
+def test_conditions_stand_beside_every_curve():
+    text = "1 seed · sample (5,000 images) · 1/284 of the paper's schedule · bf16"
+    assert captions.caption(captions.grouped(DEMO)) == f"Every curve: {text}."
+    assert all(text in trace.hovertemplate for trace in learning_curves(DEMO).data)
+    mixed = captions.caption(captions.grouped([*DEMO, make(110, "A", 60, iterations=9000)]))
+    assert mixed == f"plain-20, plain-56, ResNet-20, ResNet-56: {text}. ResNet-110: {text.replace('1/284', '1/28')}."
+    unplanned = RunRecords("r", "r", DEMO[0].config, [], state="queued")
+    assert "precision not yet probed" in captions.caption(captions.grouped([unplanned]))
