@@ -1,0 +1,63 @@
+"""Plain against A, B and C at one depth: what each shortcut costs, in numbers and in words."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+from resnet_core.analysis.complexity import Complexity, complexity
+from resnet_core.config import SHORTCUTS, ModelConfig
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A net beside the plain net of its depth, width and block.
+
+    Attributes:
+        net: with its shortcut.
+        params, macs: what the net has more than the plain one.
+        text: the difference spelled out, one sentence or two.
+    """
+
+    net: Complexity
+    params: int
+    macs: int
+    text: str
+
+
+def shortcut_differences(config: ModelConfig) -> list[Difference]:
+    """The plain net and options A, B and C (He et al. 2016, section 3.3), with everything else as in ``config``."""
+    plain = complexity(dataclasses.replace(config, shortcut="none"))
+    differences = []
+    for shortcut in SHORTCUTS:
+        net = complexity(dataclasses.replace(config, shortcut=shortcut))
+        differences.append(Difference(net, net.params - plain.params, net.macs - plain.macs, _text(net, plain)))
+    return differences
+
+
+def percent(part: int, whole: int) -> str:
+    """``0.32 %``: three decimals below 0.1, two below 10, else one."""
+    value = 100 * part / whole
+    return f"{value:.{3 if value < 0.1 else 2 if value < 10 else 1}f} %"
+
+
+def _text(net: Complexity, plain: Complexity) -> str:
+    total = len(net.shortcuts)
+    changing = sum(shortcut.dimensions_change for shortcut in net.shortcuts)
+    if net.config.is_plain:
+        return f"Plain has no shortcuts: {plain.params:,} parameters and {plain.macs:,} MACs."
+    if net.config.shortcut == "A":
+        elsewhere = " Elsewhere it passes the input on as it is." if changing < total else ""
+        return (
+            f"A adds no parameters and no MACs. Where dimensions change ({changing} of {total} shortcuts) it fills the new channels with "
+            f"zeros and, where the maps shrink, keeps every second pixel.{elsewhere} So neither size nor computation can explain why the "
+            "plain net degrades with depth and this one does not."
+        )
+    params, macs = net.params - plain.params, net.macs - plain.macs
+    cost = f"{params:,} parameters ({percent(params, plain.params)}) and {macs:,} MACs ({percent(macs, plain.macs)})"
+    if net.config.shortcut == "B":
+        # Dimensions change at the first block of stages 2 and 3, and with bottlenecks also of stage 1.
+        number = {2: "two", 3: "three"}[changing]
+        rest = "the other shortcuts stay identities" if changing < total else "no shortcut is left an identity"
+        return f"B adds {cost}: {number} 1×1 projections, each with its BN, where dimensions change; {rest}."
+    return f"C adds {cost}: all {total} shortcuts are 1×1 projections, each with its BN."
