@@ -1,0 +1,74 @@
+"""Loading a data set into tensors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from resnet_core.config import DataConfig
+from resnet_core.data import readers, sample
+from resnet_core.data.folders import CLASSES, find, require_data_dir
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images and their labels, on the CPU.
+
+    Attributes:
+        images: uint8 (N, 3, 32, 32), RGB, 0 to 255; in memory the channels come last (``torch.channels_last``).
+        labels: int64 (N,), indices into ``CLASSES``.
+    """
+
+    images: torch.Tensor
+    labels: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def part(self, start: int, stop: int) -> Split:
+        """The images from ``start`` to before ``stop``; no copy."""
+        return Split(self.images[start:stop], self.labels[start:stop])
+
+
+@dataclass(frozen=True)
+class Cifar10:
+    """A data set, ready to train on.
+
+    Attributes:
+        train, test: the splits; ``train`` is without the images that are held out.
+        validation: the last tenth of the training images (5,000 of the full set, as in section 4.2 of He et al. 2016), or None.
+        classes: the names of the labels.
+        source: ``sample`` or ``cifar10``, as in ``DataConfig.dataset``.
+    """
+
+    train: Split
+    test: Split
+    validation: Split | None
+    classes: tuple[str, ...]
+    source: str
+
+
+def _split(images: np.ndarray, labels: np.ndarray) -> Split:
+    """Arrays uint8 (N, 32, 32, 3) and int64 (N,) as a Split, without a copy."""
+    return Split(torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2), torch.from_numpy(labels))
+
+
+def load(config: DataConfig, data_dir: Path | str | None = None) -> Cifar10:
+    """Read the data set of ``config``; the full set from ``resolve_data_dir(data_dir)``, in either official layout.
+
+    Raises:
+        DataError: the set is missing, short or corrupted; names every file concerned and says what to do.
+    """
+    if config.dataset == "sample":
+        train, test = _split(*sample.read("train")), _split(*sample.read("test"))
+    else:
+        layout, folder = find(require_data_dir(data_dir))
+        train, test = (_split(*arrays) for arrays in readers.read(layout, folder))
+    validation = None
+    if config.validation:
+        kept = len(train) - len(train) // 10
+        train, validation = train.part(0, kept), train.part(kept, len(train))
+    return Cifar10(train, test, validation, CLASSES, config.dataset)

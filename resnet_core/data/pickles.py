@@ -1,0 +1,114 @@
+"""Reading CIFAR-10's python batches without trusting them.
+
+A pickle is a program: unpickling may import anything and call it. Here the few names that a pickled dictionary of lists and
+numpy arrays needs stand for plain recorders, every other name is refused, and the arrays are then put together from what
+was recorded, once it has the expected shape. Neither numpy's nor anybody's code is run on the file's word.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+from typing import Any
+
+import numpy as np
+
+#: What numpy 1 and 2, on Python 2 and 3, pickle arrays and scalars with.
+_NUMPY = {
+    (f"{core}.{module}", name)
+    for core in ("numpy.core", "numpy._core")
+    for module, name in (("multiarray", "_reconstruct"), ("multiarray", "scalar"), ("numeric", "_frombuffer"))
+} | {("numpy", "ndarray"), ("numpy", "dtype")}
+
+
+class _Recorded:
+    """The outcome of a call, as arguments; ``state`` is what the pickle wanted to set on it."""
+
+    __slots__ = ("args", "name", "state")
+
+    def __init__(self, name: str, args: tuple):
+        self.name, self.args, self.state = name, args, None
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state
+
+
+class _Recorder:
+    """Stands for one allowed name. No attribute of it can be set by a pickle."""
+
+    __slots__ = ("_name",)
+
+    def __init__(self, name: str):
+        self._name = name
+
+    def __call__(self, *args: Any) -> Any:
+        if self._name == "encode":  # how Python 3 writes bytes for Python 2: encode("\xff...", "latin1")
+            text, encoding = args
+            if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
+                raise pickle.UnpicklingError("an unexpected call of _codecs.encode")
+            return text.encode("latin-1")
+        return _Recorded(self._name, args)
+
+    def __setstate__(self, state: Any) -> None:
+        raise pickle.UnpicklingError("a pickle may not set a state here")
+
+
+class _Unpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) in _NUMPY or (module, name) == ("_codecs", "encode"):
+            return _Recorder(name)
+        raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no CIFAR-10 file needs; it was not run")
+
+
+def _name(value: Any) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+
+
+def _array(value: Any) -> np.ndarray:
+    """A recorded numpy array, of whole numbers only. Raises ValueError for anything else."""
+    if not isinstance(value, _Recorded):
+        raise ValueError("not an array")
+    if value.name == "_reconstruct":  # state: version, shape, dtype, Fortran order, bytes
+        _, shape, dtype, fortran, content = value.state
+        order = "F" if fortran else "C"
+    elif value.name == "_frombuffer":  # protocol 5
+        content, dtype, shape, order = value.args
+    else:
+        raise ValueError("not an array")
+    if not isinstance(dtype, _Recorded) or dtype.name != "dtype":
+        raise ValueError("an array without a dtype")
+    code = _name(dtype.args[0])
+    if code not in ("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8"):
+        raise ValueError(f"an array of type {code!r}")
+    byte_order = _name(dtype.state[1]) if dtype.state else "="
+    kind = np.dtype(code).newbyteorder({"<": "<", ">": ">"}.get(byte_order, "="))
+    return np.frombuffer(content, dtype=kind).reshape(tuple(int(n) for n in shape), order=_name(order))
+
+
+def read_batch(content: bytes) -> tuple[np.ndarray, np.ndarray]:
+    """The pixels, uint8 (N, 3072), and labels, int64 (N,), of one pickled batch, of Python 2 or 3.
+
+    Raises:
+        ValueError: it is no such pickle, or asks for a name that is not needed; says which.
+    """
+    try:
+        batch = _Unpickler(io.BytesIO(content), encoding="bytes").load()
+    except Exception as error:  # a damaged pickle raises nearly anything
+        raise ValueError(f"not a readable pickle: {error}") from error
+    if not isinstance(batch, dict):
+        raise ValueError("the pickle is not a dictionary")
+    fields = {_name(key): value for key, value in batch.items()}
+    missing = [key for key in ("data", "labels") if key not in fields]
+    if missing:
+        raise ValueError(f"the pickle has no {' and no '.join(missing)}")
+    try:
+        pixels = _array(fields["data"])
+        labels = fields["labels"]
+        labels = _array(labels) if isinstance(labels, _Recorded) else np.array(labels)
+    except Exception as error:  # recorded shapes, types and bytes that do not fit each other
+        raise ValueError(f"the pickle's arrays are damaged: {error}") from error
+    if pixels.dtype != np.uint8 or pixels.ndim != 2:
+        raise ValueError(f"its data are {pixels.dtype} {pixels.shape}, not uint8 (images, 3072)")
+    if labels.ndim != 1 or labels.dtype.kind not in "iu":
+        raise ValueError("its labels are not a list of whole numbers")
+    return pixels, labels.astype(np.int64)
