@@ -6,6 +6,7 @@ import contextlib
 import errno
 import fcntl
 import json
+import math
 import os
 import time
 from collections.abc import Iterator
@@ -66,16 +67,37 @@ def fsync_folder(folder: Path) -> None:
         os.close(fd)
 
 
-def write_json(path: Path, value: dict[str, Any]) -> None:
-    """Replaces ``path`` atomically. Callers hold the home lock (or own the folder), so one fixed temporary name will do."""
+def write_json(path: Path, value: dict[str, Any], in_place: bool = False) -> None:
+    """Replaces ``path`` atomically. Callers hold the home lock (or own the folder), so one fixed temporary name will do.
+
+    ``in_place`` overwrites it instead, with one small write, which a full disk still has the block for: the last resort for
+    saying that the disk is full.
+    """
     temporary = path.with_name(path.name + ".tmp")
-    text = json.dumps(value, indent=1, allow_nan=False) + "\n"
+    text = json.dumps(finite(value), indent=1, allow_nan=False) + "\n"
+    if in_place:
+        temporary.unlink(missing_ok=True)
+        with open(path, "r+b", buffering=0) as file:
+            file.truncate(file.write(text.encode()))
+            os.fsync(file.fileno())
+        return
     with open(temporary, "w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
     os.replace(temporary, path)
     fsync_folder(path.parent)
+
+
+def finite(value: Any) -> Any:
+    """A copy in which NaN and infinity, which JSON does not have, are None."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(item) for item in value]
+    return value
 
 
 def read_json(path: Path) -> dict[str, Any]:

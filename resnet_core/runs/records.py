@@ -9,6 +9,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from resnet_core.runs import files
+
 
 class RecordWriter:
     """The worker's side. Each row is one ``write`` of one line, so that a reader sees whole lines, or a partial last one.
@@ -37,7 +39,7 @@ class RecordWriter:
 
     def write(self, record: dict[str, Any]) -> None:
         """Appends one row. NaN and infinity, which JSON does not have, become null."""
-        line = (json.dumps(_finite(record), allow_nan=False, separators=(",", ":")) + "\n").encode()
+        line = (json.dumps(files.finite(record), allow_nan=False, separators=(",", ":")) + "\n").encode()
         view = memoryview(line)
         while view:  # a disk that is nearly full takes a part of the line, then refuses the rest
             view = view[os.write(self._fd, view) :]
@@ -48,16 +50,6 @@ class RecordWriter:
 
     def close(self) -> None:
         os.close(self._fd)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if value - value == 0 else None
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
-    return value
 
 
 class RecordReader:

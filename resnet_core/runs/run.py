@@ -1,13 +1,13 @@
 """One run: a cheap view on its folder. Everything is read from the files when it is asked for; nothing is kept but what never changes.
 
-    run.json       id, config, versions, created, data_dir, fingerprint: written once
-    meta.json      name
-    state.json     state, ticket, pool, plan, iteration, result, message, times: replaced at each change, under the home lock
-    records.jsonl  the rows of the training
-    checkpoints/   iter-00000100/ ...
-    lock           held (flock) by the worker that trains it
-    stop           exists while the training is asked to stop
-    worker.log     what the worker printed while it trained this run
+- run.json: id, config, versions, created, data_dir, fingerprint; written once
+- meta.json: name
+- state.json: state, ticket, pool, plan, iteration, result, message, times; replaced at each change, under the home lock
+- records.jsonl: the rows of the training
+- checkpoints/: iter-00000100/ and the like
+- lock: held (flock) by the worker that trains it
+- stop: exists while the training is asked to stop
+- worker.log: what the worker printed while it trained this run
 """
 
 from __future__ import annotations

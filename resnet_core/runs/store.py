@@ -8,9 +8,7 @@ so nothing can disagree. Reading takes no lock.
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
 import os
-import platform
 import shutil
 import time
 import unicodedata
@@ -22,6 +20,7 @@ from typing import Any
 from resnet_core.config import RunConfig
 from resnet_core.errors import RunError
 from resnet_core.runs import files, launch
+from resnet_core.runs.create import create
 from resnet_core.runs.run import RESUMABLE, BrokenRun, Run, read_state, run_folders
 
 MAX_NAME = 80
@@ -106,18 +105,19 @@ class RunStore:
 
         data.check(config.data, data_dir)
         resolved = data.resolve_data_dir(data_dir) if config.data.dataset != "sample" else None
-        with self._locked():
+        with self.locked():
             found = None if again else self.find(config)  # two viewers may have clicked at once
             if found is not None:
                 return found, False
-            run = self._create(config, name, resolved and Path(resolved).absolute())
+            state = {"state": "queued", "ticket": self._next_ticket(), "pool": launch.pool_of(config.recipe.device)}
+            run = create(self.home, config, name, resolved and Path(resolved).absolute(), state)
         self.ensure_workers()
         return run, True
 
     def stop(self, id_or_name: str) -> None:
         """Takes a queued run out of the queue; asks the worker of a running one to save a checkpoint and stop."""
         run = self.get(id_or_name)
-        with self._locked():
+        with self.locked():
             state = run.state().state
             if state == "queued":
                 self.change(run, state="stopped", ended=files.now(), message="It was taken out of the queue.")
@@ -134,7 +134,7 @@ class RunStore:
             from resnet_core import data
 
             data.check(run.config.data, self.data_dir(run))
-        with self._locked():
+        with self.locked():
             status = run.state()
             if status.state == "diverged":
                 raise RunError(
@@ -144,7 +144,7 @@ class RunStore:
             if status.state not in RESUMABLE:
                 raise RunError(f"Run {run.id} is {status.state}; only a {', '.join(RESUMABLE[:-1])} or {RESUMABLE[-1]} one can be resumed.")
             (run.path / "stop").unlink(missing_ok=True)
-            self.change(run, state="queued", ticket=self._next_ticket(), message="", iteration=status.iteration, ended=None)
+            self.change(run, state="queued", ticket=self._next_ticket(), message="", iteration=status.iteration, result=None, ended=None)
         self.ensure_workers()
 
     def delete(self, id_or_name: str, timeout: float = 30.0) -> None:
@@ -157,7 +157,7 @@ class RunStore:
             return
         end = time.monotonic() + timeout
         while True:
-            with self._locked():
+            with self.locked():
                 if not path.is_dir():
                     return  # somebody else has deleted it
                 if not files.is_held(path / "lock"):
@@ -178,14 +178,14 @@ class RunStore:
         """Gives a run another name for people, of 1 to 80 printable characters. Its id stays."""
         name = _valid_name(name)
         run = self.get(id_or_name)
-        with self._locked():
+        with self.locked():
             files.write_json(run.path / "meta.json", {"name": name})
 
     def ensure_workers(self) -> None:
         """Starts a worker for each device that has queued runs and a free slot. Does nothing where all is well; call it often."""
         if not self._queued():
             return
-        with self._locked():
+        with self.locked():
             waiting: dict[str, list[Run]] = {}
             for values, run in self._queued():
                 waiting.setdefault(values["pool"], []).append(run)
@@ -198,13 +198,14 @@ class RunStore:
     # -- for the worker -----------------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
+    def locked(self) -> Iterator[None]:
+        """Holds the home lock, under which every state changes. Not reentrant."""
         with files.locked(self.home), files.explained(self.home):
             yield
 
-    def change(self, run: Run, **changes: Any) -> None:
-        """Replaces the given values in state.json. The caller holds the home lock."""
-        files.write_json(run.path / "state.json", {**read_state(run.path), **changes})
+    def change(self, run: Run, in_place: bool = False, **changes: Any) -> None:
+        """Replaces the given values in state.json. The caller holds the home lock. ``in_place``: see ``files.write_json``."""
+        files.write_json(run.path / "state.json", {**read_state(run.path), **changes}, in_place)
 
     def next_queued(self, pool: str) -> Run | None:
         """The first run in the queue of a pool. The caller holds the home lock."""
@@ -247,38 +248,6 @@ class RunStore:
                 tickets.append(read_state(folder)["ticket"])
         return max(tickets) + 1
 
-    def _create(self, config: RunConfig, name: str, data_dir: Path | None) -> Run:
-        """Makes the folder under a hidden name and gives it its own in one step: there is never half a run. Under the home lock."""
-        for leftover in self.home.glob(".new-*"):  # of a process that was killed right here
-            shutil.rmtree(leftover)
-        recipe, fingerprint = config.recipe, config.fingerprint
-        stem = f"{config.model.name.lower()}-{config.data.dataset}-s{recipe.seed}-{fingerprint[:6]}"
-        run_id, count = stem, 1
-        while (self.home / run_id).exists():
-            count += 1
-            run_id = f"{stem}-{count}"
-        folder = self.home / f".new-{run_id}"
-        folder.mkdir()
-        created = files.now()
-        identity = {
-            "id": run_id,
-            "config": config.to_dict(),
-            "versions": _versions(),
-            "created": created,
-            "data_dir": str(data_dir) if data_dir else None,
-            "fingerprint": fingerprint,
-        }
-        files.write_json(folder / "run.json", identity)
-        files.write_json(folder / "meta.json", {"name": name})
-        state = {"state": "queued", "ticket": self._next_ticket(), "pool": launch.pool_of(recipe.device), "message": "", "iteration": 0}
-        files.write_json(folder / "state.json", state)
-        (folder / "lock").touch()
-        (folder / "records.jsonl").touch()
-        (folder / "checkpoints").mkdir()
-        os.rename(folder, self.home / run_id)
-        files.fsync_folder(self.home)
-        return Run(self.home / run_id)
-
 
 def _listed(names: Iterator[str], most: int = 10) -> str:
     names = list(names)
@@ -294,12 +263,3 @@ def _valid_name(name: str) -> str:
     if any(unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") for c in text):
         raise RunError("A run's name must not contain control characters or line breaks.")
     return text
-
-
-def _versions() -> dict[str, str]:
-    """Of what the outcome may depend on; from the package metadata, so that nothing is imported."""
-    found = {"python": platform.python_version()}
-    for package in ("torch", "torchvision", "resnet-lab"):
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found[package] = importlib.metadata.version(package)
-    return found

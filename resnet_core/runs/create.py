@@ -1,0 +1,61 @@
+"""A new run's folder: all that describes it, and its place in the queue."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import os
+import platform
+import shutil
+from pathlib import Path
+from typing import Any
+
+from resnet_core.config import RunConfig
+from resnet_core.runs import files
+from resnet_core.runs.run import Run
+
+
+def create(home: Path, config: RunConfig, name: str, data_dir: Path | None, state: dict[str, Any]) -> Run:
+    """Makes the folder under a hidden name and gives it its own in one step: there is never half a run.
+
+    Args:
+        data_dir: where the data set lies, absolute; None for the embedded sample.
+        state: state, ticket and pool. The caller holds the home lock, under which the ticket was taken.
+    """
+    for leftover in home.glob(".new-*"):  # of a process that was killed right here
+        shutil.rmtree(leftover)
+    recipe, fingerprint = config.recipe, config.fingerprint
+    stem = f"{config.model.name.lower()}-{config.data.dataset}-s{recipe.seed}-{fingerprint[:6]}"
+    run_id, count = stem, 1
+    while (home / run_id).exists():
+        count += 1
+        run_id = f"{stem}-{count}"
+    folder = home / f".new-{run_id}"
+    folder.mkdir()
+    created = files.now()
+    identity = {
+        "id": run_id,
+        "config": config.to_dict(),
+        "versions": _versions(),
+        "created": created,
+        "data_dir": str(data_dir) if data_dir else None,
+        "fingerprint": fingerprint,
+    }
+    files.write_json(folder / "run.json", identity)
+    files.write_json(folder / "meta.json", {"name": name})
+    files.write_json(folder / "state.json", {**state, "message": "", "iteration": 0})
+    (folder / "lock").touch()
+    (folder / "records.jsonl").touch()
+    (folder / "checkpoints").mkdir()
+    os.rename(folder, home / run_id)
+    files.fsync_folder(home)
+    return Run(home / run_id)
+
+
+def _versions() -> dict[str, str]:
+    """Of what the outcome may depend on; from the package metadata, so that nothing is imported."""
+    found = {"python": platform.python_version()}
+    for package in ("torch", "torchvision", "resnet-lab"):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[package] = importlib.metadata.version(package)
+    return found
