@@ -1,0 +1,95 @@
+"""The command line: everything the app does, without a browser.
+
+    python -m resnet_core train --depth 56 --shortcut none --iterations 300 --json
+    python -m resnet_core runs
+
+Exit status: 0 done; 1 the training diverged, failed or was interrupted; 2 the user can mend it (a wrong option, no such run, no data
+set); 130 after Ctrl-C. Importing this package, and answering what needs no training, does without torch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from resnet_core.cli import manage, output, train
+from resnet_core.cli.options import Parser, add_fields, add_training, whole_number
+from resnet_core.config import DEMO_RECIPE, DEVICES, ModelConfig
+from resnet_core.errors import UserError
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def parser() -> argparse.ArgumentParser:
+    """Of all commands."""
+    top = Parser(prog="python -m resnet_core", description="Train plain and residual nets side by side. COMMAND --help tells its options.")
+    commands = top.add_subparsers(metavar="COMMAND", required=True)
+
+    def add(name: str, run: Command, text: str, home: bool = True) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        command.set_defaults(command=run)
+        command.add_argument("--json", action="store_true", help="print one JSON object as the last line of stdout")
+        if home:
+            command.add_argument("--home", metavar="DIR", help="the folder of the runs (default: RESNET_LAB_HOME, else ./runs)")
+        return command
+
+    one = add("train", train.train, "train a net and wait for its result; Ctrl-C stops it with a checkpoint")
+    one.add_argument("--name", metavar="TEXT", help="what to call the run (default: the net's name)")
+    where = "where the full CIFAR-10 lies (default: RESNET_LAB_DATA, else where it was downloaded to)"
+    one.add_argument("--data-dir", metavar="DIR", type=Path, help=where)
+    one.add_argument("--again", action="store_true", help="train it even if a run of the same configuration exists")
+    add_training(one)
+
+    resume = add("resume", train.resume, "go on with a stopped, interrupted or failed run, from its last checkpoint")
+    resume.add_argument("run", metavar="RUN")
+    add("runs", manage.runs, "list the runs")
+    add("stop", train.stop, "stop a run with a checkpoint, or take it out of the queue").add_argument("run", metavar="RUN")
+    rename = add("rename", manage.rename, "give a run another name")
+    rename.add_argument("run", metavar="RUN")
+    rename.add_argument("name", metavar="NAME")
+    delete = add("delete", manage.delete, "delete a run with its records and checkpoints, after asking")
+    delete.add_argument("run", metavar="RUN")
+    delete.add_argument("--yes", action="store_true", help="do not ask")
+
+    counts = add("complexity", manage.complexity, "count a net's parameters, MACs and layers", home=False)
+    add_fields(counts, ModelConfig)
+
+    demo = add("demo", train.demo, "train plain-20, plain-56, ResNet-20 and ResNet-56 on the embedded sample, and compare them")
+    demo.add_argument("--seed", type=whole_number, default=0, metavar="N", help="of the initial weights and the batches (default: 0)")
+    demo.add_argument("--iterations", type=whole_number, metavar="N", help=f"of each net (default: {DEMO_RECIPE.iterations})")
+    demo.add_argument("--again", action="store_true", help="train them even if runs of the same configurations exist")
+
+    fetch = add("download", manage.download, "download the full CIFAR-10", home=False)
+    fetch.add_argument("--to", type=Path, metavar="DIR", help="into this folder, which then is for --data-dir or RESNET_LAB_DATA")
+
+    bench = add("bench", manage.bench, "measure images per second, ours and the common way, in turn", home=False)
+    bench.add_argument("--rounds", type=whole_number, default=3, metavar="N", help="turns of each contender (default: 3)")
+    bench.add_argument("--steps", type=whole_number, default=12, metavar="N", help="training steps in a turn (default: 12)")
+    bench.add_argument("--device", default="auto", metavar="{" + ",".join(DEVICES) + "}", help="(default: auto)")
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command and gives its exit status. Nothing is raised: every error is one line on stderr."""
+    try:
+        args = parser().parse_args(argv)
+        code = args.command(args)
+        sys.stdout.flush()
+        return code
+    except UserError as error:
+        output.error(str(error))
+        return 2
+    except KeyboardInterrupt:
+        return train.INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has gone (`... | head`). Python would complain once more when it flushes stdout at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        if os.environ.get("RESNET_LAB_TRACEBACK"):
+            raise
+        output.error(f"{type(error).__name__}: {error} (not foreseen; RESNET_LAB_TRACEBACK=1 shows where it comes from)")
+        return 1

@@ -1,0 +1,122 @@
+"""``runs``, ``delete``, ``rename``, ``complexity``, ``download`` and ``bench``: the commands that wait for no training."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from resnet_core.cli.options import read_fields
+from resnet_core.cli.output import emit, note, percent, speed, summary, table
+from resnet_core.config import ModelConfig
+from resnet_core.errors import RunError
+from resnet_core.runs import RunStore
+
+
+def runs(args: argparse.Namespace) -> int:
+    """``runs``: all of them, oldest first."""
+    store = RunStore(args.home)
+    told = [summary(run, run.state()) for run in store.runs()]
+    for path, reason in store.broken():
+        note(f"{path} is left out, it cannot be read: {reason}.")
+    if args.json:
+        emit({"home": str(store.home), "runs": told})
+        return 0
+    if not told:
+        print(f"There are no runs in {store.home} yet.")
+        return 0
+    head = ("run", "name", "state", "iterations", "training error", "test error", "images/s")
+    rows = [
+        (
+            net["run"],
+            net["name"],
+            net["state"],
+            f"{net['iteration']:,}/{net['iterations']:,}",
+            percent(net["train_error"]),
+            percent(net["test_error"]),
+            speed(net["images_per_second"]),
+        )
+        for net in told
+    ]
+    print(table(head, rows, left=3))
+    return 0
+
+
+def delete(args: argparse.Namespace) -> int:
+    """``delete``: a run with its records and checkpoints, after asking."""
+    store = RunStore(args.home)
+    if args.run in [path.name for path, _ in store.broken()]:
+        name, description = args.run, "it cannot be read"
+    else:
+        run = store.get(args.run)
+        status = run.state()
+        name, description = run.id, f"{run.name}, {status.state}, {status.iteration:,} iterations"
+    if not args.yes:
+        if not sys.stdin.isatty():
+            raise RunError(f"Deleting run {name} ({description}) asks first, and this is no terminal: say --yes.")
+        print(f"Delete run {name} ({description}) with its records and checkpoints? [y/N] ", end="", file=sys.stderr, flush=True)
+        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+            note("nothing was deleted.")
+            return 1
+    store.delete(name)
+    if args.json:
+        emit({"run": name, "deleted": True})
+    else:
+        print(f"Run {name} is deleted.")
+    return 0
+
+
+def rename(args: argparse.Namespace) -> int:
+    """``rename``: another name for people; the id stays."""
+    store = RunStore(args.home)
+    run = store.get(args.run)
+    store.rename(run.id, args.name)
+    if args.json:
+        emit({"run": run.id, "name": run.name})
+    else:
+        print(f"Run {run.id} is called {run.name}.")
+    return 0
+
+
+def complexity(args: argparse.Namespace) -> int:
+    """``complexity``: parameters, MACs and layers of a net, by arithmetic."""
+    from resnet_core.analysis.complexity import complexity as count
+
+    config = read_fields(args, ModelConfig)
+    net = count(config)
+    if args.json:
+        emit({"net": config.name, "params": net.params, "macs": net.macs, "layers": net.layers})
+    else:
+        print(f"{config.name}: {net.params:,} parameters, {net.macs:,} MACs, {net.layers:,} weighted layers")
+    return 0
+
+
+def download(args: argparse.Namespace) -> int:
+    """``download``: the full CIFAR-10."""
+    from tqdm import tqdm
+
+    from resnet_core.data import download as fetch
+
+    with tqdm(desc="CIFAR-10", unit="B", unit_scale=True, unit_divisor=1024, disable=None) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.total = total or None
+            bar.update(done - bar.n)
+
+        path = fetch(progress, args.to)
+    if args.json:
+        emit({"path": str(path)})
+    else:
+        print(f"CIFAR-10 is in {path}.")
+    return 0
+
+
+def bench(args: argparse.Namespace) -> int:
+    """``bench``: images per second, ours and the common way."""
+    from resnet_core import bench as benchmark
+
+    result = benchmark.run(args.rounds, args.steps, args.device)
+    if args.json:
+        emit(result)
+    else:
+        print(benchmark.report(result))
+    return 0

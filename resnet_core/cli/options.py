@@ -1,0 +1,119 @@
+"""Command line options made from the configuration dataclasses: names, types, defaults and help texts stand there, and only there."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import inspect
+import re
+import typing
+from collections.abc import Callable, Iterable
+from typing import Any, NoReturn
+
+from resnet_core import config
+from resnet_core.config import DataConfig, ModelConfig, Recipe
+
+#: Options that are not called as their field is.
+_RENAMED = {"dataset": "--data"}
+#: Shown in the help; that a value is one of them is for the dataclass to check.
+_CHOICES = {
+    "shortcut": config.SHORTCUTS,
+    "block": config.BLOCKS,
+    "dataset": config.DATASETS,
+    "schedule": config.SCHEDULES,
+    "warmup": config.WARMUPS,
+    "augmentation": config.AUGMENTATIONS,
+    "precision": config.PRECISIONS,
+    "device": config.DEVICES,
+    "compile": config.COMPILES,
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser whose errors are one line, like every other error of the command line."""
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        # Abbreviated options would change their meaning with the next option that is added.
+        super().__init__(*args, allow_abbrev=False, **kwargs)
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"resnet-lab: error: {message} (see {self.prog} --help)\n")
+
+
+def whole_number(text: str) -> int:
+    """For ``type=``: an int, or an error in plain words."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number.") from None
+
+
+def real_number(text: str) -> float:
+    """For ``type=``: a float, or an error in plain words."""
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number.") from None
+
+
+def real_numbers(text: str) -> tuple[float, ...]:
+    """For ``type=``: numbers with commas between them; an empty text is none of them."""
+    return tuple(real_number(part) for part in text.split(",") if part.strip())
+
+
+def attribute_docs(cls: type) -> dict[str, str]:
+    """Field name -> its description, from the ``Attributes:`` section of a docstring (``a, b: text`` describes both)."""
+    section = (inspect.getdoc(cls) or "").partition("Attributes:\n")[2].partition("\n\n")[0]
+    docs: dict[str, str] = {}
+    names: list[str] = []
+    for line in section.splitlines():
+        entry = re.match(r" {4}(\w+(?:, \w+)*): (.*)", line)
+        if entry:
+            names = entry[1].split(", ")
+            docs.update(dict.fromkeys(names, entry[2]))
+        else:
+            docs.update({name: f"{docs[name]} {line.strip()}" for name in names})
+    return {name: text.replace("``", "").rstrip(".") for name, text in docs.items()}
+
+
+def _shown(value: Any) -> str:
+    return ",".join(f"{v:g}" for v in value) if isinstance(value, tuple) else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def add_fields(parser: argparse._ActionsContainer, cls: type, leave_out: Iterable[str] = ()) -> None:
+    """Adds one option for each field of a configuration dataclass; ``read_fields`` makes the instance of the parsed values."""
+    types: dict[Any, tuple[Callable[[str], Any], str]] = {
+        int: (whole_number, "N"),
+        float: (real_number, "X"),
+        str: (str, "TEXT"),
+        tuple[float, ...]: (real_numbers, "X,X,..."),
+    }
+    docs, hints = attribute_docs(cls), typing.get_type_hints(cls)
+    for field in dataclasses.fields(cls):
+        if field.name in leave_out:
+            continue
+        flag = _RENAMED.get(field.name, "--" + field.name.replace("_", "-"))
+        text = docs.get(field.name, "").replace("%", "%%")
+        # Not given is told from given the default: SUPPRESS leaves the dataclass to fill in its own.
+        shared: dict[str, Any] = {"dest": field.name, "default": argparse.SUPPRESS}
+        if hints[field.name] is bool:
+            parser.add_argument(flag, action="store_true", help=text, **shared)
+        else:
+            kind, metavar = types[hints[field.name]]
+            if field.name in _CHOICES:
+                metavar = "{" + ",".join(_CHOICES[field.name]) + "}"
+            help_text = f"{text} (default: {_shown(field.default)})"
+            parser.add_argument(flag, type=kind, metavar=metavar, help=help_text, **shared)
+
+
+def read_fields(args: argparse.Namespace, cls: type) -> Any:
+    """The instance of ``cls`` that the parsed options describe. Raises ConfigError for a value out of its range."""
+    given = vars(args)
+    return cls(**{field.name: given[field.name] for field in dataclasses.fields(cls) if field.name in given})
+
+
+def add_training(parser: argparse.ArgumentParser) -> None:
+    """All options of a training, in groups. The number of classes is not one of them: CIFAR-10 has 10."""
+    add_fields(parser.add_argument_group("the net"), ModelConfig, leave_out=["num_classes"])
+    add_fields(parser.add_argument_group("the data"), DataConfig)
+    add_fields(parser.add_argument_group("the recipe (the defaults are the paper's)"), Recipe)

@@ -1,0 +1,90 @@
+"""What the command line says: results on stdout, everything else on stderr, one line for an error."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from resnet_core.runs import Run, RunStatus
+
+
+def note(text: str) -> None:
+    """A line for the person at the terminal, on stderr."""
+    print(f"resnet-lab: {one_line(text)}", file=sys.stderr, flush=True)
+
+
+def error(text: str) -> None:
+    """The one line that an error is told in, on stderr."""
+    note(f"error: {text}")
+
+
+def one_line(text: str) -> str:
+    return " ".join(line.strip() for line in text.splitlines() if line.strip())
+
+
+def emit(value: dict[str, Any]) -> None:
+    """One JSON object as the last line of stdout."""
+    print(json.dumps(value, allow_nan=False), flush=True)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
+    """Columns as wide as they need be; the first ``left`` of them are flush left, the others flush right."""
+    widths = [max(len(row[k]) for row in [head, *rows]) for k in range(len(head))]
+    lines = [
+        "  ".join(cell.ljust(width) if k < left else cell.rjust(width) for k, (cell, width) in enumerate(zip(row, widths, strict=True)))
+        for row in [head, *rows]
+    ]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def percent(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f} %"
+
+
+def speed(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.0f}"
+
+
+def summary(run: Run, status: RunStatus) -> dict[str, Any]:
+    """What ``--json`` tells of a run. Errors in percent: the final ones of an ended training, before that the newest recorded."""
+    from resnet_core.analysis.complexity import complexity
+
+    net = complexity(run.config.model)
+    result = status.result or {}
+    newest = {kind: rows[-1] for kind in ("train", "test") if (rows := run.records(kind))}
+    errors = {"train_error": newest.get("train", {}).get("train_error"), "test_error": newest.get("test", {}).get("test_error")}
+    if run.config.data.validation:
+        errors["validation_error"] = newest.get("test", {}).get("validation_error")
+    errors = {name: value if result.get(name) is None else result[name] for name, value in errors.items()}
+    return {
+        "run": run.id,
+        "name": run.name,
+        "state": status.state,
+        "iteration": status.iteration,
+        "iterations": status.iterations,
+        **errors,
+        "images_per_second": status.images_per_second,
+        "params": net.params,
+        "macs": net.macs,
+        "weights_sha256": result.get("weights_sha256"),
+        "message": status.message,
+    }
+
+
+def report(told: dict[str, Any], config_label: str) -> str:
+    """``summary`` for people."""
+    lines = [
+        (f"{told['name']}, {config_label}", ""),
+        ("run", told["run"]),
+        ("state", f"{told['state']}, {told['iteration']:,} of {told['iterations']:,} iterations"),
+        ("training error", percent(told["train_error"])),
+        ("test error", percent(told["test_error"])),
+        ("speed", f"{speed(told['images_per_second'])} images per second"),
+        ("net", f"{told['params']:,} parameters, {told['macs']:,} MACs"),
+        ("weights SHA-256", told["weights_sha256"] or "-"),
+    ]
+    if "validation_error" in told:
+        lines.insert(5, ("validation error", percent(told["validation_error"])))
+    return "\n".join(f"  {label:<18}{text}" if text else label for label, text in lines)

@@ -1,0 +1,143 @@
+"""``train``, ``resume``, ``stop`` and ``demo``: what puts trainings into the queue that the app uses too, and waits for them."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import time
+from pathlib import Path
+from typing import Any
+
+from resnet_core.cli.follow import Interrupts, follow
+from resnet_core.cli.options import read_fields
+from resnet_core.cli.output import emit, error, note, percent, report, speed, summary, table
+from resnet_core.config import DataConfig, ModelConfig, Recipe, RunConfig, demo_configs
+from resnet_core.runs import Run, RunStatus, RunStore
+from resnet_core.verdict import Outcome, degradation, degradation_verdict
+
+#: Exit status after Ctrl-C, as shells have it.
+INTERRUPTED = 130
+
+
+def enter(store: RunStore, config: RunConfig, name: str | None = None, data_dir: Path | None = None, again: bool = False) -> Run:
+    """The run of ``config``, in the queue or past it: a new one, or the one that exists, put back into the queue where it can go on.
+
+    Raises:
+        DataError: the data set is not there.
+        RunError: the name is not valid, or the home cannot be written.
+    """
+    run, is_new = store.submit(config, name=name, data_dir=data_dir, again=again)
+    if is_new:
+        return run
+    status = run.state()
+    if status.state == "finished":
+        note(f"run {run.id} was trained with this configuration already, here is its result; --again trains it anew.")
+    elif status.state == "diverged":
+        note(f"run {run.id} with this configuration has diverged already; --again trains it anew.")
+    elif status.is_active:
+        note(f"run {run.id} has this configuration and is {status.state} already; following it.")
+    else:
+        note(f"run {run.id} has this configuration and is {status.state} at iteration {status.iteration:,}; it goes on.")
+        store.resume(run.id)
+    return run
+
+
+def outcome(run: Run, status: RunStatus, home: str | None) -> int:
+    """Says on stderr what went wrong with a run, if anything did, and gives the exit status that belongs to its state."""
+    if status.state == "finished":
+        return 0
+    again = f"python -m resnet_core resume {run.id}" + (f" --home {shlex.quote(home)}" if home else "")
+    message = status.message.rstrip(".") or "no reason is known"
+    if status.state == "queued":
+        error(f"run {run.id} is in the queue, but no worker could be started: {message}.")
+    elif status.state == "running":
+        error(f"run {run.id} has been asked to stop and will; go on later with: {again}")
+    elif status.state == "diverged":
+        error(f"run {run.id} diverged: {message}.")
+    elif status.state == "stopped":
+        note(f"run {run.id} is stopped at iteration {status.iteration:,} of {status.iterations:,}; go on with: {again}")
+    else:
+        error(f"run {run.id} {'was' if status.state == 'interrupted' else 'has'} {status.state}: {message}. Go on with: {again}")
+    return 1
+
+
+def _wait_and_tell(store: RunStore, run: Run, args: argparse.Namespace) -> int:
+    with Interrupts() as interrupts:
+        status = follow(store, run, interrupts)
+    code = outcome(run, status, args.home)
+    told = summary(run, status)
+    if args.json:
+        emit(told)
+    else:
+        print(report(told, run.config.data.label))
+    return INTERRUPTED if interrupts.count and code else code
+
+
+def train(args: argparse.Namespace) -> int:
+    """``train``: one net, from the queue to its result."""
+    config = RunConfig(read_fields(args, ModelConfig), read_fields(args, DataConfig), read_fields(args, Recipe))
+    store = RunStore(args.home)
+    return _wait_and_tell(store, enter(store, config, args.name, args.data_dir, args.again), args)
+
+
+def resume(args: argparse.Namespace) -> int:
+    """``resume``: puts a run back into the queue, or joins one that is there, and waits for its result."""
+    store = RunStore(args.home)
+    run = store.get(args.run)
+    if run.state().is_active:
+        note(f"run {run.id} is {run.state().state} already; following it.")
+    else:
+        store.resume(run.id)
+    return _wait_and_tell(store, run, args)
+
+
+def stop(args: argparse.Namespace) -> int:
+    """``stop``: out of the queue, or to the next checkpoint and no further."""
+    store = RunStore(args.home)
+    run = store.get(args.run)
+    store.stop(run.id)
+    # The worker looks at the request between two iterations.
+    while (status := run.state()).is_active:
+        time.sleep(0.1)
+    if args.json:
+        emit(summary(run, status))
+    else:
+        print(f"Run {run.id} is {status.state} at iteration {status.iteration:,} of {status.iterations:,}.")
+    return 0
+
+
+def demo(args: argparse.Namespace) -> int:
+    """``demo``: plain-20, plain-56, ResNet-20 and ResNet-56 on the embedded sample, and whether they show degradation."""
+    begin = time.monotonic()
+    store = RunStore(args.home)
+    runs = [enter(store, config, again=args.again) for config in demo_configs(args.seed, args.iterations)]
+    nets: dict[str, dict[str, Any]] = {}
+    outcomes: list[Outcome] = []
+    code = 0
+    with Interrupts() as interrupts:
+        for run in runs:
+            status = follow(store, run, interrupts)
+            code = max(code, outcome(run, status, args.home))
+            told = nets[run.config.model.name] = summary(run, status)
+            # Only a training that has come to its end can be compared with the others.
+            if status.state in ("finished", "diverged"):
+                outcomes.append(Outcome(run.config, told["train_error"] if status.state == "finished" else None, told["test_error"]))
+    found = degradation(outcomes)
+    gaps = {name: gap and round(gap.points, 2) for name, gap in (("plain", found and found.plain), ("residual", found and found.residual))}
+    result = {
+        "nets": nets,
+        "gaps": gaps,
+        "shown": bool(found and found.shown),
+        "verdict": degradation_verdict(outcomes),
+        "seconds": round(time.monotonic() - begin, 1),
+    }
+    if args.json:
+        emit(result)
+    else:
+        head = ("net", "state", "training error", "test error", "images/s")
+        rows = [
+            (name, net["state"], percent(net["train_error"]), percent(net["test_error"]), speed(net["images_per_second"]))
+            for name, net in nets.items()
+        ]
+        print(f"{table(head, rows, left=2)}\n\n{result['verdict']}\n{result['seconds']:.0f} s in all.")
+    return INTERRUPTED if interrupts.count and code else code
