@@ -30,6 +30,11 @@ def make(
 DEMO = [make(56, "A", 50), make(20, "none", 55), make(20, "A", 48), make(56, "none", 80)]
 
 
+def lines(figure) -> list:
+    """The curves themselves, without bands, raw curves behind smoothed ones and names at the ends."""
+    return [trace for trace in figure.data if trace.meta]
+
+
 def shown(figure, kind: str) -> dict[str, object]:
     return {trace.name: trace for trace in figure.data if trace.meta == kind}
 
@@ -47,13 +52,15 @@ def test_training_is_dashed_test_is_bold_and_nets_have_their_colours():
         assert test[name].line.width > 2 * training[name].line.width
         assert test[name].mode == "lines"
     assert {trace.type for trace in figure.data} == {"scatter"}
-    assert all(isinstance(trace.y, np.ndarray) for trace in figure.data)
+    assert all(isinstance(trace.y, np.ndarray) for trace in lines(figure))
 
 
 def test_one_legend_entry_hides_all_curves_of_a_net():
     figure = learning_curves(DEMO, View(smoothing=0.3))
     assert [trace.name for trace in figure.data if trace.showlegend] == ["plain-20", "plain-56", "ResNet-20", "ResNet-56"]
-    assert all(trace.legendgroup == trace.name for trace in figure.data)
+    assert {trace.legendgroup for trace in figure.data if trace.name == "plain-20"} == {DEMO[1].run_id}
+    assert len({trace.legendgroup for trace in figure.data}) == 4
+    assert len({trace.uid for trace in figure.data}) == len(figure.data)
     assert "dashed: training" in figure.layout.legend.title.text and "bold: test" in figure.layout.legend.title.text
     only = learning_curves(DEMO, View(kinds=("training",)))
     assert sum(bool(trace.showlegend) for trace in only.data) == 4 and "bold" not in only.layout.legend.title.text
@@ -65,7 +72,7 @@ def test_one_legend_entry_hides_all_curves_of_a_net():
 )
 def test_x_axes(axis: str, last: float, title: str):
     figure = learning_curves(DEMO, View(x=axis))
-    assert [trace.x[-1] for trace in figure.data] == pytest.approx([last] * 8)
+    assert [trace.x[-1] for trace in lines(figure)] == pytest.approx([last] * 8)
     assert figure.layout.xaxis.title.text == title
 
 
@@ -87,7 +94,7 @@ def test_loss_and_log_scale():
 def test_smoothing_is_stated_and_the_raw_curve_stands_faint_behind():
     view = View(smoothing=1 / 3, kinds=("training",))
     figure = learning_curves([make(20, "none", 55, data="sample")], view)
-    raw, smooth = figure.data
+    raw, smooth, _ = figure.data
     np.testing.assert_array_equal(raw.y, 55 - np.arange(1, 10))
     # 300 iterations: one point on each side; at the ends over what is there.
     np.testing.assert_allclose(smooth.y, [53.5, 53, 52, 51, 50, 49, 48, 47, 46.5])
@@ -129,9 +136,9 @@ def test_curves_of_one_net_are_told_apart_by_label_and_symbol():
         "ResNet-20, rate 0.1 (ResNet-20)",
         "ResNet-20, rate 0.1 (again)",
     ]
-    assert len({(trace.mode, trace.marker.symbol) for trace in figure.data}) == 3
+    assert len({(trace.mode, trace.marker.symbol) for trace in lines(figure)}) == 3
     shortcuts = learning_curves([make(20, s, 50) for s in "ABC"], View(kinds=("test",)))
-    assert [(trace.mode, trace.marker.symbol) for trace in shortcuts.data[1:]] == [
+    assert [(trace.mode, trace.marker.symbol) for trace in lines(shortcuts)[1:]] == [
         ("lines+markers", "square"),
         ("lines+markers", "diamond"),
     ]
@@ -149,27 +156,47 @@ def test_many_nets_move_the_legend_aside():
     assert figure.layout.legend.orientation == "v" and learning_curves(DEMO).layout.legend.orientation == "h"
 
 
+def test_names_stand_at_the_ends_and_do_not_overlap():
+    figure = learning_curves([make(20, "none", 50), make(56, "none", 50.5), make(20, "A", 20)])
+    names = {trace.text[0].strip("\u2002<b/>"): trace for trace in figure.data if trace.mode == "text"}
+    assert list(names) == ["plain-20", "plain-56", "ResNet-20"]
+    span = 54.5 - 11  # from the lowest training error to the highest test error
+    assert names["plain-56"].y[0] - names["plain-20"].y[0] == pytest.approx(0.055 * span)
+    assert names["plain-56"].y[0] + names["plain-20"].y[0] == pytest.approx(46 + 46.5)
+    assert names["ResNet-20"].y[0] == 16 and names["ResNet-20"].x[0] == 900
+    assert names["plain-20"].textfont.color == style.net_color(ModelConfig(20, "none"))
+    assert names["plain-20"].legendgroup == shown(figure, "test")["plain-20"].legendgroup
+
+
+def test_names_given_by_users_are_text_and_not_markup():
+    figure = learning_curves([make(20, "A", 50, name="<b>one"), make(20, "A", 40, name="two%{x}")])
+    assert [trace.name for trace in lines(figure)[2:]] == ["ResNet-20 (&lt;b&gt;one)", "ResNet-20 (two%{x})"]
+    assert all("two" not in trace.hovertemplate for trace in lines(figure))
+
+
 def test_a_long_record_is_decimated():
     run = make(20, "none", 55)
     records = [
         {"kind": "train", "iteration": i, "train_error": 50 + 40 * np.sin(i), "images": 32, "elapsed_seconds": i} for i in range(1, 20_001)
     ]
     figure = learning_curves([RunRecords(run.run_id, "", run.config, records)])
-    assert len(figure.data) == 1 and len(figure.data[0].x) <= 1000
-    assert (figure.data[0].x[0], figure.data[0].x[-1]) == (1, 20_000)
+    training = shown(figure, "training")["plain-20"]
+    assert 500 < len(training.x) <= 1000 and (training.x[0], training.x[-1]) == (1, 20_000)
 
 
 def test_nothing_to_draw_is_an_empty_chart():
     assert len(learning_curves([]).data) == 0
     queued = RunRecords("r", "r", DEMO[0].config, [], state="queued")
-    assert [trace.name for trace in learning_curves([queued, DEMO[1]], View(kinds=("test",))).data] == ["plain-20"]
+    waiting = shown(learning_curves([queued, DEMO[1]], View(kinds=("test",))), "test")
+    assert len(waiting["plain-20"].y) == 9 and np.isnan(waiting["ResNet-56"].y).all() and waiting["ResNet-56"].showlegend
     assert learning_curves([queued], View(seeds="range", smoothing=0.1)).layout.yaxis.title.text == "error (%)"
 
 
 def test_zoom_survives_new_points_but_not_another_axis():
-    before = learning_curves([make(20, "A", 50, steps=3)]).layout.uirevision
-    assert before == learning_curves([make(20, "A", 50, steps=4)]).layout.uirevision
-    assert before != learning_curves(DEMO, View(metric="loss")).layout.uirevision
+    before, after = (learning_curves([make(20, "A", 50, steps=steps)]) for steps in (3, 4))
+    assert before.layout.uirevision == after.layout.uirevision and before.layout.yaxis.uirevision == after.layout.yaxis.uirevision
+    assert [trace.uid for trace in before.data] == [trace.uid for trace in after.data]
+    assert before.layout.yaxis.uirevision != learning_curves(DEMO, View(metric="loss")).layout.yaxis.uirevision
 
 
 def test_dark_theme():
@@ -197,7 +224,7 @@ def test_schedule_fractions_in_words(fraction: float, text: str):
 def test_conditions_stand_beside_every_curve():
     text = "1 seed · sample (5,000 images) · 1/284 of the paper's schedule · bf16"
     assert captions.caption(captions.grouped(DEMO)) == f"Every curve: {text}."
-    assert all(text in trace.hovertemplate for trace in learning_curves(DEMO).data)
+    assert all(text in trace.hovertemplate for trace in lines(learning_curves(DEMO)))
     mixed = captions.caption(captions.grouped([*DEMO, make(110, "A", 60, iterations=9000)]))
     assert mixed == f"plain-20, plain-56, ResNet-20, ResNet-56: {text}. ResNet-110: {text.replace('1/284', '1/28')}."
     unplanned = RunRecords("r", "r", DEMO[0].config, [], state="queued")

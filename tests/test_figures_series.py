@@ -129,6 +129,17 @@ def test_decimation_keeps_gaps_and_leaves_short_curves_alone():
     assert series.decimate(short, 3) is short
 
 
+@pytest.mark.parametrize("values", [[5, 1, 9], [1, 1, 1], [3, 3.5, 3.2, 10], [0], []])
+def test_spread_out_keeps_order_and_gap_and_moves_as_little_as_it_can(values: list[float]):
+    given = np.array(values, dtype=float)
+    placed = series.spread_out(given, 1.0)
+    order = np.argsort(given, kind="stable")
+    assert (np.diff(placed[order]) >= 1 - 1e-9).all()
+    assert placed.sum() == pytest.approx(given.sum())
+    far = given[order][np.r_[True, np.diff(given[order]) >= 2] & np.r_[np.diff(given[order]) >= 2, True]] if len(given) else given
+    assert set(far) <= set(placed)  # what stands alone stays where it is
+
+
 def run(records: list[dict], result: dict | None = None, **recipe) -> RunRecords:
     config = RunConfig(ModelConfig(56, "none"), DataConfig("sample"), Recipe(**{"iterations": 900, "batch_size": 32, "seed": 7, **recipe}))
     return RunRecords("plain-56-sample-s7-abc123", "mine", config, records, precision="bf16", result=result)

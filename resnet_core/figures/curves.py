@@ -6,9 +6,9 @@ in ``captions``.
 
 from __future__ import annotations
 
+import html
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -17,12 +17,16 @@ import plotly.graph_objects as go
 from resnet_core.config import RunConfig
 from resnet_core.figures import style
 from resnet_core.figures.captions import Group, conditions, grouped, labels
-from resnet_core.figures.series import KINDS, Points, RunRecords, decimate, mean_over_runs, points, smoothed
+from resnet_core.figures.series import KINDS, Points, RunRecords, decimate, mean_over_runs, points, smoothed, spread_out
 
 X_AXES = ("iterations", "epochs", "time")
 SEEDS = ("separate", "range", "std")
 _LINES = {"training": style.TRAIN_LINE, "test": style.TEST_LINE, "validation": {"dash": "1.5px,3px", "width": 2.4}}
 _KEYS = {"training": "dashed: training", "test": "bold: test", "validation": "dotted: validation"}
+#: Names stand at the ends of the curves while there are at most so many, of at most so many characters.
+_MOST_END_LABELS, _LONGEST_END_LABEL = 10, 26
+#: Distance of two such names, as a part of the height of the chart.
+_LABEL_GAP = 0.055
 #: Told apart by these, where two curves of one chart would have the colour and symbol of the same net.
 _SPARE_SYMBOLS = ("circle", "triangle-up", "x", "star", "pentagon", "triangle-down", "hexagram", "cross")
 
@@ -54,124 +58,152 @@ def window(config: RunConfig, view: View) -> float:
     return view.smoothing * config.recipe.iterations
 
 
-def group_points(group: Group, view: View, kind: str) -> tuple[Points, int]:
-    """The curve of a group before decimation, and how many of its runs are in it (one that has no record yet is not)."""
+def group_points(group: Group, view: View, kind: str) -> Points:
+    """The curve of a group before decimation: of its runs that have come to a first record of that kind; empty where none has."""
     curves = [smoothed(points(run.records, view.metric, kind), window(run.config, view)) for run in group.runs]
     curves = [curve for curve in curves if len(curve)]
-    if not curves:
-        empty = np.array([])
-        return Points(empty, empty, empty), 0
-    return mean_over_runs(curves, view.seeds), len(curves)
+    return mean_over_runs(curves, view.seeds) if curves else points([], view.metric, kind)
 
 
-def _x(curve: Points, config: RunConfig, axis: str, unit: float) -> np.ndarray:
-    if axis == "time":
-        return curve.seconds / unit
-    return curve.iteration * (config.recipe.batch_size / config.data.train_images if axis == "epochs" else 1.0)
+def _time_unit(curves: Sequence[Points]) -> tuple[float, str]:
+    """Seconds in the unit of the time axis, and its name, by the longest curve."""
+    longest = max((np.nanmax(curve.seconds) for curve in curves if np.isfinite(curve.seconds).any()), default=0.0)
+    return (1.0, "seconds") if longest < 180 else (60.0, "minutes") if longest < 3 * 3600 else (3600.0, "hours")
 
 
-def _time_unit(seconds: float) -> tuple[float, str]:
-    return (1.0, "seconds") if seconds < 180 else (60.0, "minutes") if seconds < 3 * 3600 else (3600.0, "hours")
+@dataclass(frozen=True)
+class _Net:
+    """One group on its way into the chart. ``text`` is the label as plotly may show it: the user's own ``<`` is no tag."""
+
+    group: Group
+    key: str
+    text: str
+    color: str
+    symbol: str | None
+
+    def shared(self, layer: str) -> dict[str, Any]:
+        """What all traces of the net have; ``uid`` lets plotly know a trace again, and keep it hidden, when its data change."""
+        return {"uid": f"{self.key}/{layer}", "legendgroup": self.key, "name": self.text, "showlegend": False}
+
+
+def _nets(groups: Sequence[Group], dark: bool) -> list[_Net]:
+    """Each group with its symbol: the shortcut's, or a spare one where an earlier group has the same colour and symbol."""
+    taken: set[tuple[str, str | None]] = set()
+    nets = []
+    for group, label in zip(groups, labels(groups), strict=True):
+        color, symbol = style.net_color(group.config.model, dark), style.net_symbol(group.config.model)
+        for spare in _SPARE_SYMBOLS:
+            if (color, symbol) not in taken:
+                break
+            symbol = spare
+        taken.add((color, symbol))
+        nets.append(_Net(group, group.runs[0].run_id, html.escape(label, quote=False), color, symbol))
+    return nets
 
 
 def learning_curves(runs: Sequence[RunRecords], view: View = View(), dark: bool = False) -> go.Figure:
     """One chart of all the runs.
 
-    Every net has one entry in the legend, which hides or shows all its curves. Raw curves stand faint behind smoothed ones; a band is the
-    spread over seeds. Curves keep at most 1,000 points, with both ends and all extremes. NaN is a gap.
+    Every net has one entry in the legend, which hides or shows all its curves, and its name at the end of its curve where there is room.
+    Raw curves stand faint behind smoothed ones; a band is the spread over seeds. Curves keep at most 1,000 points, with both ends and
+    all extremes. NaN is a gap.
     """
-    groups = grouped(runs, view.seeds)
-    drawn = [(group, kind, *group_points(group, view, kind)) for group in groups for kind in KINDS if kind in view.kinds]
-    longest = max((np.nanmax(curve.seconds) for _, _, curve, _ in drawn if len(curve) and np.isfinite(curve.seconds).any()), default=0.0)
-    unit, unit_name = _time_unit(longest)
-    figure = go.Figure()
-    symbols = _symbols(groups, dark)
-    names = dict(zip(map(id, groups), labels(groups), strict=True))
-    in_legend: set[int] = set()
-    # The bold curves last, so that they lie on top; bands first.
-    drawn.sort(key=lambda item: (item[1] == "test", groups.index(item[0])))
-    layers: list[list[go.Scatter]] = [[], [], []]
-    for group, kind, whole, count in drawn:
-        if not count:
-            continue
-        curve = decimate(whole)
-        x = _x(curve, group.config, view.x, unit)
-        color = style.net_color(group.config.model, dark)
-        shared = {"legendgroup": names[id(group)], "name": names[id(group)], "x": x}
-        if curve.low is not None:
-            layers[0].append(_band(curve, shared, color, view.log))
-        if curve.raw is not None:
-            faint = {**_LINES[kind], "color": style.rgba(color, 0.3), "width": 1.2, "dash": "solid"}
-            layers[1].append(go.Scatter(**shared, y=curve.raw, mode="lines", line=faint, hoverinfo="skip", showlegend=False))
-        first = kind == "test" or ("test" not in view.kinds and id(group) not in in_legend)
-        in_legend.add(id(group))
-        layers[2].append(_line(group, kind, curve, shared, color, symbols[id(group)], view, first, unit_name))
-    for layer in layers:
-        figure.add_traces(layer)
-    return _laid_out(figure, view, unit_name, dark, sum(bool(trace.showlegend) for trace in figure.data))
-
-
-def _symbols(groups: Sequence[Group], dark: bool) -> dict[int, str | None]:
-    """A symbol for each group: the shortcut's, or a spare one where an earlier group has the same colour and symbol."""
-    taken: set[tuple[str, str | None]] = set()
-    chosen = {}
-    for group in groups:
-        color, symbol = style.net_color(group.config.model, dark), style.net_symbol(group.config.model)
-        spare = cycle(_SPARE_SYMBOLS)
-        for _ in _SPARE_SYMBOLS:
-            if (color, symbol) not in taken:
-                break
-            symbol = next(spare)
-        taken.add((color, symbol))
-        chosen[id(group)] = symbol
-    return chosen
-
-
-def _band(curve: Points, shared: dict[str, Any], color: str, log: bool) -> go.Scatter:
-    shown = np.isfinite(curve.low) & np.isfinite(curve.high) & ((curve.low > 0) if log else True)
-    x, low, high = shared["x"][shown], curve.low[shown], curve.high[shown]
-    outline = {"x": np.concatenate([x, x[::-1]]), "y": np.concatenate([high, low[::-1]])}
-    return go.Scatter(
-        **{**shared, **outline}, fill="toself", fillcolor=style.rgba(color, 0.18), line={"width": 0}, mode="lines", hoverinfo="skip",
-        showlegend=False,
-    )  # fmt: skip
-
-
-def _line(
-    group: Group, kind: str, curve: Points, shared: dict[str, Any], color: str, symbol: str | None, view: View, in_legend: bool, unit: str
-) -> go.Scatter:
+    nets = _nets(grouped(runs, view.seeds), dark)
+    whole = {(net.key, kind): group_points(net.group, view, kind) for net in nets for kind in KINDS if kind in view.kinds}
+    # Without a validation split there is no curve to wait for. A net that has no point yet is in the legend already.
+    kinds = [kind for kind in KINDS if kind in view.kinds and (kind != "validation" or any(len(whole[net.key, kind]) for net in nets))]
+    unit, unit_name = _time_unit(list(whole.values()))
+    where = {"iterations": "iteration %{x:,.0f}", "epochs": "epoch %{x:.2f}", "time": f"%{{x:.1f}} {unit_name}"}[view.x]
     value = "%{y:.1f} %" if view.metric == "error" else "%{y:.3f}"
-    where = {"iterations": "iteration %{x:,.0f}", "epochs": "epoch %{x:.2f}", "time": f"%{{x:.1f}} {unit}"}[view.x]
-    marker = {"symbol": symbol or "circle", "size": 9 if kind == "test" else 7, "color": color, "maxdisplayed": 12}
-    return go.Scatter(
-        **shared,
-        y=curve.y,
-        mode="lines+markers" if symbol or len(curve) == 1 else "lines",
-        line={**_LINES[kind], "color": color},
-        marker=marker,
-        showlegend=in_legend,
-        meta=kind,
-        hovertemplate=f"{shared['name']}, {kind} {view.metric}: <b>{value}</b><br>{where}<br>{conditions(group)}<extra></extra>",
-    )
+    bands, raw, lines = [], [], []
+    ends: list[tuple[_Net, float, float]] = []
+    for kind in sorted(kinds, key=("validation", "training", "test").index):  # the bold curves last: they lie on top
+        for net in nets:
+            curve = decimate(whole[net.key, kind])
+            per_iteration = net.group.config.recipe.batch_size / net.group.config.data.train_images if view.x == "epochs" else 1.0
+            x = curve.seconds / unit if view.x == "time" else curve.iteration * per_iteration
+            if curve.low is not None:
+                bands.append(_band(net, kind, x, curve, view.log))
+            if curve.raw is not None:
+                faint = {**_LINES[kind], "color": style.rgba(net.color, 0.3), "width": 1.2, "dash": "solid"}
+                raw.append(go.Scatter(**net.shared(f"{kind}/raw"), x=x, y=curve.raw, mode="lines", line=faint, hoverinfo="skip"))
+            lines.append(
+                go.Scatter(
+                    {**net.shared(kind), "showlegend": kind == _named_by(kinds)},
+                    x=x if len(curve) else np.array([np.nan]),
+                    y=curve.y if len(curve) else np.array([np.nan]),
+                    mode="lines+markers" if net.symbol or len(curve) == 1 else "lines",
+                    line={**_LINES[kind], "color": net.color},
+                    marker={"symbol": net.symbol or "circle", "size": 9 if kind == "test" else 7, "color": net.color, "maxdisplayed": 12},
+                    meta=kind,
+                    hovertemplate=f"%{{fullData.name}}: {kind} {view.metric} <b>{value}</b><br>{where}<br>"
+                    f"{conditions(net.group)}<extra></extra>",
+                )
+            )
+            if kind == _named_by(kinds) and np.isfinite(curve.y).any():
+                last = np.flatnonzero(np.isfinite(curve.y))[-1]
+                ends.append((net, x[last], curve.y[last]))
+    finite = [y for y in (np.asarray(line.y)[np.isfinite(line.y)] for line in lines) if len(y)]
+    span = (min(y.min() for y in finite), max(y.max() for y in finite)) if finite else (0.0, 1.0)
+    names = _end_labels(ends, span, view.log)
+    return _laid_out(go.Figure([*bands, *raw, *lines, *names]), view, kinds, unit_name, dark, [net.text for net in nets], bool(names))
 
 
-def _laid_out(figure: go.Figure, view: View, unit: str, dark: bool, entries: int) -> go.Figure:
-    figure.update_layout(**style.layout(dark))
+def _named_by(kinds: Sequence[str]) -> str:
+    """The kind of curve that carries a net's entry in the legend."""
+    return "test" if "test" in kinds else kinds[0]
+
+
+def _band(net: _Net, kind: str, x: np.ndarray, curve: Points, log: bool) -> go.Scatter:
+    shown = np.isfinite(curve.low) & np.isfinite(curve.high) & ((curve.low > 0) if log else True)
+    x, low, high = x[shown], curve.low[shown], curve.high[shown]
+    outline = {"x": np.concatenate([x, x[::-1]]), "y": np.concatenate([high, low[::-1]])}
+    fill = {"fill": "toself", "fillcolor": style.rgba(net.color, 0.18), "line": {"width": 0}, "mode": "lines", "hoverinfo": "skip"}
+    return go.Scatter(**net.shared(f"{kind}/band"), **outline, **fill)
+
+
+def _end_labels(ends: Sequence[tuple[_Net, float, float]], span: tuple[float, float], log: bool) -> list[go.Scatter]:
+    """The nets' names at the ends of their curves, moved apart where they would overlap; none where names are long or many.
+
+    ``span`` is the lowest and the highest value of the chart.
+    """
+    if not ends or len(ends) > _MOST_END_LABELS or max(len(net.text) for net, _, _ in ends) > _LONGEST_END_LABEL:
+        return []
+    scale, back = (np.log10, lambda v: 10**v) if log and span[0] > 0 else (np.asarray, np.asarray)
+    gap = _LABEL_GAP * float(scale(span[1]) - scale(span[0]))
+    placed = back(spread_out(scale(np.array([value for _, _, value in ends])), gap))
+    return [
+        go.Scatter(
+            **net.shared("label"), x=[x], y=[y], mode="text", text=[f"\u2002<b>{net.text}</b>"], textposition="middle right",
+            textfont={"color": net.color}, cliponaxis=False, hoverinfo="skip",
+        )
+        for (net, x, _), y in zip(ends, placed, strict=True)
+    ]  # fmt: skip
+
+
+def _laid_out(
+    figure: go.Figure, view: View, kinds: Sequence[str], unit: str, dark: bool, names: Sequence[str], labelled: bool
+) -> go.Figure:
+    base = style.layout(dark)
     x_title = {"iterations": "iterations", "epochs": "epochs", "time": f"training time ({unit})"}[view.x]
     y_title = "error (%)" if view.metric == "error" else "loss (cross-entropy)"
-    key = " · ".join(_KEYS[kind] for kind in ("test", "training", "validation") if kind in view.kinds)
-    legend: dict[str, Any] = {"title": {"text": f"<i>{key}</i>"}, "orientation": "v"}
-    if entries <= 6:
-        legend = {"title": {"text": f"<i>{key}</i>   "}, "orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"}
+    key = f"<i>{' · '.join(_KEYS[kind] for kind in ('test', 'training', 'validation') if kind in kinds)}</i>"
+    # A few short names fit above the chart; many or long ones stand beside it.
+    above = sum(len(name) + 6 for name in names) <= 90
+    legend = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"} if above else {"orientation": "v", "y": 1}
+    right = 24 + 9 * max(map(len, names)) if labelled and above else base["margin"]["r"]
     figure.update_layout(
-        legend=legend,
+        base,
+        legend={**base["legend"], **legend, "title": {"text": key + ("\u2003" if above else "")}},
+        margin={**base["margin"], "t": 44 if above else base["margin"]["t"], "r": right},
         showlegend=True,
         hovermode="closest",
-        # Zoom and hidden curves survive new points, and start afresh with other axes.
-        uirevision=f"{view.metric}/{view.x}/{view.log}",
+        # Zoom and hidden curves survive new points; zoom starts afresh with other axes.
+        uirevision="viewer",
     )
-    figure.update_xaxes(title_text=x_title, rangemode="tozero")
-    figure.update_yaxes(title_text=y_title + (", log scale" if view.log else ""), type="log" if view.log else "linear")
+    axes = f"{view.metric}/{view.x}/{view.log}"
+    figure.update_xaxes(title_text=x_title, rangemode="tozero", uirevision=axes)
+    figure.update_yaxes(title_text=y_title + (", log scale" if view.log else ""), type="log" if view.log else "linear", uirevision=axes)
     return figure
 
 

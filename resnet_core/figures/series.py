@@ -158,6 +158,23 @@ def decimate(curve: Points, limit: int = 1000) -> Points:
     return curve.take(np.array(sorted(keep)))
 
 
+def spread_out(values: np.ndarray, gap: float) -> np.ndarray:
+    """The values moved apart, in their order and as little as it takes (least squares), until neighbours are ``gap`` apart.
+
+    With the gaps taken off, this is isotonic regression: neighbours that are out of order are pooled into their mean.
+    """
+    order = np.argsort(values, kind="stable")
+    pools: list[tuple[float, int]] = []
+    for value in values[order] - gap * np.arange(len(values)):
+        pools.append((float(value), 1))
+        while len(pools) > 1 and pools[-2][0] > pools[-1][0]:
+            (low, n), (high, m) = pools[-2:]
+            pools[-2:] = [((low * n + high * m) / (n + m), n + m)]
+    placed = np.empty(len(values))
+    placed[order] = np.repeat([mean for mean, _ in pools], [count for _, count in pools]) + gap * np.arange(len(values))
+    return placed
+
+
 def final_errors(run: RunRecords) -> tuple[float | None, float | None]:
     """Training error (mean over the last epoch seen) and test error in percent: of the result, or so far from the records."""
     if run.result and run.result.get("train_error") is not None:
