@@ -1,0 +1,268 @@
+"""The training loop: a generator of records, which the worker, the command line and the tests consume alike.
+
+    for record in Trainer(config, dataset, plan).run():
+        print(record)
+
+Nothing in the step waits for the device: sums stay on it until a record is due. The batches are a pure function of the seed and the
+iteration, so a resumed training needs no state of a random generator.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import nn
+
+from resnet_core.config import RunConfig
+from resnet_core.data import Batches, Cifar10, per_pixel_mean
+from resnet_core.errors import CheckpointError
+from resnet_core.models import build_model
+from resnet_core.training.checkpoint import TrainingState, weights_sha256
+from resnet_core.training.device import PeakMemory
+from resnet_core.training.evaluate import evaluate
+from resnet_core.training.layers import layer_statistics
+from resnet_core.training.plan import Plan
+from resnet_core.training.schedule import learning_rate
+
+#: The ``error`` warm-up looks at the training error of this many iterations at a time.
+WARMUP_WINDOW = 50
+
+
+class Trainer:
+    """One training, from its first iteration or from a loaded state to its end.
+
+    Attributes:
+        model: the net, on the plan's device; never compiled or hooked itself.
+        mean: per-pixel mean of the training images, float32 (3, 32, 32), from 0 to 1.
+        iteration: parameter updates done.
+    """
+
+    def __init__(self, config: RunConfig, dataset: Cifar10, plan: Plan):
+        self.config, self.dataset, self.plan = config, dataset, plan
+        recipe = config.recipe
+        self.device = torch.device(plan.device)
+        if plan.device == "cpu":
+            torch.set_num_threads(plan.threads)
+        self.model = build_model(config.model, recipe.seed).to(self.device, memory_format=torch.channels_last)
+        self._compiled = self.model
+        if plan.compile:
+            # On CUDA these nets are bound by launches; CUDA graphs take those away.
+            self._compiled = torch.compile(self.model, mode="reduce-overhead" if plan.device == "cuda" else "default")
+        self.mean = per_pixel_mean(dataset.train).to(self.device)
+        self._batches = Batches(dataset.train, self.mean, recipe.batch_size, recipe.seed, self.device, recipe.augmentation)
+        self.optimizer = torch.optim.SGD(
+            self.model.parameters(), recipe.learning_rate, recipe.momentum, weight_decay=recipe.weight_decay, fused=plan.device != "mps"
+        )
+        self.iteration = 0
+        self._warming = recipe.warmup == "error"
+        self._layers_measured = -1  # the iteration of the newest layers record
+        self._elapsed = self._train_seconds = 0.0
+        self._last_test: dict[str, float] = {}
+        self._window: list[list[int]] = []  # [images, wrong] of the newest train records, one epoch of them
+        # Sums on the device. fp64 keeps the loss of a resumed record exact; MPS does not have it.
+        real = torch.float32 if plan.device == "mps" else torch.float64
+        self._sums = {
+            "loss": torch.zeros((), dtype=real, device=self.device),
+            "wrong": torch.zeros((), dtype=torch.int64, device=self.device),
+            "warmup_wrong": torch.zeros((), dtype=torch.int64, device=self.device),
+            "diverged_at": torch.full((), -1, dtype=torch.int64, device=self.device),
+        }
+        self._iterations_summed = 0
+
+    # -- state ---------------------------------------------------------------------------------------------------------
+
+    def state(self) -> TrainingState:
+        """A copy of everything the rest of the training depends on; consistent whenever ``run`` has yielded."""
+        training = {"mean": self.mean.cpu()}
+        for name, parameter in self.model.named_parameters():
+            buffer = self.optimizer.state.get(parameter, {}).get("momentum_buffer")
+            if buffer is not None:
+                training[f"momentum.{name}"] = buffer.detach().cpu().clone()
+        values = {
+            "iteration": self.iteration,
+            "warming": self._warming,
+            "layers_measured": self._layers_measured,
+            "elapsed_seconds": self._elapsed,
+            "train_seconds": self._train_seconds,
+            "last_test": self._last_test,
+            "window": self._window,
+            "iterations_summed": self._iterations_summed,
+            "sums": {name: value.item() for name, value in self._sums.items()},
+        }
+        return TrainingState({k: v.detach().cpu().clone() for k, v in self.model.state_dict().items()}, training, values)
+
+    def load_state(self, state: TrainingState) -> None:
+        """Go on from ``state``.
+
+        Raises:
+            CheckpointError: it is the state of another net.
+        """
+        try:
+            self.model.load_state_dict(state.model)
+        except RuntimeError as error:
+            raise CheckpointError(f"The checkpoint is not one of {self.config.model.name}: {error}") from error
+        for name, parameter in self.model.named_parameters():
+            buffer = state.training.get(f"momentum.{name}")
+            if buffer is not None:
+                copy = torch.empty_like(parameter, requires_grad=False)
+                self.optimizer.state[parameter]["momentum_buffer"] = copy.copy_(buffer)
+        values = state.values
+        self.iteration = values["iteration"]
+        self._warming = values["warming"]
+        self._layers_measured = values["layers_measured"]
+        self._elapsed, self._train_seconds = values["elapsed_seconds"], values["train_seconds"]
+        self._last_test, self._window = values["last_test"], values["window"]
+        self._iterations_summed = values["iterations_summed"]
+        for name, value in values["sums"].items():
+            self._sums[name].fill_(value)
+
+    # -- the loop ------------------------------------------------------------------------------------------------------
+
+    def run(self, should_stop: Callable[[], bool] = lambda: False) -> Iterator[dict[str, Any]]:
+        """Train to the end, or until ``should_stop``, and yield records: dicts of plain values.
+
+        Their kinds: ``train`` (loss and training error of the augmented batches since the last one, as in Fig. 6), ``test``, ``layers``,
+        ``checkpoint`` (the consumer is to save ``state()`` now), and last of all ``end`` with ``state`` ``finished``, ``stopped`` or
+        ``diverged``. Errors are percentages, times seconds.
+        """
+        recipe = self.config.recipe
+        record_every, test_every, layers_every, checkpoint_every = (
+            recipe.interval(name) for name in ("record_every", "test_every", "layers_every", "checkpoint_every")
+        )
+        self.model.train()
+        memory = PeakMemory(self.device)
+        memory.start()
+        clock = time.perf_counter() - self._elapsed
+        step_clock, steps_timed = time.perf_counter(), 0
+
+        def elapsed() -> float:
+            self._elapsed = time.perf_counter() - clock
+            return round(self._elapsed, 3)
+
+        if self.iteration == 0 and self._layers_measured < 0:
+            yield self._layers_record(elapsed)
+            step_clock = time.perf_counter()
+        while self.iteration < recipe.iterations:
+            if should_stop():
+                elapsed()
+                self._train_seconds += time.perf_counter() - step_clock
+                yield {"kind": "checkpoint", "iteration": self.iteration}
+                yield self._end("stopped", f"Stopped at iteration {self.iteration:,} of {recipe.iterations:,}.")
+                return
+            rate = learning_rate(recipe, self.iteration, warming=self._warming)
+            self.step(rate)
+            steps_timed += 1
+            last = self.iteration == recipe.iterations
+            checkpoint_due = self.iteration % checkpoint_every == 0 or last
+            # The first iteration is recorded too: a viewer sees at once that the training has begun.
+            if self.iteration % record_every == 0 or last or self.iteration == 1:
+                bad = int(self._sums["diverged_at"].item())
+                seconds = time.perf_counter() - step_clock
+                self._train_seconds += seconds
+                if bad < 0:
+                    speed = steps_timed * recipe.batch_size / seconds
+                    yield self._train_record(rate, speed, elapsed(), memory.megabytes())
+                step_clock, steps_timed = time.perf_counter(), 0
+            else:
+                bad = int(self._sums["diverged_at"].item()) if checkpoint_due else -1
+            if bad >= 0:
+                elapsed()
+                yield self._end("diverged", f"The loss was no longer a finite number at iteration {bad:,}. Lower the learning rate, or warm it up.")
+                return
+            paused = time.perf_counter()
+            if self.iteration % test_every == 0 or last:
+                yield self._test_record(elapsed)
+            if self.iteration % layers_every == 0 or last:
+                yield self._layers_record(elapsed)
+            if checkpoint_due:
+                elapsed()
+                yield {"kind": "checkpoint", "iteration": self.iteration}
+            step_clock += time.perf_counter() - paused
+        yield self._end("finished", f"Finished {recipe.iterations:,} iterations.")
+
+    def step(self, rate: float) -> None:
+        """One update at the learning rate ``rate``, on the next batch."""
+        images, labels = self._batches(self.iteration)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        with self.plan.autocast():
+            logits = self._compiled(images)
+        logits = logits.float()
+        loss = nn.functional.cross_entropy(logits, labels)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+        self.iteration += 1
+        self._iterations_summed += 1
+        with torch.no_grad():
+            wrong = (logits.argmax(1) != labels).sum()
+            sums = self._sums
+            sums["loss"] += loss.detach()
+            sums["wrong"] += wrong
+            first_bad = ~torch.isfinite(loss) & (sums["diverged_at"] < 0)
+            sums["diverged_at"].masked_fill_(first_bad, self.iteration)
+            if self._warming:
+                sums["warmup_wrong"] += wrong
+                if self.iteration % WARMUP_WINDOW == 0:
+                    seen = WARMUP_WINDOW * len(labels)
+                    self._warming = 100.0 * sums["warmup_wrong"].item() / seen >= self.config.recipe.warmup_error
+                    sums["warmup_wrong"].zero_()
+
+    # -- records -------------------------------------------------------------------------------------------------------
+
+    def _train_record(self, rate: float, speed: float, elapsed: float, megabytes: float) -> dict[str, Any]:
+        images = self._iterations_summed * self.config.recipe.batch_size
+        wrong = int(self._sums["wrong"].item())
+        record = {
+            "kind": "train",
+            "iteration": self.iteration,
+            "epoch": round(self.iteration * self.config.recipe.batch_size / len(self.dataset.train.labels), 4),
+            "loss": self._sums["loss"].item() / self._iterations_summed,
+            "train_error": 100.0 * wrong / images,
+            "images": images,
+            "learning_rate": rate,
+            "images_per_second": round(speed, 1),
+            "elapsed_seconds": elapsed,
+            "peak_memory_mb": megabytes,
+        }
+        self._window.append([images, wrong])
+        while sum(n for n, _ in self._window[1:]) >= len(self.dataset.train.labels):
+            del self._window[0]
+        self._sums["loss"].zero_()
+        self._sums["wrong"].zero_()
+        self._iterations_summed = 0
+        return record
+
+    def _test_record(self, elapsed: Callable[[], float]) -> dict[str, Any]:
+        record: dict[str, Any] = {"kind": "test", "iteration": self.iteration}
+        for name, split in (("test", self.dataset.test), ("validation", self.dataset.validation)):
+            if split is not None:
+                error, loss = evaluate(self.model, split.images, split.labels, self.mean, self.plan)
+                record |= {f"{name}_error": error, f"{name}_loss": loss}
+        self._last_test = {k: v for k, v in record.items() if k.endswith("_error")}
+        return record | {"elapsed_seconds": elapsed()}
+
+    def _layers_record(self, elapsed: Callable[[], float]) -> dict[str, Any]:
+        # The batch that comes next: at iteration 0 these are the gradients at initialisation.
+        images, labels = self._batches(self.iteration)
+        self._layers_measured = self.iteration
+        measured = layer_statistics(self.model, images, labels, self.plan)
+        return {"kind": "layers", "iteration": self.iteration, **measured, "elapsed_seconds": elapsed()}
+
+    def _end(self, state: str, message: str) -> dict[str, Any]:
+        images = sum(n for n, _ in self._window)
+        return {
+            "kind": "end",
+            "state": state,
+            "iteration": self.iteration,
+            "message": message,
+            "train_error": 100.0 * sum(wrong for _, wrong in self._window) / images if images else None,
+            "test_error": self._last_test.get("test_error"),
+            "validation_error": self._last_test.get("validation_error"),
+            "images_per_second": round(self.iteration * self.config.recipe.batch_size / self._train_seconds, 1) if self._train_seconds else None,
+            "elapsed_seconds": round(self._elapsed, 3),
+            "weights_sha256": weights_sha256(self.model.state_dict()),
+        }

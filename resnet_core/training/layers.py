@@ -1,0 +1,55 @@
+"""Per layer, at one moment of a training: gradient norm, weight norm, standard deviation of the responses.
+
+An extra forward and backward pass at chosen moments. The training step itself is never hooked, so it costs nothing between them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from resnet_core.models import CifarResNet, response_layers
+from resnet_core.training.plan import Plan
+
+
+def layer_statistics(model: CifarResNet, images: torch.Tensor, labels: torch.Tensor, plan: Plan) -> dict[str, Any]:
+    """What the layers of the main path do with one training batch; ``model`` comes back as it was.
+
+    Args:
+        images: float32 (B, 3, 32, 32), normalised, on the model's device. labels: int64 (B,).
+
+    Returns:
+        ``names``: of the convolutions, in order. ``gradient_norm``: L2 norm of the loss's gradient with respect to each one's weight.
+        ``weight_norm``: L2 norm of the weight. ``response_std``: standard deviation of all of its responses, after BN (with the
+        batch's own statistics, as in training) and before ReLU or addition (He et al. 2016, Fig. 7).
+    """
+    layers = response_layers(model)
+    was_training = model.training
+    buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
+    stds: list[torch.Tensor] = []
+
+    def keep_std(module: nn.Module, args: tuple, output: torch.Tensor) -> None:
+        stds.append(output.detach().float().std())
+
+    handles = [bn.register_forward_hook(keep_std) for _, _, bn in layers]
+    try:
+        model.train()
+        with plan.autocast():
+            logits = model(images)
+        loss = nn.functional.cross_entropy(logits.float(), labels)
+        gradients = torch.autograd.grad(loss, [conv.weight for _, conv, _ in layers])
+    finally:
+        for handle in handles:
+            handle.remove()
+        with torch.no_grad():
+            for name, buffer in model.named_buffers():
+                buffer.copy_(buffers[name])
+        model.train(was_training)
+    return {
+        "names": [name for name, _, _ in layers],
+        "gradient_norm": torch.stack([g.float().norm() for g in gradients]).tolist(),
+        "weight_norm": torch.stack([conv.weight.detach().norm() for _, conv, _ in layers]).tolist(),
+        "response_std": torch.stack(stds).tolist(),
+    }

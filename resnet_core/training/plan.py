@@ -1,0 +1,40 @@
+"""What ``auto`` was decided to mean for one run, and how a forward pass is made under it."""
+
+from __future__ import annotations
+
+import dataclasses
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a run is computed on this machine.
+
+    Attributes:
+        device: ``cpu``, ``cuda`` or ``mps``.
+        precision: ``fp32``, or ``bf16`` (autocast: convolutions in bf16, weights and their updates in fp32).
+        compile: through ``torch.compile``.
+        threads: of the CPU. The order of sums depends on it, so a resumed run keeps it.
+        reason: what the probe measured and why it chose so, for people to read.
+    """
+
+    device: str = "cpu"
+    precision: str = "fp32"
+    compile: bool = False
+    threads: int = 1
+    reason: dict[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Plan:
+        return cls(**values)
+
+    def autocast(self) -> AbstractContextManager:
+        # cache_enabled only spares casts of weights that are used twice in one pass; none is here.
+        return torch.autocast(self.device, torch.bfloat16, enabled=self.precision == "bf16", cache_enabled=False)
