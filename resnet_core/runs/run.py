@@ -13,7 +13,9 @@
 from __future__ import annotations
 
 import functools
+import os
 import re
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,7 @@ STATES = ("queued", "running", "stopped", "interrupted", "finished", "diverged",
 RESUMABLE = ("stopped", "interrupted", "failed")
 #: Train rows that speed and remaining time are taken from: enough to smooth, few enough to follow a change.
 _RATE_ROWS = 20
+_SETTLED_NS = 2_000_000_000
 
 
 @dataclass(frozen=True)
@@ -161,7 +164,7 @@ class Run:
                 state = "interrupted"
                 message = self._interrupted_message(iteration)
         if rows.damaged:
-            message = f"{message} {rows.damaged} damaged lines of records.jsonl are left out.".strip()
+            message = f"{message} Damaged lines of records.jsonl, left out: {rows.damaged}.".strip()
         return RunStatus(
             state=state,
             iteration=iteration,
@@ -223,8 +226,9 @@ class Run:
         ahead = 0
         for folder in run_folders(self.path.parent):
             try:
+                Run(folder)
                 other = read_state(folder)
-            except BrokenRun:
+            except BrokenRun:  # never trained, so not in the way
                 continue
             ahead += other["state"] == "queued" and other["pool"] == values["pool"] and other["ticket"] < values["ticket"]
         return ahead + 1
@@ -237,22 +241,39 @@ def _checkpoint_iteration(path: Path) -> int:
 def run_folders(home: Path) -> list[Path]:
     """Every folder of the home that is or should be a run: those whose names do not begin with a dot."""
     try:
-        return sorted(p for p in home.iterdir() if not p.name.startswith(".") and p.is_dir())
+        with os.scandir(home) as entries:
+            names = [entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir()]
     except FileNotFoundError:
         return []
+    return [home / name for name in sorted(names)]
 
 
 def read_state(path: Path) -> dict[str, Any]:
     """state.json of the run folder ``path``, with ``state``, ``ticket`` and ``pool`` checked. Raises BrokenRun."""
+    file = path / "state.json"
     try:
-        values = files.read_json(path / "state.json")
+        status = file.stat()
+        # Each change makes a new file, so an old one need not be read again. One of the last seconds must be: two changes within a
+        # tick of the file system's clock could look alike.
+        if time.time_ns() - status.st_mtime_ns < _SETTLED_NS:
+            return _checked_state(file)
+        return dict(_known_state(file, status.st_mtime_ns, status.st_ino, status.st_size))
     except FileNotFoundError:
         reason = "state.json is missing" if path.is_dir() else "it has been deleted"
         raise BrokenRun(reason) from None
     except (OSError, ValueError) as error:
         raise BrokenRun(f"state.json cannot be read: {error}") from error
+
+
+def _checked_state(file: Path) -> dict[str, Any]:
+    values = files.read_json(file)
     if values.get("state") not in STATES:
         raise BrokenRun(f"state.json: {values.get('state')!r} is not a state")
     if not isinstance(values.get("ticket"), int) or not isinstance(values.get("pool"), str):
         raise BrokenRun("state.json has no ticket or no pool")
     return values
+
+
+@functools.lru_cache(maxsize=4096)
+def _known_state(file: Path, mtime_ns: int, inode: int, size: int) -> dict[str, Any]:
+    return _checked_state(file)

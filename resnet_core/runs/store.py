@@ -57,16 +57,16 @@ class RunStore:
     def get(self, id_or_name: str) -> Run:
         """The run with that id; else the one with that name; else the one whose id begins so."""
         text = str(id_or_name).strip()
-        runs = self.runs()
+        runs, broken = self._scan()
+        for path, reason in broken:
+            if path.name == text:  # before names and beginnings: they would give another run than the one meant
+                raise RunError(f"Run {text} is broken: {reason}. Its folder is {path}; mend it, or delete the run.")
         matches = [r for r in runs if r.id == text] or [r for r in runs if r.name == text]
         matches = matches or [r for r in runs if text and r.id.startswith(text)]
         if len(matches) == 1:
             return matches[0]
         if matches:
             raise RunError(f"{text!r} means several runs: {_listed(r.id for r in matches)}. Give the whole id of one.")
-        for path, reason in self.broken():
-            if path.name == text:
-                raise RunError(f"Run {text} is broken: {reason}. Its folder is {path}; mend it, or delete the run.")
         known = f"There are {_listed(r.id for r in runs)}." if runs else "There are no runs yet."
         raise RunError(f"No run has the id or name {text!r} in {self.home}. {known}")
 
@@ -149,12 +149,9 @@ class RunStore:
 
     def delete(self, id_or_name: str, timeout: float = 30.0) -> None:
         """Removes a run and its folder. One that is running is stopped first; the worker has ``timeout`` seconds for that."""
-        with contextlib.suppress(RunError):
-            id_or_name = self.get(id_or_name).id
         path = self.home / str(id_or_name)
-        if path not in run_folders(self.home):
-            self.get(id_or_name)  # raises, with the reason
-            return
+        if path not in run_folders(self.home):  # else it is meant, be it readable or broken
+            path = self.get(id_or_name).path
         end = time.monotonic() + timeout
         while True:
             with self.locked():

@@ -75,7 +75,7 @@ class Worker:
                     self.store.change(run, state="failed", ended=files.now(), message=problem)
                     continue
                 (run.path / "stop").unlink(missing_ok=True)
-                self.store.change(run, state="running", started=files.now(), ended=None, message="", result=None)
+                self.store.change(run, state="running", pid=os.getpid(), started=files.now(), ended=None, message="", result=None)
                 launch.settled(self.slot_lock)
                 self._seen_stop = False
                 return run, lock
