@@ -1,0 +1,26 @@
+"""The front door of ResNet Lab: the list of pages, nothing else. Start it with ``make app`` or ``streamlit run app.py``."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.ui.guard import guarded
+
+ABOUT = (
+    "**ResNet Lab** trains plain and residual nets of the CIFAR family side by side. "
+    'The nets and the recipe are those of He, Zhang, Ren and Sun, "Deep Residual Learning for Image Recognition" (CVPR 2016).'
+)
+
+st.set_page_config(page_title="ResNet Lab", page_icon=":material/ssid_chart:", layout="wide", menu_items={"About": ABOUT})
+
+page = st.navigation(
+    [
+        st.Page("pages/home.py", title="Home", icon=":material/home:", default=True),
+        st.Page("pages/train.py", title="Train", icon=":material/model_training:"),
+        st.Page("pages/compare.py", title="Compare", icon=":material/ssid_chart:"),
+        st.Page("pages/complexity.py", title="Complexity", icon=":material/account_tree:"),
+    ],
+    position="top",
+)
+with guarded(page.title):
+    page.run()

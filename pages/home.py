@@ -1,0 +1,153 @@
+"""Home: the degradation problem in one picture and three sentences, the demo, and what is being trained now."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.ui import demo, estimate
+from pages.ui.guard import guarded
+from pages.ui.labels import duration
+from pages.ui.live_chart import CAPTION, live_chart
+from pages.ui.run_rows import progress_row
+from pages.ui.runs_view import look
+from resnet_core.errors import UserError
+from resnet_core.figures.captions import caption, grouped
+from resnet_core.figures.series import RunRecords, final_errors
+from resnet_core.runs import RunStore
+from resnet_core.verdict import degradation, degradation_verdict
+
+SENTENCES = (
+    "Make a **plain** convolutional net deeper and, beyond some depth, its error goes **up**, even on the very images it is trained on: "
+    "this is *degradation*, not overfitting. "
+    "It need not be so, as the deeper net could copy the shallower one and let its additional layers do nothing; training does not find "
+    "that solution. "
+    "A **residual** net adds a shortcut around every two layers, so that doing nothing is the easy thing to do: no more parameters, and "
+    "the deeper net is no longer worse."
+)
+
+
+def picture(found: demo.Demo, store: RunStore) -> tuple[list[RunRecords], str]:
+    """The curves to draw, and where they come from: this demo's own, another one trained here, or those that ship with the project."""
+    if found.begun:
+        return [s.records() for s in found.seen], ""
+    others = {run.config.recipe.seed for run in store.runs() if run.config.data.dataset == "sample"}
+    for seed in sorted(others):
+        other = demo.find(store, seed)
+        if other.ended:
+            return [s.records() for s in other.seen], f"Trained here before, with seed {seed}."
+    shipped = demo.recorded()
+    return shipped.runs, f"Recorded {shipped.source}; run the demo to see it happen on this machine." if shipped.runs else ""
+
+
+def errors_table(runs: list[RunRecords]) -> str:
+    """The four final training errors, family by family, as a Markdown table."""
+    final = {(run.config.model.is_plain, run.config.model.depth): final_errors(run)[0] for run in runs if run.state != "diverged"}
+    shallow, deep = (f(run.config.model.depth for run in runs) for f in (min, max))
+    rows = [f"| training error | {shallow} layers | {deep} layers | change |", "|:--|--:|--:|--:|"]
+    for is_plain, name in ((True, "plain"), (False, "residual")):
+        low, high = final.get((is_plain, shallow)), final.get((is_plain, deep))
+        cells = ["diverged" if value is None else f"{value:.1f} %" for value in (low, high)]
+        change = "" if low is None or high is None else f"**{high - low:+.1f}**"
+        rows.append(f"| {name} | {cells[0]} | {cells[1]} | {change} |")
+    return "\n".join(rows)
+
+
+def show_verdict(found: demo.Demo) -> None:
+    results = found.outcomes()
+    seen = degradation(results)
+    show = st.success if seen and seen.shown else st.warning
+    show(degradation_verdict(results), icon=":material/check_circle:" if seen and seen.shown else ":material/info:")
+    st.markdown(errors_table([s.records() for s in found.seen]))
+
+
+def next_seed() -> None:
+    """Moves on to a seed that has not been trained yet, and starts it."""
+    with guarded("Starting the demo"):
+        store = RunStore()
+        seed = st.session_state.seed
+        while demo.find(store, seed).ended:
+            seed += 1
+        demo.start(store, seed)
+        st.session_state.seed = seed
+
+
+def controls(store: RunStore, found: demo.Demo, seed: int) -> None:
+    """The button that fits: run, stop, go on, or once more; with what it will take."""
+    if found.active:
+        if st.button("Stop the demo", icon=":material/stop:", width="stretch", key="demo_stop"):
+            demo.stop(store, found)
+            st.rerun()
+    elif found.ended:
+        st.button("Train again with another seed", icon=":material/replay:", width="stretch", key="demo_again", on_click=next_seed)
+    else:
+        label = "Resume the demo" if found.begun else "Run the demo"
+        if st.button(label, type="primary", icon=":material/play_arrow:", width="stretch", key="demo_start"):
+            demo.start(store, seed)
+            st.rerun()
+    if not found.begun:
+        recipe = found.configs[0].recipe
+        known = estimate.measured(look(store.runs()))
+        parts = [estimate.seconds(config, known) for config in found.configs]
+        time = f"about {duration(sum(parts))} here" if all(parts) else "how long it takes is not yet measured on this machine"
+        st.caption(
+            f"Trains plain-20, plain-56, ResNet-20 and ResNet-56, one after the other, on 5,000 real CIFAR-10 images: "
+            f"{recipe.iterations:,} iterations of {recipe.batch_size} images each; {time}."
+        )
+
+
+def panel(seed: int, polled: bool) -> None:
+    """Chart, button, progress and verdict. ``polled`` tells whether this is run again every second."""
+    with guarded("Home"):
+        store = RunStore()
+        store.ensure_workers()
+        found = demo.find(store, seed)
+        everything = look(store.runs())
+        active = [s for s in everything if s.status.is_active]
+        if bool(active) != polled:
+            st.rerun()
+        left, right = st.columns([0.69, 0.31], gap="medium")
+        with left:
+            runs, source = picture(found, store)
+            note = "The first points come after some seconds." if found.active else "No curves yet: run the demo."
+            live_chart(runs, key="home_chart", note=note)
+            if runs:
+                st.caption(" ".join(part for part in (source, caption(grouped(runs)), CAPTION) if part))
+        with right:
+            controls(store, found, seed)
+            for s in found.seen:
+                progress_row(s)
+            if found.active:
+                left_over = estimate.remaining(active, estimate.measured(everything))
+                if left_over is not None:
+                    st.caption(f"About {duration(left_over)} until everything in the queue is through.")
+            if found.ended:
+                show_verdict(found)
+            mine = {s.run.id for s in found.seen}
+            others = [s for s in active if s.run.id not in mine]
+            if others:
+                st.markdown("**Also in training**")
+                for s in others:
+                    progress_row(s)
+            if found.begun:
+                st.page_link("pages/train.py", label="Stop, resume or delete single runs", icon=":material/model_training:")
+
+
+def is_active(store: RunStore) -> bool:
+    return any(s.status.is_active for s in look(store.runs()))
+
+
+def main() -> None:
+    title, chooser = st.columns([0.85, 0.15], vertical_alignment="bottom")
+    title.title("Deeper, and worse: the degradation problem", anchor=False)
+    seed = chooser.number_input(
+        "Seed", 0, 2**31 - 1, 0, key="seed", bind="query-params", help="Of the initial weights and the batches. Another seed is another demo."
+    )
+    st.markdown(SENTENCES)
+    try:
+        polled = is_active(RunStore())
+    except UserError:
+        polled = False  # the panel shows the message
+    st.fragment(panel, run_every=1.0 if polled else None)(seed, polled)
+
+
+main()

@@ -1,0 +1,1 @@
+"""What the pages share: the live chart, run cards, pickers, error handling. Only this package and the pages know of Streamlit."""

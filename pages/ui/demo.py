@@ -1,0 +1,110 @@
+"""The front page's demo: its four runs in the store, and the recorded ones that are shown before anything is trained here."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+import resnet_core
+from pages.ui.runs_view import Seen, look
+from resnet_core.config import RunConfig, demo_configs
+from resnet_core.errors import UserError
+from resnet_core.figures.series import RunRecords, final_errors
+from resnet_core.runs import RunStore
+from resnet_core.runs.run import RESUMABLE
+from resnet_core.verdict import Outcome
+
+#: A demo trained with this project, with its machine, commit and date; shipped so that the first look shows real curves.
+REFERENCE = Path(resnet_core.__file__).parent / "reference" / "demo_records.json"
+
+
+def configs(seed: int) -> list[RunConfig]:
+    """The demo's four trainings. ``RESNET_LAB_DEMO_ITERATIONS`` shortens them, e.g. for tests or a very slow machine.
+
+    Raises:
+        UserError: that variable is not a whole number of at least 1.
+    """
+    text = os.environ.get("RESNET_LAB_DEMO_ITERATIONS", "").strip()
+    if not text:
+        return demo_configs(seed)
+    if not text.isdecimal() or int(text) < 1:
+        raise UserError(f"RESNET_LAB_DEMO_ITERATIONS: {text!r} is not a whole number of at least 1.")
+    return demo_configs(seed, int(text))
+
+
+@dataclass(frozen=True)
+class Demo:
+    """The demo of one seed as it stands. ``seen`` has those of its four runs that exist, in the order of ``configs``."""
+
+    configs: list[RunConfig]
+    seen: list[Seen]
+
+    @property
+    def active(self) -> list[Seen]:
+        return [s for s in self.seen if s.status.is_active]
+
+    @property
+    def ended(self) -> bool:
+        """All four have come to an end that nothing can be added to."""
+        return len(self.seen) == len(self.configs) and all(s.status.state in ("finished", "diverged") for s in self.seen)
+
+    @property
+    def begun(self) -> bool:
+        return bool(self.seen)
+
+    def outcomes(self) -> list[Outcome]:
+        return outcomes([s.records() for s in self.seen])
+
+
+def find(store: RunStore, seed: int) -> Demo:
+    """The demo of a seed in the store."""
+    wanted = configs(seed)
+    return Demo(wanted, look(store.find(config) for config in wanted))
+
+
+def start(store: RunStore, seed: int) -> None:
+    """Starts what of the demo is missing and resumes what did not end. Raises RunError or DataError."""
+    for config in configs(seed):
+        run, is_new = store.submit(config)
+        if not is_new and run.state().state in RESUMABLE:
+            store.resume(run.id)
+
+
+def stop(store: RunStore, demo: Demo) -> None:
+    """Stops what of it runs or waits, the last in the queue first, so that none begins meanwhile."""
+    for s in reversed(demo.active):
+        if s.run.state().is_active:
+            store.stop(s.run.id)
+
+
+def outcomes(runs: list[RunRecords]) -> list[Outcome]:
+    """How the runs ended; a diverged one has no errors."""
+    return [Outcome(run.config, *((None, None) if run.state == "diverged" else final_errors(run))) for run in runs]
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """Curves that ship with the project, and where they come from."""
+
+    runs: list[RunRecords] = field(default_factory=list)
+    source: str = ""
+
+
+@lru_cache(maxsize=1)
+def recorded() -> Recorded:
+    """The shipped demo; empty when there is none."""
+    if not REFERENCE.is_file():
+        return Recorded()
+    entries = json.loads(REFERENCE.read_text(encoding="utf-8"))
+    runs = []
+    for number, entry in enumerate(entries):
+        config = RunConfig.from_dict(entry["config"])
+        precision = entry.get("precision") or (entry.get("plan") or {}).get("precision")
+        runs.append(
+            RunRecords(f"recorded-{number}", config.model.name, config, entry["records"], "finished", precision, entry.get("result"))
+        )
+    first = entries[0]
+    return Recorded(runs, f"{first['date'][:10]}, on {first['machine']}, at commit {first['commit'][:10]}")

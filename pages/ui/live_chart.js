@@ -1,0 +1,187 @@
+// The live chart. Streamlit calls the default export with new data each time, and with the same parentElement as long as the
+// component stays mounted; the function it returns is called when the chart leaves the page.
+
+const libraries = new Map(); // url -> Promise of Plotly: one <script> for all charts of the page
+const views = new WeakMap(); // parentElement -> view
+
+// The app's root, also behind a proxy that adds a path: Streamlit's own bundle lies at <root>static/js/.
+function appRoot() {
+  const bundle = document.querySelector('script[type="module"][src*="static/js/"]');
+  return bundle ? new URL("../../", bundle.src) : new URL("/", window.location.href);
+}
+
+function loadPlotly(path) {
+  const url = new URL(path, appRoot()).href;
+  if (!libraries.has(url)) {
+    libraries.set(
+      url,
+      new Promise((resolve, reject) => {
+        const script = document.createElement("script");
+        script.src = url;
+        script.onload = () => resolve(window.Plotly);
+        script.onerror = () => {
+          libraries.delete(url); // so that the next update tries again
+          script.remove();
+          reject(new Error(`The chart library could not be loaded from ${url}.`));
+        };
+        document.head.appendChild(script);
+      }),
+    );
+  }
+  return libraries.get(url);
+}
+
+function isDark(element) {
+  const color = getComputedStyle(element).getPropertyValue("--st-background-color").trim();
+  const probe = document.createElement("canvas").getContext("2d");
+  probe.fillStyle = color || "#ffffff";
+  const [r, g, b] = [1, 3, 5].map((i) => parseInt(probe.fillStyle.slice(i, i + 2), 16));
+  return 0.299 * r + 0.587 * g + 0.114 * b < 128;
+}
+
+// Names are the users' own: plotly would take "<" for a tag.
+function escaped(text) {
+  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+}
+
+function traces(data, theme) {
+  const nothing = [null]; // an empty curve would lose its place in the legend
+  const lines = data.curves.map((curve) => ({
+    type: "scatter",
+    uid: curve.uid,
+    name: escaped(curve.name),
+    legendgroup: curve.group,
+    showlegend: curve.kind === "test",
+    x: curve.x.length ? curve.x : nothing,
+    y: curve.y.length ? curve.y : nothing,
+    mode: curve.symbol ? "lines+markers" : "lines",
+    line: { ...curve.line, color: curve.color[theme] },
+    marker: curve.symbol ? { symbol: curve.symbol, size: 8, color: curve.color[theme] } : {},
+    opacity: curve.kind === "raw" ? 0.28 : 1,
+    ...(curve.kind === "raw"
+      ? { hoverinfo: "skip" }
+      : { hovertemplate: `%{y:.1f} % ${curve.kind === "test" ? "test" : "training"} error<br>at iteration %{x}` }),
+  }));
+  const labels = data.curves
+    .filter((curve) => curve.label)
+    .map((curve) => ({
+      type: "scatter",
+      uid: `${curve.group}/label`,
+      legendgroup: curve.group,
+      showlegend: false,
+      mode: "text",
+      cliponaxis: false,
+      hoverinfo: "skip",
+      x: curve.x.length ? [curve.x[curve.x.length - 1]] : nothing,
+      y: curve.x.length ? [curve.y[curve.y.length - 1]] : nothing,
+      text: [` <b>${escaped(curve.label)}</b>`],
+      textposition: curve.label_position,
+      textfont: { color: curve.color[theme] },
+    }));
+  return lines.concat(labels);
+}
+
+function layout(data, theme, fontFamily) {
+  const base = structuredClone(data.layouts[theme]);
+  const axis = (given, own) => ({ ...base[given], ...own, title: { ...base[given].title, text: data[given[0]].title } });
+  return {
+    ...base,
+    font: { ...base.font, family: fontFamily },
+    uirevision: "viewer", // never changes: zoom and hidden curves are the viewer's
+    autosize: true,
+    hovermode: "closest",
+    margin: { ...base.margin, t: 44, r: Math.min(190, 30 + 9 * data.label_width) },
+    legend: { ...base.legend, orientation: "h", x: 0, y: 1.02, xanchor: "left", yanchor: "bottom" },
+    xaxis: axis("xaxis", { autorangeoptions: { include: data.x.include }, rangemode: "nonnegative", tickformat: ",d" }),
+    yaxis: axis("yaxis", { rangemode: "nonnegative" }),
+    annotations: data.note
+      ? [{ text: data.note, showarrow: false, xref: "paper", yref: "paper", x: 0.5, y: 0.5, font: { size: base.font.size + 3 } }]
+      : [],
+  };
+}
+
+const CONFIG = {
+  displaylogo: false,
+  modeBarButtons: [["toImage", "zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"]],
+  toImageButtonOptions: { format: "png", filename: "resnet-lab", scale: 2 },
+};
+
+async function draw(view) {
+  const { data, parentElement, chart } = view;
+  const Plotly = await loadPlotly(data.plotly);
+  if (view.gone || view.held) return; // held: the viewer is dragging; the newest data are drawn when they let go
+  const theme = isDark(parentElement) ? "dark" : "light";
+  const fontFamily = getComputedStyle(chart).fontFamily;
+  view.problem.hidden = true;
+  await Plotly.react(chart, traces(data, theme), layout(data, theme, fontFamily), CONFIG);
+}
+
+// One drawing at a time; of the data that arrive meanwhile only the newest are drawn.
+async function drawNewest(view) {
+  view.wanted = true;
+  if (view.busy) return;
+  view.busy = true;
+  try {
+    while (view.wanted && !view.held && !view.gone) {
+      view.wanted = false;
+      await draw(view);
+    }
+  } catch (error) {
+    view.problem.textContent = `The chart could not be drawn: ${error.message}`;
+    view.problem.hidden = false;
+  } finally {
+    view.busy = false;
+  }
+}
+
+const KEY = `
+  <svg viewBox="0 0 42 8"><line x1="1" y1="4" x2="41" y2="4" stroke-width="2" stroke-dasharray="5 3"/></svg> training error
+  <svg viewBox="0 0 42 8"><line x1="1" y1="4" x2="41" y2="4" stroke-width="4"/></svg> test error`;
+
+function mount(parentElement) {
+  const key = document.createElement("div");
+  key.className = "resnet-lab-chart-key";
+  key.innerHTML = KEY;
+  const chart = document.createElement("div");
+  chart.className = "resnet-lab-chart";
+  const problem = document.createElement("div");
+  problem.className = "resnet-lab-chart-problem";
+  problem.hidden = true;
+  parentElement.append(key, chart, problem);
+  const view = { parentElement, chart, problem, data: null, wanted: false, busy: false, held: false, gone: false };
+
+  const resized = new ResizeObserver(() => {
+    if (chart._fullLayout && chart.clientWidth > 0) window.Plotly.Plots.resize(chart);
+  });
+  resized.observe(chart);
+  // A redraw in the middle of a drag would take the zoom box out of the viewer's hand.
+  const hold = () => (view.held = true);
+  const release = () => {
+    if (!view.held) return;
+    // After Plotly's own handlers of the same event.
+    setTimeout(() => {
+      view.held = false;
+      if (view.wanted) drawNewest(view);
+    }, 0);
+  };
+  chart.addEventListener("pointerdown", hold, true);
+  for (const name of ["pointerup", "pointercancel", "blur"]) window.addEventListener(name, release, true);
+
+  view.unmount = () => {
+    view.gone = true;
+    resized.disconnect();
+    for (const name of ["pointerup", "pointercancel", "blur"]) window.removeEventListener(name, release, true);
+    if (window.Plotly) window.Plotly.purge(chart);
+    for (const element of [key, chart, problem]) element.remove();
+    views.delete(parentElement);
+  };
+  views.set(parentElement, view);
+  return view;
+}
+
+export default function ({ data, parentElement }) {
+  const view = views.get(parentElement) ?? mount(parentElement);
+  view.data = data;
+  drawNewest(view);
+  return view.unmount;
+}
