@@ -152,7 +152,7 @@ def test_labels_name_what_differs():
 
 
 def test_many_nets_move_the_legend_aside():
-    figure = learning_curves([make(depth, "A", 50) for depth in (8, 14, 20, 26, 32, 38, 44)])
+    figure = learning_curves([make(depth, "A", 50) for depth in range(8, 80, 6)])
     assert figure.layout.legend.orientation == "v" and learning_curves(DEMO).layout.legend.orientation == "h"
 
 

@@ -82,8 +82,8 @@ class _Net:
     symbol: str | None
 
     def shared(self, layer: str) -> dict[str, Any]:
-        """What all traces of the net have; ``uid`` lets plotly know a trace again, and keep it hidden, when its data change."""
-        return {"uid": f"{self.key}/{layer}", "legendgroup": self.key, "name": self.text, "showlegend": False}
+        """What all traces of the net have. ``uid`` lets plotly know a trace again when its data change; it becomes a CSS class there."""
+        return {"uid": f"{self.key}-{layer}", "legendgroup": self.key, "name": self.text, "showlegend": False}
 
 
 def _nets(groups: Sequence[Group], dark: bool) -> list[_Net]:
@@ -126,7 +126,7 @@ def learning_curves(runs: Sequence[RunRecords], view: View = View(), dark: bool 
                 bands.append(_band(net, kind, x, curve, view.log))
             if curve.raw is not None:
                 faint = {**_LINES[kind], "color": style.rgba(net.color, 0.3), "width": 1.2, "dash": "solid"}
-                raw.append(go.Scatter(**net.shared(f"{kind}/raw"), x=x, y=curve.raw, mode="lines", line=faint, hoverinfo="skip"))
+                raw.append(go.Scatter(**net.shared(f"{kind}-raw"), x=x, y=curve.raw, mode="lines", line=faint, hoverinfo="skip"))
             lines.append(
                 go.Scatter(
                     {**net.shared(kind), "showlegend": kind == _named_by(kinds)},
@@ -159,7 +159,7 @@ def _band(net: _Net, kind: str, x: np.ndarray, curve: Points, log: bool) -> go.S
     x, low, high = x[shown], curve.low[shown], curve.high[shown]
     outline = {"x": np.concatenate([x, x[::-1]]), "y": np.concatenate([high, low[::-1]])}
     fill = {"fill": "toself", "fillcolor": style.rgba(net.color, 0.18), "line": {"width": 0}, "mode": "lines", "hoverinfo": "skip"}
-    return go.Scatter(**net.shared(f"{kind}/band"), **outline, **fill)
+    return go.Scatter(**net.shared(f"{kind}-band"), **outline, **fill)
 
 
 def _end_labels(ends: Sequence[tuple[_Net, float, float]], span: tuple[float, float], log: bool) -> list[go.Scatter]:
@@ -188,10 +188,10 @@ def _laid_out(
     x_title = {"iterations": "iterations", "epochs": "epochs", "time": f"training time ({unit})"}[view.x]
     y_title = "error (%)" if view.metric == "error" else "loss (cross-entropy)"
     key = f"<i>{' · '.join(_KEYS[kind] for kind in ('test', 'training', 'validation') if kind in kinds)}</i>"
-    # A few short names fit above the chart; many or long ones stand beside it.
-    above = sum(len(name) + 6 for name in names) <= 90
+    # Beside the chart, where names at the ends of the curves do not need the room.
+    above = labelled or sum(len(name) + 6 for name in names) <= 90
     legend = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"} if above else {"orientation": "v", "y": 1}
-    right = 24 + 9 * max(map(len, names)) if labelled and above else base["margin"]["r"]
+    right = 24 + 9 * max(map(len, names)) if labelled else base["margin"]["r"]
     figure.update_layout(
         base,
         legend={**base["legend"], **legend, "title": {"text": key + ("\u2003" if above else "")}},

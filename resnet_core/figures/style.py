@@ -20,6 +20,9 @@ TEXT = {False: "#1f2430", True: "#f2f4f8"}
 GRID = {False: "#e3e6eb", True: "#2b313c"}
 MUTED = {False: "#5b6472", True: "#a6afbd"}
 
+#: Streamlit's own sans first, so that an exported chart looks like the page; unquoted, so no word may begin with a digit.
+FONT = "Source Sans, Source Sans Pro, Helvetica, Arial, sans-serif"
+
 #: From the shallowest net to the deepest: the ends and the middle of each family, for a light and a dark background.
 _RAMPS = {
     ("plain", False): ("#e6701c", "#c85200", "#642400"),
@@ -91,7 +94,7 @@ def layout(dark: bool = False, font_size: int = 15) -> dict[str, Any]:
         "template": "none",
         "paper_bgcolor": BACKGROUNDS[dark],
         "plot_bgcolor": BACKGROUNDS[dark],
-        "font": {"family": "Source Sans Pro, Source Sans 3, Helvetica, Arial, sans-serif", "size": font_size, "color": TEXT[dark]},
+        "font": {"family": FONT, "size": font_size, "color": TEXT[dark]},
         "margin": {"l": 64, "r": 16, "t": 16, "b": 56},
         "hoverlabel": {"font": {"size": font_size - 1}, "namelength": -1},
         "legend": {"bgcolor": rgba(BACKGROUNDS[dark], 0.8), "itemwidth": 40},
