@@ -58,9 +58,7 @@ class Batches:
         augmentation: ``standard`` (padding by 4, random crop, random horizontal flip) or ``none``.
     """
 
-    def __init__(
-        self, split: Split, mean: Tensor, batch_size: int, seed: int, device: torch.device | str, augmentation: str = "standard"
-    ):
+    def __init__(self, split: Split, mean: Tensor, batch_size: int, seed: int, device: torch.device | str, augmentation: str = "standard"):
         if augmentation not in AUGMENTATIONS:
             raise ValueError(f"augmentation {augmentation!r} is not one of {AUGMENTATIONS}")
         if len(split) == 0 or batch_size < 1:

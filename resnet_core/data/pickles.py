@@ -64,25 +64,38 @@ def _name(value: Any) -> str:
     return value.decode("latin-1") if isinstance(value, bytes) else str(value)
 
 
+def _dtype(value: Any) -> np.dtype:
+    """A recorded numpy dtype, of whole numbers only. Raises ValueError for anything else."""
+    if not isinstance(value, _Recorded) or value.name != "dtype":
+        raise ValueError("no dtype where one is due")
+    code = _name(value.args[0])
+    if code not in ("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8"):
+        raise ValueError(f"type {code!r}")
+    byte_order = _name(value.state[1]) if value.state else "="
+    return np.dtype(code).newbyteorder(byte_order if byte_order in "<>" else "=")
+
+
 def _array(value: Any) -> np.ndarray:
-    """A recorded numpy array, of whole numbers only. Raises ValueError for anything else."""
+    """A recorded numpy array or scalar. Raises ValueError, TypeError, ... for anything else."""
     if not isinstance(value, _Recorded):
-        raise ValueError("not an array")
-    if value.name == "_reconstruct":  # state: version, shape, dtype, Fortran order, bytes
+        raise ValueError("no array where one is due")
+    if value.name == "_reconstruct":  # state: version, shape, dtype, whether in Fortran order, bytes
         _, shape, dtype, fortran, content = value.state
         order = "F" if fortran else "C"
     elif value.name == "_frombuffer":  # protocol 5
         content, dtype, shape, order = value.args
+    elif value.name == "scalar":
+        (dtype, content), shape, order = value.args, (), "C"
     else:
-        raise ValueError("not an array")
-    if not isinstance(dtype, _Recorded) or dtype.name != "dtype":
-        raise ValueError("an array without a dtype")
-    code = _name(dtype.args[0])
-    if code not in ("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8"):
-        raise ValueError(f"an array of type {code!r}")
-    byte_order = _name(dtype.state[1]) if dtype.state else "="
-    kind = np.dtype(code).newbyteorder({"<": "<", ">": ">"}.get(byte_order, "="))
-    return np.frombuffer(content, dtype=kind).reshape(tuple(int(n) for n in shape), order=_name(order))
+        raise ValueError(f"{value.name} where an array is due")
+    return np.frombuffer(content, dtype=_dtype(dtype)).reshape(shape, order=_name(order))
+
+
+def _labels(value: Any) -> np.ndarray:
+    """Labels, pickled as an array or as a list of numbers."""
+    if isinstance(value, _Recorded):
+        return _array(value)
+    return np.array([_array(label) if isinstance(label, _Recorded) else label for label in value])
 
 
 def read_batch(content: bytes) -> tuple[np.ndarray, np.ndarray]:
@@ -102,9 +115,7 @@ def read_batch(content: bytes) -> tuple[np.ndarray, np.ndarray]:
     if missing:
         raise ValueError(f"the pickle has no {' and no '.join(missing)}")
     try:
-        pixels = _array(fields["data"])
-        labels = fields["labels"]
-        labels = _array(labels) if isinstance(labels, _Recorded) else np.array(labels)
+        pixels, labels = _array(fields["data"]), _labels(fields["labels"])
     except Exception as error:  # recorded shapes, types and bytes that do not fit each other
         raise ValueError(f"the pickle's arrays are damaged: {error}") from error
     if pixels.dtype != np.uint8 or pixels.ndim != 2:

@@ -1,0 +1,138 @@
+"""Downloading CIFAR-10 through torchvision, whole or not at all.
+
+Everything happens in a hidden folder beside the final place; only what was unpacked and read through without an error is
+renamed to it. What a broken-off or killed download leaves behind is removed, at the latest by the next one.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from resnet_core.data.folders import BY_HAND, PYTHON, default_folder, find
+from resnet_core.errors import DataError
+
+#: As in torchvision.datasets.CIFAR10 (a test compares), which is not imported for it; and the archive's size.
+URL = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
+MD5 = "c58f30108f718f92721af3b95e74349a"
+ARCHIVE_BYTES = 170_498_071
+#: Names inside the folder of downloads.
+PART, LOCK = ".cifar-10-download", ".cifar-10-download.lock"
+#: Seconds between two looks at how far it is.
+INTERVAL = 0.2
+
+Progress = Callable[[int, int], None]
+
+
+def _is_whole(folder: Path) -> bool:
+    try:
+        find(folder)
+    except DataError:
+        return False
+    return True
+
+
+def _report(part: Path, progress: Progress | None) -> None:
+    if progress is None:
+        return
+    try:
+        done = (part / URL.rsplit("/", 1)[-1]).stat().st_size
+    except OSError:
+        done = 0
+    progress(min(done, ARCHIVE_BYTES), ARCHIVE_BYTES)
+
+
+@contextmanager
+def _alone(place: Path, progress: Progress | None) -> Iterator[int]:
+    """One download at a time in ``place``, over all processes; whoever waits is told the progress of the other."""
+    descriptor = os.open(place / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                _report(place / PART, progress)
+                time.sleep(INTERVAL)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _fetch(part: Path, lock: int, progress: Progress | None) -> None:
+    """Download and unpack into ``part``. Raises DataError if that fails."""
+    # The child holds the lock too: should this process be killed, nobody clears the folder while the child still writes to it.
+    command = [sys.executable, "-P", str(Path(__file__).with_name("fetch.py")), URL, MD5, str(part)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, pass_fds=(lock,), text=True, **pipes) as process:
+        try:
+            while process.poll() is None:
+                _report(part, progress)
+                time.sleep(INTERVAL)
+            reason = process.stdout.read().strip()
+        finally:
+            process.kill()  # a progress callback may raise, e.g. KeyboardInterrupt
+    if process.returncode != 0:
+        raise DataError(
+            f"CIFAR-10 could not be downloaded from {URL}: {reason or f'the downloading process ended ({process.returncode})'}. "
+            f"Nothing was kept of it. Try again when the network is there, or by hand: {BY_HAND}."
+        )
+
+
+def _put(new: Path, final: Path, part: Path) -> None:
+    """Rename ``new`` to ``final``; what was there (it is not whole) goes away with ``part``."""
+    old = part / "old"
+    if final.exists():
+        os.rename(final, old)
+    try:
+        os.rename(new, final)
+    except OSError:
+        if old.exists():
+            os.rename(old, final)
+        raise
+
+
+def download(progress: Progress | None = None, to: Path | None = None) -> Path:
+    """Download the full CIFAR-10 (170 MB), unless it is there already.
+
+    Args:
+        progress: called several times a second, in this thread, with bytes done and bytes in total. If it raises, the download ends.
+        to: the folder to put ``cifar-10-batches-py`` into; by default ``~/.cache/resnet-lab``, where ``load`` finds it.
+
+    Returns:
+        The folder that holds the batches, fit as a ``data_dir``.
+
+    Raises:
+        DataError: the network, the disk or what arrived was at fault; says what was tried and how to provide the data by hand.
+    """
+    from resnet_core.data.readers import read
+
+    place = default_folder() if to is None else Path(to).expanduser()
+    final, part = place / PYTHON.folder, place / PART
+    if _is_whole(final):
+        return final
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        with _alone(place, progress) as lock:
+            if _is_whole(final):  # somebody else's download, while this one waited
+                return final
+            shutil.rmtree(part, ignore_errors=True)
+            try:
+                part.mkdir()
+                _fetch(part, lock, progress)
+                read(*find(part / PYTHON.folder))
+                _put(part / PYTHON.folder, final, part)
+            finally:
+                shutil.rmtree(part, ignore_errors=True)
+    except OSError as error:
+        raise DataError(f"CIFAR-10 could not be downloaded to {place}: {error}. Name another folder, or by hand: {BY_HAND}.") from error
+    if progress is not None:
+        progress(ARCHIVE_BYTES, ARCHIVE_BYTES)
+    return final
