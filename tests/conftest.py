@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests import chromium
+from tests.command_line import CommandLine
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -33,3 +34,11 @@ def chromium_path() -> str:
     if path is None:
         pytest.fail(chromium.MISSING)
     return path
+
+
+@pytest.fixture
+def cli(tmp_path):
+    """Calls ``python -m resnet_core`` in a process of its own, on the test's own run folder; the workers it leaves are ended."""
+    line = CommandLine(tmp_path / "runs")
+    yield line
+    line.end_workers()

@@ -7,13 +7,14 @@ has to ask the worker to stop.
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sys
 import time
 from collections.abc import Iterator
 from typing import Any
 
-from resnet_core.cli.output import note
+from resnet_core.cli.output import errors, note
 from resnet_core.errors import RunError
 from resnet_core.runs import Run, RunStatus, RunStore
 from resnet_core.runs.launch import RETRY_SECONDS
@@ -48,10 +49,10 @@ class Interrupts:
         self.count += 1
 
 
-def newest_errors(run: Run) -> str:
-    """``train 61.2 %, test 63.0 %`` of the newest records; empty before there are any."""
-    found = {kind: rows[-1] for kind in ("train", "test") if (rows := run.records(kind))}
-    return ", ".join(f"{kind} {row[f'{kind}_error']:.1f} %" for kind, row in found.items())
+def _errors(run: Run, status: RunStatus) -> str:
+    """``train 61.2 %, test 63.0 %``; empty before there are any."""
+    found = {name.removesuffix("_error"): value for name, value in errors(run, status).items()}
+    return ", ".join(f"{name} {value:.1f} %" for name, value in found.items() if value is not None)
 
 
 def remaining(seconds: float) -> str:
@@ -72,10 +73,12 @@ class _Bar:
     def __init__(self, run: Run, status: RunStatus):
         from tqdm import tqdm
 
-        self._bar = tqdm(total=status.iterations, initial=status.iteration, desc=run.name, bar_format=BAR, dynamic_ncols=True)
+        # Some terminals say that they have no columns at all, and would get an empty bar.
+        width = {"dynamic_ncols": True} if os.get_terminal_size(sys.stderr.fileno()).columns else {"ncols": 100}
+        self._bar = tqdm(total=status.iterations, initial=status.iteration, desc=run.name, bar_format=BAR, **width)
 
     def show(self, run: Run, status: RunStatus) -> None:
-        parts = [_waiting(status), newest_errors(run)]
+        parts = [_waiting(status), _errors(run, status)]
         if status.images_per_second:
             parts.append(f"{status.images_per_second:,.0f} images/s")
         if status.eta_seconds is not None:
@@ -84,6 +87,11 @@ class _Bar:
         if (self._bar.n, self._bar.postfix) != (status.iteration, text):
             self._bar.n = status.iteration
             self._bar.set_postfix_str(text)
+
+    def say(self, text: str) -> None:
+        self._bar.clear()
+        note(text)
+        self._bar.refresh()
 
     def close(self) -> None:
         self._bar.close()
@@ -103,8 +111,11 @@ class _Lines:
         if waiting == self._told[0] and status.is_active and time.monotonic() - self._at < LINE_SECONDS:
             return
         self._told, self._at = now, time.monotonic()
-        done = f"iteration {status.iteration:,} of {status.iterations:,}"
-        note(f"{run.name}: {', '.join(filter(None, [waiting or done, newest_errors(run)]))}")
+        doing = waiting or f"iteration {now[1]:,} of {status.iterations:,}"
+        note(f"{run.name}: {', '.join(filter(None, [doing, _errors(run, status)]))}")
+
+    def say(self, text: str) -> None:
+        note(text)
 
     def close(self) -> None:
         """Nothing to take off the screen."""
@@ -143,7 +154,7 @@ def follow(store: RunStore, run: Run, interrupts: Interrupts) -> RunStatus:
                 return status
             if interrupts.count and not asked:
                 asked = True
-                note(f"stopping {run.name}; Ctrl-C once more does not wait for its checkpoint.")
+                shown.say(f"stopping {run.name}; Ctrl-C once more does not wait for its checkpoint.")
                 # It may have ended by itself this very moment.
                 with contextlib.suppress(RunError):
                     store.stop(run.id)

@@ -47,28 +47,33 @@ def speed(value: float | None) -> str:
     return "-" if value is None else f"{value:,.0f}"
 
 
+def errors(run: Run, status: RunStatus) -> dict[str, float | None]:
+    """Errors in percent: the final ones of an ended training, before that the newest recorded; None where there is none yet."""
+    result = status.result or {}
+    found = {}
+    for kind, name in (("train", "train_error"), ("test", "test_error"), ("test", "validation_error")):
+        if name != "validation_error" or run.config.data.validation:
+            rows = run.records(kind)
+            found[name] = result.get(name, rows[-1].get(name) if rows else None)
+    return found
+
+
 def summary(run: Run, status: RunStatus) -> dict[str, Any]:
-    """What ``--json`` tells of a run. Errors in percent: the final ones of an ended training, before that the newest recorded."""
+    """What ``--json`` tells of a run; the errors are those of ``errors``."""
     from resnet_core.analysis.complexity import complexity
 
     net = complexity(run.config.model)
-    result = status.result or {}
-    newest = {kind: rows[-1] for kind in ("train", "test") if (rows := run.records(kind))}
-    errors = {"train_error": newest.get("train", {}).get("train_error"), "test_error": newest.get("test", {}).get("test_error")}
-    if run.config.data.validation:
-        errors["validation_error"] = newest.get("test", {}).get("validation_error")
-    errors = {name: value if result.get(name) is None else result[name] for name, value in errors.items()}
     return {
         "run": run.id,
         "name": run.name,
         "state": status.state,
         "iteration": status.iteration,
         "iterations": status.iterations,
-        **errors,
+        **errors(run, status),
         "images_per_second": status.images_per_second,
         "params": net.params,
         "macs": net.macs,
-        "weights_sha256": result.get("weights_sha256"),
+        "weights_sha256": (status.result or {}).get("weights_sha256"),
         "message": status.message,
     }
 

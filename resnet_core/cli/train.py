@@ -61,9 +61,8 @@ def outcome(run: Run, status: RunStatus, home: str | None) -> int:
     return 1
 
 
-def _wait_and_tell(store: RunStore, run: Run, args: argparse.Namespace) -> int:
-    with Interrupts() as interrupts:
-        status = follow(store, run, interrupts)
+def _wait_and_tell(store: RunStore, run: Run, interrupts: Interrupts, args: argparse.Namespace) -> int:
+    status = follow(store, run, interrupts)
     code = outcome(run, status, args.home)
     told = summary(run, status)
     if args.json:
@@ -77,18 +76,23 @@ def train(args: argparse.Namespace) -> int:
     """``train``: one net, from the queue to its result."""
     config = RunConfig(read_fields(args, ModelConfig), read_fields(args, DataConfig), read_fields(args, Recipe))
     store = RunStore(args.home)
-    return _wait_and_tell(store, enter(store, config, args.name, args.data_dir, args.again), args)
+    # From here on Ctrl-C must not leave a run behind that nobody has been told of.
+    with Interrupts() as interrupts:
+        run = enter(store, config, args.name, args.data_dir, args.again)
+        return _wait_and_tell(store, run, interrupts, args)
 
 
 def resume(args: argparse.Namespace) -> int:
     """``resume``: puts a run back into the queue, or joins one that is there, and waits for its result."""
     store = RunStore(args.home)
     run = store.get(args.run)
-    if run.state().is_active:
-        note(f"run {run.id} is {run.state().state} already; following it.")
-    else:
-        store.resume(run.id)
-    return _wait_and_tell(store, run, args)
+    status = run.state()
+    with Interrupts() as interrupts:
+        if status.is_active:
+            note(f"run {run.id} is {status.state} already; following it.")
+        else:
+            store.resume(run.id)
+        return _wait_and_tell(store, run, interrupts, args)
 
 
 def stop(args: argparse.Namespace) -> int:
@@ -110,12 +114,13 @@ def demo(args: argparse.Namespace) -> int:
     """``demo``: plain-20, plain-56, ResNet-20 and ResNet-56 on the embedded sample, and whether they show degradation."""
     begin = time.monotonic()
     store = RunStore(args.home)
-    runs = [enter(store, config, again=args.again) for config in demo_configs(args.seed, args.iterations)]
+    configs = demo_configs(args.seed, args.iterations)
     nets: dict[str, dict[str, Any]] = {}
     outcomes: list[Outcome] = []
     code = 0
     with Interrupts() as interrupts:
-        for run in runs:
+        # All of them are queued before the first is followed: the app shows all four, and slots are filled.
+        for run in [enter(store, config, again=args.again) for config in configs]:
             status = follow(store, run, interrupts)
             code = max(code, outcome(run, status, args.home))
             told = nets[run.config.model.name] = summary(run, status)

@@ -1,0 +1,78 @@
+"""The command line as its user has it: a process of its own, with stdout, stderr and an exit status."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from resnet_core.runs import RunStore
+
+ROOT = Path(__file__).resolve().parent.parent
+#: A net and a recipe that train in seconds; fp32 without compiling leaves the probe nothing to measure.
+TINY = ["--depth", "8", "--width", "4", "--batch-size", "16", "--precision", "fp32", "--device", "cpu", "--compile", "off"]
+#: No test waits longer than this for another process, even on a machine that has much else to do.
+PATIENCE = 600.0
+
+
+class CommandLine:
+    """``python -m resnet_core`` with the run folder ``home``."""
+
+    def __init__(self, home: Path, **environment: str):
+        self.home = home
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("RESNET_LAB_")}
+        self.environment = clean | {"RESNET_LAB_HOME": str(home), "PYTHONPATH": str(ROOT)} | environment
+
+    def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+        """The process, its stdout and stderr piped unless ``options`` say otherwise."""
+        options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | options
+        return subprocess.Popen([sys.executable, "-m", "resnet_core", *arguments], env=self.environment, cwd=self.home.parent, **options)
+
+    def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        process = self.start(*arguments)
+        out, err = process.communicate(timeout=PATIENCE)
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def json(self, *arguments: str, status: int = 0) -> dict[str, Any]:
+        """The object on the last line of stdout, after checking the exit status."""
+        ended = self(*arguments, "--json")
+        assert ended.returncode == status, ended.stderr
+        return json.loads(ended.stdout.splitlines()[-1])
+
+    @property
+    def store(self) -> RunStore:
+        return RunStore(self.home)
+
+    def workers(self) -> list[psutil.Process]:
+        """The worker processes of this home, and of no other."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                line = process.cmdline()
+            except psutil.Error:
+                continue
+            if "resnet_core.runs.worker" in line and str(self.home) in line:
+                found.append(process)
+        return found
+
+    def end_workers(self) -> None:
+        workers = self.workers()
+        for worker in workers:
+            worker.kill()
+        psutil.wait_procs(workers, timeout=PATIENCE)
+
+
+def wait_for(condition: Callable[[], Any], what: str) -> Any:
+    """The first true value of ``condition``."""
+    end = time.monotonic() + PATIENCE
+    while not (value := condition()):
+        assert time.monotonic() < end, f"waited {PATIENCE:g} s in vain for {what}"
+        time.sleep(0.05)
+    return value
