@@ -21,7 +21,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 .PHONY: help app test lint bench setup browser clean
 
 help:
-	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
+	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
 
 app: $(APP_STAMP)
 	$(BIN)/streamlit run app.py --server.port $(PORT) $(ARGS)

@@ -1,0 +1,198 @@
+"""Setup: what is pinned, what make does and how often, what CI runs, and that the README's commands exist."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import shlex
+import shutil
+import stat
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from resnet_core.cli import parser
+
+ROOT = Path(__file__).resolve().parent.parent
+#: Imported names that are not called as their distribution is.
+DISTRIBUTIONS = {"PIL": "pillow"}
+
+
+def requirements(name: str) -> list[str]:
+    lines = (ROOT / name).read_text().splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def imported(*folders: str) -> set[str]:
+    """Distributions that the Python files in these folders (or these files) import, the standard library and ourselves left out."""
+    files = [file for name in folders for file in ([ROOT / name] if name.endswith(".py") else sorted((ROOT / name).rglob("*.py")))]
+    names: set[str] = set()
+    for file in files:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                names.update(alias.name.split(".")[0] for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                names.add(node.module.split(".")[0])
+    return {DISTRIBUTIONS.get(name, name) for name in names - set(sys.stdlib_module_names) - {"resnet_core", "pages", "tests"}}
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+def test_everything_is_pinned_and_nothing_says_from_where(name):
+    lines = [line for line in requirements(name) if line != "-r requirements.txt"]
+    assert len(lines) > 3
+    assert [line for line in lines if not re.fullmatch(r"[A-Za-z0-9_-]+==[0-9][0-9a-z.]*", line)] == []
+
+
+def test_what_is_imported_is_required():
+    app = {line.split("==")[0] for line in requirements("requirements.txt")}
+    dev = {line.split("==")[0] for line in requirements("requirements-dev.txt")}
+    used = imported("resnet_core", "pages", "app.py")
+    assert {"torch", "streamlit", "plotly"} <= used
+    assert used - app == set()
+    assert imported("tests") - app - dev == set()
+
+
+def test_the_licence_is_mit():
+    text = (ROOT / "LICENSE").read_text()
+    assert text.startswith("MIT License\n")
+    assert "ResNet Lab contributors" in text
+    assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["license"] == {"text": "MIT"}
+
+
+def test_ci_runs_from_anywhere_and_calls_make_test():
+    script = ROOT / ".ci" / "run"
+    assert script.stat().st_mode & stat.S_IXUSR
+    lines = script.read_text().splitlines()
+    assert lines[0] == "#!/usr/bin/env bash"
+    assert "set -euo pipefail" in lines
+    assert lines[-1].startswith("make test")
+    subprocess.run(["bash", "-n", script], check=True)
+
+
+FAKE_PYTHON = """#!/bin/sh
+# Stands for python3: notes what it was asked, and "makes" a virtual environment of itself.
+echo "$*" >> "{log}"
+if [ "$1 $2" = "-m venv" ]; then
+  mkdir -p "$3/bin"
+  cp "$0" "$3/bin/python"; cp "$0" "$3/bin/pip"; cp "$0" "$3/bin/streamlit"; cp "$0" "$3/bin/ruff"
+fi
+case "$*" in *"{fails_on}"*) exit 1;; esac
+"""
+
+
+class Make:
+    """The project's Makefile in a folder of its own, with a Python that only takes notes."""
+
+    def __init__(self, folder: Path):
+        self.folder, self.log = folder, folder / "log"
+        for name in ("Makefile", "requirements.txt", "requirements-dev.txt"):
+            shutil.copy(ROOT / name, folder / name)
+        self.fake("nothing at all")
+
+    def fake(self, fails_on: str) -> None:
+        for path in (self.folder / "python", self.folder / ".venv" / "bin" / "python"):
+            if path.parent.exists():
+                path.write_text(FAKE_PYTHON.format(log=self.log, fails_on=fails_on))
+                path.chmod(0o755)
+
+    def __call__(self, *arguments: str) -> tuple[list[str], subprocess.CompletedProcess[str]]:
+        """What Python was asked, and how make ended."""
+        self.log.write_text("")
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "PORT", "ARGS"))}
+        command = ["make", "PYTHON=" + str(self.folder / "python"), *arguments]
+        ended = subprocess.run(command, cwd=self.folder, env=clean, capture_output=True, text=True)
+        return self.log.read_text().splitlines(), ended
+
+
+@pytest.fixture
+def make(tmp_path):
+    return Make(tmp_path)
+
+
+def installs(asked: list[str]) -> list[str]:
+    return [line.rsplit(" ", 1)[-1] for line in asked if " install " in line]
+
+
+def test_make_app_installs_once_for_each_content_of_the_requirements(make):
+    asked, ended = make("app", "PORT=8765", "ARGS=--server.headless true")
+    assert ended.returncode == 0, ended.stderr
+    assert installs(asked) == ["requirements.txt"]
+    assert asked[-1] == "run app.py --server.port 8765 --server.headless true"
+
+    os.utime(make.folder / "requirements.txt")  # a new time, as after a checkout, is not a new content
+    asked, _ = make("app")
+    assert asked == ["run app.py --server.port 8501"]
+
+    with open(make.folder / "requirements.txt", "a") as file:
+        file.write("more==1.0\n")
+    assert installs(make("app")[0]) == ["requirements.txt"]
+    assert installs(make("app")[0]) == []
+
+
+def test_an_installation_that_broke_off_is_done_again(make):
+    make.fake("install")
+    asked, ended = make("setup")
+    assert installs(asked) == ["requirements.txt"]
+    assert ended.returncode != 0
+    make.fake("nothing at all")
+    assert installs(make("setup")[0]) == ["requirements.txt"]
+    assert make("setup")[0] == []
+
+
+def test_make_test_checks_style_and_runs_pytest(make):
+    asked, ended = make("test", "ARGS=-k data")
+    assert ended.returncode == 0, ended.stderr
+    assert installs(asked) == ["requirements.txt", "requirements-dev.txt"]
+    assert [line for line in asked if line.startswith(("check", "-m pytest"))] == ["check .", "-m pytest -k data"]
+    make.fake("-m tests.chromium")
+    if os.geteuid() != 0:  # root on Debian would have it installed
+        asked, ended = make("test")
+        assert ended.returncode != 0
+        assert "-m pytest" not in asked
+
+
+def test_an_old_python_is_refused_with_what_to_do(make):
+    make.fake("sys.version_info")
+    asked, ended = make("app")
+    assert ended.returncode != 0
+    assert "needs Python 3.11 or newer" in ended.stderr
+    assert installs(asked) == []
+
+
+def test_make_alone_says_what_there_is(make):
+    asked, ended = make()
+    assert asked == []
+    assert [word for word in ("make app", "make test", "make bench", "PORT=", "PYTHON=") if word not in ended.stdout] == []
+
+
+def readme_commands() -> list[str]:
+    """Every line of a code block in the README that calls the command line."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```(?:bash|console|sh)?\n(.*?)```", text, flags=re.DOTALL)
+    lines = [line.removeprefix("$ ").strip() for block in blocks for line in block.splitlines()]
+    return [line for line in lines if "python -m resnet_core" in line]
+
+
+def test_the_readmes_commands_exist():
+    commands = readme_commands()
+    assert len(commands) >= 5
+    known = parser()
+    for line in commands:
+        words = shlex.split(line, comments=True)
+        known.parse_args(words[words.index("resnet_core") + 1 :])
+
+
+def test_the_readmes_make_targets_exist():
+    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+    named = re.findall(r"\bmake ([a-z]+)\b", " ".join(re.findall(r"`[^`]+`|```.*?```", (ROOT / "README.md").read_text(), flags=re.DOTALL)))
+    assert {"app", "test"} <= set(named) <= set(targets)
+
+
+def test_the_readmes_files_exist():
+    links = re.findall(r"\]\((?!https?:|#)([^)]+)\)", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert "LICENSE" in links
+    assert [link for link in links if not (ROOT / link).exists()] == []
