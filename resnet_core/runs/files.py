@@ -124,7 +124,7 @@ def acquire(path: Path, timeout: float = 0.0) -> int | None:
             if time.monotonic() >= end:
                 os.close(fd)
                 return None
-            time.sleep(0.005)
+            time.sleep(0.002)
         except BaseException:
             os.close(fd)
             raise

@@ -92,14 +92,17 @@ def _start(home: Path, slot: str, lock: int) -> None:
     if log_path.exists() and log_path.stat().st_size > _LOG_LIMIT:
         os.replace(log_path, log_path.with_suffix(".old.log"))
     root = str(Path(resnet_core.__file__).resolve().parents[1])
-    environment = dict(os.environ)
-    environment["PYTHONPATH"] = os.pathsep.join(p for p in (root, environment.get("PYTHONPATH")) if p)
+    env = dict(os.environ)
+    env["PYTHONPATH"] = os.pathsep.join(p for p in (root, env.get("PYTHONPATH")) if p)
     command = [sys.executable, "-m", "resnet_core.runs.worker", "--home", str(home), "--slot", slot, "--slot-fd", str(lock)]
     os.ftruncate(lock, 0)
     os.pwrite(lock, b"starting\n", 0)
-    with open(log_path, "ab") as log:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=(lock,), start_new_session=True, cwd=root, env=environment
-        )
+    try:
+        with open(log_path, "ab") as log:
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=(lock,), start_new_session=True, cwd=root, env=env
+            )
+    except OSError as error:
+        raise RunError(f"No worker process could be started ({error}); the runs stay in the queue until that is mended.") from error
     # Its end is waited for, so that it does not stay as a zombie while this process lives.
     threading.Thread(target=process.wait, daemon=True).start()

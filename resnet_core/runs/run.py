@@ -74,15 +74,17 @@ class BrokenRun(Exception):
 
 
 @functools.lru_cache(maxsize=4096)
-def _identity(path: Path, mtime_ns: int, inode: int) -> tuple[RunConfig, dict[str, Any]]:
-    """The checked contents of one run.json, which is written once: parsed once for all polls of all viewers."""
+def _identity(path: Path, mtime_ns: int, inode: int) -> tuple[RunConfig, str, dict[str, Any]]:
+    """Configuration, fingerprint and checked contents of one run.json, which is written once: parsed once for all polls of all viewers."""
     values = files.read_json(path)
     for key in ("config", "created"):
         if key not in values:
             raise BrokenRun(f"run.json has no {key!r}")
     if not isinstance(values["created"], str):
         raise BrokenRun("run.json: created is not a text")
-    return RunConfig.from_dict(values["config"]), values
+    config = RunConfig.from_dict(values["config"])
+    # Not the one that was written: a field that the configuration has gained since changes the fingerprints of old runs too.
+    return config, config.fingerprint, values
 
 
 class Run:
@@ -92,6 +94,7 @@ class Run:
         id: the name of the folder.
         path: the folder.
         config: the whole configuration.
+        fingerprint: of the configuration.
         created: UTC, ISO 8601.
         data_dir: where the data set lay when the run was submitted, or None (the embedded sample).
         versions: of python, torch, torchvision and resnet-lab, when it was submitted.
@@ -102,7 +105,7 @@ class Run:
         self.id = path.name
         try:
             status = (path / "run.json").stat()
-            self.config, values = _identity(path / "run.json", status.st_mtime_ns, status.st_ino)
+            self.config, self.fingerprint, values = _identity(path / "run.json", status.st_mtime_ns, status.st_ino)
         except FileNotFoundError:
             raise BrokenRun("run.json is missing") from None
         except (OSError, ValueError, TypeError, UserError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ def train(run: Run, data_dir: Path | None, should_stop: Callable[[], bool], note
         writer = RecordWriter(run.path / "records.jsonl", keep=extra.get("records_bytes", 0))
     except ValueError as error:
         raise RunError(f"{error}. The records are no longer whole, so run {run.id} cannot go on; train the configuration again.") from error
-    print(f"{files.now()} training {run.id} from iteration {trainer.iteration} on {plan.to_dict()}", flush=True)
+    print(f"{files.now()} process {os.getpid()} training {run.id} from iteration {trainer.iteration} on {plan.to_dict()}", flush=True)
     note(plan=plan.to_dict(), iteration=trainer.iteration, message=warning)
     try:
         for record in trainer.run(should_stop):

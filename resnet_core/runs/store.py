@@ -73,7 +73,7 @@ class RunStore:
     def find(self, config: RunConfig) -> Run | None:
         """A run of exactly this configuration; of several, the one with the most to show (finished first, newest first)."""
         fingerprint = config.fingerprint
-        same = [run for run in reversed(self.runs()) if run.config.fingerprint == fingerprint]
+        same = [run for run in reversed(self.runs()) if run.fingerprint == fingerprint]
         if len(same) < 2:
             return same[0] if same else None
         return min(same, key=lambda run: _PREFERENCE.index(run.state().state))

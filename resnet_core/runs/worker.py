@@ -68,22 +68,30 @@ class Worker:
     def _claim(self) -> tuple[Run, int] | None:
         """The next run, its lock and its state ``running``; or None, and the slot is free again."""
         with self.store.locked():
+            launch.settled(self.slot_lock)
             while not self.terminated and (run := self.store.next_queued(self.pool)) is not None:
                 lock = files.acquire(run.path / "lock", timeout=5.0)
                 if lock is None:
                     problem = f"Another process holds {run.path / 'lock'}; end it and resume the run."
-                    self.store.change(run, state="failed", ended=files.now(), message=problem)
+                    self._change(run, state="failed", ended=files.now(), message=problem)
                     continue
                 (run.path / "stop").unlink(missing_ok=True)
-                self.store.change(run, state="running", pid=os.getpid(), started=files.now(), ended=None, message="", result=None)
-                launch.settled(self.slot_lock)
+                self._change(run, state="running", pid=os.getpid(), started=files.now(), ended=None, message="", result=None)
                 self._seen_stop = False
                 return run, lock
             self._leave()
             return None
 
+    def _change(self, run: Run, **changes: Any) -> None:
+        """Where the disk is full, the run is to say so in the end: its state.json is then overwritten in the block it has."""
+        try:
+            self.store.change(run, **changes)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            self.store.change(run, in_place=True, **changes)
+
     def _leave(self) -> None:
-        launch.settled(self.slot_lock)
         _LOCKS.discard(self.slot_lock)
         files.release(self.slot_lock)
 
@@ -119,11 +127,7 @@ class Worker:
         changes["ended"] = files.now()
         with self.store.locked():
             try:
-                self.store.change(run, **changes)
-            except OSError as error:
-                if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                    raise
-                self.store.change(run, in_place=True, **changes)
+                self._change(run, **changes)
             except BrokenRun as error:
                 print(f"{run.path}: {error}; its end cannot be noted: {changes}", file=sys.stderr, flush=True)
             (run.path / "stop").unlink(missing_ok=True)
