@@ -9,6 +9,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from resnet_core.config import DataConfig
 from resnet_core.data import check, load, make_sample, sample
@@ -91,6 +92,13 @@ def test_all_short_files_are_named_without_reading_them(copy):
         (copy / name).write_bytes((copy / name).read_bytes()[:1000])
     with pytest.raises(DataError, match=r"train\.webp \(1,000 bytes instead of 8,551,780\).*test\.webp \(1,000 bytes"):
         check(DataConfig("sample"))
+
+
+def test_a_pillow_without_webp_is_told_apart_from_a_damaged_file(monkeypatch):
+    Image.init()
+    monkeypatch.delitem(Image.OPEN, "WEBP")
+    with pytest.raises(DataError, match="Pillow was built without WebP"):
+        load(DataConfig("sample"))
 
 
 @pytest.mark.usefixtures("small_files")

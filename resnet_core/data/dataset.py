@@ -13,7 +13,7 @@ from resnet_core.data import readers, sample
 from resnet_core.data.folders import CLASSES, find, require_data_dir
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Split:
     """Images and their labels, on the CPU.
 
@@ -33,7 +33,7 @@ class Split:
         return Split(self.images[start:stop], self.labels[start:stop])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Cifar10:
     """A data set, ready to train on.
 

@@ -39,14 +39,12 @@ def _is_whole(folder: Path) -> bool:
     return True
 
 
-def _report(part: Path, progress: Progress | None) -> None:
-    if progress is None:
-        return
+def _arrived(part: Path) -> int:
+    """Bytes of the archive that are there."""
     try:
-        done = (part / URL.rsplit("/", 1)[-1]).stat().st_size
+        return min((part / URL.rsplit("/", 1)[-1]).stat().st_size, ARCHIVE_BYTES)
     except OSError:
-        done = 0
-    progress(min(done, ARCHIVE_BYTES), ARCHIVE_BYTES)
+        return 0
 
 
 @contextmanager
@@ -59,7 +57,8 @@ def _alone(place: Path, progress: Progress | None) -> Iterator[int]:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
-                _report(place / PART, progress)
+                if progress is not None:
+                    progress(_arrived(place / PART), ARCHIVE_BYTES)
                 time.sleep(INTERVAL)
         yield descriptor
     finally:
@@ -74,15 +73,17 @@ def _fetch(part: Path, lock: int, progress: Progress | None) -> None:
     with subprocess.Popen(command, pass_fds=(lock,), text=True, **pipes) as process:
         try:
             while process.poll() is None:
-                _report(part, progress)
+                if progress is not None:
+                    progress(_arrived(part), ARCHIVE_BYTES)
                 time.sleep(INTERVAL)
-            reason = process.stdout.read().strip()
+            reason = process.stdout.read().strip().rstrip(".")
         finally:
             process.kill()  # a progress callback may raise, e.g. KeyboardInterrupt
     if process.returncode != 0:
         raise DataError(
-            f"CIFAR-10 could not be downloaded from {URL}: {reason or f'the downloading process ended ({process.returncode})'}. "
-            f"Nothing was kept of it. Try again when the network is there, or by hand: {BY_HAND}."
+            f"CIFAR-10 could not be downloaded from {URL}: {reason or f'the downloading process ended ({process.returncode})'} "
+            f"({_arrived(part):,} of {ARCHIVE_BYTES:,} bytes had arrived). Nothing was kept of it. "
+            f"Try again when the network is there, or by hand: {BY_HAND}."
         )
 
 

@@ -76,8 +76,14 @@ def read(split: str) -> tuple[np.ndarray, np.ndarray]:
 
     sums = _sums()
     labels = np.array([int(digit) for digit in _manifest(sums)[split]["labels"]], dtype=np.int64)
-    with Image.open(io.BytesIO(_verified(MOSAICS[split], sums)), formats=["WEBP"]) as image:
-        mosaic = np.asarray(image.convert("RGB"))
+    content = _verified(MOSAICS[split], sums)
+    try:
+        with Image.open(io.BytesIO(content), formats=["WEBP"]) as image:
+            mosaic = np.asarray(image.convert("RGB"))
+    except (OSError, KeyError) as error:  # the file is whole, so it is Pillow that cannot read it
+        raise DataError(
+            "This Pillow was built without WebP, which the embedded sample needs: pip install --force-reinstall pillow"
+        ) from error
     rows = mosaic.shape[0] // SIDE
     tiles = mosaic.reshape(rows, SIDE, COLUMNS, SIDE, 3).swapaxes(1, 2)
     return tiles.reshape(rows * COLUMNS, SIDE, SIDE, 3), labels
