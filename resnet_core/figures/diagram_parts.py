@@ -1,0 +1,123 @@
+"""What the diagram of a net is put together from: boxes, lines, and what they say."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import plotly.graph_objects as go
+
+if TYPE_CHECKING:
+    from resnet_core.analysis.complexity import Layer, Shortcut
+
+TEXT_ON_BOX = "#12151b"
+#: Share of an arch's width that each of its rounded corners takes, and the points that a corner is drawn with.
+CORNER, CORNER_POINTS = 0.12, 6
+
+
+@dataclass
+class Bars:
+    """Boxes of one colour. Bars, as hovering anywhere on a bar tells what it is, and text in it shrinks to fit."""
+
+    left: list[float] = field(default_factory=list)
+    middle: list[float] = field(default_factory=list)
+    width: list[float] = field(default_factory=list)
+    height: list[float] = field(default_factory=list)
+    text: list[str] = field(default_factory=list)
+    hover: list[str] = field(default_factory=list)
+
+    def add(self, left: float, middle: float, width: float, height: float, text: str, hover: str) -> None:
+        for values, value in zip(vars(self).values(), (left, middle, width, height, text, hover), strict=True):
+            values.append(value)
+
+    def trace(self, color: str, font_size: int, zorder: int, name: str | None = None) -> go.Bar:
+        """The boxes as a trace, in the legend if it has a name."""
+        return go.Bar(
+            zorder=zorder,
+            x=self.left,
+            y=self.height,
+            base=[middle - height / 2 for middle, height in zip(self.middle, self.height, strict=True)],
+            width=self.width,
+            offset=0,
+            text=self.text,
+            textposition="inside",
+            insidetextanchor="middle",
+            textangle=0,
+            insidetextfont={"size": font_size, "color": TEXT_ON_BOX},
+            hovertext=self.hover,
+            hovertemplate="%{hovertext}<extra></extra>",
+            marker={"color": color, "cornerradius": 5, "line": {"width": 0}},
+            name=name,
+            showlegend=name is not None,
+        )
+
+
+@dataclass
+class Path:
+    """Strokes of one line style, separated by None, or single points."""
+
+    x: list[float | None] = field(default_factory=list)
+    y: list[float | None] = field(default_factory=list)
+    hover: list[str] = field(default_factory=list)
+
+    def point(self, x: float, y: float, hover: str = "") -> None:
+        self.x.append(x)
+        self.y.append(y)
+        self.hover.append(hover)
+
+    def stroke(self, points: list[tuple[float, float]]) -> None:
+        self.x += [x for x, _ in points] + [None]
+        self.y += [y for _, y in points] + [None]
+
+    def arch(self, start: float, end: float, bottom: float, top: float) -> None:
+        """A stroke up, over and down, with rounded corners."""
+        radius_x, radius_y = (end - start) * CORNER, (top - bottom) * 0.4
+        angles = [math.pi / 2 * step / CORNER_POINTS for step in range(CORNER_POINTS + 1)]
+        corner = [(start + radius_x * (1 - math.cos(angle)), top - radius_y * (1 - math.sin(angle))) for angle in angles]
+        self.stroke([(start, bottom), *corner, *((start + end - x, y) for x, y in reversed(corner)), (end, bottom)])
+
+    def lines(self, name: str, color: str, dash: str = "solid", **kwargs: Any) -> go.Scatter:
+        # Simplified lines would slant: plotly drops points that are less than a pixel off.
+        line = {"color": color, "width": 2, "dash": dash, "simplify": False}
+        return go.Scatter(x=self.x, y=self.y, mode="lines", name=name, line=line, hoverinfo="skip", **kwargs)
+
+    def points(self, symbol: str, size: int, color: str, outline: str | None = None, **kwargs: Any) -> go.Scatter:
+        marker = {"symbol": symbol, "size": size, "color": color, "opacity": 1, "line": {"width": 2 if outline else 0, "color": outline}}
+        hover = {"hovertext": self.hover, "hovertemplate": "%{hovertext}<extra></extra>"} if any(self.hover) else {"hoverinfo": "skip"}
+        return go.Scatter(x=self.x, y=self.y, mode="markers", marker=marker, **hover, **kwargs)
+
+
+def shape_text(shape: tuple[int, ...]) -> str:
+    """``16 × 32 × 32``: channels, height, width."""
+    return " × ".join(str(side) for side in shape)
+
+
+def layer_text(layer: Layer, roomy: bool) -> str:
+    """What stands in the box of a convolution: kernel, filters, and ``/2`` where it subsamples, as in Fig. 3."""
+    kernel, filters = f"{layer.kernel}×{layer.kernel}", layer.output_shape[0]
+    if roomy:
+        return f"{kernel} conv<br>{filters}{', /2' if layer.stride == 2 else ''}"
+    return f"{kernel}<br>{filters}{'<br>/2' if layer.stride == 2 else ''}"
+
+
+def layer_hover(layer: Layer, bn: Layer | None = None) -> str:
+    """Name, geometry, output shape, parameters and MACs of a layer, and the parameters of its BN."""
+    if layer.kind == "fc":
+        title = f"<b>{layer.name}</b>: fully connected, {layer.output_shape[0]} outputs"
+    else:
+        title = f"<b>{layer.name}</b>: {layer.kernel}×{layer.kernel} convolution, {layer.output_shape[0]} filters, stride {layer.stride}"
+        title += f"<br>output {shape_text(layer.output_shape)}"
+    with_bn = f" + {bn.params:,} of its BN" if bn else ""
+    return f"{title}<br>{layer.params:,} parameters{with_bn}<br>{layer.macs:,} MACs ({layer.share:.2%} of the net's)"
+
+
+def shortcut_hover(shortcut: Shortcut) -> str:
+    """What a shortcut does to its input, and what that costs."""
+    where = "dimensions change" if shortcut.dimensions_change else "dimensions match"
+    what = {
+        "identity": "identity: no parameters, no MACs",
+        "zero-padded": f"zeros for the new channels{', every second pixel' if shortcut.stride == 2 else ''}: no parameters, no MACs",
+        "projection": f"1×1 projection, stride {shortcut.stride}, with BN: {shortcut.params:,} parameters, {shortcut.macs:,} MACs",
+    }[shortcut.kind]
+    return f"<b>{shortcut.name}</b>: {where}<br>{what}<br>output {shape_text(shortcut.output_shape)}"
