@@ -61,9 +61,9 @@ def test_one_legend_entry_hides_all_curves_of_a_net():
     assert {trace.legendgroup for trace in figure.data if trace.name == "plain-20"} == {DEMO[1].run_id}
     assert len({trace.legendgroup for trace in figure.data}) == 4
     assert len({trace.uid for trace in figure.data}) == len(figure.data)
-    assert "dashed: training" in figure.layout.legend.title.text and "bold: test" in figure.layout.legend.title.text
+    assert "╌╌ training" in figure.layout.legend.title.text and "<b>━━</b> test" in figure.layout.legend.title.text
     only = learning_curves(DEMO, View(kinds=("training",)))
-    assert sum(bool(trace.showlegend) for trace in only.data) == 4 and "bold" not in only.layout.legend.title.text
+    assert sum(bool(trace.showlegend) for trace in only.data) == 4 and "━━" not in only.layout.legend.title.text
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_names_stand_at_the_ends_and_do_not_overlap():
     names = {trace.text[0].strip("\u2002<b/>"): trace for trace in figure.data if trace.mode == "text"}
     assert list(names) == ["plain-20", "plain-56", "ResNet-20"]
     span = 54.5 - 11  # from the lowest training error to the highest test error
-    assert names["plain-56"].y[0] - names["plain-20"].y[0] == pytest.approx(0.055 * span)
+    assert names["plain-56"].y[0] - names["plain-20"].y[0] == pytest.approx(0.07 * span)
     assert names["plain-56"].y[0] + names["plain-20"].y[0] == pytest.approx(46 + 46.5)
     assert names["ResNet-20"].y[0] == 16 and names["ResNet-20"].x[0] == 900
     assert names["plain-20"].textfont.color == style.net_color(ModelConfig(20, "none"))

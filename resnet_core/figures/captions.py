@@ -41,15 +41,22 @@ def grouped(runs: Sequence[RunRecords], seeds: str = "separate") -> list[Group]:
     return sorted(made, key=lambda g: (order[g.config.model.shortcut], g.config.model.depth, g.config.model.width, g.config.recipe.seed))
 
 
-def fraction_text(fraction: float) -> str:
-    """How much of the paper's schedule, in images seen: ``1/284 of the paper's schedule``, ``the paper's full schedule``."""
+def fraction_short(fraction: float) -> str:
+    """How much of the paper's schedule, in images seen: ``1/284``, ``full``, ``2 times``."""
     if abs(fraction - 1) < 0.005:
-        return "the paper's full schedule"
+        return "full"
     if fraction > 1:
-        return f"{fraction:.3g} times the paper's schedule"
+        return f"{fraction:.3g} times"
     near = Fraction(fraction).limit_denominator(8) if fraction > 0.1 else Fraction(1, round(1 / fraction))
-    text = f"{near.numerator}/{near.denominator:,}" if abs(near / Fraction(fraction) - 1) < 0.02 else f"1/{1 / fraction:.1f}"
-    return f"{text} of the paper's schedule"
+    return f"{near.numerator}/{near.denominator:,}" if abs(near / Fraction(fraction) - 1) < 0.02 else f"1/{1 / fraction:.1f}"
+
+
+def fraction_text(fraction: float) -> str:
+    """The same as a phrase: ``1/284 of the paper's schedule``, ``the paper's full schedule``."""
+    short = fraction_short(fraction)
+    if short == "full":
+        return "the paper's full schedule"
+    return f"{short} the paper's schedule" if fraction > 1 else f"{short} of the paper's schedule"
 
 
 def seeds_text(group: Group) -> str:

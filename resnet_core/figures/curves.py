@@ -20,13 +20,13 @@ from resnet_core.figures.captions import Group, conditions, grouped, labels
 from resnet_core.figures.series import KINDS, Points, RunRecords, decimate, mean_over_runs, points, smoothed, spread_out
 
 X_AXES = ("iterations", "epochs", "time")
-SEEDS = ("separate", "range", "std")
 _LINES = {"training": style.TRAIN_LINE, "test": style.TEST_LINE, "validation": {"dash": "1.5px,3px", "width": 2.4}}
-_KEYS = {"training": "dashed: training", "test": "bold: test", "validation": "dotted: validation"}
+#: Samples of the lines, for the title of the legend.
+_KEYS = {"training": "╌╌ training", "test": "<b>━━</b> test", "validation": "┈┈ validation"}
 #: Names stand at the ends of the curves while there are at most so many, of at most so many characters.
 _MOST_END_LABELS, _LONGEST_END_LABEL = 10, 26
 #: Distance of two such names, as a part of the height of the chart.
-_LABEL_GAP = 0.055
+_LABEL_GAP = 0.07
 #: Told apart by these, where two curves of one chart would have the colour and symbol of the same net.
 _SPARE_SYMBOLS = ("circle", "triangle-up", "x", "star", "pentagon", "triangle-down", "hexagram", "cross")
 
@@ -187,14 +187,14 @@ def _laid_out(
     base = style.layout(dark)
     x_title = {"iterations": "iterations", "epochs": "epochs", "time": f"training time ({unit})"}[view.x]
     y_title = "error (%)" if view.metric == "error" else "loss (cross-entropy)"
-    key = f"<i>{' · '.join(_KEYS[kind] for kind in ('test', 'training', 'validation') if kind in kinds)}</i>"
+    key = "\u2003".join(_KEYS[kind] for kind in ("test", "training", "validation") if kind in kinds)
     # Beside the chart, where names at the ends of the curves do not need the room.
     above = labelled or sum(len(name) + 6 for name in names) <= 90
     legend = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"} if above else {"orientation": "v", "y": 1}
     right = 24 + 9 * max(map(len, names)) if labelled else base["margin"]["r"]
     figure.update_layout(
         base,
-        legend={**base["legend"], **legend, "title": {"text": key + ("\u2003" if above else "")}},
+        legend={**base["legend"], **legend, "title": {"text": key + ("\u2003" if above else ""), "font": base["font"]}},
         margin={**base["margin"], "t": 44 if above else base["margin"]["t"], "r": right},
         showlegend=True,
         hovermode="closest",
@@ -203,6 +203,9 @@ def _laid_out(
     )
     axes = f"{view.metric}/{view.x}/{view.log}"
     figure.update_xaxes(title_text=x_title, rangemode="tozero", uirevision=axes)
+    ends = [max(trace.x) for trace in figure.data if trace.mode == "text"]
+    if ends:  # the names at the ends stand in the margin
+        figure.update_xaxes(autorangeoptions_clipmax=max(ends))
     figure.update_yaxes(title_text=y_title + (", log scale" if view.log else ""), type="log" if view.log else "linear", uirevision=axes)
     return figure
 

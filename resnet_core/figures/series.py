@@ -33,7 +33,7 @@ class RunRecords:
     Attributes:
         run_id, name: of its folder, and as the user named it.
         config: what was trained.
-        records: its ``train`` and ``test`` records (percent, seconds), in order.
+        records: its ``train`` and ``test`` records (percent, seconds), of each kind in order.
         state: ``finished``, ``running``, ...
         precision: as the run's plan decided it (``fp32``, ``bf16``), or None before it began.
         result: ``train_error`` (mean over the last epoch seen) and ``test_error`` of a run that ended, or None.
@@ -198,7 +198,7 @@ CSV_COLUMNS = (
 
 
 def records_csv(runs: Sequence[RunRecords]) -> str:
-    """All train and test records of the runs, as they were written: a row a record, errors in percent, with what tells the runs apart."""
+    """All train and test records of the runs, unsmoothed: a row a record, errors in percent, with what tells the runs apart."""
     text = io.StringIO()
     writer = csv.DictWriter(text, CSV_COLUMNS, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
@@ -210,7 +210,7 @@ def records_csv(runs: Sequence[RunRecords]) -> str:
             "precision": run.precision or "", "schedule_fraction": f"{config.recipe.schedule_fraction:.6g}",
         }  # fmt: skip
         per_epoch = config.recipe.batch_size / config.data.train_images
-        for record in run.records:
+        for record in sorted(run.records, key=lambda r: r["iteration"]):
             if record["kind"] in ("train", "test"):
                 writer.writerow({"epoch": round(record["iteration"] * per_epoch, 4), **head, **record})
     return text.getvalue()

@@ -78,7 +78,7 @@ def net_symbol(model: ModelConfig) -> str | None:
     return _SYMBOLS[model.shortcut]
 
 
-def layout(dark: bool = False, font_size: int = 15) -> dict[str, Any]:
+def layout(dark: bool = False, font_size: int = 16) -> dict[str, Any]:
     """The plotly layout that all charts share: ``figure.update_layout(**layout(dark))``. Sizes are for a projector."""
     axis = {
         "gridcolor": GRID[dark],

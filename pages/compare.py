@@ -1,0 +1,166 @@
+"""Compare: any runs in one chart, their final errors beside the paper's, and all of it to take away. The view is in the URL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from pages.ui.choice import choose_runs
+from pages.ui.figure_chart import figure_chart
+from pages.ui.guard import guarded
+from pages.ui.labels import escaped
+from pages.ui.runs_view import Seen, look
+from resnet_core import paper
+from resnet_core.figures import captions, export, series, table
+from resnet_core.figures.curves import X_AXES, View, learning_curves, view_note
+from resnet_core.runs import RunStore
+from resnet_core.verdict import Outcome, degradation, degradation_verdict
+
+#: Seconds between two looks at runs that are still going.
+POLL = 2.0
+NBSP = "\u00a0"
+_SMOOTHING = (0, 1, 2, 5, 10, 20)  # percent of a run
+#: As they stand on the page and in the URL (which holds what the viewer sees) -> View.seeds.
+_SEEDS = {"separate": "separate", "mean and range": "range", "mean and std": "std"}
+
+
+def view_controls() -> View:
+    """What the chart shows. Each widget is bound to the URL under its key."""
+    st.subheader("View", anchor=False)
+    metric = st.segmented_control("Show", series.METRICS, default="error", required=True, key="metric", bind="query-params")
+    x = st.segmented_control("over", X_AXES, default="iterations", required=True, key="x", bind="query-params")
+    kinds = st.pills("of", series.KINDS, selection_mode="multi", default=["training", "test"], key="curves", bind="query-params")
+    smoothing = st.select_slider(
+        "Smoothing, % of a run",
+        _SMOOTHING,
+        5,
+        key="smoothing",
+        bind="query-params",
+        help="Width of a centred moving mean; the raw curve stays.",
+    )
+    seeds = st.segmented_control(
+        "Seeds", list(_SEEDS), default="separate", required=True, key="seeds", bind="query-params",
+        help="Runs that differ in nothing but the seed, each on its own or as one mean with its spread.",
+    )  # fmt: skip
+    log = st.toggle("Log scale", key="log", bind="query-params")
+    return View(metric, x, tuple(kind for kind in series.KINDS if kind in kinds), smoothing / 100, log, _SEEDS[seeds])
+
+
+def notes(runs: Sequence[series.RunRecords], view: View) -> str:
+    """Everything that must be read with the chart."""
+    groups = captions.grouped(runs, view.seeds)
+    return f"{captions.caption(groups)} {view_note(groups, view)}".strip()
+
+
+def show_table(runs: Sequence[series.RunRecords], view: View) -> None:
+    rows = table.final_table(captions.grouped(runs, view.seeds), view.seeds)
+    st.subheader("Final errors", anchor=False)
+    st.table([_cells(row) for row in rows], border="horizontal")
+    st.caption(
+        "Training error: mean over the last epoch, of augmented images as seen. Schedule: images seen, as a part of the paper's. "
+        f"The paper's errors are those of {paper.PAPER}, Table 6 and caption of Figure 6, after its full schedule on all of CIFAR-10; "
+        "of ResNet-110 the best of five runs."
+    )
+
+
+def _cells(row: table.Row) -> dict[str, str]:
+    """A row as Markdown."""
+
+    def error(value: str, spread: str) -> str:
+        if row[value] is None:
+            return "–"
+        between = f"({row[spread]})".replace(" ", NBSP) if row.get(spread) else ""
+        return f"**{row[value]:.2f}** {between}".strip()
+
+    return {
+        "net": escaped(str(row[table.NET])),
+        "training error (%)": error(table.TRAINING, table.TRAINING_SPREAD),
+        "test error (%)": error(table.TEST, table.TEST_SPREAD),
+        "paper's test error (%)": escaped(str(row[table.PAPER] or "–")),
+        **{key: str(row[key]) for key in (table.SEEDS, table.DATA, table.SCHEDULE, table.PRECISION, table.STATE)},
+    }
+
+
+def show_verdict(runs: Sequence[series.RunRecords]) -> None:
+    """Whether the finished runs show degradation; nothing where no two depths were trained alike."""
+    ended = [run for run in runs if run.state in ("finished", "diverged")]
+    outcomes = [Outcome(run.config, series.final_errors(run)[0] if run.state == "finished" else None) for run in ended]
+    found = degradation(outcomes)
+    if found is not None:
+        show = st.success if found.shown else st.info
+        show(degradation_verdict(outcomes), icon=":material/check_circle:" if found.shown else ":material/info:")
+
+
+def panel(ids: Sequence[str], view: View, polled: bool) -> None:
+    """Chart, captions, verdict and table. ``polled`` tells whether this is run again every two seconds."""
+    with guarded("Compare"):
+        seen = chosen(ids)
+        if any(s.status.is_active for s in seen) != polled:
+            st.rerun()
+        runs = [s.records() for s in seen]
+        if not view.kinds:
+            st.info("Choose at least one of training, test and validation.", icon=":material/info:")
+        figure_chart(learning_curves(runs, view), learning_curves(runs, view, dark=True), key="compare_chart")
+        st.caption(notes(runs, view))
+        show_verdict(runs)
+        show_table(runs, view)
+
+
+def chosen(ids: Sequence[str]) -> list[Seen]:
+    wanted = set(ids)
+    return look(run for run in RunStore().runs() if run.id in wanted)
+
+
+def downloads(ids: Sequence[str], view: View) -> None:
+    """Made when they are clicked, of the records as they then are."""
+    dark = st.context.theme.type == "dark"
+
+    def runs() -> list[series.RunRecords]:
+        return [s.records() for s in chosen(ids)]
+
+    def csv() -> bytes:
+        return series.records_csv(runs()).encode()
+
+    def html() -> bytes:
+        return export.page(learning_curves(runs(), view, dark), notes(runs(), view)).encode()
+
+    def png() -> bytes:
+        return export.png(learning_curves(runs(), view, dark), notes(runs(), view))
+
+    st.subheader("Take away", anchor=False)
+    with st.container(horizontal=True):
+        icon = ":material/download:"
+        st.download_button("Records (CSV)", csv, "resnet-lab-records.csv", "text/csv", key="csv", icon=icon, on_click="ignore")
+        st.download_button("Chart (HTML)", html, "resnet-lab-chart.html", "text/html", key="html", icon=icon, on_click="ignore")
+        drawable = export.browser() is not None
+        st.download_button(
+            "Chart (PNG)", png, "resnet-lab-chart.png", "image/png", key="png", icon=icon, on_click="ignore", disabled=not drawable
+        )
+    camera = (
+        "" if drawable else "A PNG needs Chromium or Chrome on the server, which has none: use the camera button of the chart instead. "
+    )
+    st.caption(f"{camera}The address of this page restores this view on any machine that has these runs.")
+
+
+def main() -> None:
+    st.title("Compare", anchor=False)
+    runs = RunStore().runs()
+    if not runs:
+        st.info("There are no runs yet. Start the demo on the front page, or choose nets to train; they can be compared here.")
+        with st.container(horizontal=True):
+            st.page_link("pages/home.py", label="Home: run the demo", icon=":material/home:")
+            st.page_link("pages/train.py", label="Train: choose nets", icon=":material/model_training:")
+        return
+    with st.sidebar:
+        ids = choose_runs(look(runs))
+        view = view_controls()
+    if not ids:
+        st.info("Choose runs in the list on the left.", icon=":material/arrow_back:")
+        return
+    polled = any(s.status.is_active for s in chosen(ids))
+    st.fragment(panel, run_every=POLL if polled else None)(ids, view, polled)
+    downloads(ids, view)
+
+
+main()

@@ -1,0 +1,120 @@
+"""Which runs are looked at: a list with quick filters, kept in the session and in the URL as ``?runs=...&runs=...``."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import streamlit as st
+
+from pages.ui.labels import escaped
+from pages.ui.runs_view import Seen
+from resnet_core.verdict import trained_alike
+
+_PARAMETER = "runs"
+#: Own keys of the session: a widget's value is forgotten when another page is opened.
+_CHOSEN, _WRITTEN, _WIDGET = "compare.chosen", "compare.written", "compare.runs"
+
+#: name -> (what it is about, its test). Within one matter any of the chosen will do; all matters must be met.
+FILTERS = {
+    "running": ("state", lambda s: s.status.is_active),
+    "finished": ("state", lambda s: s.status.state == "finished"),
+    "plain": ("family", lambda s: s.run.config.model.is_plain),
+    "residual": ("family", lambda s: not s.run.config.model.is_plain),
+    "sample": ("data", lambda s: s.run.config.data.dataset == "sample"),
+    "CIFAR-10": ("data", lambda s: s.run.config.data.dataset == "cifar10"),
+}
+
+
+def choose_runs(seen: Sequence[Seen]) -> list[str]:
+    """Draws the list and returns the ids of the chosen runs, those that exist. At first: those trained alike with the newest run.
+
+    Ids in the URL that are no runs are named in a warning and stay in the URL until the choice is changed.
+    """
+    known = {s.run.id for s in seen}
+    ids = _restored(seen)
+    missing = [i for i in ids if i not in known]
+    if missing:
+        st.warning(
+            f"Not among the runs here: {', '.join(escaped(i[:80]) for i in missing[:10])}{' and more' if len(missing) > 10 else ''}. "
+            "Deleted, or the link comes from another run folder.",
+            icon=":material/link_off:",
+        )
+    ids = [i for i in ids if i in known]
+    st.subheader("Runs", anchor=False)
+    names = st.pills(
+        "Filter the list", list(FILTERS), selection_mode="multi", key="compare.filters", help="Shortens the list to choose from."
+    )
+    listed = [s for s in reversed(seen) if s.run.id in ids or passes(s, names)]
+    labels = option_labels(listed)
+    # Set anew each time: the widget starts afresh, and empty, whenever its list of options changes.
+    st.session_state[_WIDGET] = ids
+    st.multiselect(
+        f"{len(listed)} of {len(seen)} listed",
+        list(labels),
+        format_func=labels.get,
+        key=_WIDGET,
+        on_change=_changed,
+        placeholder="Choose runs",
+    )
+    st.button(
+        "Only the newest set",
+        key="compare.newest",
+        on_click=_choose,
+        args=(newest_set(seen),),
+        help="The runs trained alike with the newest one.",
+    )
+    return ids
+
+
+def passes(seen: Seen, names: Sequence[str]) -> bool:
+    """Whether a run meets the filters."""
+    met: dict[str, bool] = {}
+    for name in names:
+        matter, test = FILTERS[name]
+        met[matter] = met.get(matter, False) or test(seen)
+    return all(met.values())
+
+
+def option_labels(seen: Sequence[Seen]) -> dict[str, str]:
+    """id -> a label that no other run has: name and seed, then the data, then the id."""
+    labels = {s.run.id: f"{s.run.name}, seed {s.run.config.recipe.seed}" for s in seen}
+    for more in (lambda s: f"{s.run.config.data.dataset}, {s.run.config.recipe.iterations:,} iterations", lambda s: s.run.id):
+        count = Counter(labels.values())
+        labels = {s.run.id: labels[s.run.id] if count[labels[s.run.id]] == 1 else f"{labels[s.run.id]}, {more(s)}" for s in seen}
+    return labels
+
+
+def newest_set(seen: Sequence[Seen]) -> list[str]:
+    """The runs with the newest run's recipe and data, seed included: what one click on Start or on the demo trains."""
+    newest = seen[-1].run.config
+    same = (s.run for s in seen if trained_alike(s.run.config) == trained_alike(newest) and s.run.config.recipe.seed == newest.recipe.seed)
+    return [run.id for run in same]
+
+
+def _restored(seen: Sequence[Seen]) -> list[str]:
+    """The ids of a link that was followed, else of the session, else the newest set; also put into the URL."""
+    url = list(dict.fromkeys(st.query_params.get_all(_PARAMETER)))
+    state = st.session_state
+    if url and url != state.get(_WRITTEN):
+        state[_CHOSEN] = url
+    elif _CHOSEN not in state:
+        state[_CHOSEN] = newest_set(seen)
+    _write(state[_CHOSEN])
+    return state[_CHOSEN]
+
+
+def _write(ids: list[str]) -> None:
+    if st.query_params.get_all(_PARAMETER) != ids:
+        st.query_params[_PARAMETER] = ids
+    st.session_state[_WRITTEN] = ids
+
+
+def _changed() -> None:
+    _choose(list(st.session_state[_WIDGET]))
+
+
+def _choose(ids: list[str]) -> None:
+    """A callback. The URL that stands is the one from before the click, and no link; it is written in the run that follows."""
+    st.session_state[_CHOSEN] = ids
+    st.session_state[_WRITTEN] = st.query_params.get_all(_PARAMETER)

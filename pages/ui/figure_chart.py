@@ -1,0 +1,41 @@
+"""Any plotly figure in the live chart's component: zoom and hidden curves stay when its data change, and it follows the theme."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import plotly.graph_objects as go
+
+from pages.ui import plotly_js
+from pages.ui.live_chart import component
+
+#: What differs between the figures for the two themes is everything but the data, which travel once.
+_DATA = ("x", "y", "text")
+
+
+def figure_chart(light: go.Figure, dark: go.Figure, key: str) -> None:
+    """Draws a figure, or updates the one that stands under ``key``.
+
+    Args:
+        light, dark: the same figure for the two themes: equal traces but for their colours.
+        key: the chart's identity; while it stays, zoom and hidden curves stay, as far as the figures' ``uirevision`` goes.
+
+    Raises:
+        UserError: plotly.min.js cannot be put where the app serves it from.
+    """
+    component(key=key, data={"plotly": plotly_js.publish(), "figure": payload(light, dark)}, height="content")
+
+
+def payload(light: go.Figure, dark: go.Figure) -> dict[str, Any]:
+    """Plain JSON values; arrays in plotly's base64 encoding. ``looks`` are what each theme puts over ``traces``."""
+    figures = {"light": json.loads(light.to_json()), "dark": json.loads(dark.to_json())}
+    return {
+        "traces": figures["light"]["data"],
+        "looks": {"light": [{} for _ in light.data], "dark": [_look(trace) for trace in figures["dark"]["data"]]},
+        "layouts": {theme: figure["layout"] for theme, figure in figures.items()},
+    }
+
+
+def _look(trace: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in trace.items() if name not in _DATA}

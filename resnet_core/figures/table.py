@@ -1,0 +1,79 @@
+"""The final errors as rows of a table, beside the paper's where it has one, with the conditions they came about under."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections import Counter
+from collections.abc import Sequence
+
+from resnet_core import paper
+from resnet_core.figures.captions import Group, fraction_short, labels, precision_text, seeds_text
+from resnet_core.figures.series import RunRecords, final_errors
+
+#: The keys of a row, in order. Errors are in percent.
+NET, TRAINING, TRAINING_SPREAD, TEST, TEST_SPREAD = "net", "training error", "training spread", "test error", "test spread"
+PAPER, SEEDS, DATA, SCHEDULE, PRECISION, STATE = "paper's test error", "seeds", "data (images)", "schedule", "precision", "state"
+
+Row = dict[str, "str | float | None"]
+
+
+def final_table(groups: Sequence[Group], spread: str = "separate") -> list[Row]:
+    """A row for each curve of a chart.
+
+    Of several seeds the mean over the finished runs (over all that have records while none is finished), with the spread between
+    them: ``range`` or ``std``. A diverged run has no final error.
+    """
+    rows = []
+    for group, label in zip(groups, labels(groups), strict=True):
+        counted = _counted(group)
+        ends = [final_errors(run) for run in counted]
+        training, test = ([end[i] for end in ends if end[i] is not None] for i in (0, 1))
+        published = paper.published(group.config.model)
+        # The seeds have a column of their own.
+        row: Row = {NET: label.replace(f", {seeds_text(group)}", ""), TRAINING: _mean(training), TEST: _mean(test)}
+        if spread != "separate":
+            row |= {TRAINING_SPREAD: spread_text(training, spread), TEST_SPREAD: spread_text(test, spread)}
+        row |= {
+            PAPER: published.text if published else None,
+            SEEDS: _seeds(counted or group.runs),
+            DATA: group.config.data.label.replace(" images", ""),
+            SCHEDULE: fraction_short(group.config.recipe.schedule_fraction),
+            PRECISION: precision_text(group.runs),
+            STATE: state_text(group.runs),
+        }
+        rows.append(row)
+    return rows
+
+
+def _counted(group: Group) -> list[RunRecords]:
+    """The runs whose errors are told: the finished ones; while there are none, those that may still finish."""
+    finished = [run for run in group.runs if run.state == "finished"]
+    return finished or [run for run in group.runs if run.state != "diverged"]
+
+
+def _seeds(runs: Sequence[RunRecords]) -> str:
+    """``3``, or which one: ``1 (seed 0)``."""
+    seeds = {run.config.recipe.seed for run in runs}
+    return str(len(seeds)) if len(seeds) > 1 else f"1 (seed {min(seeds)})"
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return math.fsum(values) / len(values) if values else None
+
+
+def spread_text(values: Sequence[float], spread: str) -> str:
+    """``± 1.2`` (sample standard deviation) or ``41.0–44.3``; empty for fewer than two values."""
+    if len(values) < 2:
+        return ""
+    return f"± {statistics.stdev(values):.1f}" if spread == "std" else f"{min(values):.1f}–{max(values):.1f}"
+
+
+def state_text(runs: Sequence[RunRecords]) -> str:
+    """``finished``, ``running at 400 of 900``, ``2 finished, 1 queued``."""
+    if len(runs) == 1:
+        run = runs[0]
+        reached = max((record["iteration"] for record in run.records), default=0)
+        return run.state if run.state in ("finished", "queued") else f"{run.state} at {reached:,} of {run.config.recipe.iterations:,}"
+    counts = Counter(run.state for run in runs)
+    return next(iter(counts)) if len(counts) == 1 else ", ".join(f"{count} {state}" for state, count in counts.items())
