@@ -17,7 +17,7 @@ from resnet_core.runs import Run, RunStore
 #: Fields of records and results that tell the time or the memory: the only ones that may differ between two equal trainings.
 TIMING = ("images_per_second", "elapsed_seconds", "peak_memory_mb")
 #: A test that waits longer than this has found a bug.
-PATIENCE = 120.0
+PATIENCE = 240.0
 
 
 def config(seed: int = 0, shortcut: str = "A", **recipe) -> RunConfig:
@@ -43,7 +43,7 @@ def wait_for(condition: Callable[[], object], what: str, interval: float = 0.01)
 
 
 def wait_for_end(*runs: Run) -> None:
-    wait_for(lambda: not any(run.state().is_active for run in runs), f"the end of {runs}: {[run.state() for run in runs]}")
+    wait_for(lambda: not any(run.state().is_active for run in runs), f"the end of {runs}")
 
 
 def stored(run: Run) -> dict:

@@ -165,7 +165,9 @@ class Run:
                 speed, eta = self._pace(iteration)
             else:
                 state = "interrupted"
-                message = self._interrupted_message(iteration)
+                saved = _checkpoint_iteration(self.checkpoints[-1]) if self.checkpoints else 0
+                iteration = max(iteration, saved)
+                message = _interrupted_message(iteration, saved)
         if rows.damaged:
             message = f"{message} Damaged lines of records.jsonl, left out: {rows.damaged}.".strip()
         return RunStatus(
@@ -204,14 +206,6 @@ class Run:
             values = again
         return values, False
 
-    def _interrupted_message(self, iteration: int) -> str:
-        saved = _checkpoint_iteration(self.checkpoints[-1]) if self.checkpoints else 0
-        start = f"its checkpoint at iteration {saved}" if saved else "the start"
-        return (
-            f"The worker process ended without a word, after iteration {iteration}: it was killed (by a person, or by the "
-            f"system for want of memory), or the machine was restarted. Resuming goes on from {start}."
-        )
-
     def _pace(self, iteration: int) -> tuple[float | None, float | None]:
         """Images per second, and the seconds left, over the last train rows."""
         rows = self._reader.last("train", _RATE_ROWS)
@@ -235,6 +229,14 @@ class Run:
                 continue
             ahead += other["state"] == "queued" and other["pool"] == values["pool"] and other["ticket"] < values["ticket"]
         return ahead + 1
+
+
+def _interrupted_message(iteration: int, saved: int) -> str:
+    start = f"its checkpoint at iteration {saved}" if saved else "the start"
+    return (
+        f"The worker process ended without a word, after iteration {iteration}: it was killed (by a person, or by the "
+        f"system for want of memory), or the machine was restarted. Resuming goes on from {start}."
+    )
 
 
 def _checkpoint_iteration(path: Path) -> int:

@@ -1,0 +1,176 @@
+"""Real trainings that are killed, stopped and damaged, and end as if nothing had happened: bit for bit, row for row.
+
+``RESNET_LAB_TEST_KILLS`` is the number of SIGKILLs of the random test, ``RESNET_LAB_TEST_SEED`` the seed of their moments.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import time
+
+import pytest
+
+from resnet_core.errors import RunError
+from resnet_core.runs import RunStore, files, launch
+from tests import runs_tools
+from tests.runs_tools import assert_as_if_never_interrupted, config, kill, stored, wait_for, wait_for_end
+
+KILLS = int(os.environ.get("RESNET_LAB_TEST_KILLS", "5"))
+SEED = int(os.environ.get("RESNET_LAB_TEST_SEED", "1"))
+
+
+@pytest.fixture
+def store(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", str(runs_tools.threads()))
+    with runs_tools.workers(RunStore()) as store:
+        yield store
+
+
+def trained(run) -> int:
+    """The iteration of the last row that is written."""
+    rows = run.records()
+    return rows[-1]["iteration"] if rows else -1
+
+
+def saved(run) -> int:
+    return int(run.checkpoints[-1].name.removeprefix("iter-")) if run.checkpoints else 0
+
+
+def test_stopped_and_resumed_it_ends_as_if_never_stopped(store):
+    run, other = store.submit(config())[0], store.submit(config(shortcut="none"))[0]
+    wait_for(lambda: trained(run) >= 9, "the training")
+    store.stop(run.id)
+    wait_for(lambda: run.state().state == "stopped", "the stop")
+    status = run.state()
+    assert 9 <= status.iteration < 60 and status.message.startswith("Stopped at iteration")
+    assert saved(run) == status.iteration  # nothing is lost by stopping
+    assert status.plan["precision"] == "fp32" and status.plan["threads"] == runs_tools.threads()
+    store.resume(run.id)
+    wait_for_end(run, other)
+    assert_as_if_never_interrupted(run)
+    assert_as_if_never_interrupted(other)
+    assert [saved(run), saved(other)] == [60, 60]
+    logs = [(r.path / "worker.log").read_text() for r in (run, other)]
+    assert [log.count("training") for log in logs] == [2, 1]
+    with pytest.raises(RunError, match="is finished"):
+        store.resume(run.id)
+
+
+def kill_at(run, target: int, delay: float) -> bool:
+    """SIGKILL ``delay`` seconds after a worker has written a row of iteration ``target`` (-1: after it has taken the run)."""
+    wait_for(lambda: run.state().state == "running", "a worker")
+    # Rows of the last attempt are still there until the checkpoint is loaded: a sign of this one is its line in the log.
+    log, mark = run.path / "worker.log", f"process {stored(run)['pid']} "
+    if target >= 0:
+        wait_for(lambda: not run.state().is_active or (mark in log.read_text() and trained(run) >= target), f"iteration {target}")
+    time.sleep(delay)
+    return kill(run)
+
+
+@pytest.mark.slow
+def test_sigkill_at_random_moments_loses_nothing(store):
+    """The first kill comes while the worker is still loading, the others anywhere from the first row to the end."""
+    moments = random.Random(SEED)
+    killed, seed = 0, 0
+    run = store.submit(config(seed))[0]
+    while killed < KILLS:
+        if not run.state().is_active:
+            assert_as_if_never_interrupted(run)
+            seed += 1
+            run = store.submit(config(seed))[0]
+        delay, target = (moments.uniform(0, 0.15), saved(run) + moments.randint(0, 12)) if killed else (moments.uniform(0, 1.5), -1)
+        if not kill_at(run, target, delay):
+            wait_for_end(run)
+            continue
+        killed += 1
+        status = run.state()
+        print(f"SIGKILL {killed}: row {target} + {delay * 1000:.0f} ms; rows to {trained(run)}, checkpoint {saved(run)}")
+        assert status.iteration == max(trained(run), saved(run), 0)
+        # What is trained again: at most the interval between checkpoints, and the one that was not yet renamed.
+        assert status.iteration - saved(run) < 2 * 7
+        assert [r["iteration"] for r in run.records("train")] == [1, *range(3, 61, 3)][: len(run.records("train"))]
+        store.resume(run.id)
+    wait_for_end(run)
+    assert_as_if_never_interrupted(run)
+    print(f"{killed} SIGKILLs over {seed + 1} trainings; weights and rows are those of trainings without")
+
+
+@pytest.mark.slow
+def test_killed_before_the_first_checkpoint_while_saving_one_and_with_a_damaged_one(store):
+    run = store.submit(config())[0]
+    wait_for(lambda: trained(run) >= 0, "the first row")
+    assert kill(run)
+    first_try = saved(run)
+    assert first_try < 60
+
+    # The worker is killed as soon as a checkpoint that is being written is seen. Should it have been renamed by then, half a one is
+    # put there: what a kill a millisecond earlier would have left.
+    store.resume(run.id)
+    folder = run.path / "checkpoints"
+    wait_for(
+        lambda: not run.state().is_active or (saved(run) >= 14 and list(folder.glob(".iter-*.tmp"))),
+        "a checkpoint being written",
+        interval=0,
+    )
+    assert kill(run)
+    if not list(folder.glob(".iter-*.tmp")):
+        half = folder / f".iter-{saved(run) + 7:08d}.tmp"
+        half.mkdir()
+        (half / "model.safetensors").write_bytes((run.checkpoints[-1] / "model.safetensors").read_bytes()[:1000])
+    [leftover] = list(folder.glob(".iter-*.tmp"))
+    before = saved(run)
+    assert before >= 14
+
+    # Its newest whole checkpoint is then damaged: the one before it is used, and the damaged one is kept aside.
+    damaged = run.checkpoints[-1]
+    weights = (damaged / "model.safetensors").read_bytes()
+    (damaged / "model.safetensors").write_bytes(weights[: len(weights) // 2])
+    store.resume(run.id)
+    wait_for(lambda: list(folder.glob(".damaged-*")), "the damaged checkpoint to be set aside")
+    wait_for_end(run)
+    status = run.state()
+    assert status.state == "finished"
+    assert list(folder.glob(f".damaged-{damaged.name}-*")), "the damaged checkpoint was deleted"
+    assert f"from iteration {before - 7} " in (run.path / "worker.log").read_text()
+    assert not leftover.exists()
+    assert_as_if_never_interrupted(run)
+
+
+def test_records_that_are_shorter_than_the_checkpoint_says_are_not_passed_over(store):
+    run = store.submit(config())[0]
+    wait_for(lambda: saved(run) >= 7, "a checkpoint")
+    kill(run)
+    (run.path / "records.jsonl").write_bytes(b"")
+    store.resume(run.id)
+    wait_for_end(run)
+    status = run.state()
+    assert status.state == "failed"
+    assert "records.jsonl has 0 bytes" in status.message and "train the configuration again" in status.message
+
+
+def test_divergence_ends_the_run_and_names_the_iteration(store):
+    # Each update multiplies the weights by 1 - 100.
+    run = store.submit(config(learning_rate=100.0, schedule="constant", weight_decay=1.0, record_every=1))[0]
+    wait_for_end(run)
+    status = run.state()
+    assert status.state == "diverged"
+    assert f"at iteration {status.iteration}" in status.message
+    assert 1 <= status.iteration < 60
+    assert run.records("train")[-1]["iteration"] == status.iteration - 1
+    with pytest.raises(RunError, match="would do so again"):
+        store.resume(run.id)
+
+
+def test_delete_of_a_real_training(store):
+    run = store.submit(config(iterations=100_000))[0]
+    wait_for(lambda: trained(run) >= 1, "the training")
+    store.delete(run.id)
+    assert store.runs() == [] and store.broken() == []
+    assert [p.name for p in store.home.iterdir() if not p.name.startswith(".")] == []
+    assert not list(store.home.glob(".deleted-*"))
+    wait_for(lambda: not files.is_held(launch.slot_path(store.home, "cpu-0")), "the end of the worker")
+    shutil.rmtree(store.home)  # nothing writes there any more
+    time.sleep(0.3)
+    assert not store.home.exists()
