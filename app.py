@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import streamlit as st
 
 from pages.ui.guard import guarded
 
+UI = Path(__file__).parent / "pages" / "ui"
+# A file: the browser would fetch a Material icon for its tab from the network.
+ICON = UI / "icon.png"
 ABOUT = (
     "**ResNet Lab** trains plain and residual nets of the CIFAR family side by side. "
     'The nets and the recipe are those of He, Zhang, Ren and Sun, "Deep Residual Learning for Image Recognition" (CVPR 2016).'
 )
 
-st.set_page_config(page_title="ResNet Lab", page_icon=":material/ssid_chart:", layout="wide", menu_items={"About": ABOUT})
+st.set_page_config(page_title="ResNet Lab", page_icon=ICON, layout="wide", menu_items={"About": ABOUT})
+st.html(UI / "style.css")
 
 page = st.navigation(
     [

@@ -140,7 +140,7 @@ def main() -> None:
     title, chooser = st.columns([0.85, 0.15], vertical_alignment="bottom")
     title.title("Deeper, and worse: the degradation problem", anchor=False)
     seed = chooser.number_input(
-        "Seed", 0, 2**31 - 1, 0, key="seed", bind="query-params", help="Of the initial weights and the batches. Another seed is another demo."
+        "Seed", 0, 2**31 - 1, 0, key="seed", bind="query-params", help="Of the initial weights and the batches: another seed, another demo."
     )
     st.markdown(SENTENCES)
     try:

@@ -41,11 +41,7 @@ def seconds(config: RunConfig, paces: Sequence[Pace], iterations: int | None = N
     """
     recipe = config.recipe
     macs = complexity(config.model).macs
-    comparable = [
-        pace
-        for pace in paces
-        if recipe.device in ("auto", pace.device) and recipe.precision in ("auto", pace.precision)
-    ]
+    comparable = [pace for pace in paces if recipe.device in ("auto", pace.device) and recipe.precision in ("auto", pace.precision)]
     if not comparable:
         return None
 

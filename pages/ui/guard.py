@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import time
 from collections.abc import Iterator
 
 import streamlit as st
@@ -11,6 +12,9 @@ import streamlit as st
 from resnet_core.errors import UserError
 
 LOG = logging.getLogger("resnet_lab")
+#: A panel that is drawn every second would fill the log with one and the same error: it is logged once in this many seconds.
+_QUIET_SECONDS = 60.0
+_logged: dict[tuple[str, str], float] = {}
 
 
 @contextlib.contextmanager
@@ -27,9 +31,16 @@ def guarded(what: str) -> Iterator[None]:
     except UserError as error:
         st.error(str(error), icon=":material/error:")
     except Exception as error:
-        LOG.exception("%s", what)
+        _log(what, error)
         st.error(
             f"{what}: something went wrong that is no fault of yours ({type(error).__name__}). "
             "Reload the page to try again; the details are in the terminal where the app was started.",
             icon=":material/bug_report:",
         )
+
+
+def _log(what: str, error: Exception) -> None:
+    signature, now = (what, repr(error)[:500]), time.monotonic()
+    if now - _logged.get(signature, float("-inf")) >= _QUIET_SECONDS:
+        _logged[signature] = now
+        LOG.error("%s", what, exc_info=error)

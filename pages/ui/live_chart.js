@@ -45,6 +45,7 @@ function escaped(text) {
 }
 
 function traces(data, theme) {
+  if (data.figure) return data.figure.traces.map((trace, i) => ({ ...trace, ...data.figure.looks[theme][i] })); // figure_chart.py
   const nothing = [null]; // an empty curve would lose its place in the legend
   const lines = data.curves.map((curve) => ({
     type: "scatter",
@@ -72,16 +73,20 @@ function traces(data, theme) {
       mode: "text",
       cliponaxis: false,
       hoverinfo: "skip",
-      x: curve.x.length ? [curve.x[curve.x.length - 1]] : nothing,
-      y: curve.x.length ? [curve.y[curve.y.length - 1]] : nothing,
+      x: curve.label_y === null ? nothing : [curve.x[curve.x.length - 1]],
+      y: [curve.label_y],
       text: [` <b>${escaped(curve.label)}</b>`],
-      textposition: curve.label_position,
+      textposition: "middle right",
       textfont: { color: curve.color[theme] },
     }));
   return lines.concat(labels);
 }
 
 function layout(data, theme, fontFamily) {
+  if (data.figure) {
+    const given = data.figure.layouts[theme];
+    return { ...given, font: { ...given.font, family: fontFamily }, autosize: true };
+  }
   const base = structuredClone(data.layouts[theme]);
   const axis = (given, own) => ({ ...base[given], ...own, title: { ...base[given].title, text: data[given[0]].title } });
   return {
@@ -93,7 +98,7 @@ function layout(data, theme, fontFamily) {
     margin: { ...base.margin, t: 44, r: Math.min(190, 30 + 9 * data.label_width) },
     legend: { ...base.legend, orientation: "h", x: 0, y: 1.02, xanchor: "left", yanchor: "bottom" },
     xaxis: axis("xaxis", { autorangeoptions: { include: data.x.include }, rangemode: "nonnegative", tickformat: ",d" }),
-    yaxis: axis("yaxis", { rangemode: "nonnegative" }),
+    yaxis: axis("yaxis", { autorangeoptions: { include: data.y.include }, rangemode: "nonnegative" }),
     annotations: data.note
       ? [{ text: data.note, showarrow: false, xref: "paper", yref: "paper", x: 0.5, y: 0.5, font: { size: base.font.size + 3 } }]
       : [],
@@ -138,7 +143,7 @@ const KEY = `
   <svg viewBox="0 0 42 8"><line x1="1" y1="4" x2="41" y2="4" stroke-width="2" stroke-dasharray="5 3"/></svg> training error
   <svg viewBox="0 0 42 8"><line x1="1" y1="4" x2="41" y2="4" stroke-width="4"/></svg> test error`;
 
-function mount(parentElement) {
+function mount(parentElement, withKey) {
   const key = document.createElement("div");
   key.className = "resnet-lab-chart-key";
   key.innerHTML = KEY;
@@ -147,7 +152,7 @@ function mount(parentElement) {
   const problem = document.createElement("div");
   problem.className = "resnet-lab-chart-problem";
   problem.hidden = true;
-  parentElement.append(key, chart, problem);
+  parentElement.append(...(withKey ? [key] : []), chart, problem);
   const view = { parentElement, chart, problem, data: null, wanted: false, busy: false, held: false, gone: false };
 
   const resized = new ResizeObserver(() => {
@@ -180,7 +185,7 @@ function mount(parentElement) {
 }
 
 export default function ({ data, parentElement }) {
-  const view = views.get(parentElement) ?? mount(parentElement);
+  const view = views.get(parentElement) ?? mount(parentElement, !data.figure);
   view.data = data;
   drawNewest(view);
   return view.unmount;

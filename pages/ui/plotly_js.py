@@ -37,5 +37,6 @@ def publish() -> str:
             os.utime(temporary, (_LONG_AGO, _LONG_AGO))
             os.replace(temporary, target)
     except OSError as error:
-        raise UserError(f"{error.filename or target}: {os.strerror(error.errno or 0)}; the live chart needs a copy of {source} there.") from error
+        reason = f"{error.filename or target}: {os.strerror(error.errno or 0)}"
+        raise UserError(f"{reason}; the live chart needs a copy of {source} there.") from error
     return f"app/static/{NAME}"

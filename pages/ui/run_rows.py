@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import streamlit as st
 
+from pages.ui.guard import guarded
 from pages.ui.labels import escaped
 from pages.ui.runs_view import BADGES, Seen, fraction_done, progress_text
+from resnet_core.errors import RunError
+from resnet_core.runs import RunStore
+from resnet_core.runs.run import RESUMABLE
+from resnet_core.runs.store import MAX_NAME
+
+#: In the session: (what is asked, run id) while a dialog is open.
+_ASKED = "runs.asked"
 
 
 def state_badge(seen: Seen) -> str:
@@ -19,3 +27,85 @@ def progress_row(seen: Seen) -> None:
     st.progress(fraction_done(seen.status), text=f"**{escaped(seen.run.name)}** {state_badge(seen)}  \n{progress_text(seen.status)}")
     if seen.status.message:
         st.caption(escaped(seen.status.message))
+
+
+def run_row(seen: Seen, store: RunStore, shown: bool) -> bool:
+    """Everything on one run in one row, with its buttons. Returns whether its curves are to be shown.
+
+    Args:
+        shown: whether they are as long as the viewer has not said otherwise.
+    """
+    run, status = seen.run, seen.status
+    name, progress, buttons = st.columns([0.27, 0.43, 0.30], vertical_alignment="center")
+    wanted = name.checkbox(f"**{escaped(run.name)}** · seed {run.config.recipe.seed}", shown, key=f"show.{run.id}", help=f"`{run.id}`")
+    progress.progress(fraction_done(status), text=f"{state_badge(seen)} {progress_text(status)}")
+    with buttons.container(horizontal=True, horizontal_alignment="right"):
+        _buttons(seen, store)
+    if status.message:
+        st.caption(escaped(status.message))
+    return wanted
+
+
+def _buttons(seen: Seen, store: RunStore) -> None:
+    run, status = seen.run, seen.status
+    if status.is_active:
+        if st.button("Stop", icon=":material/stop:", key=f"stop.{run.id}", disabled=status.stopping):
+            with guarded("Stopping a run"):
+                store.stop(run.id)
+                st.rerun()
+    elif status.state in RESUMABLE and st.button("Resume", icon=":material/play_arrow:", key=f"resume.{run.id}"):
+        with guarded("Resuming a run"):
+            store.resume(run.id)
+            st.rerun()
+    for what, icon in (("rename", ":material/edit:"), ("delete", ":material/delete:")):
+        if st.button("", icon=icon, key=f"{what}.{run.id}", help=f"{what.capitalize()} this run"):
+            st.session_state[_ASKED] = (what, run.id)
+            st.rerun()
+
+
+def dialogs() -> None:
+    """The question that is open, if any. To be called by the page itself: what a fragment draws is cleared by its next run."""
+    asked = st.session_state.get(_ASKED)
+    if asked is None:
+        return
+    what, run_id = asked
+    title = {"rename": "Rename this run", "delete": "Delete this run?"}[what]
+    st.dialog(title, on_dismiss=_dismiss)({"rename": _rename, "delete": _delete}[what])(run_id)
+
+
+def _dismiss() -> None:
+    st.session_state.pop(_ASKED, None)
+
+
+def _close() -> None:
+    _dismiss()
+    st.rerun()
+
+
+def _rename(run_id: str) -> None:
+    with guarded("Renaming a run"):
+        store = RunStore()
+        run = store.get(run_id)
+        name = st.text_input("Name", run.name, max_chars=MAX_NAME, key=f"name.{run_id}")
+        if st.button("Rename", type="primary", key="rename.confirm"):
+            store.rename(run_id, name)
+            _close()
+
+
+def _delete(run_id: str) -> None:
+    with guarded("Deleting a run"):
+        store = RunStore()
+        try:
+            status = store.get(run_id).state()
+        except RunError:  # it went away meanwhile, or cannot be read: deleting says which
+            status = None
+        lost = f" after {status.iteration:,} of {status.iterations:,} iterations" if status and status.iteration else ""
+        running = " It is being trained: it will be stopped first." if status and status.state == "running" else ""
+        st.markdown(f"Run `{run_id}`{lost} goes away with its curves and weights, for all viewers.{running} This cannot be undone.")
+        with st.container(horizontal=True):
+            if st.button("Delete", type="primary", icon=":material/delete:", key="delete.confirm"):
+                with st.spinner("Deleting"):
+                    store.delete(run_id)
+                _close()
+            if st.button("Keep it", key="delete.cancel"):
+                _close()

@@ -67,7 +67,7 @@ def progress_text(status: RunStatus) -> str:
         waiting = "next in the queue" if status.place == 1 else f"place {status.place} in the queue"
         return f"{waiting}, at {done}" if status.iteration else waiting
     if status.state != "running":
-        return done
+        return " · ".join([done, *_errors(status)])
     if status.stopping:
         return f"{done} · stopping after this iteration"
     if status.plan is None or status.images_per_second is None:
@@ -76,3 +76,10 @@ def progress_text(status: RunStatus) -> str:
     if status.eta_seconds is not None:
         parts.append(f"{duration(status.eta_seconds)} left")
     return " · ".join(parts)
+
+
+def _errors(status: RunStatus) -> list[str]:
+    """The final errors, as far as there are any."""
+    result = status.result or {}
+    found = ((kind, result.get(f"{kind}_error")) for kind in ("train", "test"))
+    return [f"{'training' if kind == 'train' else kind} error {value:.1f} %" for kind, value in found if value is not None]

@@ -1,0 +1,191 @@
+"""Train: choose nets and a recipe, see what they cost, start them, and watch all runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import streamlit as st
+
+from pages.ui import data_pick, estimate, nets_table, recipe_form
+from pages.ui.guard import guarded
+from pages.ui.labels import duration, escaped
+from pages.ui.live_chart import CAPTION, live_chart
+from pages.ui.nets_table import Row
+from pages.ui.plan_table import existing, plan_table, total_time
+from pages.ui.presets import PRESETS, Preset
+from pages.ui.run_rows import dialogs, run_row
+from pages.ui.runs_view import Seen, look
+from resnet_core.errors import ConfigError
+from resnet_core.figures.captions import caption, grouped
+from resnet_core.runs import RunStore
+
+SET_UP, RUNS = "Set up", "Runs"
+_TAB, _PRESET, _SAID = "tab", "train.preset", "train.said"
+#: Ended runs listed at first.
+LISTED = 8
+#: Runs made within this many seconds of each other were started together.
+_TOGETHER_SECONDS = 10.0
+
+
+def fill(preset: Preset) -> None:
+    nets_table.fill(preset.nets, preset.recipe)
+    recipe_form.fill(preset.recipe)
+    data_pick.fill(preset.data)
+    st.session_state[_PRESET] = preset.name
+
+
+def presets() -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown("Start from:")
+        for preset in PRESETS:
+            st.button(preset.name, key=f"preset.{preset.name}", help=preset.about, on_click=fill, args=(preset,))
+
+
+def set_up(store: RunStore, seen: Sequence[Seen]) -> None:
+    """The form: nets, images, recipe; what it amounts to; the button."""
+    presets()
+    base = next(preset for preset in PRESETS if preset.name == st.session_state[_PRESET]).recipe
+    table = nets_table.nets_table(base)
+    below_table = st.container()
+    data, folder, data_are_there = data_pick.data_pick()
+    more = "More of the recipe, shared by all nets: optimiser, schedule, warm-up, device, precision, records"
+    with st.expander(more, icon=":material/tune:"):
+        try:
+            shared = recipe_form.recipe_form()
+        except ConfigError as error:
+            below_table.error(escaped(str(error)), icon=":material/error:")
+            return
+    rows = nets_table.read(table, shared, data)
+    for row in rows:
+        if row.error:
+            below_table.error(f"Row {row.number}: {escaped(row.error)}", icon=":material/error:")
+    good = [row for row in rows if row.config]
+    if not good:
+        if not rows:
+            below_table.info("The table is empty: add a net in its last line, or start from a preset.", icon=":material/info:")
+        return
+    plan_table(rows, seen)
+    start_button(store, rows, seen, folder, data_are_there)
+
+
+def start_button(store: RunStore, rows: Sequence[Row], seen: Sequence[Seen], folder: str | None, data_are_there: bool) -> None:
+    there = existing(rows, seen)
+    again = False
+    if there:
+        names = ", ".join(sorted(f"{escaped(s.run.name)} ({s.status.state})" for s in there.values()))
+        st.info(
+            f"Exactly these configurations exist already: {names}. Starting shows the existing runs beside the new ones.",
+            icon=":material/content_copy:",
+        )
+        again = st.checkbox("Train them again all the same", key="train.again")
+    new = [row for row in rows if row.config and (again or row.config.fingerprint not in there)]
+    count = f"{len(new)} net{'s' if len(new) != 1 else ''}"
+    label = f"Start training {count} ({total_time(new, seen)})" if new else "Show the existing runs"
+    st.button(
+        label,
+        type="primary",
+        icon=":material/play_arrow:",
+        key="train.start",
+        disabled=any(row.error for row in rows) or not data_are_there,
+        on_click=start,
+        args=(store, rows, folder, again),
+    )
+
+
+def start(store: RunStore, rows: Sequence[Row], folder: str | None, again: bool) -> None:
+    """Submits all rows, and turns to the runs. Submitting asks the store once more: another viewer may have been faster."""
+    with guarded("Starting"):
+        new, old = [], []
+        for row in rows:
+            run, is_new = store.submit(row.config, data_dir=folder, again=again)
+            (new if is_new else old).append(run)
+        for run in [*new, *old]:
+            st.session_state[f"show.{run.id}"] = True
+        said = [f"{len(new)} run{'s' if len(new) != 1 else ''} queued."] if new else []
+        for s in look(old):
+            said.append(f"{escaped(s.run.name)} exists already ({s.status.state}) and was not trained again.")
+        st.session_state[_SAID] = " ".join(said)
+        st.session_state[_TAB] = RUNS
+
+
+def started_together(seen: Sequence[Seen]) -> set[str]:
+    """The ids of the newest run and those that were started at one click with it. ``seen`` is oldest first."""
+    ids: set[str] = set()
+    after: datetime | None = None
+    for s in reversed(seen):
+        created = datetime.fromisoformat(s.run.created)
+        if after and (after - created).total_seconds() > _TOGETHER_SECONDS:
+            break
+        ids.add(s.run.id)
+        after = created
+    return ids
+
+
+def in_order(seen: Sequence[Seen]) -> list[Seen]:
+    """Running, then the queue in its order, then the ended ones, newest first."""
+    rank = {"running": 0, "queued": 1}
+    newest_first = list(reversed(seen))
+    return sorted(newest_first, key=lambda s: (rank.get(s.status.state, 2), s.status.place or 0))
+
+
+def runs_panel(polled: bool) -> None:
+    """One live chart and a row for each run. ``polled`` tells whether this is run again every second."""
+    with guarded("Train"):
+        store = RunStore()
+        store.ensure_workers()
+        seen = look(store.runs())
+        active = [s for s in seen if s.status.is_active]
+        if bool(active) != polled:
+            st.rerun()
+        chart, about = st.container(), st.container()
+        by_default = {s.run.id for s in active} | started_together(seen)
+        ordered = in_order(seen)
+        listed = ordered if st.session_state.get("train.all") else ordered[: len(active) + LISTED]
+        with st.container(horizontal=True, vertical_alignment="center"):
+            if len(ordered) > len(active) + LISTED:
+                st.toggle(f"List all {len(ordered)} runs", key="train.all", persist_state="session")
+            if len(active) > 1 and st.button("Stop all", icon=":material/stop:", key="train.stop_all"):
+                for s in reversed(in_order(active)):
+                    if s.run.state().is_active:
+                        store.stop(s.run.id)
+                st.rerun()
+            left = estimate.remaining(active, estimate.measured(seen))
+            if active and left is not None:
+                st.markdown(f"About {duration(left)} until everything is through.")
+        shown = [s for s in listed if run_row(s, store, s.run.id in by_default)]
+        for folder, reason in store.broken():
+            st.warning(f"{escaped(folder.name)} cannot be read: {escaped(reason)}.", icon=":material/broken_image:")
+        records = [s.records() for s in shown]
+        with chart:
+            note = "The first points come after some seconds." if active else "Tick runs below to see their curves."
+            live_chart(records, key="train_chart", note=note)
+        if records:
+            about.caption(f"{caption(grouped(records))} {CAPTION}")
+            ids = [s.run.id for s in shown]
+            about.page_link("pages/compare.py", label="Compare these runs", icon=":material/ssid_chart:", query_params={"runs": ids})
+
+
+def main() -> None:
+    store = RunStore()
+    seen = look(store.runs())
+    active = any(s.status.is_active for s in seen)
+    if not nets_table.is_filled():
+        fill(PRESETS[0])
+        if active and _TAB not in st.query_params:
+            st.session_state[_TAB] = RUNS
+    st.title("Train", anchor=False)
+    form, runs = st.tabs([SET_UP, RUNS], key=_TAB, bind="query-params")
+    with form:
+        set_up(store, seen)
+    with runs:
+        if said := st.session_state.pop(_SAID, None):
+            st.success(said, icon=":material/playlist_add_check:")
+        if seen:
+            st.fragment(runs_panel, run_every=1.0 if active and runs.open else None)(active and runs.open)
+        else:
+            st.info("There are no runs yet. Choose nets under *Set up* and start them.", icon=":material/info:")
+    dialogs()
+
+
+main()

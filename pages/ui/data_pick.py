@@ -1,0 +1,116 @@
+"""Which images to train on: the sample, or the full CIFAR-10 from a folder or a download."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+import streamlit as st
+
+from pages.ui.guard import LOG
+from pages.ui.labels import escaped
+from resnet_core import data
+from resnet_core.config import DATASETS, DataConfig
+from resnet_core.errors import DataError, UserError
+
+_TITLES = {"sample": "Sample: 5,000 images, embedded", "cifar10": "CIFAR-10: 50,000 images"}
+_MB = 1_000_000
+
+
+@dataclass
+class Download:
+    """The one download of this server, which all viewers see. ``total`` is 0 before anything is known."""
+
+    thread: threading.Thread | None = None
+    done: int = 0
+    total: int = 0
+    error: str = ""
+
+    @property
+    def running(self) -> bool:
+        return self.thread is not None and self.thread.is_alive()
+
+    def start(self) -> None:
+        if self.running:
+            return
+        self.done, self.total, self.error = 0, 0, ""
+        self.thread = threading.Thread(target=self._run, name="download of CIFAR-10", daemon=True)
+        self.thread.start()
+
+    def _run(self) -> None:
+        try:
+            data.download(self._progress)
+        except UserError as error:
+            self.error = str(error)
+        except Exception as error:
+            LOG.exception("download of CIFAR-10")
+            self.error = f"The download failed ({type(error).__name__}); the details are in the terminal where the app was started."
+
+    def _progress(self, done: int, total: int) -> None:
+        self.done, self.total = done, total
+
+
+DOWNLOAD = Download()
+
+
+def fill(config: DataConfig) -> None:
+    """Puts a choice into the widgets, before they are drawn or in a callback."""
+    st.session_state["train.dataset"] = config.dataset
+    st.session_state["train.validation"] = config.validation
+
+
+def data_pick() -> tuple[DataConfig, str | None, bool]:
+    """Draws the choice.
+
+    Returns:
+        the choice; the folder that was typed, or None; and whether the data are there.
+    """
+    left, right = st.columns([0.62, 0.38], vertical_alignment="bottom")
+    dataset = left.segmented_control(
+        "Images", DATASETS, format_func=_TITLES.get, required=True, key="train.dataset", persist_state="session"
+    )
+    validation = right.toggle(
+        "Hold out a tenth for validation", key="train.validation", persist_state="session",
+        help="45k/5k on the full set, as in section 4.2 of the paper. The test set selects nothing either way.",
+    )  # fmt: skip
+    config = DataConfig(dataset, validation)
+    if dataset == "sample":
+        return config, None, _is_there(config, None)
+    typed = st.text_input(
+        "Folder with CIFAR-10",
+        key="train.data_dir",
+        persist_state="session",
+        placeholder=str(data.resolve_data_dir() or "a folder on the server, with the python or the binary version in it"),
+    ).strip()
+    there = _is_there(config, typed or None)
+    if not typed and (DOWNLOAD.running or not there):
+        st.fragment(_download_panel, run_every=0.5 if DOWNLOAD.running else None)(DOWNLOAD.running)
+    return config, typed or None, there
+
+
+def _is_there(config: DataConfig, folder: str | None) -> bool:
+    try:
+        data.check(config, folder)
+    except DataError as error:
+        if not DOWNLOAD.running:
+            st.error(escaped(str(error)), icon=":material/folder_off:")
+        return False
+    if config.dataset == "cifar10":
+        st.caption(f"Found in {escaped(str(data.resolve_data_dir(folder)))}.")
+    return True
+
+
+def _download_panel(running: bool) -> None:
+    if DOWNLOAD.running != running:
+        st.rerun()
+    if running:
+        part = DOWNLOAD.done / DOWNLOAD.total if DOWNLOAD.total else 0.0
+        unpacking = DOWNLOAD.total and DOWNLOAD.done >= DOWNLOAD.total
+        text = "Unpacking and checking" if unpacking else f"Downloading: {DOWNLOAD.done / _MB:.0f} of {DOWNLOAD.total / _MB:.0f} MB"
+        st.progress(min(part, 1.0), text=text)
+        return
+    if DOWNLOAD.error:
+        st.error(escaped(DOWNLOAD.error), icon=":material/cloud_off:")
+    if st.button("Download CIFAR-10 (170 MB)", icon=":material/download:", key="train.download"):
+        DOWNLOAD.start()
+        st.rerun()

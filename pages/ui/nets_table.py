@@ -1,0 +1,108 @@
+"""The editable table of nets to train, and what its rows mean."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from resnet_core.config import BLOCKS, SCHEDULES, SHORTCUTS, WARMUPS, DataConfig, ModelConfig, Recipe, RunConfig
+from resnet_core.errors import ConfigError
+
+_OF_MODEL = ("depth", "shortcut", "width", "block")
+_OF_RECIPE = ("seed", "iterations", "batch_size", "learning_rate", "schedule", "warmup")
+COLUMNS = (*_OF_MODEL, *_OF_RECIPE)
+_WHOLE = ("depth", "width", "seed", "iterations", "batch_size")
+
+_SHORTCUT_HELP = "none: plain. A: identity, zero-padded. B: projections where dimensions change. C: projections everywhere."
+
+#: In the session: what the editor started from, what it showed last, and how often it was filled anew (a new key each time).
+_BASE, _LAST, _FILLED = "train.nets.base", "train.nets.last", "train.nets.filled"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the table: its number as the viewer counts, and its configuration, or what is wrong with it."""
+
+    number: int
+    config: RunConfig | None
+    error: str = ""
+
+
+def fill(nets: Sequence[ModelConfig], recipe: Recipe) -> None:
+    """Puts nets into the table, trained by one recipe, in place of what was there."""
+    rows = [{**{c: getattr(net, c) for c in _OF_MODEL}, **{c: getattr(recipe, c) for c in _OF_RECIPE}} for net in nets]
+    st.session_state[_BASE] = pd.DataFrame(rows, columns=list(COLUMNS))
+    st.session_state[_LAST] = st.session_state[_BASE]
+    st.session_state[_FILLED] = st.session_state.get(_FILLED, 0) + 1
+
+
+def is_filled() -> bool:
+    return _BASE in st.session_state
+
+
+def nets_table(new_row: Recipe) -> pd.DataFrame:
+    """Draws the table and returns it as the viewer left it, also after a look at another page. ``new_row`` fills added rows."""
+    key = f"train.nets.{st.session_state[_FILLED]}"
+    if key not in st.session_state:  # the editor's own edits were forgotten: another page was open, or it is the first time
+        st.session_state[_BASE] = st.session_state[_LAST]
+    edited = st.data_editor(
+        st.session_state[_BASE], key=key, num_rows="dynamic", hide_index=True, column_config=_column_config(new_row), width="stretch"
+    )
+    st.session_state[_LAST] = edited
+    return edited
+
+
+def _column_config(new: Recipe) -> dict[str, Any]:
+    number, choice = st.column_config.NumberColumn, st.column_config.SelectboxColumn
+    return {
+        "depth": number("Depth", default=20, step=1, format="%d", help="Weighted layers: 6n+2 with basic blocks, 9n+2 with bottlenecks."),
+        "shortcut": choice("Shortcut", options=SHORTCUTS, default="A", help=_SHORTCUT_HELP),
+        "width": number("Width", default=16, step=1, format="%d", help="Filters of the first stage; then 2 and 4 times as many."),
+        "block": choice("Block", options=BLOCKS, default="basic"),
+        "seed": number("Seed", default=new.seed, step=1, format="%d", help="Of the initial weights and the batches."),
+        "iterations": number("Iterations", default=new.iterations, step=1, format="%d", help="Parameter updates; the paper has 64,000."),
+        "batch_size": number("Batch", default=new.batch_size, step=1, format="%d", help="Images an update; the paper has 128."),
+        "learning_rate": number("Rate", default=new.learning_rate, format="%g", help="The highest learning rate of the schedule."),
+        "schedule": choice("Schedule", options=SCHEDULES, default=new.schedule),
+        "warmup": choice("Warm-up", options=WARMUPS, default=new.warmup, help="error: the paper's rule for 110 layers."),
+    }  # fmt: skip
+
+
+def read(table: pd.DataFrame, shared: dict[str, Any], data: DataConfig) -> list[Row]:
+    """The rows as configurations. A row that is no valid one carries the message that says why; an empty one is left out.
+
+    Args:
+        shared: fields of ``Recipe`` that are not columns.
+    """
+    rows = []
+    for number, values in enumerate(table.to_dict("records"), start=1):
+        given = {column: _value(values.get(column)) for column in COLUMNS}
+        if all(value is None for value in given.values()):
+            continue
+        try:
+            rows.append(Row(number, _config(given, shared, data)))
+        except ConfigError as error:
+            rows.append(Row(number, None, str(error)))
+    return rows
+
+
+def _config(given: dict[str, Any], shared: dict[str, Any], data: DataConfig) -> RunConfig:
+    for column, value in given.items():
+        if value is None:
+            raise ConfigError(column, "is empty.")
+        if column in _WHOLE and isinstance(value, float) and value.is_integer():
+            given[column] = int(value)
+    model = ModelConfig(**{c: given[c] for c in _OF_MODEL})
+    return RunConfig(model, data, Recipe(**{c: given[c] for c in _OF_RECIPE}, **shared))
+
+
+def _value(cell: Any) -> Any:
+    """Of a cell, as Python's own type; an empty cell is None, whatever pandas calls it."""
+    if cell is None or cell is pd.NA or (isinstance(cell, float) and math.isnan(cell)) or cell == "":
+        return None
+    return cell.item() if hasattr(cell, "item") else cell

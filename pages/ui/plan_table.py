@@ -1,0 +1,67 @@
+"""What the chosen trainings amount to before they are started: size, work, time, and which of them exist already."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from pages.ui import estimate
+from pages.ui.labels import duration
+from pages.ui.nets_table import Row
+from pages.ui.runs_view import Seen
+from resnet_core.analysis.complexity import complexity
+from resnet_core.figures.captions import fraction_text
+
+_STATES = {"finished": "trained already", "running": "running now", "queued": "in the queue"}
+
+
+def existing(rows: Sequence[Row], seen: Sequence[Seen]) -> dict[str, Seen]:
+    """fingerprint -> the newest run of that configuration, for those of the rows that have one."""
+    wanted = {row.config.fingerprint for row in rows if row.config}
+    return {s.run.config.fingerprint: s for s in seen if s.run.config.fingerprint in wanted}
+
+
+def plan_table(rows: Sequence[Row], seen: Sequence[Seen]) -> None:
+    """Draws one line for each valid row."""
+    there, paces = existing(rows, seen), estimate.measured(seen)
+    st.dataframe(
+        pd.DataFrame([_line(row, there, paces) for row in rows if row.config]),
+        hide_index=True,
+        width="stretch",
+        key="train.plan",
+        column_config={
+            "parameters": st.column_config.NumberColumn(format="localized"),
+            "MACs": st.column_config.NumberColumn(format="compact", help="Multiply-adds of a forward pass of one image."),
+            "epochs": st.column_config.NumberColumn(format="%.1f"),
+            "time": st.column_config.TextColumn(help="Estimated from the speed of this machine's runs, by batch size and MACs."),
+        },
+    )
+
+
+def total_time(rows: Sequence[Row], seen: Sequence[Seen]) -> str:
+    """``about 4 min 10 s``; says so when it is not known."""
+    paces = estimate.measured(seen)
+    parts = [estimate.seconds(row.config, paces) for row in rows if row.config]
+    if not parts or any(part is None for part in parts):
+        return "time not yet measured on this machine"
+    return f"about {duration(sum(parts))}"
+
+
+def _line(row: Row, there: dict[str, Seen], paces: Sequence[estimate.Pace]) -> dict[str, Any]:
+    config = row.config
+    size = complexity(config.model)
+    seconds = estimate.seconds(config, paces)
+    found = there.get(config.fingerprint)
+    return {
+        "row": row.number,
+        "net": config.model.name,
+        "parameters": size.params,
+        "MACs": size.macs,
+        "epochs": config.epochs,
+        "schedule": fraction_text(config.recipe.schedule_fraction),
+        "time": "not yet measured" if seconds is None else f"about {duration(seconds)}",
+        "in the store": "new" if found is None else _STATES.get(found.status.state, found.status.state),
+    }

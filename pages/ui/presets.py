@@ -1,0 +1,51 @@
+"""What the Train page can be filled with at one click."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from resnet_core.config import DEMO_NETS, DEMO_RECIPE, DataConfig, ModelConfig, Recipe
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Nets trained by one recipe on one data set. ``about`` says what they are for."""
+
+    name: str
+    about: str
+    nets: Sequence[ModelConfig]
+    recipe: Recipe
+    data: DataConfig
+
+
+PRESETS = (
+    Preset(
+        "Demo",
+        "Degradation in minutes: plain and residual, 20 and 56 layers, on the embedded sample.",
+        DEMO_NETS,
+        DEMO_RECIPE,
+        DataConfig("sample"),
+    ),
+    Preset(
+        "Shortcuts A, B, C",
+        "The three shortcuts of section 3.3 against the plain net, on the embedded sample.",
+        [ModelConfig(20, shortcut) for shortcut in ("none", "A", "B", "C")],
+        DEMO_RECIPE,
+        DataConfig("sample"),
+    ),
+    Preset(
+        "Paper, 20 to 56 layers",
+        "Figure 6 of the paper: its recipe, 64,000 iterations of 128 images of the full CIFAR-10. Hours on a GPU, weeks on a CPU.",
+        [ModelConfig(depth, shortcut) for shortcut in ("none", "A") for depth in (20, 32, 44, 56)],
+        Recipe(),
+        DataConfig("cifar10"),
+    ),
+    Preset(
+        "Paper, 110 layers",
+        "The paper's recipe with the rule for 110 layers: rate 0.01 until the training error is under 80 %, then 0.1.",
+        [ModelConfig(110, "none"), ModelConfig(110, "A")],
+        Recipe(warmup="error"),
+        DataConfig("cifar10"),
+    ),
+)

@@ -1,0 +1,80 @@
+"""The part of the recipe that all nets of the table share: one widget a field, made from ``Recipe`` itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from resnet_core import config
+from resnet_core.cli.options import attribute_docs
+from resnet_core.config import Recipe
+from resnet_core.errors import ConfigError
+
+#: Fields of the recipe that are columns of the table instead, so that nets can differ in them.
+IN_TABLE = ("iterations", "batch_size", "learning_rate", "schedule", "warmup", "seed")
+#: heading -> fields, in the order of the form.
+GROUPS = {
+    "Optimiser": ("momentum", "weight_decay", "augmentation"),
+    "Schedule": ("milestones", "gamma", "warmup_iterations", "warmup_learning_rate", "warmup_error"),
+    "Machine": ("device", "precision", "compile"),
+    "Records, every N iterations (0: chosen by the length)": ("record_every", "test_every", "layers_every", "checkpoint_every"),
+}
+_CHOICES = {
+    "augmentation": config.AUGMENTATIONS,
+    "precision": config.PRECISIONS,
+    "device": config.DEVICES,
+    "compile": config.COMPILES,
+}
+_PREFIX = "train.recipe."
+_DOCS = attribute_docs(Recipe)
+
+
+def fill(recipe: Recipe) -> None:
+    """Puts a recipe's values into the form, for its next drawing. To be called before the form is drawn, or in a callback."""
+    for fields in GROUPS.values():
+        for name in fields:
+            st.session_state[_PREFIX + name] = _shown(getattr(recipe, name))
+
+
+def is_filled() -> bool:
+    return _PREFIX + "momentum" in st.session_state
+
+
+def recipe_form() -> dict[str, Any]:
+    """Draws the form. Returns field -> value, as ``Recipe`` takes them.
+
+    Raises:
+        ConfigError: the milestones are no numbers. Everything else is for ``Recipe`` to check.
+    """
+    values: dict[str, Any] = {}
+    for column, (heading, fields) in zip(st.columns(len(GROUPS)), GROUPS.items(), strict=True):
+        with column:
+            st.markdown(f"**{heading}**")
+            for name in fields:
+                values[name] = _widget(name)
+    values["milestones"] = _numbers("milestones", values["milestones"])
+    return values
+
+
+def _widget(name: str) -> Any:
+    label, key, default = name.replace("_", " ").capitalize(), _PREFIX + name, getattr(Recipe(), name)
+    shared = {"key": key, "persist_state": "session", "help": f"{_DOCS[name]}."}
+    if name in _CHOICES:
+        return st.selectbox(label, _CHOICES[name], **shared)
+    if isinstance(default, tuple):
+        return st.text_input(label, **shared)
+    if isinstance(default, int):
+        return st.number_input(label, step=1, **shared)
+    return st.number_input(label, step=default / 10 or 0.01, format="%g", **shared)
+
+
+def _shown(value: Any) -> Any:
+    return ", ".join(f"{v:g}" for v in value) if isinstance(value, tuple) else value
+
+
+def _numbers(name: str, text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.replace(";", ",").split(",") if part.strip())
+    except ValueError:
+        raise ConfigError(name, f"{text!r} is not a list of numbers with commas between them, like 0.5, 0.75.") from None
