@@ -77,18 +77,24 @@ def _generator(seed: int, name: str) -> torch.Generator:
 
 @torch.no_grad()
 def initialize(model: nn.Module, seed: int) -> None:
-    """He initialisation: weights from N(0, 2 / fan_in), biases 0, BN the identity (He et al. 2015, section 2.2).
+    """He initialisation: convolutions from N(0, 2 / fan_in), BN the identity (He et al. 2015, section 2.2).
+
+    The fully connected layer, which no ReLU follows, starts from U(-1, 1) / sqrt(fan_in) with biases 0, as in the authors'
+    re-implementation (fb.resnet.torch). With the convolutions' rule its logits would grow with the depth of a residual net, whose
+    sums gather variance from block to block; the first steps would be spent on undoing that.
 
     Each tensor has a random stream of its own, made of the seed and its name. So a plain net starts from the very weights of its
     residual twin, whatever the shortcut needs for itself; and drawn on the CPU, they are the same on every device.
     """
     for name, module in model.named_modules():
-        if isinstance(module, (nn.Conv2d, nn.Linear)):
-            fan_in = module.weight[0].numel()
-            draw = torch.randn(module.weight.shape, generator=_generator(seed, f"{name}.weight"))
-            module.weight.copy_(draw * math.sqrt(2.0 / fan_in))
-            if module.bias is not None:
-                module.bias.zero_()
+        generator = _generator(seed, f"{name}.weight")
+        if isinstance(module, nn.Conv2d):
+            draw = torch.randn(module.weight.shape, generator=generator)
+            module.weight.copy_(draw * math.sqrt(2.0 / module.weight[0].numel()))
+        elif isinstance(module, nn.Linear):
+            draw = 2.0 * torch.rand(module.weight.shape, generator=generator) - 1.0
+            module.weight.copy_(draw / math.sqrt(module.in_features))
+            module.bias.zero_()
         elif isinstance(module, nn.BatchNorm2d):
             module.reset_parameters()
 
