@@ -28,7 +28,9 @@ class CommandLine:
     def __init__(self, home: Path, **environment: str):
         self.home = home
         clean = {name: value for name, value in os.environ.items() if not name.startswith("RESNET_LAB_")}
-        self.environment = clean | {"RESNET_LAB_HOME": str(home), "PYTHONPATH": str(ROOT)} | environment
+        # One thread: these nets are too small for more, and threads that wait for each other starve where much else runs.
+        own = {"RESNET_LAB_HOME": str(home), "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+        self.environment = clean | own | environment
 
     def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
         """The process, its stdout and stderr piped unless ``options`` say otherwise."""

@@ -103,15 +103,15 @@ class _Lines:
         self._at = float("-inf")
 
     def show(self, run: Run, status: RunStatus) -> None:
-        waiting = _waiting(status)
-        tests = run.records("test")
-        now = (waiting, tests[-1]["iteration"] if tests else 0)
-        if now == self._told or not (waiting or tests):
+        rows = run.records("test") or run.records("train")
+        doing = _waiting(status) or ("" if rows else "starting")
+        now = (doing, rows[-1]["iteration"] if rows else 0)
+        if now == self._told:
             return
-        if waiting == self._told[0] and status.is_active and time.monotonic() - self._at < LINE_SECONDS:
+        if doing == self._told[0] and status.is_active and time.monotonic() - self._at < LINE_SECONDS:
             return
         self._told, self._at = now, time.monotonic()
-        doing = waiting or f"iteration {now[1]:,} of {status.iterations:,}"
+        doing = doing or f"iteration {now[1]:,} of {status.iterations:,}"
         note(f"{run.name}: {', '.join(filter(None, [doing, _errors(run, status)]))}")
 
     def say(self, text: str) -> None:
