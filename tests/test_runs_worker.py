@@ -172,6 +172,19 @@ def test_a_full_disk_is_told_even_when_nothing_more_can_be_written(store, here, 
     assert run.state().state == "queued"
 
 
+def test_a_full_disk_is_known_from_the_checkpoints_writer_too(store, here):
+    import safetensors
+
+    run, other = store.submit(config())[0], store.submit(config(1))[0]
+
+    def train(run, data_dir, should_stop, note):
+        raise safetensors.SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    here(train)
+    assert run.state().message == f"{run.path}: No space left on device; free some space there (deleting runs helps). Then resume the run."
+    assert other.state().state == "failed"  # it went on: nothing is wrong with the process
+
+
 def test_an_unexpected_error_is_short_on_the_page_and_whole_in_the_log(store, here):
     run, other = store.submit(config())[0], store.submit(config(1))[0]
 

@@ -41,12 +41,12 @@ def create(home: Path, config: RunConfig, name: str, data_dir: Path | None, stat
         "data_dir": str(data_dir) if data_dir else None,
         "fingerprint": fingerprint,
     }
-    files.write_json(folder / "run.json", identity)
-    files.write_json(folder / "meta.json", {"name": name})
-    files.write_json(folder / "state.json", {**state, "message": "", "iteration": 0})
     (folder / "lock").touch()
     (folder / "records.jsonl").touch()
     (folder / "checkpoints").mkdir()
+    files.write_json(folder / "run.json", identity)  # which syncs the names of the others too
+    files.write_json(folder / "meta.json", {"name": name})
+    files.write_json(folder / "state.json", {**state, "message": "", "iteration": 0})
     os.rename(folder, home / run_id)
     files.fsync_folder(home)
     return Run(home / run_id)

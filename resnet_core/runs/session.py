@@ -104,6 +104,9 @@ def explain(error: BaseException, run: Run, iteration: int) -> tuple[str, bool]:
             f"Lower the batch size ({batch}), the width ({model.width}) or the depth ({model.depth}), or free memory and resume.",
             True,
         )
+    full = os.strerror(errno.ENOSPC)
+    if not isinstance(error, OSError) and full in str(error):  # safetensors says it in its own kind of error
+        error = OSError(errno.ENOSPC, full)
     if isinstance(error, OSError) and (message := files.os_problem(error, run.path)):
         return f"{message} Then resume the run.", True
     summary = (str(error).strip().splitlines() or ["no message"])[0]

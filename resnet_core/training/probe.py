@@ -27,6 +27,8 @@ from resnet_core.training.plan import Plan
 
 #: A net as deep as any stage of the family has, in few layers.
 PROBE_NET = ModelConfig(depth=8, shortcut="A")
+#: What torch chose for this process. A trainer changes it, and the thread count of one resumed run is not the default of the next.
+_THREADS_AT_START = torch.get_num_threads()
 #: Another precision or a compiler must win by this much: a close race is noise, and fp32 eager is the simpler.
 MARGIN = 1.15
 #: Compiling takes 20 to 60 s cold; a run that eager finishes sooner than this is not worth the probe, let alone the wait.
@@ -42,7 +44,7 @@ def decide(config: RunConfig) -> Plan:
     recipe = config.recipe
     device = pick_device(recipe.device)
     slots = max(1, int(os.environ.get("RESNET_LAB_SLOTS") or 1)) if device.type == "cpu" else 1
-    threads = max(1, _default_threads() // slots)
+    threads = max(1, _THREADS_AT_START // slots)
     torch.set_num_threads(threads)
     plan = Plan(device.type, "fp32", False, threads)
     reason: dict[str, object] = {"machine": machine_name(device)}
@@ -58,16 +60,6 @@ def decide(config: RunConfig) -> Plan:
     else:
         compiled, reason["compile"] = _worth_compiling(config, plan, device)
     return dataclasses.replace(plan, compile=compiled, reason=reason)
-
-
-_threads_at_start = 0
-
-
-def _default_threads() -> int:
-    """What torch chose for this process before anyone changed it."""
-    global _threads_at_start
-    _threads_at_start = _threads_at_start or torch.get_num_threads()
-    return _threads_at_start
 
 
 def machine_name(device: torch.device) -> str:
