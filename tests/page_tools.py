@@ -1,0 +1,82 @@
+"""What the tests of the pages share: run folders as the store and a worker write them, and what a page's charts were given."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from streamlit.testing.v1 import AppTest
+
+from resnet_core.config import RunConfig
+from resnet_core.runs import Run, RunStore, files
+from resnet_core.runs.records import RecordWriter
+
+PLAN = {"device": "cpu", "precision": "bf16", "compile": False, "threads": 2, "reason": {}}
+#: Rows of each kind that ``write_run`` writes in a whole run.
+ROWS = 20
+
+
+def write_run(
+    store: RunStore,
+    config: RunConfig,
+    end: float,
+    state: str = "finished",
+    part: float = 1.0,
+    images_per_second: float = 900.0,
+    message: str = "",
+    **submit: Any,
+) -> Run:
+    """A run whose training error falls by 10 points a row to ``end``, its test error 2 above; ended after ``part`` of its rows.
+
+    The store must not start workers (``RESNET_LAB_SLOTS=0``).
+    """
+    run, _ = store.submit(config, **submit)
+    total, upto = config.recipe.iterations, round(ROWS * part)
+    writer = RecordWriter(run.path / "records.jsonl")
+    for row in range(1, upto + 1):
+        i, error = total * row // ROWS, end + 10.0 * (ROWS - row) / ROWS
+        shared = {"iteration": i, "elapsed_seconds": i * config.recipe.batch_size / images_per_second}
+        train = {"loss": error / 40, "train_error": error, "images": config.recipe.batch_size, "images_per_second": images_per_second}
+        writer.write({"kind": "train", "epoch": 0.0, "learning_rate": 0.02, "peak_memory_mb": 300.0, **train, **shared})
+        writer.write({"kind": "test", "test_error": error + 2, "test_loss": error / 40, **shared})
+    writer.close()
+    result = {"train_error": end, "test_error": end + 2, "images_per_second": images_per_second, "weights_sha256": "0" * 64}
+    with files.locked(store.home):
+        changes = {"plan": PLAN, "iteration": total * upto // ROWS, "result": result if state == "finished" else None}
+        store.change(run, state=state, message=message, **changes)
+    return run
+
+
+@contextmanager
+def held(run: Run):
+    """As long as it lasts, the run's lock is held as by the worker that trains it."""
+    lock = files.acquire(run.path / "lock")
+    try:
+        yield
+    finally:
+        files.release(lock)
+
+
+def app(root: Path, monkeypatch, page: str | None = None) -> AppTest:
+    """The app at its front page, or at another as a cold link opens it. Not run yet."""
+    monkeypatch.chdir(root)
+    test = AppTest.from_file(str(root / "app.py"), default_timeout=120)
+    return test if page is None else test.switch_page(page)
+
+
+def live_chart(page: AppTest) -> dict[str, Any]:
+    """What the live chart was given."""
+    (component,) = page.get("bidi_component")
+    return json.loads(component.proto.json)
+
+
+def curve(page: AppTest, name: str, kind: str) -> dict[str, Any]:
+    (found,) = [c for c in live_chart(page)["curves"] if c["name"] == name and c["kind"] == kind]
+    return found
+
+
+def progress(page: AppTest) -> list[str]:
+    """The texts of the progress bars, in order, without Markdown's escapes."""
+    return [bar.proto.text.replace("\\", "") for bar in page.get("progress")]

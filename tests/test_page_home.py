@@ -1,0 +1,200 @@
+"""Home: the shipped curves before anything is trained, the demo at one click, and what it says of the outcome."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from pages.ui import demo
+from resnet_core.config import ModelConfig, Recipe, RunConfig, demo_configs
+from resnet_core.runs import RunStore
+from tests.page_tools import app, curve, held, live_chart, progress, write_run
+
+#: Final training errors of the demo's nets: those of the first trial, which show the effect.
+ENDS = {"plain-20": 49.0, "plain-56": 71.7, "ResNet-20": 42.4, "ResNet-56": 44.9}
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch) -> RunStore:
+    """Runs of this test only; they stay in the queue."""
+    monkeypatch.setenv("RESNET_LAB_SLOTS", "0")
+    monkeypatch.setenv("RESNET_LAB_DEMO_ITERATIONS", "40")
+    return RunStore()
+
+
+@pytest.fixture
+def home(root: Path, store: RunStore, monkeypatch: pytest.MonkeyPatch) -> AppTest:
+    return app(root, monkeypatch)
+
+
+def write_demo(store: RunStore, seed: int = 0, **ends: float) -> None:
+    for config in demo_configs(seed, 40):
+        write_run(store, config, {**ENDS, **ends}[config.model.name])
+
+
+@pytest.fixture
+def shipped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """Where the records that ship with the project are looked for in this test; nothing is there yet."""
+    monkeypatch.setattr(demo, "REFERENCE", tmp_path / "demo_records.json")
+    demo.recorded.cache_clear()
+    yield demo.REFERENCE
+    demo.recorded.cache_clear()
+
+
+def words(page: AppTest) -> str:
+    return " ".join(element.value for element in [*page.markdown, *page.caption])
+
+
+def states(store: RunStore) -> list[tuple[str, str]]:
+    return [(run.config.model.name, run.state().state) for run in store.runs()]
+
+
+def test_before_anything_is_trained_it_draws_the_shipped_records_and_says_whose(home, shipped):
+    config = demo_configs(0)[1]
+    rows = [
+        {"kind": "train", "iteration": i, "train_error": 90.0 - i / 100, "images": 32, "elapsed_seconds": float(i)} for i in range(0, 901, 3)
+    ]
+    rows.append({"kind": "test", "iteration": 900, "test_error": 75.5, "test_loss": 2.0, "elapsed_seconds": 900.0})
+    entry = {"config": config.to_dict(), "records": rows, "machine": "a laptop", "commit": "0123456789abcdef", "date": "2026-11-22T10:00:00"}
+    shipped.write_text(json.dumps([entry]))
+    home.run()
+    assert not home.exception and not home.error
+    assert curve(home, "plain-56", "test")["y"] == [75.5]
+    assert curve(home, "plain-56", "raw")["y"][-1] == 81.0
+    assert "Recorded 2026-11-22, on a laptop, at commit 0123456789" in words(home)
+    assert home.button(key="demo_start").label == "Run the demo"
+
+
+def test_without_shipped_records_the_chart_says_what_to_do(home, shipped):
+    home.run()
+    assert not home.exception and not home.error
+    assert live_chart(home)["note"] == "No curves yet: run the demo."
+    assert home.title[0].value == "Deeper, and worse: the degradation problem"
+    assert "40 iterations of 32 images each; how long it takes is not yet measured on this machine." in words(home)
+
+
+def test_what_ships_with_the_project_can_be_drawn():
+    shipped = demo.recorded()
+    assert [run.config.model.name for run in shipped.runs] == list(ENDS)
+    assert all(len([r for r in run.records if r["kind"] == kind]) > 10 for run in shipped.runs for kind in ("train", "test"))
+
+
+def test_one_click_queues_the_four_nets_and_a_second_stops_them_all(home, store):
+    home.run()
+    home.button(key="demo_start").click().run()
+    assert not home.exception and not home.error
+    assert [run.config for run in store.runs()] == demo_configs(0, 40)
+    assert progress(home) == [
+        "**plain-20** :gray-badge[:material/hourglass_empty: queued]  \nnext in the queue",
+        "**plain-56** :gray-badge[:material/hourglass_empty: queued]  \nplace 2 in the queue",
+        "**ResNet-20** :gray-badge[:material/hourglass_empty: queued]  \nplace 3 in the queue",
+        "**ResNet-56** :gray-badge[:material/hourglass_empty: queued]  \nplace 4 in the queue",
+    ]
+    assert live_chart(home)["note"] == "The first points come after some seconds."
+    home.button(key="demo_stop").click().run()
+    assert {state for _, state in states(store)} == {"stopped"}
+    assert home.button(key="demo_start").label == "Resume the demo"
+    home.button(key="demo_start").click().run()
+    assert states(store) == [(name, "queued") for name in ENDS]
+
+
+def test_a_running_net_shows_its_speed_the_time_left_and_its_curves(home, store):
+    first, second, *others = demo_configs(0, 40)
+    write_run(store, first, 50.0)
+    run = write_run(store, second, 60.0, state="running", part=0.5)
+    for config in others:
+        store.submit(config)
+    with held(run):
+        home.run()
+    assert not home.exception and not home.error
+    # 20 iterations of 32 images at 900 a second are left.
+    assert "**plain-56** :blue-badge[:material/play_arrow: running]  \n20 of 40 · 900 images/s · 1 s left" in progress(home)
+    drawn = curve(home, "plain-56", "raw")
+    assert drawn["x"] == list(range(2, 21, 2)) and drawn["y"][-1] == 65.0
+    assert curve(home, "ResNet-56", "train")["x"] == []
+
+
+def test_a_killed_worker_is_said_to_be_so(home, store):
+    write_run(store, demo_configs(0, 40)[0], 50.0, state="running", part=0.5)  # nobody holds its lock
+    home.run()
+    assert progress(home)[0].startswith("**plain-20** :orange-badge[:material/power_off: interrupted]  \n20 of 40")
+    assert "Resuming goes on from the start" in words(home).replace("\\", "")
+    assert home.button(key="demo_start").label == "Resume the demo"
+
+
+def test_the_verdict_is_computed_from_the_results(home, store):
+    write_demo(store)
+    home.run()
+    assert not home.exception and not home.error
+    assert home.success[0].value.startswith("Degradation, and its cure: plain-56 ends 22.7 points above plain-20 (71.7 against 49.0 %)")
+    table = next(m.value for m in home.markdown if m.value.startswith("| training error"))
+    assert "| plain | 49.0 % | 71.7 % | **+22.7** |" in table
+    assert "| residual | 42.4 % | 44.9 % | **+2.5** |" in table
+    assert "Every curve: 1 seed · sample (5,000 images) · 1/6,400 of the paper's schedule · bf16." in words(home)
+
+
+def test_a_demo_that_does_not_show_the_effect_says_so(home, store):
+    write_demo(store, **{"plain-56": 50.0})
+    home.run()
+    assert not home.success
+    assert home.warning[0].value.startswith("These runs do not show degradation: plain-56 ends 1.0 points above plain-20")
+
+
+def test_again_trains_the_next_seed_that_is_not_there(home, store):
+    write_demo(store, seed=0)
+    write_demo(store, seed=1)
+    home.run()
+    home.button(key="demo_again").click().run()
+    assert not home.exception and not home.error
+    assert [run.config for run in store.runs()][8:] == demo_configs(2, 40)
+    assert home.number_input(key="seed").value == 2
+
+
+def test_the_seed_is_in_the_address(home, store):
+    write_demo(store, seed=3)
+    home.query_params["seed"] = "3"
+    home.run()
+    assert home.number_input(key="seed").value == 3
+    assert home.success
+
+
+def test_another_seed_shows_the_demo_that_was_trained_here_before(home, store):
+    write_demo(store, seed=0)
+    home.query_params["seed"] = "7"
+    home.run()
+    assert home.button(key="demo_start").label == "Run the demo"
+    assert "Trained here before, with seed 0." in words(home)
+    assert curve(home, "plain-56", "raw")["y"][-1] == 71.7
+    # 160 iterations of 32 images, measured at 900 images a second for each of the four nets.
+    assert "about 6 s here" in words(home)
+
+
+def test_other_trainings_are_shown_too(home, store):
+    store.submit(RunConfig(ModelConfig(32), recipe=Recipe(iterations=10)), name="a *long* one")
+    home.run()
+    assert "**Also in training**" in [m.value for m in home.markdown]
+    assert progress(home) == ["**a *long* one** :gray-badge[:material/hourglass_empty: queued]  \nnext in the queue"]
+
+
+def test_a_wrong_setting_is_explained(home, monkeypatch):
+    monkeypatch.setenv("RESNET_LAB_DEMO_ITERATIONS", "many")
+    home.run()
+    assert not home.exception
+    assert [e.value for e in home.error] == ["RESNET_LAB_DEMO_ITERATIONS: 'many' is not a whole number of at least 1."]
+
+
+def test_a_bug_is_logged_once_and_shows_no_traceback(home, monkeypatch, caplog):
+    def broken(store, seed):
+        raise KeyError("some inner detail")
+
+    monkeypatch.setattr(demo, "find", broken)
+    home.run()
+    home.run()
+    assert not home.exception
+    assert home.error[0].value.startswith("Home: something went wrong that is no fault of yours (KeyError).")
+    assert "inner detail" not in home.error[0].value
+    assert [record.exc_info[0] for record in caplog.records if record.name == "resnet_lab"] == [KeyError]
