@@ -32,6 +32,8 @@ SHORTCUT_TITLES = {
     "B": "B: projections where dimensions change",
     "C": "C: projections",
 }
+#: Table 6 is of nets with shortcut A, basic blocks and 16 filters.
+TABLE_6 = {ModelConfig(depth): params for depth, params in PAPER_PARAMS.items()}
 CHART = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"]}
 
 
@@ -108,7 +110,7 @@ def totals_table(configs: list[ModelConfig], found: dict[str, dict | None]) -> s
             by = "fvcore, and arithmetic: equal"
         else:
             by = f"fvcore; arithmetic says {net.params:,} and {net.macs:,}"
-        in_paper = (PAPER_PARAMS.get(config.depth) if config == ModelConfig(config.depth) else None) or "–"
+        in_paper = TABLE_6.get(config, "–")
         lines.append(f"| **{config.name}** | {net.layers} | {params:,} | {macs:,} | {by} | {in_paper} |")
     return "\n".join(lines)
 

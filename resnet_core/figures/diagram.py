@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 #: Okabe and Ito's green, orange and reddish purple, lightened: told apart by colour-blind viewers, and neither the blue nor the
 #: vermillion that say residual and plain elsewhere. Black text on them has a contrast of 7:1 or more.
-STAGE_COLORS = {1: "#3fb08f", 2: "#e6a51f", 3: "#d38db4"}
+STAGE_COLORS = {1: "#45b896", 2: "#e6a51f", 3: "#d792b9"}
 STEM_COLOR = "#b4bcc8"
 #: A grey and a blue with a contrast of 3:1 or more on the light page and on the dark one.
 LINE_COLOR = "#7f8896"

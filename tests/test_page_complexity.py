@@ -1,0 +1,117 @@
+"""The Complexity page: its numbers, its links, and what it says of a net that does not exist."""
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
+
+
+@pytest.fixture
+def page(root):
+    """Opens the page by a link: ``page(net=[...], show=...)``."""
+
+    def open_page(**query):
+        app = AppTest.from_file(str(root / "pages" / "complexity.py"), default_timeout=120)
+        for name, value in query.items():
+            app.query_params[name] = value
+        return app.run()
+
+    return open_page
+
+
+def table(app, index):
+    """The rows of a Markdown table, by the text of their first cell."""
+    tables = [element.value for element in app.markdown if element.value.startswith("|")]
+    rows = [[cell.strip().replace("*", "") for cell in line.strip("|").split("|")] for line in tables[index].splitlines()[2:]]
+    return {row[0]: row[1:] for row in rows}
+
+
+def test_the_default_nets_are_measured_and_the_same_by_arithmetic(page):
+    app = page()
+    assert not app.exception and not app.error
+    equal = "fvcore, and arithmetic: equal"
+    assert table(app, 0) == {
+        "plain-20": ["20", "269,722", "40,551,040", equal, "–"],
+        "ResNet-20": ["20", "269,722", "40,551,040", equal, "0.27M"],
+        "plain-56": ["56", "853,018", "125,485,696", equal, "–"],
+        "ResNet-56": ["56", "853,018", "125,485,696", equal, "0.85M"],
+    }
+    assert len(app.get("plotly_chart")) == 2
+
+
+def test_plain_against_a_b_and_c_is_spelled_out(page):
+    app = page()
+    rows = table(app, 1)
+    assert rows["none (plain)"] == ["853,018", "0", "125,485,696", "0"]
+    assert rows["A: identity, zero-padded"] == rows["none (plain)"]
+    assert rows["B: projections where dimensions change"] == ["855,770", "+2,752 (0.32 %)", "125,747,840", "+262,144 (0.21 %)"]
+    assert rows["C: projections"] == ["900,858", "+47,840 (5.61 %)", "132,301,440", "+6,815,744 (5.43 %)"]
+    assert "B adds 2,752 parameters (0.32 %) and 262,144 MACs (0.21 %): two 1×1 projections" in app.markdown[-1].value
+
+
+def test_a_link_restores_the_nets_and_the_one_looked_into(page):
+    app = page(net=["plain-32", "ResNet-110-B"], show="ResNet-110-B")
+    assert app.multiselect(key="net").value == ["plain-32", "ResNet-110-B"]
+    assert list(table(app, 0)) == ["plain-32", "ResNet-110-B"]
+    assert [heading.value for heading in app.subheader] == [
+        "Layer by layer",
+        "ResNet-110-B, drawn",
+        "Plain against A, B and C at 110 layers",
+    ]
+    assert app.get("download_button")[0].label == "CSV of the layers of ResNet-110-B"
+    layers = app.dataframe[0].value
+    assert layers["parameters"].sum() == 1_730_714 and layers["MACs"].sum() == 253_149_824
+    assert app.caption[-1].value == "Counted by fvcore in the built net; each of the 223 rows is the same by arithmetic."
+
+
+def test_a_wrong_depth_in_a_link_is_answered_with_the_nearest_and_the_others_are_shown(page):
+    app = page(net=["ResNet-57", "ResNet-20"])
+    assert not app.exception
+    assert len(app.error) == 1
+    assert app.error[0].value.replace("\\", "") == (
+        "**ResNet-57** is left out. depth: 57 is not of the form 6n+2 (basic blocks, up to 1202); the nearest valid depths are 56 and 62."
+    )
+    assert list(table(app, 0)) == ["ResNet-20"]
+
+
+def test_only_wrong_nets_leave_a_page_that_says_what_to_do(page):
+    app = page(net=["![x](https://example.org/x.png)"], show="nothing")
+    assert not app.exception
+    assert "\\!\\[x\\]\\(https" in app.error[0].value, "a link must not put an image on the page"
+    assert app.info[0].value == "Choose at least one net."
+
+
+def test_a_net_is_added_by_the_form_and_a_wrong_depth_refused(page):
+    app = page(net=["ResNet-20"])
+    app.number_input(key="new_depth").set_value(57)
+    app.button[0].click().run()
+    assert "the nearest valid depths are 56 and 62" in app.error[0].value
+    assert list(table(app, 0)) == ["ResNet-20"]
+    app.number_input(key="new_depth").set_value(29)
+    app.selectbox(key="new_block").set_value("bottleneck")
+    app.selectbox(key="new_shortcut").set_value("B")
+    app.number_input(key="new_width").set_value(8)
+    app.button[0].click().run()
+    assert not app.error
+    assert list(table(app, 0)) == ["ResNet-20", "ResNet-29-B-bottleneck-w8"]
+
+
+def test_no_more_nets_are_added_than_fit(page):
+    app = page(net=[f"ResNet-{depth}" for depth in range(8, 8 + 6 * 8, 6)])
+    app.number_input(key="new_depth").set_value(110)
+    app.button[0].click().run()
+    assert "8 nets are chosen already" in app.error[0].value
+    assert len(table(app, 0)) == 8
+
+
+def test_a_net_too_large_to_be_built_is_counted_by_arithmetic(page):
+    app = page(net=["ResNet-1202-C-w256"])
+    assert not app.exception and not app.error
+    assert table(app, 0)["ResNet-1202-C-w256"][1:4] == ["5,225,387,274", "764,377,049,088", "arithmetic (too large for fvcore here)"]
+
+
+def test_a_net_that_was_taken_away_is_no_longer_looked_into(page):
+    app = page(net=["ResNet-20", "ResNet-32"], show="ResNet-32")
+    app.multiselect(key="net").set_value(["ResNet-20"]).run()
+    assert not app.exception
+    assert app.subheader[1].value == "ResNet-20, drawn"
