@@ -44,7 +44,9 @@ def view_controls() -> View:
         help="Runs that differ in nothing but the seed, each on its own or as one mean with its spread.",
     )  # fmt: skip
     log = st.toggle("Log scale", key="log", bind="query-params")
-    return View(metric, x, tuple(kind for kind in series.KINDS if kind in kinds), smoothing / 100, log, _SEEDS[seeds])
+    # An address with "?x=" empties even a control that must have a value.
+    shown = tuple(kind for kind in series.KINDS if kind in kinds)
+    return View(metric or "error", x or "iterations", shown, smoothing / 100, log, _SEEDS[seeds or "separate"])
 
 
 def notes(runs: Sequence[series.RunRecords], view: View) -> str:
@@ -137,10 +139,8 @@ def downloads(ids: Sequence[str], view: View) -> None:
         st.download_button(
             "Chart (PNG)", png, "resnet-lab-chart.png", "image/png", key="png", icon=icon, on_click="ignore", disabled=not drawable
         )
-    camera = (
-        "" if drawable else "A PNG needs Chromium or Chrome on the server, which has none: use the camera button of the chart instead. "
-    )
-    st.caption(f"{camera}The address of this page restores this view on any machine that has these runs.")
+    camera = "makes a PNG too" if drawable else "makes a PNG: the server has no Chromium or Chrome to draw one"
+    st.caption(f"The camera button of the chart {camera}. The address of this page restores this view wherever these runs are.")
 
 
 def main() -> None:

@@ -1,0 +1,240 @@
+"""Compare: what it shows of real run folders, and that its address restores the view."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from resnet_core.config import DataConfig, ModelConfig, Recipe, RunConfig, demo_configs
+from resnet_core.figures import export
+from resnet_core.runs import Run, RunStore
+from resnet_core.runs.records import RecordWriter
+from tests.page_tools import app, held, live_chart, write_run
+
+#: Final training errors of the demo's nets: those of the first trial.
+ENDS = {"plain-20": 49.0, "plain-56": 71.7, "ResNet-20": 42.4, "ResNet-56": 44.9}
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch) -> RunStore:
+    """Runs of this test only; nothing is trained."""
+    monkeypatch.setenv("RESNET_LAB_SLOTS", "0")
+    return RunStore()
+
+
+@pytest.fixture
+def demo(store: RunStore) -> list[Run]:
+    return [write_run(store, config, ENDS[config.model.name]) for config in demo_configs(iterations=200)]
+
+
+@pytest.fixture
+def page(root: Path, monkeypatch: pytest.MonkeyPatch) -> AppTest:
+    """The page as a cold link opens it, through the app's front door."""
+    return app(root, monkeypatch, "pages/compare.py")
+
+
+def opened(page: AppTest, **query: str | list[str]) -> AppTest:
+    for name, value in query.items():
+        page.query_params[name] = value
+    page.run()
+    assert not page.exception and not page.error
+    return page
+
+
+def figure(page: AppTest) -> dict:
+    """What the chart's component was given."""
+    return live_chart(page)["figure"]
+
+
+def array(value: list | dict) -> np.ndarray:
+    """Plotly's base64 encoding of an array, or a list."""
+    return np.frombuffer(base64.b64decode(value["bdata"]), value["dtype"]) if isinstance(value, dict) else np.array(value)
+
+
+def curves(page: AppTest) -> dict[tuple[str, str], np.ndarray]:
+    """(name, kind) -> the y values of each curve drawn."""
+    return {(t["name"], t["meta"]): array(t["y"]) for t in figure(page)["traces"] if t.get("meta")}
+
+
+def table(page: AppTest) -> list[dict[str, str]]:
+    return page.table[0].value.to_dict("records")
+
+
+def address(page: AppTest, name: str) -> list[str]:
+    value = page.query_params.get(name, [])
+    return [value] if isinstance(value, str) else list(value)
+
+
+def captions(page: AppTest) -> str:
+    return " ".join(caption.value for caption in page.caption)
+
+
+def test_without_runs_it_says_where_to_begin(page: AppTest):
+    opened(page)
+    assert "There are no runs yet" in page.info[0].value
+    assert [link.proto.label for link in page.get("page_link")] == ["Home: run the demo", "Train: choose nets"]
+    assert not page.get("bidi_component")
+
+
+def test_at_first_it_shows_the_newest_runs_trained_alike(page: AppTest, store: RunStore, demo: list[Run]):
+    other = write_run(store, RunConfig(ModelConfig(20), DataConfig(), Recipe(iterations=100, batch_size=32)), 60.0)
+    newest = write_run(store, RunConfig(ModelConfig(32), DataConfig(), Recipe(iterations=100, batch_size=32)), 50.0)
+    opened(page)
+    assert sorted(page.multiselect[0].value) == sorted([other.id, newest.id])
+    assert address(page, "runs") == page.multiselect[0].value
+
+
+def test_curves_table_captions_and_verdict_of_the_demo(page: AppTest, demo: list[Run]):
+    opened(page, smoothing="0")
+    drawn = curves(page)
+    assert list(dict.fromkeys(name for name, _ in drawn)) == list(ENDS)
+    np.testing.assert_allclose(drawn["plain-56", "training"], 71.7 + 0.05 * (200 - np.arange(10, 201, 10)))
+    np.testing.assert_allclose(drawn["ResNet-20", "test"], 44.4 + 0.05 * (200 - np.arange(10, 201, 10)))
+    rows = table(page)
+    assert [row["net"].replace("\\", "") for row in rows] == list(ENDS)
+    assert [row["training error (%)"] for row in rows] == [f"**{end:.2f}**" for end in ENDS.values()]
+    assert rows[1]["test error (%)"] == "**73.70**"
+    assert [row["paper's test error (%)"].replace("\\", "") for row in rows] == ["–", "–", "8.75", "6.97"]
+    assert all((row["seeds"], row["data (images)"], row["schedule"]) == ("1 (seed 0)", "sample (5,000)", "1/1,280") for row in rows)
+    assert all((row["precision"], row["state"]) == ("bf16", "finished") for row in rows)
+    assert "Every curve: 1 seed · sample (5,000 images) · 1/1,280 of the paper's schedule · bf16." in captions(page)
+    assert page.success[0].value.startswith("Degradation, and its cure: plain-56 ends 22.7 points above plain-20 (71.7 against 49.0 %)")
+
+
+def test_the_address_restores_the_view(page: AppTest, demo: list[Run]):
+    ids = [demo[3].id, demo[0].id]
+    opened(page, runs=ids, metric="loss", x="time", curves="training", smoothing="20", log="true", seeds="mean and std")
+    assert page.multiselect[0].value == ids
+    values = {widget.key: widget.value for widget in page.button_group}
+    assert (values["metric"], values["x"], values["curves"], values["seeds"]) == ("loss", "time", ["training"], "mean and std")
+    assert page.select_slider[0].value == 20 and page.toggle[0].value is True
+    drawn = curves(page)
+    assert list(drawn) == [("plain-20", "training"), ("ResNet-56", "training")]
+    # 20 % of 200 iterations: two rows on each side.
+    loss = (49.0 + 0.05 * (200 - np.arange(10, 201, 10))) / 40
+    np.testing.assert_allclose(drawn["plain-20", "training"][2:-2], loss[2:-2])
+    np.testing.assert_allclose(drawn["plain-20", "training"][0], loss[:3].mean())
+    layout = figure(page)["layouts"]["light"]
+    assert layout["yaxis"]["type"] == "log" and layout["yaxis"]["title"]["text"] == "loss (cross-entropy), log scale"
+    assert layout["xaxis"]["title"]["text"] == "training time (seconds)"
+    assert "Moving mean over 40 iterations (20% of each run)" in captions(page)
+
+
+def test_the_address_follows_the_choice(page: AppTest, demo: list[Run]):
+    opened(page)
+    page.multiselect[0].set_value([demo[1].id]).run()
+    assert address(page, "runs") == [demo[1].id] and {name for name, _ in curves(page)} == {"plain-56"}
+    page.button_group(key="metric").set_value("loss").run()
+    assert address(page, "runs") == [demo[1].id] and {name for name, _ in curves(page)} == {"plain-56"}
+    page.multiselect[0].set_value([]).run()
+    assert not page.exception and "Choose runs" in page.info[0].value and not page.get("bidi_component")
+    page.button(key="compare.newest").click().run()
+    assert sorted(address(page, "runs")) == sorted(run.id for run in demo)
+
+
+def test_another_link_in_the_same_session_is_followed(page: AppTest, demo: list[Run]):
+    opened(page, runs=[demo[0].id])
+    assert opened(page, runs=[demo[2].id]).multiselect[0].value == [demo[2].id]
+
+
+def test_runs_that_are_not_there_are_named(page: AppTest, demo: list[Run]):
+    opened(page, runs=[demo[0].id, "plain-8-gone", "*evil*"])
+    assert "plain\\-8\\-gone, \\*evil\\*" in page.warning[0].value
+    assert {name for name, _ in curves(page)} == {"plain-20"}
+    opened(page, runs=["plain-8-gone"])
+    assert "plain\\-8\\-gone" in page.warning[0].value and "Choose runs" in page.info[0].value
+
+
+def test_values_that_are_none_of_the_choices_are_ignored(page: AppTest, demo: list[Run]):
+    opened(page, metric="nonsense", x="", smoothing="3.7", seeds="", log="perhaps", curves="none")
+    values = {widget.key: widget.value for widget in page.button_group}
+    assert values["metric"] == "error" and page.select_slider[0].value == 5 and page.toggle[0].value is False
+    layout = figure(page)["layouts"]["light"]
+    assert (layout["xaxis"]["title"]["text"], layout["yaxis"]["title"]["text"]) == ("iterations", "error (%)")
+    assert len(curves(page)) == 8 and len(table(page)) == 4
+
+
+def test_mean_and_spread_over_seeds(page: AppTest, store: RunStore):
+    runs = [write_run(store, demo_configs(seed, iterations=200)[0], end) for seed, end in enumerate((40.0, 50.0, 60.0))]
+    opened(page, runs=[run.id for run in runs], seeds="mean and range", smoothing="0")
+    drawn = curves(page)
+    assert list(drawn) == [("plain-20, 3 seeds", "training"), ("plain-20, 3 seeds", "test")]
+    assert drawn["plain-20, 3 seeds", "training"][-1] == pytest.approx(50)
+    bands = [t for t in figure(page)["traces"] if t.get("fill") == "toself"]
+    assert array(bands[0]["y"]).max() == pytest.approx(60 + 9.5) and array(bands[0]["y"]).min() == pytest.approx(40)
+    (row,) = table(page)
+    assert (row["training error (%)"], row["seeds"]) == ("**50.00** (40.0–60.0)", "3")
+    page.button_group(key="seeds").set_value("mean and std").run()
+    assert table(page)[0]["test error (%)"] == "**52.00** (±\u00a010.0)"
+    page.button_group(key="seeds").set_value("separate").run()
+    assert len(table(page)) == 3 and len(curves(page)) == 6
+
+
+def test_a_running_run_is_shown_as_far_as_it_is(page: AppTest, store: RunStore):
+    run = write_run(store, demo_configs(iterations=200)[1], 70.0, state="running", part=0.5)
+    with held(run):
+        opened(page, smoothing="0")
+        assert table(page)[0]["state"] == "running at 100 of 200"
+        assert len(curves(page)["plain-56", "training"]) == 10 and not page.success
+        writer = RecordWriter(run.path / "records.jsonl", (run.path / "records.jsonl").stat().st_size)
+        writer.write({"kind": "train", "iteration": 110, "loss": 2.0, "train_error": 66.0, "images": 320, "elapsed_seconds": 11.0})
+        writer.close()
+        page.run()
+        assert curves(page)["plain-56", "training"][-1] == 66 and table(page)[0]["state"] == "running at 110 of 200"
+    page.run()
+    assert table(page)[0]["state"] == "interrupted at 110 of 200"
+
+
+def test_filters_shorten_the_list_and_keep_the_choice(page: AppTest, demo: list[Run]):
+    opened(page, runs=[demo[0].id])
+    page.button_group(key="compare.filters").set_value(["residual", "finished"]).run()
+    assert page.multiselect[0].label == "3 of 4 listed" and page.multiselect[0].value == [demo[0].id]
+    page.button_group(key="compare.filters").set_value(["running"]).run()
+    assert page.multiselect[0].label == "1 of 4 listed" and {name for name, _ in curves(page)} == {"plain-20"}
+
+
+def test_runs_of_one_name_have_labels_of_their_own(page: AppTest, store: RunStore):
+    config = demo_configs(iterations=200)[2]
+    first, second = write_run(store, config, 40.0), write_run(store, config, 41.0, again=True)
+    opened(page)
+    options = page.multiselect[0].options
+    assert len(set(options)) == 2 and any(second.id in option for option in options) and any(first.id in option for option in options)
+
+
+def test_a_name_is_text_and_not_markup(page: AppTest, store: RunStore):
+    config = demo_configs(iterations=200)[2]
+    write_run(store, config, 40.0, name="**one** <b>")
+    write_run(store, config, 41.0, name="two", again=True)
+    opened(page)
+    assert "\\*\\*one\\*\\* \\<b\\>" in table(page)[0]["net"]
+
+
+def test_no_kind_of_curve_is_a_hint_and_no_crash(page: AppTest, demo: list[Run]):
+    opened(page)
+    page.button_group(key="curves").set_value([]).run()
+    assert not page.exception and "at least one of training, test and validation" in page.info[0].value
+
+
+def test_downloads(page: AppTest, demo: list[Run], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(export, "browser", lambda: "/somewhere/chromium")
+    opened(page)
+    buttons = {button.proto.label: button.proto.disabled for button in page.get("download_button")}
+    assert buttons == {"Records (CSV)": False, "Chart (HTML)": False, "Chart (PNG)": False}
+    monkeypatch.setattr(export, "browser", lambda: None)
+    page.run()
+    assert [button.proto.disabled for button in page.get("download_button")] == [False, False, True]
+    assert "camera button" in captions(page)
+
+
+def test_the_chart_has_both_themes_and_the_data_once(page: AppTest, demo: list[Run]):
+    opened(page)
+    made = figure(page)
+    looks = made["looks"]["dark"]
+    assert len(looks) == len(made["traces"]) and not any({"x", "y"} & set(look) for look in looks)
+    lines = [i for i, trace in enumerate(made["traces"]) if trace.get("meta")]
+    assert all(looks[i]["line"]["color"] != made["traces"][i]["line"]["color"] for i in lines)
+    assert made["layouts"]["dark"]["paper_bgcolor"] != made["layouts"]["light"]["paper_bgcolor"]
