@@ -31,7 +31,6 @@ def plan_table(rows: Sequence[Row], seen: Sequence[Seen]) -> None:
         pd.DataFrame([_line(row, there, paces) for row in rows if row.config]),
         hide_index=True,
         width="stretch",
-        key="train.plan",
         column_config={
             "parameters": st.column_config.NumberColumn(format="localized"),
             "MACs": st.column_config.NumberColumn(format="compact", help="Multiply-adds of a forward pass of one image."),

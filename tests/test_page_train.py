@@ -1,0 +1,350 @@
+"""Train: the table and what its rows mean, what they cost, starting them, and every run with what can be done with it."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from pages.ui import data_pick
+from resnet_core.config import DataConfig, ModelConfig, Recipe, RunConfig, demo_configs
+from resnet_core.runs import RunStore
+from tests.page_tools import app, curve, held, live_chart, progress, write_run
+
+DEMO = demo_configs()
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch) -> RunStore:
+    """Runs of this test only; they stay in the queue."""
+    monkeypatch.setenv("RESNET_LAB_SLOTS", "0")
+    return RunStore()
+
+
+@pytest.fixture
+def train(root: Path, store: RunStore, monkeypatch: pytest.MonkeyPatch) -> AppTest:
+    return app(root, monkeypatch, "pages/train.py")
+
+
+@pytest.fixture
+def opened(train: AppTest) -> AppTest:
+    train.run()
+    assert not train.exception and not train.error
+    return train
+
+
+def edit(page: AppTest, edited: dict | None = None, added: list | None = None, deleted: list | None = None) -> AppTest:
+    """What the viewer does in the table: row -> column -> value, new rows, numbers of deleted rows."""
+    (editor,) = page.data_editor
+    page.session_state[editor.key] = {"edited_rows": edited or {}, "added_rows": added or [], "deleted_rows": deleted or []}
+    return page.run()
+
+
+def plan(page: AppTest) -> list[dict]:
+    """The table of what the trainings amount to."""
+    (table,) = [d for d in page.dataframe if "parameters" in d.value.columns]
+    return table.value.to_dict("records")
+
+
+def errors(page: AppTest) -> list[str]:
+    return [e.value.replace("\\", "") for e in page.error]
+
+
+def words(page: AppTest) -> str:
+    return " ".join(e.value for e in [*page.markdown, *page.caption, *page.info, *page.success]).replace("\\", "")
+
+
+def started(page: AppTest) -> AppTest:
+    page.button(key="train.start").click().run()
+    assert not page.exception and not page.error
+    return page
+
+
+def test_it_opens_with_the_demo_and_what_it_costs(opened):
+    rows = plan(opened)
+    assert [row["net"] for row in rows] == ["plain-20", "plain-56", "ResNet-20", "ResNet-56"]
+    assert [row["parameters"] for row in rows] == [269_722, 853_018, 269_722, 853_018]
+    assert [row["MACs"] for row in rows] == [40_551_040, 125_485_696, 40_551_040, 125_485_696]
+    assert {row["epochs"] for row in rows} == {5.76}
+    assert {row["schedule"] for row in rows} == {"1/284 of the paper's schedule"}
+    assert {(row["time"], row["in the store"]) for row in rows} == {("not yet measured", "new")}
+    assert opened.button(key="train.start").label == "Start training 4 nets (time not yet measured on this machine)"
+
+
+def test_time_is_estimated_from_what_this_machine_has_shown(train, store):
+    write_run(store, DEMO[0], 49.0, images_per_second=1000.0)
+    train.run()
+    # 900 iterations of 32 images at 1000 images a second; 56 layers have 125485696 / 40551040 times the work.
+    assert [row["time"] for row in plan(train)] == ["about 29 s", "about 1 min 29 s", "about 29 s", "about 1 min 29 s"]
+    assert train.button(key="train.start").label == "Start training 3 nets (about 3 min 27 s)"
+
+
+def test_start_queues_the_rows_and_turns_to_the_runs(opened, store):
+    started(opened)
+    assert [run.config for run in store.runs()] == DEMO
+    assert opened.session_state["tab"] == "Runs"
+    assert opened.success[0].value == "4 runs queued."
+    assert [text.split("] ")[1] for text in progress(opened)] == ["next in the queue", *(f"place {k} in the queue" for k in (2, 3, 4))]
+    assert {c["name"] for c in live_chart(opened)["curves"]} == {"plain-20", "plain-56", "ResNet-20", "ResNet-56"}
+
+
+def test_edited_added_and_deleted_rows_are_trained_as_they_stand(opened, store):
+    edit(
+        opened,
+        edited={0: {"depth": 32, "shortcut": "B", "seed": 5, "learning_rate": 0.5}},
+        added=[{"depth": 29, "shortcut": "C", "width": 8, "block": "bottleneck", "seed": 1, "iterations": 10, "batch_size": 4}
+               | {"learning_rate": 0.1, "schedule": "step", "warmup": "error"}],
+        deleted=[1, 3],
+    )  # fmt: skip
+    assert not errors(opened)
+    assert [row["net"] for row in plan(opened)] == ["ResNet-32-B", "ResNet-20", "ResNet-29-C-bottleneck-w8"]
+    started(opened)
+    first, second, third = [run.config for run in store.runs()]
+    assert first == RunConfig(ModelConfig(32, "B"), DataConfig(), dataclasses.replace(DEMO[0].recipe, seed=5, learning_rate=0.5))
+    assert second == DEMO[2]
+    assert third.model == ModelConfig(29, "C", 8, "bottleneck")
+    assert third.recipe == Recipe(iterations=10, batch_size=4, learning_rate=0.1, schedule="step", warmup="error", seed=1)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"depth": 21}, "Row 2: depth: 21 is not of the form 6n+2 (basic blocks, up to 1202); the nearest valid depths are 20 and 26."),
+        ({"width": 0}, "Row 2: width: 0 is out of range; it must be from 1 to 256."),
+        ({"iterations": None}, "Row 2: iterations: is empty."),
+        ({"learning_rate": -1.0}, "Row 2: learning_rate: -1 is out of range; it must be above 0 and at most 100."),
+    ],
+)
+def test_a_wrong_value_is_explained_and_nothing_is_lost(opened, store, change, message):
+    edit(opened, edited={1: change, 3: {"seed": 9}})
+    assert errors(opened) == [message]
+    assert [row["row"] for row in plan(opened)] == [1, 3, 4]
+    assert opened.button(key="train.start").disabled
+    edit(opened, edited={1: {"depth": 26}, 3: {"seed": 9}})
+    assert not errors(opened)
+    started(opened)
+    assert [(run.config.model.depth, run.config.recipe.seed) for run in store.runs()] == [(20, 0), (26, 0), (20, 0), (56, 9)]
+
+
+def test_an_empty_table_says_what_to_do(opened):
+    edit(opened, deleted=[0, 1, 2, 3])
+    assert "The table is empty" in words(opened)
+    assert not [b for b in opened.button if b.key == "train.start"]
+
+
+def test_every_field_of_the_recipe_can_be_chosen(opened, store):
+    chosen = {
+        "momentum": 0.5, "weight_decay": 0.01, "gamma": 0.2, "warmup_iterations": 3, "warmup_learning_rate": 0.002, "warmup_error": 70.0,
+        "record_every": 2, "test_every": 30, "layers_every": 40, "checkpoint_every": 50,
+    }  # fmt: skip
+    for name, value in chosen.items():
+        opened.number_input(key=f"train.recipe.{name}").set_value(value)
+    words_chosen = {"augmentation": "none", "device": "cpu", "precision": "fp32", "compile": "off"}
+    for name, value in words_chosen.items():
+        opened.selectbox(key=f"train.recipe.{name}").set_value(value)
+    opened.text_input(key="train.recipe.milestones").set_value("0.25, 0.9")
+    opened.run()
+    in_table = {"seed": 4, "iterations": 100, "batch_size": 16, "learning_rate": 0.3, "schedule": "cosine", "warmup": "linear"}
+    edit(opened, edited={0: in_table}, deleted=[1, 2, 3])
+    started(opened)
+    (run,) = store.runs()
+    wanted = Recipe(**chosen, **words_chosen, **in_table, milestones=(0.25, 0.9))
+    assert run.config.recipe == wanted
+    assert all(getattr(wanted, f.name) != f.default for f in dataclasses.fields(Recipe)), "each field was given another value"
+
+
+def test_milestones_that_are_no_numbers_are_explained(opened):
+    opened.text_input(key="train.recipe.milestones").set_value("half").run()
+    assert errors(opened) == ["milestones: 'half' is not a list of numbers with commas between them, like 0.5, 0.75."]
+    opened.text_input(key="train.recipe.milestones").set_value("0.75, 0.5").run()
+    assert errors(opened)[0] == "Row 1: milestones: [0.75, 0.5] must rise from one to the next."
+
+
+def test_the_papers_presets_are_the_papers(opened):
+    opened.button(key="preset.Paper, 110 layers").click().run()
+    assert [row["net"] for row in plan(opened)] == ["plain-110", "ResNet-110"]
+    assert {row["schedule"] for row in plan(opened)} == {"the paper's full schedule"}
+    assert {row["epochs"] for row in plan(opened)} == {163.84}
+    assert opened.button_group(key="train.dataset").value == "cifar10"
+    assert "warmup" in opened.data_editor[0].value.columns
+    assert set(opened.data_editor[0].value["warmup"]) == {"error"}
+    opened.button(key="preset.Shortcuts A, B, C").click().run()
+    assert [row["net"] for row in plan(opened)] == ["plain-20", "ResNet-20", "ResNet-20-B", "ResNet-20-C"]
+    assert [row["parameters"] for row in plan(opened)][2] == 269_722 + 2_752
+
+
+def test_an_identical_configuration_is_offered_its_run(train, store):
+    write_run(store, DEMO[0], 49.0)
+    train.run()
+    assert [row["in the store"] for row in plan(train)] == ["trained already", "new", "new", "new"]
+    assert "Exactly these configurations exist already: plain-20 (finished)." in words(train)
+    started(train)
+    assert [run.config for run in store.runs()] == DEMO
+    assert train.success[0].value.replace("\\", "") == "3 runs queued. plain-20 exists already (finished) and was not trained again."
+    # All four exist now: nothing is left to start, unless they are to be trained again.
+    assert train.button(key="train.start").label == "Show the existing runs"
+    train.checkbox(key="train.again").check().run()
+    assert train.button(key="train.start").label.startswith("Start training 4 nets")
+    started(train)
+    assert [run.config for run in store.runs()] == DEMO * 2
+
+
+def test_missing_images_are_explained_and_a_folder_is_taken(opened, store, tmp_path):
+    opened.button_group(key="train.dataset").set_value("cifar10").run()
+    assert "CIFAR-10" in errors(opened)[0]
+    assert opened.button(key="train.start").disabled
+    assert opened.button(key="train.download").label == "Download CIFAR-10 (170 MB)"
+    opened.text_input(key="train.data_dir").set_value(str(tmp_path / "nowhere")).run()
+    assert str(tmp_path / "nowhere") in errors(opened)[0]
+    folder = tmp_path / "cifar-10-batches-bin"
+    folder.mkdir()
+    for name in (*(f"data_batch_{k}.bin" for k in range(1, 6)), "test_batch.bin"):
+        (folder / name).write_bytes(b"")
+        with open(folder / name, "ab") as file:
+            file.truncate(30_730_000)  # of the official size, and of holes: nothing reads it here
+    opened.text_input(key="train.data_dir").set_value(str(folder)).run()
+    assert not errors(opened)
+    opened.toggle(key="train.validation").set_value(True).run()
+    started(opened)
+    assert {run.config.data for run in store.runs()} == {DataConfig("cifar10", validation=True)}
+    assert {run.data_dir for run in store.runs()} == {folder}
+
+
+def test_a_download_that_fails_says_why(opened, monkeypatch):
+    from resnet_core import data
+    from resnet_core.errors import DataError
+
+    def lost(progress):
+        progress(1, 170_498_071)
+        raise DataError("CIFAR-10 could not be downloaded: no network.")
+
+    monkeypatch.setattr(data, "download", lost, raising=False)
+    monkeypatch.setattr(data_pick, "DOWNLOAD", data_pick.Download())
+    opened.button_group(key="train.dataset").set_value("cifar10").run()
+    opened.button(key="train.download").click().run()
+    data_pick.DOWNLOAD.thread.join(30)
+    opened.run()
+    assert not opened.exception
+    assert "CIFAR-10 could not be downloaded: no network." in errors(opened)
+    assert opened.button(key="train.download")
+
+
+def test_every_state_is_told_truthfully(train, store):
+    def config(seed: int) -> RunConfig:
+        return RunConfig(ModelConfig(20), DataConfig(), Recipe(iterations=100, batch_size=32, seed=seed))
+
+    running = write_run(store, config(1), 40.0, "running", 0.5)
+    write_run(store, config(2), 40.0, "running", 0.25)  # nobody holds its lock
+    write_run(store, config(3), 40.0, "stopped", 0.1)
+    write_run(store, config(4), 40.0, "diverged", 0.3, message="The loss was NaN at iteration 30.")
+    write_run(store, config(5), 40.0, "failed", 0.2, message="Out of memory: lower the batch size.")
+    write_run(store, config(6), 40.0)
+    store.submit(config(7))
+    train.session_state["tab"] = "Runs"
+    with held(running):
+        train.run()
+    assert not train.exception and not train.error
+    assert [(text.split("material/")[1].split(": ")[1].split("] ")) for text in progress(train)] == [
+        ["running", "50 of 100 · 900 images/s · 2 s left"],
+        ["queued", "next in the queue"],
+        ["finished", "100 of 100 · training error 40.0 % · test error 42.0 %"],
+        ["failed", "20 of 100"],
+        ["diverged", "30 of 100"],
+        ["stopped", "10 of 100"],
+        ["interrupted", "25 of 100"],
+    ]
+    said = words(train)
+    assert "The loss was NaN at iteration 30." in said
+    assert "Out of memory: lower the batch size." in said
+    assert "The worker process ended without a word, after iteration 25" in said
+    keys = {button.key for button in train.button}
+    by_action = {
+        action: {run.config.recipe.seed for run in store.runs() if f"{action}.{run.id}" in keys}
+        for action in ("stop", "resume", "rename", "delete")
+    }
+    assert by_action == {"stop": {1, 7}, "resume": {2, 3, 5}, "rename": set(range(1, 8)), "delete": set(range(1, 8))}
+
+
+def test_stop_and_resume(train, store):
+    run = write_run(store, DEMO[0], 50.0, "stopped", 0.5)
+    train.session_state["tab"] = "Runs"
+    train.run()
+    train.button(key=f"resume.{run.id}").click().run()
+    assert run.state().state == "queued"
+    assert "next in the queue, at 450 of 900" in progress(train)[0]
+    train.button(key=f"stop.{run.id}").click().run()
+    assert run.state().state == "stopped"
+    assert not train.exception and not train.error
+
+
+def test_deleting_asks_first(train, store):
+    run = write_run(store, DEMO[0], 50.0)
+    train.session_state["tab"] = "Runs"
+    train.run()
+    train.button(key=f"delete.{run.id}").click().run()
+    assert run.path.is_dir()
+    assert f"Run `{run.id}` after 900 of 900 iterations goes away with its curves and weights" in " ".join(m.value for m in train.markdown)
+    train.button(key="delete.cancel").click().run()
+    assert run.path.is_dir()
+    assert not [b for b in train.button if b.key == "delete.confirm"]
+    train.button(key=f"delete.{run.id}").click().run()
+    train.button(key="delete.confirm").click().run()
+    assert not run.path.exists() and store.runs() == []
+    assert not train.exception and not train.error
+    assert "There are no runs yet" in words(train)
+
+
+def test_renaming(train, store):
+    run = write_run(store, DEMO[0], 50.0)
+    train.session_state["tab"] = "Runs"
+    train.run()
+    train.button(key=f"rename.{run.id}").click().run()
+    train.text_input(key=f"name.{run.id}").set_value("   ")
+    train.button(key="rename.confirm").click().run()
+    assert [e.value for e in train.error] == ["A run's name must not be empty."]
+    train.text_input(key=f"name.{run.id}").set_value("the *best* one")
+    train.button(key="rename.confirm").click().run()
+    assert run.name == "the *best* one"
+    assert curve(train, "the *best* one", "raw")["y"][-1] == 50.0
+
+
+def test_the_chart_shows_the_ticked_runs(train, store):
+    first, second = (write_run(store, config, 50.0) for config in DEMO[:2])
+    train.session_state["tab"] = "Runs"
+    train.run()
+    assert [c["name"] for c in live_chart(train)["curves"] if c["kind"] == "test"] == ["plain-56", "plain-20"]
+    train.checkbox(key=f"show.{first.id}").uncheck().run()
+    assert [c["name"] for c in live_chart(train)["curves"] if c["kind"] == "test"] == ["plain-56"]
+    link = train.get("page_link")[-1].proto
+    assert (link.label, link.query_string) == ("Compare these runs", f"runs={second.id}")
+
+
+def test_a_run_that_cannot_be_read_is_named(train, store):
+    run = write_run(store, DEMO[0], 50.0)
+    other = write_run(store, DEMO[1], 50.0)
+    (other.path / "run.json").write_text("{")
+    train.session_state["tab"] = "Runs"
+    train.run()
+    assert not train.exception and not train.error
+    assert f"{other.id} cannot be read: run.json" in train.warning[0].value.replace("\\", "")
+    assert [b.key for b in train.button if b.key.startswith("delete.")] == [f"delete.{run.id}"]
+
+
+def test_the_table_and_the_form_outlive_a_look_at_another_page(opened):
+    edit(opened, edited={0: {"depth": 44}})
+    opened.number_input(key="train.recipe.momentum").set_value(0.8).run()
+    opened.switch_page("pages/home.py").run()
+    assert opened.title[0].value.startswith("Deeper")
+    opened.switch_page("pages/train.py").run()
+    assert not opened.exception and not opened.error
+    assert [row["net"] for row in plan(opened)] == ["plain-44", "plain-56", "ResNet-20", "ResNet-56"]
+    assert opened.number_input(key="train.recipe.momentum").value == 0.8
+
+
+def test_who_comes_while_something_is_trained_sees_the_runs(train, store):
+    store.submit(DEMO[0])
+    train.run()
+    assert train.session_state["tab"] == "Runs"
+    assert progress(train) == [":gray-badge[:material/hourglass_empty: queued] next in the queue"]
