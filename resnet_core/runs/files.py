@@ -58,6 +58,12 @@ def explained(path: Path) -> Iterator[None]:
         raise RunError(message) from error
 
 
+def log(text: str) -> None:
+    """To standard error, past all buffers, at once and whole; silently nowhere if that is a file on a full disk."""
+    with contextlib.suppress(OSError):
+        os.write(2, f"{text.rstrip()}\n".encode())
+
+
 def fsync_folder(folder: Path) -> None:
     """Makes new names in ``folder`` survive a power cut."""
     fd = os.open(folder, os.O_RDONLY)

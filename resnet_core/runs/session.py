@@ -40,7 +40,7 @@ def train(run: Run, data_dir: Path | None, should_stop: Callable[[], bool], note
         writer = RecordWriter(run.path / "records.jsonl", keep=extra.get("records_bytes", 0))
     except ValueError as error:
         raise RunError(f"{error}. The records are no longer whole, so run {run.id} cannot go on; train the configuration again.") from error
-    print(f"{files.now()} process {os.getpid()} training {run.id} from iteration {trainer.iteration} on {plan.to_dict()}", flush=True)
+    files.log(f"{files.now()} process {os.getpid()} training {run.id} from iteration {trainer.iteration} on {plan.to_dict()}")
     note(plan=plan.to_dict(), iteration=trainer.iteration, message=warning)
     try:
         for record in trainer.run(should_stop):
@@ -73,7 +73,7 @@ def _newest(folder: Path) -> tuple[Any, dict[str, Any], str]:
         except CheckpointError as error:
             aside = path.with_name(f".damaged-{path.name}-{files.now()}")
             path.rename(aside)
-            print(f"{error} It was moved to {aside}.", flush=True)
+            files.log(f"{error} It was moved to {aside}.")
             warnings.append(f"The checkpoint {path.name} could not be read; the training went on from the one before it, or the start.")
     return None, {}, " ".join(warnings)
 
@@ -89,7 +89,7 @@ def _plan(config: RunConfig, recorded: dict[str, Any] | None):
             pick_device(recorded["device"])
             return Plan.from_dict(recorded)
         except (ConfigError, KeyError, TypeError) as error:
-            print(f"The recorded plan {recorded} cannot be followed here ({error}); probing anew.", flush=True)
+            files.log(f"The recorded plan {recorded} cannot be followed here ({error}); probing anew.")
     return probe.decide(config)
 
 

@@ -105,7 +105,7 @@ class Worker:
         try:
             end = session.train(run, self.store.data_dir(run), lambda: self._should_stop(run), note)
         except Exception as error:
-            traceback.print_exc()
+            files.log(traceback.format_exc())
             iteration = reader(run.path / "records.jsonl").last_iteration() or 0
             message, healthy = session.explain(error, run, iteration)
             return {"state": "failed", "iteration": iteration, "message": message}, healthy
@@ -129,7 +129,7 @@ class Worker:
             try:
                 self._change(run, **changes)
             except BrokenRun as error:
-                print(f"{run.path}: {error}; its end cannot be noted: {changes}", file=sys.stderr, flush=True)
+                files.log(f"{run.path}: {error}; its end cannot be noted: {changes}")
             (run.path / "stop").unlink(missing_ok=True)
             _LOCKS.discard(lock)
             files.release(lock)
@@ -141,7 +141,7 @@ def _output_to(run: Run) -> Iterator[None]:
     try:
         log = os.open(run.path / "worker.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
     except OSError as error:
-        print(f"{run.path / 'worker.log'}: {error}", file=sys.stderr, flush=True)
+        files.log(f"{run.path / 'worker.log'}: {error}")
         yield
         return
     before = [os.dup(fd) for fd in (1, 2)]
@@ -150,8 +150,9 @@ def _output_to(run: Run) -> Iterator[None]:
             os.dup2(log, fd)
         yield
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError):
+                stream.flush()
         for fd, old in zip((1, 2), before, strict=True):
             os.dup2(old, fd)
             os.close(old)
