@@ -9,11 +9,14 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pages.ui import data_pick
+from pages.ui.labels import duration
 from resnet_core.config import DataConfig, ModelConfig, Recipe, RunConfig, demo_configs
 from resnet_core.runs import RunStore
 from tests.page_tools import app, curve, held, live_chart, progress, write_run
 
 DEMO = demo_configs()
+#: Of each net of the demo.
+ITERATIONS, IMAGES = DEMO[0].recipe.iterations, DEMO[0].recipe.iterations * DEMO[0].recipe.batch_size
 
 
 @pytest.fixture
@@ -67,8 +70,8 @@ def test_it_opens_with_the_demo_and_what_it_costs(opened):
     assert [row["net"] for row in rows] == ["plain-20", "plain-56", "ResNet-20", "ResNet-56"]
     assert [row["parameters"] for row in rows] == [269_722, 853_018, 269_722, 853_018]
     assert [row["MACs"] for row in rows] == [40_551_040, 125_485_696, 40_551_040, 125_485_696]
-    assert {row["epochs"] for row in rows} == {5.76}
-    assert {row["schedule"] for row in rows} == {"1/284 of the paper's schedule"}
+    assert {row["epochs"] for row in rows} == {IMAGES / 5000}
+    assert {row["schedule"] for row in rows} == {f"1/{64_000 * 128 / IMAGES:g} of the paper's schedule"}
     assert {(row["time"], row["in the store"]) for row in rows} == {("not yet measured", "new")}
     assert opened.button(key="train.start").label == "Start training 4 nets (time not yet measured on this machine)"
 
@@ -76,9 +79,11 @@ def test_it_opens_with_the_demo_and_what_it_costs(opened):
 def test_time_is_estimated_from_what_this_machine_has_shown(train, store):
     write_run(store, DEMO[0], 49.0, images_per_second=1000.0)
     train.run()
-    # 900 iterations of 32 images at 1000 images a second; 56 layers have 125485696 / 40551040 times the work.
-    assert [row["time"] for row in plan(train)] == ["about 29 s", "about 1 min 29 s", "about 29 s", "about 1 min 29 s"]
-    assert train.button(key="train.start").label == "Start training 3 nets (about 3 min 27 s)"
+    # At 1000 images a second; 56 layers have 125485696 / 40551040 times the work.
+    shallow, deep = IMAGES / 1000, IMAGES / 1000 * 125_485_696 / 40_551_040
+    times = [f"about {duration(seconds)}" for seconds in (shallow, deep, shallow, deep)]
+    assert [row["time"] for row in plan(train)] == times
+    assert train.button(key="train.start").label == f"Start training 3 nets (about {duration(shallow + 2 * deep)})"
 
 
 def test_start_queues_the_rows_and_turns_to_the_runs(opened, store):
@@ -273,7 +278,7 @@ def test_stop_and_resume(train, store):
     train.run()
     train.button(key=f"resume.{run.id}").click().run()
     assert run.state().state == "queued"
-    assert "next in the queue, at 450 of 900" in progress(train)[0]
+    assert f"next in the queue, at {ITERATIONS // 2} of {ITERATIONS}" in progress(train)[0]
     train.button(key=f"stop.{run.id}").click().run()
     assert run.state().state == "stopped"
     assert not train.exception and not train.error
@@ -285,7 +290,9 @@ def test_deleting_asks_first(train, store):
     train.run()
     train.button(key=f"delete.{run.id}").click().run()
     assert run.path.is_dir()
-    assert f"Run `{run.id}` after 900 of 900 iterations goes away with its curves and weights" in " ".join(m.value for m in train.markdown)
+    assert f"Run `{run.id}` after {ITERATIONS} of {ITERATIONS} iterations goes away with its curves and weights" in " ".join(
+        m.value for m in train.markdown
+    )
     train.button(key="delete.cancel").click().run()
     assert run.path.is_dir()
     assert not [b for b in train.button if b.key == "delete.confirm"]
