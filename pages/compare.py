@@ -19,7 +19,8 @@ from resnet_core.verdict import Outcome, degradation, degradation_verdict
 
 #: Seconds between two looks at runs that are still going.
 POLL = 2.0
-NBSP = "\u00a0"
+#: What keeps a net's name, a range and a seed on one line of a narrow cell.
+_UNBREAKABLE = str.maketrans({" ": "\u00a0", "-": "\u2011", "–": "–\u2060"})
 _SMOOTHING = (0, 1, 2, 5, 10, 20)  # percent of a run
 #: As they stand on the page and in the URL (which holds what the viewer sees) -> View.seeds.
 _SEEDS = {"separate": "separate", "mean and range": "range", "mean and std": "std"}
@@ -72,15 +73,16 @@ def _cells(row: table.Row) -> dict[str, str]:
     def error(value: str, spread: str) -> str:
         if row[value] is None:
             return "–"
-        between = f"({row[spread]})".replace(" ", NBSP) if row.get(spread) else ""
+        between = f"({row[spread]})".translate(_UNBREAKABLE) if row.get(spread) else ""
         return f"**{row[value]:.2f}** {between}".strip()
 
     return {
-        "net": escaped(str(row[table.NET])),
+        "net": escaped(str(row[table.NET]).replace("-", "\u2011")),
         "training error (%)": error(table.TRAINING, table.TRAINING_SPREAD),
         "test error (%)": error(table.TEST, table.TEST_SPREAD),
         "paper's test error (%)": escaped(str(row[table.PAPER] or "–")),
-        **{key: str(row[key]) for key in (table.SEEDS, table.DATA, table.SCHEDULE, table.PRECISION, table.STATE)},
+        table.SEEDS: str(row[table.SEEDS]).translate(_UNBREAKABLE),
+        **{key: str(row[key]) for key in (table.DATA, table.SCHEDULE, table.PRECISION, table.STATE)},
     }
 
 

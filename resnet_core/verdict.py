@@ -8,8 +8,9 @@ trained alike are compared.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from resnet_core.config import ModelConfig, RunConfig
@@ -78,53 +79,64 @@ def trained_alike(config: RunConfig) -> RunConfig:
     return dataclasses.replace(without_seed(config), model=ModelConfig())
 
 
-def _gaps(errors: dict[ModelConfig, dict[int, float]]) -> list[Gap]:
-    """Of every family (nets that differ in depth only): its deepest net against its shallowest, over the seeds that both have."""
-    families: dict[tuple, list[ModelConfig]] = {}
-    for model in errors:
-        families.setdefault((model.shortcut, model.block, model.width, model.num_classes), []).append(model)
-    gaps = []
-    for nets in families.values():
-        shallow, deep = min(nets, key=lambda m: m.depth), max(nets, key=lambda m: m.depth)
-        seeds = sorted(set(errors[shallow]) & set(errors[deep]))
-        if shallow.depth < deep.depth and seeds:
-            means = [math.fsum(errors[net][seed] for seed in seeds) / len(seeds) for net in (shallow, deep)]
-            gaps.append(Gap(shallow, deep, *means, len(seeds)))
-    return gaps
+Errors = dict[int, dict[int, float]]  # of one family: depth -> seed -> final training error
+
+
+def _gap(family: ModelConfig, errors: Errors, depths: Iterable[int]) -> Gap | None:
+    """The deepest of the depths against the shallowest, over the seeds that both have; None without such seeds, or a second depth."""
+    depths = sorted(depths)
+    seeds = sorted(set(errors[depths[0]]) & set(errors[depths[-1]])) if len(depths) > 1 else []
+    if not seeds:
+        return None
+    shallow, deep = (math.fsum(errors[depth][seed] for seed in seeds) / len(seeds) for depth in (depths[0], depths[-1]))
+    models = (dataclasses.replace(family, depth=depth) for depth in (depths[0], depths[-1]))
+    return Gap(*models, shallow, deep, len(seeds))
+
+
+def _families(outcomes: Sequence[Outcome]) -> dict[ModelConfig, Errors]:
+    """By nets that differ in depth only; each family under one of its nets."""
+    found: dict[tuple, tuple[ModelConfig, Errors]] = {}
+    for outcome in outcomes:
+        model = outcome.config.model
+        _, errors = found.setdefault((model.shortcut, model.block, model.width, model.num_classes), (model, {}))
+        errors.setdefault(model.depth, {})[outcome.config.recipe.seed] = outcome.train_error
+    return dict(found.values())
 
 
 def degradation(outcomes: Sequence[Outcome]) -> Degradation | None:
     """The clearest comparison that the outcomes allow, or None where no two depths of a family were trained alike.
 
-    Runs are compared within one recipe and one data set; one where both plain and residual pairs exist at the same depths is preferred,
-    then the one with the widest range of depths.
+    Runs are compared within one recipe and one data set. Plain and residual nets of the same depths, block and width are preferred,
+    with option A before B and C, as it adds no parameters; then the widest range of depths.
     """
-    alike: dict[RunConfig, dict[ModelConfig, dict[int, float]]] = {}
-    for outcome in outcomes:
-        if outcome.train_error is not None and math.isfinite(outcome.train_error):
-            nets = alike.setdefault(trained_alike(outcome.config), {})
-            nets.setdefault(outcome.config.model, {})[outcome.config.recipe.seed] = outcome.train_error
+    ended = [o for o in outcomes if o.train_error is not None and math.isfinite(o.train_error)]
     found: list[tuple[tuple, Degradation]] = []
-    for config, errors in alike.items():
-        gaps = _gaps(errors)
-        plain_gaps = [gap for gap in gaps if gap.shallow.is_plain] or [None]
-        residual_gaps = [gap for gap in gaps if not gap.shallow.is_plain] or [None]
-        for plain in plain_gaps:
-            for residual in residual_gaps:
-                pair = [gap for gap in (plain, residual) if gap]
-                if pair:
-                    twins = len(pair) == 2 and _twins(*pair)
-                    # Option A before B and C: it has no parameters more than the plain net.
-                    rank = (twins, len(pair), residual is not None and residual.shallow.shortcut == "A", max(g.deep.depth for g in pair))
-                    found.append((rank, Degradation(plain, residual, config.recipe.schedule_fraction)))
+    for recipe in {trained_alike(outcome.config): None for outcome in ended}:
+        families = _families([outcome for outcome in ended if trained_alike(outcome.config) == recipe])
+        plain = [family for family in families if family.is_plain] or [None]
+        residual = [family for family in families if not family.is_plain] or [None]
+        for one, other in itertools.product(plain, residual):
+            gaps, twins = _pair(one, other, families)
+            if any(gaps):
+                option_a = other is not None and other.shortcut == "A"
+                deepest = max(gap.deep.depth for gap in gaps if gap)
+                found.append(((twins, all(gaps), option_a, deepest), Degradation(*gaps, recipe.recipe.schedule_fraction)))
     return max(found, key=lambda item: item[0])[1] if found else None
 
 
-def _twins(plain: Gap, residual: Gap) -> bool:
-    return all(
-        dataclasses.replace(one, shortcut="A") == dataclasses.replace(other, shortcut="A")
-        for one, other in ((plain.shallow, residual.shallow), (plain.deep, residual.deep))
-    )
+def _pair(plain: ModelConfig | None, residual: ModelConfig | None, families: dict[ModelConfig, Errors]) -> tuple[list[Gap | None], bool]:
+    """The gaps of both families, and whether they are of twins: at the depths that both have, if there are two, else each at its own."""
+    pair = [plain, residual]
+    if (
+        plain is not None
+        and residual is not None
+        and dataclasses.replace(plain, depth=residual.depth, shortcut=residual.shortcut) == residual
+    ):
+        common = set(families[plain]) & set(families[residual])
+        gaps = [_gap(family, families[family], common) for family in pair]
+        if all(gaps):
+            return gaps, True
+    return [family and _gap(family, families[family], families[family]) for family in pair], False
 
 
 def degradation_verdict(outcomes: Sequence[Outcome]) -> str:

@@ -161,7 +161,7 @@ def test_names_stand_at_the_ends_and_do_not_overlap():
     names = {trace.text[0].strip("\u2002<b/>"): trace for trace in figure.data if trace.mode == "text"}
     assert list(names) == ["plain-20", "plain-56", "ResNet-20"]
     span = 54.5 - 11  # from the lowest training error to the highest test error
-    assert names["plain-56"].y[0] - names["plain-20"].y[0] == pytest.approx(0.07 * span)
+    assert names["plain-56"].y[0] - names["plain-20"].y[0] == pytest.approx(0.08 * span)
     assert names["plain-56"].y[0] + names["plain-20"].y[0] == pytest.approx(46 + 46.5)
     assert names["ResNet-20"].y[0] == 16 and names["ResNet-20"].x[0] == 900
     assert names["plain-20"].textfont.color == style.net_color(ModelConfig(20, "none"))

@@ -88,3 +88,19 @@ def test_option_a_is_preferred_as_the_twin():
     recipe = demo_configs()[0].recipe
     more = [Outcome(RunConfig(ModelConfig(d, "C"), DataConfig("sample"), recipe), e) for d, e in ((20, 30.0), (56, 90.0))]
     assert degradation(more + outcomes(49.0, 71.7, 42.4, 44.9)).residual.shallow.shortcut == "A"
+
+
+def test_twins_of_the_same_depths_are_preferred_to_deeper_nets():
+    recipe = demo_configs()[0].recipe
+    deeper = [Outcome(RunConfig(ModelConfig(110, "A"), DataConfig("sample"), recipe), 60.0)]
+    found = degradation(deeper + outcomes(49.0, 71.7, 42.4, 44.9))
+    assert (found.plain.deep.name, found.residual.deep.name) == ("plain-56", "ResNet-56") and found.shown
+
+
+def test_without_common_depths_each_family_stands_for_itself():
+    recipe = demo_configs()[0].recipe
+    other = [Outcome(RunConfig(ModelConfig(d, "A"), DataConfig("sample"), recipe), e) for d, e in ((32, 44.0), (110, 45.0))]
+    found = degradation(other + outcomes(49.0, 71.7, None, None))
+    assert (found.plain.points, found.residual.points) == (pytest.approx(22.7), pytest.approx(1.0))
+    wide = [Outcome(RunConfig(ModelConfig(d, "A", width=32), DataConfig("sample"), recipe), e) for d, e in ((20, 30.0), (56, 31.0))]
+    assert degradation(wide + outcomes(49.0, 71.7, None, None)).residual.deep.name == "ResNet-56-w32"

@@ -26,7 +26,7 @@ _KEYS = {"training": "╌╌ training", "test": "<b>━━</b> test", "validatio
 #: Names stand at the ends of the curves while there are at most so many, of at most so many characters.
 _MOST_END_LABELS, _LONGEST_END_LABEL = 10, 26
 #: Distance of two such names, as a part of the height of the chart.
-_LABEL_GAP = 0.07
+_LABEL_GAP = 0.08
 #: Told apart by these, where two curves of one chart would have the colour and symbol of the same net.
 _SPARE_SYMBOLS = ("circle", "triangle-up", "x", "star", "pentagon", "triangle-down", "hexagram", "cross")
 

@@ -97,7 +97,7 @@ def layout(dark: bool = False, font_size: int = 16) -> dict[str, Any]:
         "font": {"family": FONT, "size": font_size, "color": TEXT[dark]},
         "margin": {"l": 64, "r": 16, "t": 16, "b": 56},
         "hoverlabel": {"font": {"size": font_size - 1}, "namelength": -1},
-        "legend": {"bgcolor": rgba(BACKGROUNDS[dark], 0.8), "itemwidth": 40},
+        "legend": {"bgcolor": rgba(BACKGROUNDS[dark], 0), "itemwidth": 40},
         "xaxis": axis,
         "yaxis": dict(axis),
     }
