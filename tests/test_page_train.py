@@ -290,9 +290,8 @@ def test_deleting_asks_first(train, store):
     train.run()
     train.button(key=f"delete.{run.id}").click().run()
     assert run.path.is_dir()
-    assert f"Run `{run.id}` after {ITERATIONS} of {ITERATIONS} iterations goes away with its curves and weights" in " ".join(
-        m.value for m in train.markdown
-    )
+    question = " ".join(m.value for m in train.markdown)
+    assert f"Run `{run.id}` after {ITERATIONS} of {ITERATIONS} iterations goes away with its curves and weights" in question
     train.button(key="delete.cancel").click().run()
     assert run.path.is_dir()
     assert not [b for b in train.button if b.key == "delete.confirm"]
