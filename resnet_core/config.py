@@ -253,7 +253,7 @@ class Recipe:
         value = getattr(self, name)
         if value:
             return value
-        parts, most = {"record_every": (250, 100), "test_every": (20, 1000), "layers_every": (20, 1000), "checkpoint_every": (10, 500)}[name]
+        parts, most = {"record_every": (100, 100), "test_every": (20, 1000), "layers_every": (20, 1000), "checkpoint_every": (10, 500)}[name]
         return max(1, min(self.iterations // parts, most))
 
 
