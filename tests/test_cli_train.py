@@ -59,6 +59,8 @@ def test_train_gives_one_object_with_the_result(trained):
     assert told["images_per_second"] > 0
     state, _ = checkpoint.load(checkpoint.latest(run.path / "checkpoints"))
     assert told["weights_sha256"] == checkpoint.weights_sha256(state.model)
+    shown = [line for line in (ROOT / "README.md").read_text(encoding="utf-8").splitlines() if line.startswith('{"run"')]
+    assert [set(json.loads(line)) | {"validation_error"} for line in shown] == [set(told)]
     assert "tiny: iteration 12 of 12, train " in err
     assert "Traceback" not in err
 
