@@ -95,10 +95,8 @@ def shape_text(shape: tuple[int, ...]) -> str:
 
 def layer_text(layer: Layer, roomy: bool) -> str:
     """What stands in the box of a convolution: kernel, filters, and ``/2`` where it subsamples, as in Fig. 3."""
-    kernel, filters = f"{layer.kernel}×{layer.kernel}", layer.output_shape[0]
-    if roomy:
-        return f"{kernel} conv<br>{filters}{', /2' if layer.stride == 2 else ''}"
-    return f"{kernel}<br>{filters}{'<br>/2' if layer.stride == 2 else ''}"
+    kernel = f"{layer.kernel}×{layer.kernel}{' conv' if roomy else ''}"
+    return f"{kernel}<br>{layer.output_shape[0]}{', /2' if layer.stride == 2 else ''}"
 
 
 def layer_hover(layer: Layer, bn: Layer | None = None) -> str:
