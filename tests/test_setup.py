@@ -60,7 +60,7 @@ def test_the_licence_is_mit():
     text = (ROOT / "LICENSE").read_text()
     assert text.startswith("MIT License\n")
     assert "ResNet Lab contributors" in text
-    assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["license"] == {"text": "MIT"}
+    assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["license"] == "MIT"
 
 
 def test_ci_runs_from_anywhere_and_calls_make_test():
