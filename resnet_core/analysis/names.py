@@ -19,7 +19,8 @@ def net_from_name(name: str) -> ModelConfig:
     match = _NAME.fullmatch(name.strip().lower())
     if match is None or (match[1] == "plain" and match[3]):
         raise ConfigError(
-            "net", f"{name[:40]!r} does not name a net; write e.g. plain-56, ResNet-56, ResNet-56-B, ResNet-164-bottleneck or ResNet-20-w32."
+            "net",
+            f"{name[:40]!r} does not name a net; write plain-56, ResNet-56, ResNet-56-B, ResNet-164-bottleneck, ResNet-20-w32 or the like.",
         )
     kind, depth, shortcut, block, width = match.groups()
     shortcut = "none" if kind == "plain" else (shortcut or "a").upper()
