@@ -128,6 +128,15 @@ def test_a_seed_trained_twice_counts_once():
     assert group.seeds == 2 and captions.seeds_text(group) == "2 seeds, 3 runs"
 
 
+def test_a_seed_without_a_record_is_not_counted():
+    waiting = RunRecords("waiting", "plain-20", make(20, "none", 0, 2).config, [], "queued")
+    runs = [make(20, "none", 50, 0), make(20, "none", 60, 1), waiting]
+    figure = learning_curves(runs, View(seeds="std", kinds=("test",)))
+    assert list(shown(figure, "test")) == ["plain-20, 2 seeds"]
+    assert captions.caption(captions.grouped(runs, "std")).startswith("Every curve: 2 seeds · ")
+    assert captions.seeds_text(captions.Group((waiting,))) == "seed 2"
+
+
 def test_curves_of_one_net_are_told_apart_by_label_and_symbol():
     runs = [make(20, "A", 50), make(20, "A", 40, learning_rate=0.1), make(20, "A", 30, learning_rate=0.1, name="again")]
     figure = learning_curves(runs, View(kinds=("test",)))

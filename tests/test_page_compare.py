@@ -101,7 +101,7 @@ def test_curves_table_captions_and_verdict_of_the_demo(page: AppTest, demo: list
     assert [row["training error (%)"] for row in rows] == [f"**{end:.2f}**" for end in ENDS.values()]
     assert rows[1]["test error (%)"] == "**73.70**"
     assert [row["paper's test error (%)"].replace("\\", "") for row in rows] == ["–", "–", "8.75", "6.97"]
-    assert all((row["seeds"], row["data (images)"], row["schedule"]) == ("1 (seed 0)", "sample (5,000)", "1/1,280") for row in rows)
+    assert all((row["seeds"], row["data"], row["schedule"]) == ("1 (seed 0)", "sample (5,000)", "1/1,280") for row in rows)
     assert all((row["precision"], row["state"]) == ("bf16", "finished") for row in rows)
     assert "Every curve: 1 seed · sample (5,000 images) · 1/1,280 of the paper's schedule · bf16." in captions(page)
     assert page.success[0].value.startswith("Degradation, and its cure: plain-56 ends 22.7 points above plain-20 (71.7 against 49.0 %)")

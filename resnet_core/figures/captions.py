@@ -26,9 +26,14 @@ class Group:
         return self.runs[0].config
 
     @property
+    def drawn(self) -> tuple[RunRecords, ...]:
+        """The runs that are in the curve: those that have a record; all of them while there is no curve."""
+        return tuple(run for run in self.runs if run.records) or self.runs
+
+    @property
     def seeds(self) -> int:
-        """Different seeds among the runs."""
-        return len({run.config.recipe.seed for run in self.runs})
+        """Different seeds among the runs that are drawn."""
+        return len({run.config.recipe.seed for run in self.drawn})
 
 
 def grouped(runs: Sequence[RunRecords], seeds: str = "separate") -> list[Group]:
@@ -61,10 +66,10 @@ def fraction_text(fraction: float) -> str:
 
 def seeds_text(group: Group) -> str:
     """``seed 0``, ``3 seeds``, ``2 seeds, 3 runs``."""
-    if len(group.runs) == 1:
-        return f"seed {group.config.recipe.seed}"
+    if len(group.drawn) == 1:
+        return f"seed {group.drawn[0].config.recipe.seed}"
     count = f"{group.seeds} seed{'s' if group.seeds > 1 else ''}"
-    return count if group.seeds == len(group.runs) else f"{count}, {len(group.runs)} runs"
+    return count if group.seeds == len(group.drawn) else f"{count}, {len(group.drawn)} runs"
 
 
 def precision_text(runs: Sequence[RunRecords]) -> str:
@@ -77,7 +82,7 @@ def conditions(group: Group) -> str:
     """What stands beside a curve: ``1 seed · sample (5,000 images) · 1/284 of the paper's schedule · bf16``."""
     count = f"{group.seeds} seed{'s' if group.seeds > 1 else ''}"
     fraction = fraction_text(group.config.recipe.schedule_fraction)
-    return f"{count} · {group.config.data.label} · {fraction} · {precision_text(group.runs)}"
+    return f"{count} · {group.config.data.label} · {fraction} · {precision_text(group.drawn)}"
 
 
 def caption(groups: Sequence[Group]) -> str:

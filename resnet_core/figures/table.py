@@ -13,7 +13,7 @@ from resnet_core.figures.series import RunRecords, final_errors
 
 #: The keys of a row, in order. Errors are in percent.
 NET, TRAINING, TRAINING_SPREAD, TEST, TEST_SPREAD = "net", "training error", "training spread", "test error", "test spread"
-PAPER, SEEDS, DATA, SCHEDULE, PRECISION, STATE = "paper's test error", "seeds", "data (images)", "schedule", "precision", "state"
+PAPER, SEEDS, DATA, SCHEDULE, PRECISION, STATE = "paper's test error", "seeds", "data", "schedule", "precision", "state"
 
 Row = dict[str, "str | float | None"]
 
