@@ -9,7 +9,7 @@ from pages.ui.guard import guarded
 from pages.ui.labels import duration
 from pages.ui.live_chart import CAPTION, live_chart
 from pages.ui.run_rows import progress_row
-from pages.ui.runs_view import look
+from pages.ui.runs_view import Seen, look
 from resnet_core.errors import UserError
 from resnet_core.figures.captions import caption, grouped
 from resnet_core.figures.series import RunRecords, final_errors
@@ -43,7 +43,7 @@ def errors_table(runs: list[RunRecords]) -> str:
     """The four final training errors, family by family, as a Markdown table."""
     final = {(run.config.model.is_plain, run.config.model.depth): final_errors(run)[0] for run in runs if run.state != "diverged"}
     shallow, deep = (f(run.config.model.depth for run in runs) for f in (min, max))
-    rows = [f"| training error | {shallow} layers | {deep} layers | change |", "|:--|--:|--:|--:|"]
+    rows = [f"| layers | {shallow} | {deep} | change |", "|:--|--:|--:|--:|"]
     for is_plain, name in ((True, "plain"), (False, "residual")):
         low, high = final.get((is_plain, shallow)), final.get((is_plain, deep))
         cells = ["diverged" if value is None else f"{value:.1f} %" for value in (low, high)]
@@ -71,65 +71,84 @@ def next_seed() -> None:
         st.session_state.seed = seed
 
 
+def seed_input() -> int:
+    help_text = "Of the initial weights and the batches: another seed, another demo."
+    return st.number_input("Seed", 0, 2**31 - 1, 0, key="seed", bind="query-params", help=help_text)
+
+
 def controls(store: RunStore, found: demo.Demo, seed: int) -> None:
-    """The button that fits: run, stop, go on, or once more; with what it will take."""
+    """The button that fits: run, stop, go on, or once more."""
     if found.active:
         if st.button("Stop the demo", icon=":material/stop:", width="stretch", key="demo_stop"):
             demo.stop(store, found)
             st.rerun()
     elif found.ended:
-        st.button("Train again with another seed", icon=":material/replay:", width="stretch", key="demo_again", on_click=next_seed)
+        st.button("Train another seed", icon=":material/replay:", width="stretch", key="demo_again", on_click=next_seed)
     else:
         label = "Resume the demo" if found.begun else "Run the demo"
         if st.button(label, type="primary", icon=":material/play_arrow:", width="stretch", key="demo_start"):
             demo.start(store, seed)
             st.rerun()
+
+
+def announcement(found: demo.Demo, everything: list[Seen]) -> str:
+    """What the demo will do, and how long it will take as far as this machine has shown."""
+    recipe = found.configs[0].recipe
+    known = estimate.measured(everything)
+    parts = [estimate.seconds(config, known) for config in found.configs]
+    time = f"about {duration(sum(parts))} here" if all(parts) else "how long it takes is not yet measured on this machine"
+    return (
+        "Trains plain-20, plain-56, ResNet-20 and ResNet-56, one after the other, on 5,000 real CIFAR-10 images: "
+        f"{recipe.iterations:,} iterations of {recipe.batch_size} images each; {time}."
+    )
+
+
+def beside(found: demo.Demo, everything: list[Seen]) -> None:
+    """What stands beside the chart, below the button: the outcome, else how far it is; and what else is being trained."""
+    active = [s for s in everything if s.status.is_active]
+    if found.ended:
+        show_verdict(found)
     if not found.begun:
-        recipe = found.configs[0].recipe
-        known = estimate.measured(look(store.runs()))
-        parts = [estimate.seconds(config, known) for config in found.configs]
-        time = f"about {duration(sum(parts))} here" if all(parts) else "how long it takes is not yet measured on this machine"
-        st.caption(
-            f"Trains plain-20, plain-56, ResNet-20 and ResNet-56, one after the other, on 5,000 real CIFAR-10 images: "
-            f"{recipe.iterations:,} iterations of {recipe.batch_size} images each; {time}."
-        )
+        st.caption(announcement(found, everything))
+    for s in found.seen:
+        progress_row(s)
+    left = estimate.remaining(active, estimate.measured(everything))
+    if found.active and left is not None:
+        st.caption(f"About {duration(left)} until everything in the queue is through.")
+    mine = {s.run.id for s in found.seen}
+    others = [s for s in active if s.run.id not in mine]
+    if others:
+        st.markdown("**Also in training**")
+        for s in others:
+            progress_row(s)
+    if found.begun:
+        st.page_link("pages/train.py", label="Stop, resume or delete single runs", icon=":material/model_training:")
 
 
-def panel(seed: int, polled: bool) -> None:
+def panel(polled: bool) -> None:
     """Chart, button, progress and verdict. ``polled`` tells whether this is run again every second."""
     with guarded("Home"):
+        left, right = st.columns([0.69, 0.31], gap="medium")
+        with right:
+            button, chooser = st.columns([0.66, 0.34], vertical_alignment="bottom")
+        with chooser:
+            seed = seed_input()
         store = RunStore()
         store.ensure_workers()
         found = demo.find(store, seed)
         everything = look(store.runs())
-        active = [s for s in everything if s.status.is_active]
-        if bool(active) != polled:
+        if any(s.status.is_active for s in everything) != polled:
             st.rerun()
-        left, right = st.columns([0.69, 0.31], gap="medium")
         with left:
             runs, source = picture(found, store)
             note = "The first points come after some seconds." if found.active else "No curves yet: run the demo."
             live_chart(runs, key="home_chart", note=note)
             if runs:
                 st.caption(" ".join(part for part in (source, caption(grouped(runs)), CAPTION) if part))
-        with right:
+        with button:
             controls(store, found, seed)
-            for s in found.seen:
-                progress_row(s)
-            if found.active:
-                left_over = estimate.remaining(active, estimate.measured(everything))
-                if left_over is not None:
-                    st.caption(f"About {duration(left_over)} until everything in the queue is through.")
-            if found.ended:
-                show_verdict(found)
-            mine = {s.run.id for s in found.seen}
-            others = [s for s in active if s.run.id not in mine]
-            if others:
-                st.markdown("**Also in training**")
-                for s in others:
-                    progress_row(s)
-            if found.begun:
-                st.page_link("pages/train.py", label="Stop, resume or delete single runs", icon=":material/model_training:")
+        with right:
+            beside(found, everything)
 
 
 def is_active(store: RunStore) -> bool:
@@ -137,17 +156,13 @@ def is_active(store: RunStore) -> bool:
 
 
 def main() -> None:
-    title, chooser = st.columns([0.85, 0.15], vertical_alignment="bottom")
-    title.title("Deeper, and worse: the degradation problem", anchor=False)
-    seed = chooser.number_input(
-        "Seed", 0, 2**31 - 1, 0, key="seed", bind="query-params", help="Of the initial weights and the batches: another seed, another demo."
-    )
+    st.title("Deeper, and worse: the degradation problem", anchor=False)
     st.markdown(SENTENCES)
     try:
         polled = is_active(RunStore())
     except UserError:
         polled = False  # the panel shows the message
-    st.fragment(panel, run_every=1.0 if polled else None)(seed, polled)
+    st.fragment(panel, run_every=1.0 if polled else None)(polled)
 
 
 main()

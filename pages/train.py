@@ -24,6 +24,8 @@ SET_UP, RUNS = "Set up", "Runs"
 _TAB, _PRESET, _SAID = "tab", "train.preset", "train.said"
 #: Ended runs listed at first.
 LISTED = 8
+#: Pixels of the list beside the chart; it scrolls by itself, so that the chart stays in sight.
+LIST_HEIGHT = 620
 #: Runs made within this many seconds of each other were started together.
 _TOGETHER_SECONDS = 10.0
 
@@ -73,7 +75,8 @@ def start_button(store: RunStore, rows: Sequence[Row], seen: Sequence[Seen], fol
     there = existing(rows, seen)
     again = False
     if there:
-        names = ", ".join(sorted(f"{escaped(s.run.name)} ({s.status.state})" for s in there.values()))
+        found = [there[row.config.fingerprint] for row in rows if row.config and row.config.fingerprint in there]
+        names = ", ".join(dict.fromkeys(f"{escaped(s.run.name)} ({s.status.state})" for s in found))
         st.info(
             f"Exactly these configurations exist already: {names}. Starting shows the existing runs beside the new ones.",
             icon=":material/content_copy:",
@@ -129,41 +132,55 @@ def in_order(seen: Sequence[Seen]) -> list[Seen]:
     return sorted(newest_first, key=lambda s: (rank.get(s.status.state, 2), s.status.place or 0))
 
 
+def stop_all(store: RunStore, active: Sequence[Seen]) -> None:
+    """The last in the queue first, so that none begins meanwhile."""
+    for s in reversed(in_order(active)):
+        if s.run.state().is_active:
+            store.stop(s.run.id)
+
+
+def rows_of_runs(store: RunStore, seen: Sequence[Seen]) -> list[Seen]:
+    """The list of runs with their buttons. Returns those whose curves are to be shown."""
+    active = [s for s in seen if s.status.is_active]
+    by_default = {s.run.id for s in active} | started_together(seen)
+    ordered = in_order(seen)
+    listed = ordered if st.session_state.get("train.all") else ordered[: len(active) + LISTED]
+    left = estimate.remaining(active, estimate.measured(seen))
+    if len(active) > 1 and st.button("Stop all", icon=":material/stop:", key="train.stop_all", width="stretch"):
+        stop_all(store, active)
+        st.rerun()
+    if active and left is not None:
+        st.caption(f"About {duration(left)} until everything in the queue is through.")
+    with st.container(height=LIST_HEIGHT if len(listed) > 4 else "content", border=False, gap="small"):
+        shown = [s for s in listed if run_row(s, store, s.run.id in by_default)]
+        for folder, reason in store.broken():
+            st.warning(f"{escaped(folder.name)} cannot be read: {escaped(reason)}.", icon=":material/broken_image:")
+    if len(ordered) > len(active) + LISTED:
+        st.toggle(f"List all {len(ordered)} runs", key="train.all", persist_state="session")
+    return shown
+
+
 def runs_panel(polled: bool) -> None:
-    """One live chart and a row for each run. ``polled`` tells whether this is run again every second."""
+    """One live chart, and beside it a row for each run. ``polled`` tells whether this is run again every second."""
     with guarded("Train"):
         store = RunStore()
         store.ensure_workers()
         seen = look(store.runs())
-        active = [s for s in seen if s.status.is_active]
-        if bool(active) != polled:
+        active = any(s.status.is_active for s in seen)
+        if active != polled:
             st.rerun()
-        chart, about = st.container(), st.container()
-        by_default = {s.run.id for s in active} | started_together(seen)
-        ordered = in_order(seen)
-        listed = ordered if st.session_state.get("train.all") else ordered[: len(active) + LISTED]
-        with st.container(horizontal=True, vertical_alignment="center"):
-            if len(ordered) > len(active) + LISTED:
-                st.toggle(f"List all {len(ordered)} runs", key="train.all", persist_state="session")
-            if len(active) > 1 and st.button("Stop all", icon=":material/stop:", key="train.stop_all"):
-                for s in reversed(in_order(active)):
-                    if s.run.state().is_active:
-                        store.stop(s.run.id)
-                st.rerun()
-            left = estimate.remaining(active, estimate.measured(seen))
-            if active and left is not None:
-                st.markdown(f"About {duration(left)} until everything is through.")
-        shown = [s for s in listed if run_row(s, store, s.run.id in by_default)]
-        for folder, reason in store.broken():
-            st.warning(f"{escaped(folder.name)} cannot be read: {escaped(reason)}.", icon=":material/broken_image:")
-        records = [s.records() for s in shown]
-        with chart:
-            note = "The first points come after some seconds." if active else "Tick runs below to see their curves."
+        left, right = st.columns([0.66, 0.34], gap="medium")
+        with right:
+            shown = rows_of_runs(store, seen)
+        # In an order that does not change while runs come and go, so that the legend stands still.
+        records = [s.records() for s in seen if s in shown]
+        with left:
+            note = "The first points come after some seconds." if active else "Tick runs to see their curves."
             live_chart(records, key="train_chart", note=note)
-        if records:
-            about.caption(f"{caption(grouped(records))} {CAPTION}")
-            ids = [s.run.id for s in shown]
-            about.page_link("pages/compare.py", label="Compare these runs", icon=":material/ssid_chart:", query_params={"runs": ids})
+            if records:
+                st.caption(f"{caption(grouped(records))} {CAPTION}")
+                ids = [record.run_id for record in records]
+                st.page_link("pages/compare.py", label="Compare these runs", icon=":material/ssid_chart:", query_params={"runs": ids})
 
 
 def main() -> None:

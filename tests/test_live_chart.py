@@ -65,7 +65,7 @@ def test_colours_and_lines_are_those_of_the_house():
 
 def test_a_net_keeps_its_curves_and_their_identity_before_they_have_points():
     early, late = curves(run(1, ModelConfig(20), [])), curves(run(1, ModelConfig(20), [50.0], [50.0]))
-    assert [c["uid"] for c in early.values()] == [c["uid"] for c in late.values()] == ["run-1/raw", "run-1/train", "run-1/test"]
+    assert [c["uid"] for c in early.values()] == [c["uid"] for c in late.values()] == ["run-1-raw", "run-1-train", "run-1-test"]
     assert [c["x"] for c in early.values()] == [[], [], []]
 
 
@@ -80,15 +80,29 @@ def test_names_stand_at_the_newest_error_and_apart_from_each_other():
 
 def test_runs_of_one_net_are_told_apart_and_the_users_own_names_are_kept():
     model = ModelConfig(20)
-    names = [name for name, kind in curves(run(1, model, []), run(2, model, [], seed=1), run(3, model, [], name="mine")) if kind == "test"]
-    assert len(set(names)) == 3
-    assert names[2] == "mine" and "seed 1" in names[1]
+    runs = [run(1, model, []), run(2, model, [], seed=1), run(3, model, [], name="mine"), run(4, ModelConfig(56), [])]
+    assert [name for name, kind in curves(*runs) if kind == "test"] == ["ResNet-20, seed 0", "ResNet-20, seed 1", "mine", "ResNet-56"]
+    alike = [run(1, model, [], iterations=100), run(2, model, [], iterations=200)]
+    assert [name for name, kind in curves(*alike) if kind == "test"] == ["ResNet-20, iterations 100", "ResNet-20, iterations 200"]
+
+
+def test_long_names_stand_in_the_legend_only():
+    sent = live_chart.payload([run(1, ModelConfig(20), [50.0], name="a name of more than twenty-six characters")])
+    assert [c["label_y"] for c in sent["curves"]] == [None, None, None]
+    assert sent["label_width"] == 0
 
 
 def test_empty_axes_have_the_range_of_what_will_come():
     sent = live_chart.payload([run(1, ModelConfig(20), [], iterations=900)], "wait")
     assert (sent["x"]["include"], sent["y"]["include"], sent["note"]) == ([0, 900], [0, 100], "wait")
     assert live_chart.payload([run(1, ModelConfig(20), [50.0])], "wait")["note"] == ""
+
+
+def test_single_batches_do_not_set_the_scale():
+    sent = live_chart.payload([run(1, ModelConfig(20), [40.0, 100.0, 40.0, 0.0] * 25, [60.0], iterations=100)])
+    smooth = next(c["y"] for c in sent["curves"] if c["kind"] == "train")
+    assert min(smooth) > 20 and max(smooth) <= 60
+    assert sent["y"]["clip"] == [min(smooth) - 4, 64.0]
 
 
 def test_plotly_is_served_as_it_was_installed(tmp_path, monkeypatch):

@@ -130,7 +130,7 @@ def test_the_verdict_is_computed_from_the_results(home, store):
     home.run()
     assert not home.exception and not home.error
     assert home.success[0].value.startswith("Degradation, and its cure: plain-56 ends 22.7 points above plain-20 (71.7 against 49.0 %)")
-    table = next(m.value for m in home.markdown if m.value.startswith("| training error"))
+    table = next(m.value for m in home.markdown if m.value.startswith("| layers | 20 | 56 | change |"))
     assert "| plain | 49.0 % | 71.7 % | **+22.7** |" in table
     assert "| residual | 42.4 % | 44.9 % | **+2.5** |" in table
     assert "Every curve: 1 seed · sample (5,000 images) · 1/6,400 of the paper's schedule · bf16." in words(home)

@@ -59,6 +59,12 @@ def words(page: AppTest) -> str:
     return " ".join(e.value for e in [*page.markdown, *page.caption, *page.info, *page.success]).replace("\\", "")
 
 
+def rows(page: AppTest) -> list[tuple[str, str]]:
+    """State and progress of each run in the list."""
+    badges = [box.label.split("material/")[1].split(": ")[1].removesuffix("]") for box in page.checkbox if box.key.startswith("show.")]
+    return list(zip(badges, progress(page), strict=True))
+
+
 def started(page: AppTest) -> AppTest:
     page.button(key="train.start").click().run()
     assert not page.exception and not page.error
@@ -91,7 +97,7 @@ def test_start_queues_the_rows_and_turns_to_the_runs(opened, store):
     assert [run.config for run in store.runs()] == DEMO
     assert opened.session_state["tab"] == "Runs"
     assert opened.success[0].value == "4 runs queued."
-    assert [text.split("] ")[1] for text in progress(opened)] == ["next in the queue", *(f"place {k} in the queue" for k in (2, 3, 4))]
+    assert progress(opened) == ["next in the queue", *(f"place {k} in the queue" for k in (2, 3, 4))]
     assert {c["name"] for c in live_chart(opened)["curves"]} == {"plain-20", "plain-56", "ResNet-20", "ResNet-56"}
 
 
@@ -251,14 +257,14 @@ def test_every_state_is_told_truthfully(train, store):
     with held(running):
         train.run()
     assert not train.exception and not train.error
-    assert [(text.split("material/")[1].split(": ")[1].split("] ")) for text in progress(train)] == [
-        ["running", "50 of 100 · 900 images/s · 2 s left"],
-        ["queued", "next in the queue"],
-        ["finished", "100 of 100 · training error 40.0 % · test error 42.0 %"],
-        ["failed", "20 of 100"],
-        ["diverged", "30 of 100"],
-        ["stopped", "10 of 100"],
-        ["interrupted", "25 of 100"],
+    assert rows(train) == [
+        ("running", "50 of 100 · 900 images/s · 2 s left"),
+        ("queued", "next in the queue"),
+        ("finished", "100 of 100 · training error 40.0 % · test error 42.0 %"),
+        ("failed", "20 of 100"),
+        ("diverged", "30 of 100"),
+        ("stopped", "10 of 100"),
+        ("interrupted", "25 of 100"),
     ]
     said = words(train)
     assert "The loss was NaN at iteration 30." in said
@@ -320,7 +326,7 @@ def test_the_chart_shows_the_ticked_runs(train, store):
     first, second = (write_run(store, config, 50.0) for config in DEMO[:2])
     train.session_state["tab"] = "Runs"
     train.run()
-    assert [c["name"] for c in live_chart(train)["curves"] if c["kind"] == "test"] == ["plain-56", "plain-20"]
+    assert [c["name"] for c in live_chart(train)["curves"] if c["kind"] == "test"] == ["plain-20", "plain-56"]
     train.checkbox(key=f"show.{first.id}").uncheck().run()
     assert [c["name"] for c in live_chart(train)["curves"] if c["kind"] == "test"] == ["plain-56"]
     link = train.get("page_link")[-1].proto
@@ -353,4 +359,4 @@ def test_who_comes_while_something_is_trained_sees_the_runs(train, store):
     store.submit(DEMO[0])
     train.run()
     assert train.session_state["tab"] == "Runs"
-    assert progress(train) == [":gray-badge[:material/hourglass_empty: queued] next in the queue"]
+    assert rows(train) == [("queued", "next in the queue")]

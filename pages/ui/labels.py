@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 from resnet_core.figures.captions import Group, labels
@@ -10,13 +11,12 @@ from resnet_core.figures.series import RunRecords
 
 
 def curve_names(runs: Sequence[RunRecords]) -> list[str]:
-    """A distinct name for each run: what the user called it; else the net, with whatever tells it from the others of the chart."""
-    names = [run.name for run in runs]
-    told_apart = labels([Group((run,)) for run in runs])
-    return [
-        run.name if run.name != run.config.model.name and names.count(run.name) == 1 else label
-        for run, label in zip(runs, told_apart, strict=True)
-    ]
+    """A distinct and short name for each run: its own; with its seed where others are called the same; else with all that differs."""
+    called = Counter(run.name for run in runs)
+    names = [run.name if called[run.name] == 1 else f"{run.name}, seed {run.config.recipe.seed}" for run in runs]
+    seeded = Counter(names)
+    told_apart = labels([Group((run,)) for run in runs]) if max(seeded.values(), default=1) > 1 else names
+    return [name if seeded[name] == 1 else label for name, label in zip(names, told_apart, strict=True)]
 
 
 def escaped(text: str) -> str:

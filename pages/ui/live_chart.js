@@ -57,7 +57,7 @@ function traces(data, theme) {
     y: curve.y.length ? curve.y : nothing,
     mode: curve.symbol ? "lines+markers" : "lines",
     line: { ...curve.line, color: curve.color[theme] },
-    marker: curve.symbol ? { symbol: curve.symbol, size: 8, color: curve.color[theme] } : {},
+    marker: curve.symbol ? { symbol: curve.symbol, size: 9, color: curve.color[theme], maxdisplayed: 12 } : {},
     opacity: curve.kind === "raw" ? 0.28 : 1,
     ...(curve.kind === "raw"
       ? { hoverinfo: "skip" }
@@ -67,7 +67,7 @@ function traces(data, theme) {
     .filter((curve) => curve.label)
     .map((curve) => ({
       type: "scatter",
-      uid: `${curve.group}/label`,
+      uid: `${curve.group}-label`,
       legendgroup: curve.group,
       showlegend: false,
       mode: "text",
@@ -98,7 +98,10 @@ function layout(data, theme, fontFamily) {
     margin: { ...base.margin, t: 44, r: Math.min(190, 30 + 9 * data.label_width) },
     legend: { ...base.legend, orientation: "h", x: 0, y: 1.02, xanchor: "left", yanchor: "bottom" },
     xaxis: axis("xaxis", { autorangeoptions: { include: data.x.include }, rangemode: "nonnegative", tickformat: ",d" }),
-    yaxis: axis("yaxis", { autorangeoptions: { include: data.y.include }, rangemode: "nonnegative" }),
+    yaxis: axis("yaxis", {
+      autorangeoptions: { include: data.y.include, clipmin: data.y.clip[0], clipmax: data.y.clip[1] },
+      rangemode: "nonnegative",
+    }),
     annotations: data.note
       ? [{ text: data.note, showarrow: false, xref: "paper", yref: "paper", x: 0.5, y: 0.5, font: { size: base.font.size + 3 } }]
       : [],

@@ -28,6 +28,10 @@ SMOOTHED_PART = 1 / 20
 MOST_POINTS = 1000
 #: Percentage points that the names at the ends of curves are kept apart.
 _LABEL_GAP = 3.6
+#: No names at the ends of more curves than this, nor longer ones: the legend has them.
+_MOST_LABELS, _LONGEST_LABEL = 10, 26
+#: Percentage points above the highest and below the lowest curve.
+_ROOM = 4.0
 #: Pixels: that of the page around it.
 _FONT_SIZE = 16
 
@@ -64,15 +68,15 @@ def payload(runs: Sequence[series.RunRecords], note: str = "") -> dict[str, Any]
     """What the component draws, as plain JSON values: curves with colours for both themes, axes, layouts of both themes."""
     names = curve_names(runs)
     curves = [curve for run, name in zip(runs, names, strict=True) for curve in _curves(run, name)]
-    place_labels(curves)
+    if len(names) <= _MOST_LABELS and all(len(name) <= _LONGEST_LABEL for name in names):
+        place_labels(curves)
     drawn = any(curve["x"] for curve in curves)
     return {
         "curves": curves,
         "note": "" if drawn else note,
         "x": {"title": "iteration", "include": [0, max((run.config.recipe.iterations for run in runs), default=1)]},
-        # Empty axes show what will come, not plotly's own idea of an empty range.
-        "y": {"title": "error (%)", "include": [] if drawn else [0, 100]},
-        "label_width": max((len(name) for name in names), default=0),
+        "y": {"title": "error (%)", **_range(curves)},
+        "label_width": max((len(curve["label"]) for curve in curves if curve["label_y"] is not None), default=0),
         "layouts": {"light": style.layout(dark=False, font_size=_FONT_SIZE), "dark": style.layout(dark=True, font_size=_FONT_SIZE)},
     }
 
@@ -94,7 +98,8 @@ def _curves(run: series.RunRecords, name: str) -> list[dict[str, Any]]:
     ):
         made.append(
             {
-                "uid": f"{run.run_id}/{kind}",
+                # plotly makes a CSS class of it, so no "/": the camera button would fail.
+                "uid": f"{run.run_id}-{kind}",
                 "group": run.run_id,
                 "kind": kind,
                 "name": name,
@@ -108,6 +113,14 @@ def _curves(run: series.RunRecords, name: str) -> list[dict[str, Any]]:
             }
         )
     return made
+
+
+def _range(curves: list[dict[str, Any]]) -> dict[str, list[float]]:
+    """Of the y axis: what it must include, and what it is clipped to, so that the scatter of single batches does not set the scale."""
+    values = [y for curve in curves if curve["kind"] != "raw" for y in curve["y"] if y is not None]
+    if not values:
+        return {"include": [0, 100], "clip": []}  # empty axes show what will come, not plotly's own idea of an empty range
+    return {"include": [], "clip": [max(0.0, min(values) - _ROOM), max(values) + _ROOM]}
 
 
 def place_labels(curves: list[dict[str, Any]]) -> None:

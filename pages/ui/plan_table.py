@@ -32,10 +32,14 @@ def plan_table(rows: Sequence[Row], seen: Sequence[Seen]) -> None:
         hide_index=True,
         width="stretch",
         column_config={
-            "parameters": st.column_config.NumberColumn(format="localized"),
+            "row": "Row",
+            "net": "Net",
+            "parameters": st.column_config.NumberColumn("Parameters", format="localized"),
             "MACs": st.column_config.NumberColumn(format="compact", help="Multiply-adds of a forward pass of one image."),
-            "epochs": st.column_config.NumberColumn(format="%.1f"),
-            "time": st.column_config.TextColumn(help="Estimated from the speed of this machine's runs, by batch size and MACs."),
+            "epochs": st.column_config.NumberColumn("Epochs", format="%.1f"),
+            "schedule": "Length",
+            "time": st.column_config.TextColumn("Time", help="Estimated from the speed of this machine's runs, by batch size and MACs."),
+            "in the store": "In the store",
         },
     )
 

@@ -30,35 +30,37 @@ def progress_row(seen: Seen) -> None:
 
 
 def run_row(seen: Seen, store: RunStore, shown: bool) -> bool:
-    """Everything on one run in one row, with its buttons. Returns whether its curves are to be shown.
+    """Everything on one run, with its buttons, for a narrow column. Returns whether its curves are to be shown.
 
     Args:
         shown: whether they are as long as the viewer has not said otherwise.
     """
     run, status = seen.run, seen.status
-    name, progress, buttons = st.columns([0.27, 0.43, 0.30], vertical_alignment="center")
-    wanted = name.checkbox(f"**{escaped(run.name)}** · seed {run.config.recipe.seed}", shown, key=f"show.{run.id}", help=f"`{run.id}`")
-    progress.progress(fraction_done(status), text=f"{state_badge(seen)} {progress_text(status)}")
-    with buttons.container(horizontal=True, horizontal_alignment="right"):
-        _buttons(seen, store)
-    if status.message:
-        st.caption(escaped(status.message))
+    with st.container(border=True, gap="xsmall"):
+        with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+            seed = run.config.recipe.seed
+            label = f"**{escaped(run.name)}**{f', seed {seed}' if seed else ''} {state_badge(seen)}"
+            wanted = st.checkbox(label, shown, key=f"show.{run.id}", width="stretch")
+            _buttons(seen, store)
+        st.progress(fraction_done(status), text=progress_text(status))
+        if status.message:
+            st.caption(escaped(status.message))
     return wanted
 
 
 def _buttons(seen: Seen, store: RunStore) -> None:
     run, status = seen.run, seen.status
     if status.is_active:
-        if st.button("Stop", icon=":material/stop:", key=f"stop.{run.id}", disabled=status.stopping):
+        if st.button("Stop", icon=":material/stop:", key=f"stop.{run.id}", type="tertiary", disabled=status.stopping):
             with guarded("Stopping a run"):
                 store.stop(run.id)
                 st.rerun()
-    elif status.state in RESUMABLE and st.button("Resume", icon=":material/play_arrow:", key=f"resume.{run.id}"):
+    elif status.state in RESUMABLE and st.button("Resume", icon=":material/play_arrow:", key=f"resume.{run.id}", type="tertiary"):
         with guarded("Resuming a run"):
             store.resume(run.id)
             st.rerun()
     for what, icon in (("rename", ":material/edit:"), ("delete", ":material/delete:")):
-        if st.button("", icon=icon, key=f"{what}.{run.id}", help=f"{what.capitalize()} this run"):
+        if st.button("", icon=icon, key=f"{what}.{run.id}", type="tertiary", help=f"{what.capitalize()} this run"):
             st.session_state[_ASKED] = (what, run.id)
             st.rerun()
 
