@@ -8,6 +8,7 @@ import streamlit as st
 
 from pages.ui.choice import choose_runs
 from pages.ui.figure_chart import figure_chart
+from pages.ui.front_door import through_the_front_door
 from pages.ui.guard import guarded
 from pages.ui.labels import escaped
 from pages.ui.runs_view import Seen, look
@@ -16,6 +17,8 @@ from resnet_core.figures import captions, export, series, table
 from resnet_core.figures.curves import X_AXES, View, learning_curves, view_note
 from resnet_core.runs import RunStore
 from resnet_core.verdict import Outcome, degradation, degradation_verdict
+
+through_the_front_door()
 
 #: Seconds between two looks at runs that are still going.
 POLL = 2.0

@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 import streamlit as st
 from streamlit.elements.lib.streamlit_plotly_theme import GRAY_90
 
+from pages.ui.front_door import through_the_front_door
 from pages.ui.labels import escaped
 from resnet_core.analysis.complexity import PAPER_PARAMS, complexity, rows_as_csv
 from resnet_core.analysis.measured import measured
@@ -18,6 +19,8 @@ from resnet_core.errors import ConfigError
 from resnet_core.figures.complexity import layers_figure
 from resnet_core.figures.diagram import diagram, is_drawn_in_full
 from resnet_core.figures.diagram_parts import shape_text
+
+through_the_front_door()
 
 DEFAULT_NETS = ["plain-20", "ResNet-20", "plain-56", "ResNet-56"]
 OFFERED_NETS = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.ui import demo, estimate
+from pages.ui.front_door import through_the_front_door
 from pages.ui.guard import guarded
 from pages.ui.labels import duration
 from pages.ui.live_chart import CAPTION, live_chart
@@ -15,6 +16,8 @@ from resnet_core.figures.captions import caption, grouped
 from resnet_core.figures.series import RunRecords, final_errors
 from resnet_core.runs import RunStore
 from resnet_core.verdict import degradation, degradation_verdict
+
+through_the_front_door()
 
 SENTENCES = (
     "Make a **plain** convolutional net deeper and, beyond some depth, its error goes **up**, even on the very images it is trained on: "

@@ -8,6 +8,7 @@ from datetime import datetime
 import streamlit as st
 
 from pages.ui import data_pick, estimate, nets_table, recipe_form
+from pages.ui.front_door import through_the_front_door
 from pages.ui.guard import guarded
 from pages.ui.labels import duration, escaped
 from pages.ui.live_chart import CAPTION, live_chart
@@ -19,6 +20,8 @@ from pages.ui.runs_view import Seen, look
 from resnet_core.errors import ConfigError
 from resnet_core.figures.captions import caption, grouped
 from resnet_core.runs import RunStore
+
+through_the_front_door()
 
 SET_UP, RUNS = "Set up", "Runs"
 _TAB, _PRESET, _SAID = "tab", "train.preset", "train.said"

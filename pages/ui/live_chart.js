@@ -82,6 +82,8 @@ function traces(data, theme) {
   return lines.concat(labels);
 }
 
+const KEY = "<b>━━</b> test\u2003╌╌ training\u2003";
+
 function layout(data, theme, fontFamily) {
   if (data.figure) {
     const given = data.figure.layouts[theme];
@@ -96,7 +98,7 @@ function layout(data, theme, fontFamily) {
     autosize: true,
     hovermode: "closest",
     margin: { ...base.margin, t: 44, r: Math.min(190, 30 + 9 * data.label_width) },
-    legend: { ...base.legend, orientation: "h", x: 0, y: 1.02, xanchor: "left", yanchor: "bottom" },
+    legend: { ...base.legend, orientation: "h", x: 0, y: 1.02, xanchor: "left", yanchor: "bottom", title: { text: KEY } },
     xaxis: axis("xaxis", { autorangeoptions: { include: data.x.include }, rangemode: "nonnegative", tickformat: ",d" }),
     yaxis: axis("yaxis", {
       autorangeoptions: { include: data.y.include, clipmin: data.y.clip[0], clipmax: data.y.clip[1] },
@@ -142,14 +144,7 @@ async function drawNewest(view) {
   }
 }
 
-const KEY = `
-  <svg viewBox="0 0 42 8"><line x1="1" y1="4" x2="41" y2="4" stroke-width="2" stroke-dasharray="5 3"/></svg> training error
-  <svg viewBox="0 0 42 8"><line x1="1" y1="4" x2="41" y2="4" stroke-width="4"/></svg> test error`;
-
 function mount(parentElement, withKey) {
-  const key = document.createElement("div");
-  key.className = "resnet-lab-chart-key";
-  key.innerHTML = KEY;
   const chart = document.createElement("div");
   chart.className = "resnet-lab-chart";
   const problem = document.createElement("div");
@@ -180,7 +175,8 @@ function mount(parentElement, withKey) {
     resized.disconnect();
     for (const name of ["pointerup", "pointercancel", "blur"]) window.removeEventListener(name, release, true);
     if (window.Plotly) window.Plotly.purge(chart);
-    for (const element of [key, chart, problem]) element.remove();
+    chart.remove();
+    problem.remove();
     views.delete(parentElement);
   };
   views.set(parentElement, view);
