@@ -27,7 +27,8 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 CURVE = ".resnet-lab-chart .scatterlayer path.js-line"
 FIRST_POINTS = """() => {
   const chart = document.querySelector('.resnet-lab-chart');
-  return chart && chart.data && chart.data.some(t => (t.uid || '').endsWith('/train') && !t.uid.startsWith('recorded') && t.x.some(v => v !== null));
+  const own = (t) => /[-\\/]train$/.test(t.uid || '') && !t.uid.startsWith('recorded');
+  return chart && chart.data && chart.data.some(t => own(t) && t.x.some(v => v !== null));
 }"""
 
 

@@ -193,7 +193,8 @@ def seconds_to_first_record() -> float:
         command = [sys.executable, "-m", "resnet_core", "train", "--depth", "20", "--iterations", "3", "--home", folder, "--json"]
         root = Path(__file__).resolve().parents[1]
         begin = time.perf_counter()
-        process = subprocess.Popen(command, cwd=root, env=os.environ | {"PYTHONPATH": str(root)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        process = subprocess.Popen(command, cwd=root, env=os.environ | {"PYTHONPATH": str(root)}, **quiet)
         try:
             while process.poll() is None:
                 if any('"train"' in path.read_text() for path in Path(folder).glob("*/records.jsonl")):
@@ -231,7 +232,8 @@ def _cpu_flags() -> str:
 def report(result: dict[str, Any]) -> str:
     """``run``'s result as text for a terminal."""
     lines = [
-        f"{result['machine']}{' with AMX' if result['amx'] else ', no AMX'}; torch {result['torch']}; {result['plan']['precision']}, batch {BATCH}",
+        f"{result['machine']}{' with AMX' if result['amx'] else ', no AMX'}; "
+        f"torch {result['torch']}; {result['plan']['precision']}, batch {BATCH}",
         f"  ({result['plan']['reason']['precision']})",
         "",
         f"{'':<11}{'ours':>10}{'common way':>14}{'ratio':>8}{'convolutions only':>20}{'of ceiling':>12}",

@@ -28,6 +28,9 @@ PRECISIONS = ("auto", "fp32", "bf16")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 COMPILES = ("auto", "on", "off")
 
+#: An interval that is left to us: that part of a run, and at most so many iterations.
+_INTERVALS = {"record_every": (100, 100), "test_every": (20, 1000), "layers_every": (20, 1000), "checkpoint_every": (10, 500)}
+
 MIN_DEPTH, MAX_DEPTH = 8, 1202
 MIN_WIDTH, MAX_WIDTH = 1, 256
 #: Weighted layers in one round of blocks, one block a stage: 2 (basic) or 3 (bottleneck) layers in each of 3 stages.
@@ -253,7 +256,7 @@ class Recipe:
         value = getattr(self, name)
         if value:
             return value
-        parts, most = {"record_every": (100, 100), "test_every": (20, 1000), "layers_every": (20, 1000), "checkpoint_every": (10, 500)}[name]
+        parts, most = _INTERVALS[name]
         return max(1, min(self.iterations // parts, most))
 
 

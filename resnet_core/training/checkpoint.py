@@ -106,4 +106,5 @@ def load(path: Path) -> tuple[TrainingState, dict[str, Any]]:
         training = load_file(path / "training.safetensors")
         return TrainingState(model, training, values["values"]), values["extra"]
     except (OSError, ValueError, KeyError, safetensors.SafetensorError) as error:
-        raise CheckpointError(f"The checkpoint {path} cannot be read ({error}). Delete that folder to go on from the one before it.") from error
+        message = f"The checkpoint {path} cannot be read ({error}). Delete that folder to go on from the one before it."
+        raise CheckpointError(message) from error

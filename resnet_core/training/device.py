@@ -17,7 +17,8 @@ def pick_device(name: str = "auto") -> torch.device:
     if name == "auto":
         name = next(kind for kind, there in available.items() if there)
     elif not available.get(name):
-        raise ConfigError("device", f"{name!r} is not on this machine; choose auto or one of {', '.join(k for k, v in available.items() if v)}.")
+        there = ", ".join(kind for kind, is_there in available.items() if is_there)
+        raise ConfigError("device", f"{name!r} is not on this machine; choose auto or one of {there}.")
     return torch.device(name)
 
 

@@ -170,7 +170,8 @@ class Trainer:
                 bad = int(self._sums["diverged_at"].item()) if checkpoint_due else -1
             if bad >= 0:
                 elapsed()
-                yield self._end("diverged", f"The loss was no longer a finite number at iteration {bad:,}. Lower the learning rate, or warm it up.")
+                message = f"The loss was no longer a finite number at iteration {bad:,}. Lower the learning rate, or warm it up."
+                yield self._end("diverged", message)
                 return
             paused = time.perf_counter()
             if self.iteration % test_every == 0 or last:
@@ -254,6 +255,7 @@ class Trainer:
 
     def _end(self, state: str, message: str) -> dict[str, Any]:
         images = sum(n for n, _ in self._window)
+        trained_on = self.iteration * self.config.recipe.batch_size
         return {
             "kind": "end",
             "state": state,
@@ -262,7 +264,7 @@ class Trainer:
             "train_error": 100.0 * sum(wrong for _, wrong in self._window) / images if images else None,
             "test_error": self._last_test.get("test_error"),
             "validation_error": self._last_test.get("validation_error"),
-            "images_per_second": round(self.iteration * self.config.recipe.batch_size / self._train_seconds, 1) if self._train_seconds else None,
+            "images_per_second": round(trained_on / self._train_seconds, 1) if self._train_seconds else None,
             "elapsed_seconds": round(self._elapsed, 3),
             "weights_sha256": weights_sha256(self.model.state_dict()),
         }
