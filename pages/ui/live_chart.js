@@ -58,7 +58,7 @@ function traces(data, theme) {
     mode: curve.symbol ? "lines+markers" : "lines",
     line: { ...curve.line, color: curve.color[theme] },
     marker: curve.symbol ? { symbol: curve.symbol, size: 9, color: curve.color[theme], maxdisplayed: 12 } : {},
-    opacity: curve.kind === "raw" ? 0.28 : 1,
+    opacity: curve.kind === "raw" ? 0.22 : 1,
     ...(curve.kind === "raw"
       ? { hoverinfo: "skip" }
       : { hovertemplate: `%{y:.1f} % ${curve.kind === "test" ? "test" : "training"} error<br>at iteration %{x}` }),
@@ -98,7 +98,7 @@ function layout(data, theme, fontFamily) {
     autosize: true,
     hovermode: "closest",
     margin: { ...base.margin, t: 44, r: Math.min(190, 30 + 9 * data.label_width) },
-    legend: { ...base.legend, orientation: "h", x: 0, y: 1.02, xanchor: "left", yanchor: "bottom", title: { text: KEY } },
+    legend: { ...base.legend, orientation: "h", x: 0, y: 1.02, xanchor: "left", yanchor: "bottom", title: { text: KEY, font: base.font } },
     xaxis: axis("xaxis", { autorangeoptions: { include: data.x.include }, rangemode: "nonnegative", tickformat: ",d" }),
     yaxis: axis("yaxis", {
       autorangeoptions: { include: data.y.include, clipmin: data.y.clip[0], clipmax: data.y.clip[1] },
@@ -144,13 +144,13 @@ async function drawNewest(view) {
   }
 }
 
-function mount(parentElement, withKey) {
+function mount(parentElement) {
   const chart = document.createElement("div");
   chart.className = "resnet-lab-chart";
   const problem = document.createElement("div");
   problem.className = "resnet-lab-chart-problem";
   problem.hidden = true;
-  parentElement.append(...(withKey ? [key] : []), chart, problem);
+  parentElement.append(chart, problem);
   const view = { parentElement, chart, problem, data: null, wanted: false, busy: false, held: false, gone: false };
 
   const resized = new ResizeObserver(() => {
@@ -184,7 +184,7 @@ function mount(parentElement, withKey) {
 }
 
 export default function ({ data, parentElement }) {
-  const view = views.get(parentElement) ?? mount(parentElement, !data.figure);
+  const view = views.get(parentElement) ?? mount(parentElement);
   view.data = data;
   drawNewest(view);
   return view.unmount;
