@@ -64,7 +64,10 @@ def kill_at(run, target: int, delay: float) -> bool:
     # Rows of the last attempt are still there until the checkpoint is loaded: a sign of this one is its line in the log.
     log, mark = run.path / "worker.log", f"process {stored(run)['pid']} "
     if target >= 0:
-        wait_for(lambda: not run.state().is_active or (mark in log.read_text() and trained(run) >= target), f"iteration {target}")
+        wait_for(
+            lambda: not run.state().is_active or (log.exists() and mark in log.read_text() and trained(run) >= target),
+            f"iteration {target}",
+        )
     time.sleep(delay)
     return kill(run)
 
