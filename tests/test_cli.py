@@ -107,6 +107,8 @@ def test_no_options_make_the_defaults():
         ("train --data imagenet", ["dataset: 'imagenet'", "sample, cifar10"]),
         ("train --dep 20", ["unrecognized arguments: --dep 20"]),
         ("demo --iterations 0", ["iterations: 0"]),
+        ("bench --rounds 0", ["--rounds", "0 is out of range", "at least 1"]),
+        ("bench --steps 1.5", ["--steps", "'1.5' is not a whole number"]),
         ("frobnicate", ["'frobnicate'", "'train'"]),
         ("", ["COMMAND"]),
         ("resume nothing", ["'nothing'", "There are no runs yet"]),

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from resnet_core.cli import manage, output, train
-from resnet_core.cli.options import Parser, add_fields, add_training, whole_number
+from resnet_core.cli.options import Parser, add_fields, add_training, at_least_1, whole_number
 from resnet_core.config import DEMO_RECIPE, DEVICES, ModelConfig
 from resnet_core.errors import UserError
 
@@ -66,8 +66,8 @@ def parser() -> argparse.ArgumentParser:
     fetch.add_argument("--to", type=Path, metavar="DIR", help="into this folder, which then is for --data-dir or RESNET_LAB_DATA")
 
     bench = add("bench", manage.bench, "measure images per second, ours and the common way, in turn", home=False)
-    bench.add_argument("--rounds", type=whole_number, default=3, metavar="N", help="turns of each contender (default: 3)")
-    bench.add_argument("--steps", type=whole_number, default=12, metavar="N", help="training steps in a turn (default: 12)")
+    bench.add_argument("--rounds", type=at_least_1, default=3, metavar="N", help="turns of each contender (default: 3)")
+    bench.add_argument("--steps", type=at_least_1, default=12, metavar="N", help="training steps in a turn (default: 12)")
     bench.add_argument("--device", default="auto", metavar="{" + ",".join(DEVICES) + "}", help="(default: auto)")
     return top
 

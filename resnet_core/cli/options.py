@@ -48,6 +48,14 @@ def whole_number(text: str) -> int:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number.") from None
 
 
+def at_least_1(text: str) -> int:
+    """For ``type=``: an int of 1 or more, or an error in plain words."""
+    value = whole_number(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is out of range; it must be at least 1.")
+    return value
+
+
 def real_number(text: str) -> float:
     """For ``type=``: a float, or an error in plain words."""
     try:
