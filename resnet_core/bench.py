@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,7 @@ class CommonWay:
                 transforms.Normalize((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
             ]
         )
+        warnings.filterwarnings("ignore", "This DataLoader will create 4 worker processes")  # that is the point
         self.loader = DataLoader(PilImages(augment), BATCH, shuffle=True, num_workers=4, drop_last=True, pin_memory=device.type == "cuda")
         self.device = device
         self.model = build_model(config).to(device)
