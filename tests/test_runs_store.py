@@ -496,6 +496,15 @@ def test_what_a_killed_submit_left_behind_is_swept_by_the_next(store):
     assert not half.exists()
 
 
+def test_what_a_killed_delete_left_behind_is_swept_by_the_next(store):
+    run = store.submit(config())[0]
+    half = store.home / ".deleted-half-12345678"
+    (half / "checkpoints").mkdir(parents=True)
+    assert store.runs() == [run] and store.broken() == []
+    store.delete(run.id)
+    assert not half.exists()
+
+
 def test_a_temporary_file_left_by_a_kill_does_no_harm(store):
     run = store.submit(config())[0]
     (run.path / "state.json.tmp").write_text('{"sta')

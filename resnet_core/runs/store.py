@@ -168,6 +168,9 @@ class RunStore:
                     "it is at). It has been asked to; delete the run when it is stopped."
                 )
             time.sleep(0.1)
+        for leftover in self.home.glob(".deleted-*"):  # of a process that was killed right here
+            if leftover != hidden:
+                shutil.rmtree(leftover, ignore_errors=True)
         with files.explained(hidden):
             shutil.rmtree(hidden)
 
