@@ -46,6 +46,12 @@ def wait_for_end(*runs: Run) -> None:
     wait_for(lambda: not any(run.state().is_active for run in runs), f"the end of {runs}")
 
 
+def put(store: RunStore, run: Run, **changes) -> None:
+    """Changes state.json, as a worker would."""
+    with store.locked():
+        store.change(run, **changes)
+
+
 def stored(run: Run) -> dict:
     """state.json as it is."""
     return json.loads((run.path / "state.json").read_text())
