@@ -1,0 +1,1 @@
+"""Records that ship with the project."""
