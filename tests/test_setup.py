@@ -73,6 +73,34 @@ def test_ci_runs_from_anywhere_and_calls_make_test():
     subprocess.run(["bash", "-n", script], check=True)
 
 
+def programs(folder: Path, **scripts: str) -> None:
+    """Shell scripts in ``folder``, under their names with - for _."""
+    folder.mkdir(exist_ok=True)
+    for name, script in scripts.items():
+        path = folder / name.replace("_", "-")
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+
+
+@pytest.mark.parametrize("bare", [True, False])
+def test_ci_installs_what_is_missing_and_no_more(bare, tmp_path):
+    log, found = tmp_path / "log", tmp_path / "bin"
+    note = f'echo "$(basename "$0") $*" >> {log}'
+    # What an installation brings: from then on python3 can make virtual environments, and make is there.
+    programs(tmp_path / "to install", make=note, python3="exit 0", chromium=note, git=note)
+    programs(found, id="echo 0", apt_get=f'{note}\ncase "$1" in install) cp "{tmp_path}/to install/"* "{found}";; esac', python3="exit 1")
+    for name in ("bash", "sh", "dirname", "basename", "cp", "cat", "env"):
+        (found / name).symlink_to(shutil.which(name))
+    if not bare:
+        shutil.copytree(tmp_path / "to install", found, dirs_exist_ok=True)
+    command, bare_environment = [ROOT / ".ci" / "run"], {"PATH": str(found)}
+    ended = subprocess.run(command, env=bare_environment, cwd="/", capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    assert ended.returncode == 0, ended.stderr
+    packages = "make chromium git python3 python3-venv"
+    fetched = ["apt-get update -q", f"apt-get install -y -q --no-install-recommends {packages}"] if bare else []
+    assert log.read_text().splitlines() == [*fetched, "make test"]
+
+
 FAKE_PYTHON = """#!/bin/sh
 # Stands for python3: notes what it was asked, and "makes" a virtual environment of itself.
 echo "$*" >> "{log}"
