@@ -17,13 +17,14 @@ function loadPlotly(path) {
       url,
       new Promise((resolve, reject) => {
         const script = document.createElement("script");
-        script.src = url;
-        script.onload = () => resolve(window.Plotly);
-        script.onerror = () => {
+        const fail = () => {
           libraries.delete(url); // so that the next update tries again
           script.remove();
-          reject(new Error(`The chart library could not be loaded from ${url}.`));
+          reject(new Error(`the chart library could not be loaded from ${url}.`));
         };
+        script.src = url;
+        script.onload = () => (window.Plotly ? resolve(window.Plotly) : fail());
+        script.onerror = fail;
         document.head.appendChild(script);
       }),
     );

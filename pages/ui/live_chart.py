@@ -99,7 +99,7 @@ def _curves(run: series.RunRecords, name: str) -> list[dict[str, Any]]:
         made.append(
             {
                 # plotly makes a CSS class of it, so no "/": the camera button would fail.
-                "uid": f"{run.run_id}-{kind}",
+                "uid": f"{run.run_id}-{kind}",  # a slash would be replaced by plotly
                 "group": run.run_id,
                 "kind": kind,
                 "name": name,
