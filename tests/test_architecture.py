@@ -26,6 +26,7 @@ ARROWS = {
     "runs": {"config", "errors", "models", "data", "training"},
     "analysis": {"config", "errors", "models", "data"},
     "figures": {"config", "errors", "paper", "verdict"},
+    "reference": {"config", "errors", "runs"},
     "bench": {"config", "errors", "models", "data", "training"},
     "cli": {"config", "errors", "data", "runs", "analysis", "verdict", "bench"},
     "__main__": {"cli"},
