@@ -62,13 +62,11 @@ def set_up(store: RunStore, seen: Sequence[Seen]) -> None:
             below_table.error(escaped(str(error)), icon=":material/error:")
             return
     rows = nets_table.read(table, shared, data)
-    for row in rows:
-        if row.error:
-            below_table.error(f"Row {row.number}: {escaped(row.error)}", icon=":material/error:")
-    good = [row for row in rows if row.config]
-    if not good:
-        if not rows:
-            below_table.info("The table is empty: add a net in its last line, or start from a preset.", icon=":material/info:")
+    for complaint in nets_table.complaints(rows):
+        below_table.error(escaped(complaint), icon=":material/error:")
+    if not rows:
+        below_table.info("The table is empty: add a net in its last line, or start from a preset.", icon=":material/info:")
+    if not any(row.config for row in rows):
         return
     plan_table(rows, seen)
     start_button(store, rows, seen, folder, data_are_there)

@@ -60,10 +60,10 @@ def held(run: Run):
 
 
 def app(root: Path, monkeypatch, page: str | None = None) -> AppTest:
-    """The app at its front page, or at another as a cold link opens it. Not run yet."""
+    """The app before its first run, or on its way to a page from the front page (a cold link is for the browser's tests)."""
     monkeypatch.chdir(root)
     test = AppTest.from_file(str(root / "app.py"), default_timeout=120)
-    return test if page is None else test.switch_page(page)
+    return test if page is None else test.run().switch_page(page)
 
 
 def live_chart(page: AppTest) -> dict[str, Any]:

@@ -170,7 +170,7 @@ def test_milestones_that_are_no_numbers_are_explained(opened):
     opened.text_input(key="train.recipe.milestones").set_value("half").run()
     assert errors(opened) == ["milestones: 'half' is not a list of numbers with commas between them, like 0.5, 0.75."]
     opened.text_input(key="train.recipe.milestones").set_value("0.75, 0.5").run()
-    assert errors(opened)[0] == "Row 1: milestones: [0.75, 0.5] must rise from one to the next."
+    assert errors(opened) == ["Rows 1, 2, 3, 4: milestones: [0.75, 0.5] must rise from one to the next."]
 
 
 def test_the_papers_presets_are_the_papers(opened):

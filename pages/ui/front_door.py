@@ -6,12 +6,19 @@ cold link would then run the page's file alone, without ``app.py``: no top navig
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 
+_APP = Path(__file__).resolve().parents[2] / "app.py"
+
 
 def through_the_front_door() -> None:
-    """Called first by every page: where ``app.py`` was passed over, runs the same address again, through it."""
-    if PagesManager.uses_pages_directory:
-        PagesManager.uses_pages_directory = False  # what st.navigation does; there is no setting for it
-        st.rerun()
+    """Called first by every page: where ``app.py`` was passed over, runs it now, which runs the page; then nothing is left to do.
+
+    In the same run of the script: a rerun would lose the click that this one may be about.
+    """
+    if PagesManager.uses_pages_directory:  # st.navigation, in app.py, turns it off for good
+        exec(compile(_APP.read_bytes(), str(_APP), "exec"), {"__name__": "__main__", "__file__": str(_APP)})
+        st.stop()

@@ -49,7 +49,7 @@ def nets_table(new_row: Recipe) -> pd.DataFrame:
     """Draws the table and returns it as the viewer left it, also after a look at another page. ``new_row`` fills added rows."""
     key = f"train.nets.{st.session_state[_FILLED]}"
     if key not in st.session_state:  # the editor's own edits were forgotten: another page was open, or it is the first time
-        st.session_state[_BASE] = st.session_state[_LAST]
+        st.session_state[_BASE] = st.session_state[_LAST].reset_index(drop=True)
     edited = st.data_editor(
         st.session_state[_BASE], key=key, num_rows="dynamic", hide_index=True, column_config=_column_config(new_row), width="stretch"
     )
@@ -89,6 +89,15 @@ def read(table: pd.DataFrame, shared: dict[str, Any], data: DataConfig) -> list[
         except ConfigError as error:
             rows.append(Row(number, None, str(error)))
     return rows
+
+
+def complaints(rows: Sequence[Row]) -> list[str]:
+    """The messages of the rows that are no valid ones: each once, with the rows that it is about."""
+    about: dict[str, list[str]] = {}
+    for row in rows:
+        if row.error:
+            about.setdefault(row.error, []).append(str(row.number))
+    return [f"Row{'s' if len(numbers) > 1 else ''} {', '.join(numbers)}: {error}" for error, numbers in about.items()]
 
 
 def _config(given: dict[str, Any], shared: dict[str, Any], data: DataConfig) -> RunConfig:

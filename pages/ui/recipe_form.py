@@ -26,6 +26,7 @@ _CHOICES = {
     "device": config.DEVICES,
     "compile": config.COMPILES,
 }
+_STEPS = {"momentum": 0.05, "weight_decay": 1e-4, "gamma": 0.05, "warmup_learning_rate": 0.001, "warmup_error": 1.0}
 _PREFIX = "train.recipe."
 _DOCS = attribute_docs(Recipe)
 
@@ -35,10 +36,6 @@ def fill(recipe: Recipe) -> None:
     for fields in GROUPS.values():
         for name in fields:
             st.session_state[_PREFIX + name] = _shown(getattr(recipe, name))
-
-
-def is_filled() -> bool:
-    return _PREFIX + "momentum" in st.session_state
 
 
 def recipe_form() -> dict[str, Any]:
@@ -66,7 +63,7 @@ def _widget(name: str) -> Any:
         return st.text_input(label, **shared)
     if isinstance(default, int):
         return st.number_input(label, step=1, **shared)
-    return st.number_input(label, step=default / 10 or 0.01, format="%g", **shared)
+    return st.number_input(label, step=_STEPS[name], format="%g", **shared)
 
 
 def _shown(value: Any) -> Any:
