@@ -83,7 +83,9 @@ def start_button(store: RunStore, rows: Sequence[Row], seen: Sequence[Seen], fol
             icon=":material/content_copy:",
         )
         again = st.checkbox("Train them again all the same", key="train.again")
-    new = [row for row in rows if row.config and (again or row.config.fingerprint not in there)]
+    # A configuration that stands in two rows is one training.
+    wanted = {row.config.fingerprint: row for row in rows if row.config}.values()
+    new = [row for row in wanted if again or row.config.fingerprint not in there]
     count = f"{len(new)} net{'s' if len(new) != 1 else ''}"
     label = f"Start training {count} ({total_time(new, seen)})" if new else "Show the existing runs"
     st.button(
@@ -93,7 +95,7 @@ def start_button(store: RunStore, rows: Sequence[Row], seen: Sequence[Seen], fol
         key="train.start",
         disabled=any(row.error for row in rows) or not data_are_there,
         on_click=start,
-        args=(store, rows, folder, again),
+        args=(store, list(wanted), folder, again),
     )
 
 

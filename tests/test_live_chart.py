@@ -94,15 +94,20 @@ def test_long_names_stand_in_the_legend_only():
 
 def test_empty_axes_have_the_range_of_what_will_come():
     sent = live_chart.payload([run(1, ModelConfig(20), [], iterations=900)], "wait")
-    assert (sent["x"]["include"], sent["y"]["include"], sent["note"]) == ([0, 900], [0, 100], "wait")
+    assert (sent["x"]["include"], sent["y"]["range"], sent["note"]) == ([0, 900], [0, 100], "wait")
     assert live_chart.payload([run(1, ModelConfig(20), [50.0])], "wait")["note"] == ""
 
 
 def test_single_batches_do_not_set_the_scale():
-    sent = live_chart.payload([run(1, ModelConfig(20), [40.0, 100.0, 40.0, 0.0] * 25, [60.0], iterations=100)])
+    sent = live_chart.payload([run(1, ModelConfig(20), [40.0, 100.0, 40.0, 0.0] * 25, [80.0], iterations=100)])
     smooth = next(c["y"] for c in sent["curves"] if c["kind"] == "train")
-    assert min(smooth) > 20 and max(smooth) <= 60
-    assert sent["y"]["clip"] == [min(smooth) - 4, 64.0]
+    assert min(smooth) > 20 and max(smooth) <= 80
+    assert sent["y"]["range"] == [min(smooth) - 4, 84.0]
+
+
+def test_the_first_points_do_not_make_the_scale_jump():
+    assert live_chart.payload([run(1, ModelConfig(20), [90.0, 90.0])])["y"]["range"] == [54.0, 94.0]
+    assert live_chart.payload([run(1, ModelConfig(20), [10.0])])["y"]["range"] == [0.0, 14.0]
 
 
 def test_plotly_is_served_as_it_was_installed(tmp_path, monkeypatch):

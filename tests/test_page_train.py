@@ -139,6 +139,15 @@ def test_a_wrong_value_is_explained_and_nothing_is_lost(opened, store, change, m
     assert [(run.config.model.depth, run.config.recipe.seed) for run in store.runs()] == [(20, 0), (26, 0), (20, 0), (56, 9)]
 
 
+def test_a_configuration_in_two_rows_is_one_training(opened, store):
+    edit(opened, edited={2: {"shortcut": "none"}})
+    assert [row["in the store"] for row in plan(opened)] == ["new", "new", "the same as row 1", "new"]
+    assert opened.button(key="train.start").label.startswith("Start training 3 nets")
+    started(opened)
+    assert [run.config.model.name for run in store.runs()] == ["plain-20", "plain-56", "ResNet-56"]
+    assert opened.success[0].value == "3 runs queued."
+
+
 def test_an_empty_table_says_what_to_do(opened):
     edit(opened, deleted=[0, 1, 2, 3])
     assert "The table is empty" in words(opened)

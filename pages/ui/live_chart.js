@@ -101,10 +101,8 @@ function layout(data, theme, fontFamily) {
     margin: { ...base.margin, t: 44, r: Math.min(190, 30 + 9 * data.label_width) },
     legend: { ...base.legend, orientation: "h", x: 0, y: 1.02, xanchor: "left", yanchor: "bottom", title: { text: KEY, font: base.font } },
     xaxis: axis("xaxis", { autorangeoptions: { include: data.x.include }, rangemode: "nonnegative", tickformat: ",d" }),
-    yaxis: axis("yaxis", {
-      autorangeoptions: { include: data.y.include, clipmin: data.y.clip[0], clipmax: data.y.clip[1] },
-      rangemode: "nonnegative",
-    }),
+    // An automatic range, although it is known: uirevision would take a new fixed one for a reason to forget the viewer's zoom.
+    yaxis: axis("yaxis", { autorangeoptions: { include: data.y.range, clipmin: data.y.range[0], clipmax: data.y.range[1] } }),
     annotations: data.note
       ? [{ text: data.note, showarrow: false, xref: "paper", yref: "paper", x: 0.5, y: 0.5, font: { size: base.font.size + 3 } }]
       : [],

@@ -32,6 +32,8 @@ _LABEL_GAP = 3.6
 _MOST_LABELS, _LONGEST_LABEL = 10, 26
 #: Percentage points above the highest and below the lowest curve.
 _ROOM = 4.0
+#: Percentage points that the y axis spans at least.
+_NARROWEST = 40.0
 #: Pixels: that of the page around it.
 _FONT_SIZE = 16
 
@@ -75,7 +77,7 @@ def payload(runs: Sequence[series.RunRecords], note: str = "") -> dict[str, Any]
         "curves": curves,
         "note": "" if drawn else note,
         "x": {"title": "iteration", "include": [0, max((run.config.recipe.iterations for run in runs), default=1)]},
-        "y": {"title": "error (%)", **_range(curves)},
+        "y": {"title": "error (%)", "range": _range(curves)},
         "label_width": max((len(curve["label"]) for curve in curves if curve["label_y"] is not None), default=0),
         "layouts": {"light": style.layout(dark=False, font_size=_FONT_SIZE), "dark": style.layout(dark=True, font_size=_FONT_SIZE)},
     }
@@ -115,12 +117,13 @@ def _curves(run: series.RunRecords, name: str) -> list[dict[str, Any]]:
     return made
 
 
-def _range(curves: list[dict[str, Any]]) -> dict[str, list[float]]:
-    """Of the y axis: what it must include, and what it is clipped to, so that the scatter of single batches does not set the scale."""
+def _range(curves: list[dict[str, Any]]) -> list[float]:
+    """Of the y axis until the viewer zooms: set by the curves, not by the scatter of single batches, and never so narrow that it jumps."""
     values = [y for curve in curves if curve["kind"] != "raw" for y in curve["y"] if y is not None]
     if not values:
-        return {"include": [0, 100], "clip": []}  # empty axes show what will come, not plotly's own idea of an empty range
-    return {"include": [], "clip": [max(0.0, min(values) - _ROOM), max(values) + _ROOM]}
+        return [0.0, 100.0]  # empty axes show what will come, not plotly's own idea of an empty range
+    low, high = min(values) - _ROOM, max(values) + _ROOM
+    return [max(0.0, min(low, high - _NARROWEST)), high]
 
 
 def place_labels(curves: list[dict[str, Any]]) -> None:

@@ -26,9 +26,9 @@ def existing(rows: Sequence[Row], seen: Sequence[Seen]) -> dict[str, Seen]:
 
 def plan_table(rows: Sequence[Row], seen: Sequence[Seen]) -> None:
     """Draws one line for each valid row."""
-    there, paces = existing(rows, seen), estimate.measured(seen)
+    paces, notes = estimate.measured(seen), already(rows, seen)
     st.dataframe(
-        pd.DataFrame([_line(row, there, paces) for row in rows if row.config]),
+        pd.DataFrame([_line(row, notes[row.number], paces) for row in rows if row.config]),
         hide_index=True,
         width="stretch",
         column_config={
@@ -53,11 +53,25 @@ def total_time(rows: Sequence[Row], seen: Sequence[Seen]) -> str:
     return f"about {duration(sum(parts))}"
 
 
-def _line(row: Row, there: dict[str, Seen], paces: Sequence[estimate.Pace]) -> dict[str, Any]:
+def already(rows: Sequence[Row], seen: Sequence[Seen]) -> dict[int, str]:
+    """Row number -> whether its configuration is in the store, or in an earlier row."""
+    there = existing(rows, seen)
+    first: dict[str, int] = {}
+    notes = {}
+    for row in rows:
+        if row.config:
+            fingerprint = row.config.fingerprint
+            found = there.get(fingerprint)
+            note = "new" if found is None else _STATES.get(found.status.state, found.status.state)
+            notes[row.number] = f"the same as row {first[fingerprint]}" if fingerprint in first else note
+            first.setdefault(fingerprint, row.number)
+    return notes
+
+
+def _line(row: Row, note: str, paces: Sequence[estimate.Pace]) -> dict[str, Any]:
     config = row.config
     size = complexity(config.model)
     seconds = estimate.seconds(config, paces)
-    found = there.get(config.fingerprint)
     return {
         "row": row.number,
         "net": config.model.name,
@@ -66,5 +80,5 @@ def _line(row: Row, there: dict[str, Seen], paces: Sequence[estimate.Pace]) -> d
         "epochs": config.epochs,
         "schedule": fraction_text(config.recipe.schedule_fraction),
         "time": "not yet measured" if seconds is None else f"about {duration(seconds)}",
-        "in the store": "new" if found is None else _STATES.get(found.status.state, found.status.state),
+        "in the store": note,
     }
