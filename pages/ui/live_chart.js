@@ -98,6 +98,7 @@ function layout(data, theme, fontFamily) {
     uirevision: "viewer", // never changes: zoom and hidden curves are the viewer's
     autosize: true,
     hovermode: "closest",
+    modebar: { orientation: "v" }, // in the margin, where it covers no entry of the legend
     margin: { ...base.margin, t: 44, r: Math.min(190, 30 + 9 * data.label_width) },
     legend: { ...base.legend, orientation: "h", x: 0, y: 1.02, xanchor: "left", yanchor: "bottom", title: { text: KEY, font: base.font } },
     xaxis: axis("xaxis", { autorangeoptions: { include: data.x.include }, rangemode: "nonnegative", tickformat: ",d" }),
