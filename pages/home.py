@@ -55,12 +55,13 @@ def errors_table(runs: list[RunRecords]) -> str:
     return "\n".join(rows)
 
 
-def show_verdict(found: demo.Demo) -> None:
-    results = found.outcomes()
+def show_verdict(runs: list[RunRecords]) -> None:
+    """What the runs that are drawn show, computed from how they ended."""
+    results = demo.outcomes(runs)
     seen = degradation(results)
     show = st.success if seen and seen.shown else st.warning
     show(degradation_verdict(results), icon=":material/check_circle:" if seen and seen.shown else ":material/info:")
-    st.markdown(errors_table([s.records() for s in found.seen]))
+    st.markdown(errors_table(runs))
 
 
 def next_seed() -> None:
@@ -106,13 +107,13 @@ def announcement(found: demo.Demo, everything: list[Seen]) -> str:
     )
 
 
-def beside(found: demo.Demo, everything: list[Seen]) -> None:
+def beside(found: demo.Demo, drawn: list[RunRecords], everything: list[Seen]) -> None:
     """What stands beside the chart, below the button: the outcome, else how far it is; and what else is being trained."""
     active = [s for s in everything if s.status.is_active]
-    if found.ended:
-        show_verdict(found)
     if not found.begun:
         st.caption(announcement(found, everything))
+    if drawn and (found.ended or not found.begun):
+        show_verdict(drawn)
     for s in found.seen:
         progress_row(s)
     left = estimate.remaining(active, estimate.measured(everything))
@@ -151,7 +152,7 @@ def panel(polled: bool) -> None:
         with button:
             controls(store, found, seed)
         with right:
-            beside(found, everything)
+            beside(found, runs, everything)
 
 
 def is_active(store: RunStore) -> bool:

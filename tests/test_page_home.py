@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 from pages.ui import demo
 from resnet_core.config import ModelConfig, Recipe, RunConfig, demo_configs
 from resnet_core.runs import RunStore
+from resnet_core.verdict import degradation
 from tests.page_tools import app, curve, held, live_chart, progress, write_run
 
 #: Final training errors of the demo's nets: those of the first trial, which show the effect.
@@ -53,18 +54,24 @@ def states(store: RunStore) -> list[tuple[str, str]]:
     return [(run.config.model.name, run.state().state) for run in store.runs()]
 
 
+def shipped_run(config: RunConfig, end: float) -> dict:
+    """A whole training as it ships, with training error ``end`` in its last epoch."""
+    rows = [
+        {"kind": "train", "iteration": i, "train_error": end if i > 400 else 90.0, "images": 96, "elapsed_seconds": float(i)}
+        for i in range(3, 901, 3)
+    ]
+    rows.append({"kind": "test", "iteration": 900, "test_error": end + 1.5, "elapsed_seconds": 900.0})
+    return {"config": config.to_dict(), "records": rows, "machine": "a laptop", "commit": "0123456789abcdef", "date": "2026-11-22T10:00:00"}
+
+
 def test_before_anything_is_trained_it_draws_the_shipped_records_and_says_whose(home, shipped):
-    config = demo_configs(0)[1]
-    rows = [{"kind": "train", "iteration": i, "train_error": 90.0 - i / 100, "elapsed_seconds": float(i)} for i in range(0, 901, 3)]
-    rows.append({"kind": "test", "iteration": 900, "test_error": 75.5, "elapsed_seconds": 900.0})
-    entry = {"config": config.to_dict(), "records": rows}
-    entry |= {"machine": "a laptop", "commit": "0123456789abcdef", "date": "2026-11-22T10:00:00"}
-    shipped.write_text(json.dumps([entry]))
+    shipped.write_text(json.dumps([shipped_run(config, ENDS[config.model.name]) for config in demo_configs(0, 900)]))
     home.run()
     assert not home.exception and not home.error
-    assert curve(home, "plain-56", "test")["y"] == [75.5]
-    assert curve(home, "plain-56", "raw")["y"][-1] == 81.0
+    assert curve(home, "plain-56", "test")["y"] == [73.2]
+    assert curve(home, "plain-56", "raw")["y"][-1] == 71.7
     assert "Recorded 2026-11-22, on a laptop, at commit 0123456789" in words(home)
+    assert home.success[0].value.startswith("Degradation, and its cure: plain-56 ends 22.7 points above plain-20")
     assert home.button(key="demo_start").label == "Run the demo"
 
 
@@ -76,10 +83,11 @@ def test_without_shipped_records_the_chart_says_what_to_do(home, shipped):
     assert "40 iterations of 32 images each; how long it takes is not yet measured on this machine." in words(home)
 
 
-def test_what_ships_with_the_project_can_be_drawn():
+def test_what_ships_with_the_project_can_be_drawn_and_shows_the_effect():
     shipped = demo.recorded()
     assert [run.config.model.name for run in shipped.runs] == list(ENDS)
-    assert all(len([r for r in run.records if r["kind"] == kind]) > 10 for run in shipped.runs for kind in ("train", "test"))
+    assert all(len([r for r in run.records if r["kind"] == kind]) >= 5 for run in shipped.runs for kind in ("train", "test"))
+    assert degradation(demo.outcomes(shipped.runs)).shown
 
 
 def test_one_click_queues_the_four_nets_and_a_second_stops_them_all(home, store):
@@ -141,6 +149,18 @@ def test_a_demo_that_does_not_show_the_effect_says_so(home, store):
     home.run()
     assert not home.success
     assert home.warning[0].value.startswith("These runs do not show degradation: plain-56 ends 1.0 points above plain-20")
+
+
+def test_a_net_that_diverged_is_said_to_have(home, store):
+    *others, last = demo_configs(0, 40)
+    for config in others:
+        write_run(store, config, ENDS[config.model.name])
+    write_run(store, last, 90.0, "diverged", 0.5)
+    home.run()
+    assert not home.exception and not home.error
+    table = next(m.value for m in home.markdown if m.value.startswith("| layers | 20 | 56 | change |"))
+    assert "| residual | 42.4 % | diverged |  |" in table
+    assert "ResNet-56 diverged and is left out." in home.warning[0].value
 
 
 def test_again_trains_the_next_seed_that_is_not_there(home, store):

@@ -55,9 +55,6 @@ class Demo:
     def begun(self) -> bool:
         return bool(self.seen)
 
-    def outcomes(self) -> list[Outcome]:
-        return outcomes([s.records() for s in self.seen])
-
 
 def find(store: RunStore, seed: int) -> Demo:
     """The demo of a seed in the store."""

@@ -90,6 +90,8 @@ function layout(data, theme, fontFamily) {
     const given = data.figure.layouts[theme];
     return { ...given, font: { ...given.font, family: fontFamily }, autosize: true };
   }
+  const [low, high] = data.y.range;
+  const empty = data.curves.every((curve) => curve.x.length === 0);
   const base = structuredClone(data.layouts[theme]);
   const axis = (given, own) => ({ ...base[given], ...own, title: { ...base[given].title, text: data[given[0]].title } });
   return {
@@ -101,9 +103,10 @@ function layout(data, theme, fontFamily) {
     modebar: { orientation: "v" }, // in the margin, where it covers no entry of the legend
     margin: { ...base.margin, t: 44, r: Math.min(190, 30 + 9 * data.label_width) },
     legend: { ...base.legend, orientation: "h", x: 0, y: 1.02, xanchor: "left", yanchor: "bottom", title: { text: KEY, font: base.font } },
-    xaxis: axis("xaxis", { autorangeoptions: { include: data.x.include }, rangemode: "nonnegative", tickformat: ",d" }),
+    xaxis: axis("xaxis", { ...(empty ? { range: data.x.include } : { autorangeoptions: { include: data.x.include } }), tickformat: ",d" }),
     // An automatic range, although it is known: uirevision would take a new fixed one for a reason to forget the viewer's zoom.
-    yaxis: axis("yaxis", { autorangeoptions: { include: data.y.range, clipmin: data.y.range[0], clipmax: data.y.range[1] } }),
+    // Without a point there is no automatic range, and no zoom to forget.
+    yaxis: axis("yaxis", empty ? { range: data.y.range } : { autorangeoptions: { include: data.y.range, clipmin: low, clipmax: high } }),
     annotations: data.note
       ? [{ text: data.note, showarrow: false, xref: "paper", yref: "paper", x: 0.5, y: 0.5, font: { size: base.font.size + 3 } }]
       : [],
