@@ -55,7 +55,7 @@ def set_up(store: RunStore, seen: Sequence[Seen]) -> None:
     below_table = st.container()
     data, folder, data_are_there = data_pick.data_pick()
     more = "More of the recipe, shared by all nets: optimiser, schedule, warm-up, device, precision, records"
-    with st.expander(more, icon=":material/tune:"):
+    with st.expander(more, icon=":material/tune:", key="train.more"):
         try:
             shared = recipe_form.recipe_form()
         except ConfigError as error:

@@ -92,8 +92,11 @@ def _is_there(config: DataConfig, folder: str | None) -> bool:
     try:
         data.check(config, folder)
     except DataError as error:
-        if not DOWNLOAD.running:
+        # Nobody has done anything wrong who has named no folder yet; a download tells of itself.
+        if folder:
             st.error(escaped(str(error)), icon=":material/folder_off:")
+        elif not (DOWNLOAD.running or DOWNLOAD.error):
+            st.info(escaped(str(error)), icon=":material/folder_off:")
         return False
     if config.dataset == "cifar10":
         st.caption(f"Found in {escaped(str(data.resolve_data_dir(folder)))}.")
