@@ -112,6 +112,8 @@ def beside(found: demo.Demo, drawn: list[RunRecords], everything: list[Seen]) ->
     active = [s for s in everything if s.status.is_active]
     if not found.begun:
         st.caption(announcement(found, everything))
+    if drawn and not found.begun:
+        st.markdown("**What the curves on the left show**")
     if drawn and (found.ended or not found.begun):
         show_verdict(drawn)
     for s in found.seen:
