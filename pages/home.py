@@ -168,7 +168,7 @@ def main() -> None:
         polled = is_active(RunStore())
     except UserError:
         polled = False  # the panel shows the message
-    st.fragment(panel, run_every=1.0 if polled else None)(polled)
+    st.fragment(panel, run_every=1.5 if polled else None)(polled)
 
 
 main()

@@ -202,7 +202,7 @@ def main() -> None:
         if said := st.session_state.pop(_SAID, None):
             st.success(said, icon=":material/playlist_add_check:")
         if seen:
-            st.fragment(runs_panel, run_every=1.0 if active and runs.open else None)(active and runs.open)
+            st.fragment(runs_panel, run_every=1.5 if active and runs.open else None)(active and runs.open)
         else:
             st.info("There are no runs yet. Choose nets under *Set up* and start them.", icon=":material/info:")
     dialogs()
