@@ -21,7 +21,7 @@ from resnet_core.verdict import Outcome, degradation, degradation_verdict
 through_the_front_door()
 
 #: Seconds between two looks at runs that are still going.
-POLL = 2.0
+POLL = 1.5
 #: What keeps a net's name, a range and a seed on one line of a narrow cell.
 _UNBREAKABLE = str.maketrans({" ": "\u00a0", "-": "\u2011", "–": "–\u2060"})
 _SMOOTHING = (0, 1, 2, 5, 10, 20)  # percent of a run
