@@ -301,7 +301,7 @@ class RunConfig:
 
 
 #: The front page's demo: degradation on the embedded sample, within 4 minutes on 2 CPU cores. The rate is low because the training is
-#: short: at 0.02 and above a ResNet-56 spends these 5 epochs catching up with its first steps (7 to 16 points behind ResNet-20). Each
+#: short: at 0.02 and above a ResNet-56 spends some 5 epochs catching up with its first steps (7 to 16 points behind ResNet-20). Each
 #: test costs as much as 10 iterations.
 DEMO_RECIPE = Recipe(iterations=704, batch_size=32, learning_rate=0.008, schedule="linear", test_every=88)
 DEMO_NETS = (ModelConfig(20, "none"), ModelConfig(56, "none"), ModelConfig(20, "A"), ModelConfig(56, "A"))
