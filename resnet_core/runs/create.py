@@ -7,9 +7,11 @@ import importlib.metadata
 import os
 import platform
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
+import resnet_core
 from resnet_core.config import RunConfig
 from resnet_core.runs import files
 from resnet_core.runs.run import Run
@@ -58,4 +60,16 @@ def _versions() -> dict[str, str]:
     for package in ("torch", "torchvision", "resnet-lab"):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             found[package] = importlib.metadata.version(package)
+    if commit := _commit():
+        found["commit"] = commit
     return found
+
+
+def _commit() -> str | None:
+    """Of this code, where it lies in a Git checkout: ``<40 hex digits>``, with ``-dirty`` behind it if tracked files are changed."""
+    command = ["git", "-C", str(Path(resnet_core.__file__).parent), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return answer.stdout.strip() or None if answer.returncode == 0 else None
