@@ -136,6 +136,55 @@ class ModelConfig:
 
 
 @dataclass(frozen=True)
+class ImageNetConfig:
+    """A ResNet of section 4.1 of He et al. 2016 (Table 1), as torchvision has them; imported, not trained here.
+
+    Its shortcuts are option B. In bottlenecks the stride is in the 3x3 convolution, not in the first 1x1 as in the paper.
+
+    Attributes:
+        layers: blocks of each of the four stages.
+        block: ``basic`` or ``bottleneck``.
+        num_classes: outputs of the fully connected layer.
+        width: filters of the first stage's 3x3 convolutions; the others have 2, 4 and 8 times as many.
+
+    Raises:
+        ConfigError: a field is out of its range.
+    """
+
+    layers: tuple[int, int, int, int] = (2, 2, 2, 2)
+    block: str = "basic"
+    num_classes: int = 1000
+    width: int = 64
+
+    def __post_init__(self):
+        _choice("block", self.block, BLOCKS)
+        if not isinstance(self.layers, tuple) or len(self.layers) != 4:
+            raise ConfigError("layers", f"{self.layers!r} are not four numbers of blocks.")
+        for blocks in self.layers:
+            _whole("layers", blocks, 1, 100)
+        _whole("num_classes", self.num_classes, 2, 1000)
+        _whole("width", self.width, MIN_WIDTH, MAX_WIDTH)
+
+    @property
+    def depth(self) -> int:
+        """Weighted layers: the blocks' convolutions, the first convolution and the fully connected layer."""
+        return LAYERS_PER_ROUND[self.block] // 3 * sum(self.layers) + 2
+
+    @property
+    def shortcut(self) -> str:
+        return "B"
+
+    @property
+    def is_plain(self) -> bool:
+        return False
+
+    @property
+    def name(self) -> str:
+        """``ResNet-18-ImageNet``, ``ResNet-50-ImageNet``, ``ResNet-18-w32-ImageNet``."""
+        return f"ResNet-{self.depth}{'' if self.width == 64 else f'-w{self.width}'}-ImageNet"
+
+
+@dataclass(frozen=True)
 class DataConfig:
     """Which images are trained and tested on.
 

@@ -2,6 +2,7 @@
 
 from resnet_core.models.blocks import BasicBlock, Block, Bottleneck
 from resnet_core.models.cifar import CifarResNet, build_model, named_blocks, response_layers
+from resnet_core.models.imagenet import ImageNetResNet
 from resnet_core.models.shortcuts import Projection, ZeroPad
 
 __all__ = [
@@ -9,6 +10,7 @@ __all__ = [
     "Block",
     "Bottleneck",
     "CifarResNet",
+    "ImageNetResNet",
     "Projection",
     "ZeroPad",
     "build_model",

@@ -80,13 +80,15 @@ class Bottleneck(Block):
     """
 
     expansion = 4
+    stride_in_3x3 = False
 
     def _add_layers(self, in_channels, out_channels, stride):
         inner = out_channels // self.expansion
-        self.conv1 = nn.Conv2d(in_channels, inner, 1, stride, bias=False)
+        first, second = (1, stride) if self.stride_in_3x3 else (stride, 1)
+        self.conv1 = nn.Conv2d(in_channels, inner, 1, first, bias=False)
         self.bn1 = nn.BatchNorm2d(inner)
         self.relu1 = nn.ReLU(inplace=False)
-        self.conv2 = nn.Conv2d(inner, inner, 3, 1, 1, bias=False)
+        self.conv2 = nn.Conv2d(inner, inner, 3, second, 1, bias=False)
         self.bn2 = nn.BatchNorm2d(inner)
         self.relu2 = nn.ReLU(inplace=False)
         self.conv3 = nn.Conv2d(inner, out_channels, 1, bias=False)
@@ -104,6 +106,12 @@ class Bottleneck(Block):
     @property
     def last_relu(self):
         return self.relu3
+
+
+class BottleneckStride3x3(Bottleneck):
+    """A bottleneck whose stride is in the 3x3 convolution, as in torchvision's ResNets."""
+
+    stride_in_3x3 = True
 
 
 BLOCKS: dict[str, type[Block]] = {"basic": BasicBlock, "bottleneck": Bottleneck}

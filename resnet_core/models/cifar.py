@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import math
+from typing import TypeAlias
 
 import torch
 from torch import nn
 
-from resnet_core.config import ModelConfig
+from resnet_core.config import ImageNetConfig, ModelConfig
 from resnet_core.models.blocks import BLOCKS, Block
+from resnet_core.models.imagenet import ImageNetResNet
+
+Model: TypeAlias = "CifarResNet | ImageNetResNet"
 
 
 class CifarResNet(nn.Module):
@@ -25,6 +29,8 @@ class CifarResNet(nn.Module):
     Shapes: (B, 3, 32, 32) -> logits (B, num_classes).
     """
 
+    stages = (1, 2, 3)
+
     def __init__(self, config: ModelConfig):
         super().__init__()
         self.config = config
@@ -33,7 +39,7 @@ class CifarResNet(nn.Module):
         self.conv1 = nn.Conv2d(3, channels, 3, 1, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(channels)
         self.relu = nn.ReLU(inplace=False)
-        for stage in (1, 2, 3):
+        for stage in self.stages:
             out_channels = config.width * 2 ** (stage - 1) * block.expansion
             blocks = []
             for index in range(config.blocks_per_stage):
@@ -54,12 +60,12 @@ class CifarResNet(nn.Module):
         return self.fc(self.features(x))
 
 
-def named_blocks(model: CifarResNet) -> list[tuple[str, Block]]:
+def named_blocks(model: Model) -> list[tuple[str, Block]]:
     """The blocks in order, e.g. ``("layer1.0", block)``."""
-    return [(f"layer{stage}.{i}", block) for stage in (1, 2, 3) for i, block in enumerate(getattr(model, f"layer{stage}"))]
+    return [(f"layer{stage}.{i}", block) for stage in model.stages for i, block in enumerate(getattr(model, f"layer{stage}"))]
 
 
-def response_layers(model: CifarResNet) -> list[tuple[str, nn.Conv2d, nn.BatchNorm2d]]:
+def response_layers(model: Model) -> list[tuple[str, nn.Conv2d, nn.BatchNorm2d]]:
     """The convolutions of the main path with their BN, in order: the layers of Fig. 7, ``depth - 1`` of them.
 
     The response of a layer, in the sense of that figure, is the output of its BN: before ReLU or the addition.
@@ -99,10 +105,10 @@ def initialize(model: nn.Module, seed: int) -> None:
             module.reset_parameters()
 
 
-def build_model(config: ModelConfig, seed: int = 0) -> CifarResNet:
+def build_model(config: ModelConfig | ImageNetConfig, seed: int = 0) -> Model:
     """The net of ``config``, initialised from ``seed``, on the CPU, in training mode."""
     with torch.device("meta"):
-        model = CifarResNet(config)
+        model = ImageNetResNet(config) if isinstance(config, ImageNetConfig) else CifarResNet(config)
     model.to_empty(device="cpu")
     initialize(model, seed)
     return model
