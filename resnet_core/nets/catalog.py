@@ -1,0 +1,217 @@
+"""Everything one can look into, as one list: the shipped checkpoints, the imported ones, and the runs that have a checkpoint."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import resnet_core
+from resnet_core.config import RunConfig
+from resnet_core.errors import CheckpointError, RunError, UserError
+from resnet_core.nets import folder as folders
+from resnet_core.runs import Run, RunStore
+from resnet_core.runs.records import reader
+
+#: Of the shipped checkpoints, instead of ``checkpoints/`` beside the package.
+ENVIRONMENT = "RESNET_LAB_CHECKPOINTS"
+IMPORTED = ".imported"
+
+
+@dataclass(frozen=True)
+class Net:
+    """One net with weights.
+
+    Attributes:
+        id: unique in a catalog, and stable: a shipped or imported checkpoint's name, or a run's id; the path of a file.
+        name: for people.
+        origin: ``shipped``, ``imported``, ``run`` or ``file``.
+        model: the net's configuration, a ``ModelConfig`` or an ``ImageNetConfig``.
+        path: its folder; of a ``file``, that file.
+        config: of the whole training, where it was trained with this project.
+        card: a checkpoint's ``card.json``; empty for a run.
+        state: of a run, else ``finished``.
+        iteration: parameter updates behind these weights, if known.
+        train_error, test_error: final, in percent, as recorded (a run's newest while it runs); None if unknown.
+        precision: of its training, if known.
+    """
+
+    id: str
+    name: str
+    origin: str
+    model: Any
+    path: Path
+    config: RunConfig | None = None
+    card: dict[str, Any] = field(default_factory=dict, compare=False)
+    state: str = "finished"
+    iteration: int | None = None
+    train_error: float | None = None
+    test_error: float | None = None
+    precision: str | None = None
+
+    @property
+    def weights(self) -> Path:
+        """The safetensors file of the weights as they are now; of a run, its newest checkpoint's.
+
+        Raises:
+            CheckpointError: the run has none.
+        """
+        if self.origin == "file":
+            return self.path
+        if self.origin != "run":
+            return self.path / folders.WEIGHTS
+        saved = Run(self.path).checkpoints
+        if not saved:
+            raise CheckpointError(f"Run {self.id} has no checkpoint yet; it can be looked into after its first.")
+        return saved[-1] / "model.safetensors"
+
+    @property
+    def version(self) -> str:
+        """Changes when the weights do: a key for what was computed from them."""
+        path = self.weights
+        status = path.stat()
+        return f"{self.id}:{path.parent.name}:{status.st_mtime_ns}:{status.st_size}"
+
+    def records(self, kind: str | None = None) -> list[dict[str, Any]]:
+        """The rows of its training, in order; none for imported checkpoints and files. They are shared: do not change them."""
+        return [] if self.origin == "file" else reader(self.path / folders.RECORDS).records(kind)
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """What there is to look into.
+
+    Attributes:
+        nets: shipped (in the order of plain and residual by depth), imported, then runs, oldest first.
+        problems: what was left out and why, one sentence each.
+    """
+
+    nets: list[Net]
+    problems: list[str]
+
+    def get(self, net_id: str) -> Net | None:
+        return next((net for net in self.nets if net.id == net_id), None)
+
+
+def shipped_folder() -> Path:
+    """``checkpoints/`` beside the package, or what RESNET_LAB_CHECKPOINTS names."""
+    return Path(os.environ.get(ENVIRONMENT) or Path(resnet_core.__file__).parents[1] / "checkpoints")
+
+
+def imported_folder(home: Path | str | None = None) -> Path:
+    """Where imported checkpoints are kept: in the folder of the runs, hidden from the run store."""
+    return RunStore(home).home / IMPORTED
+
+
+def catalog(home: Path | str | None = None) -> Catalog:
+    """All nets that can be looked into. Cheap: checksums are computed once, records are read when asked for."""
+    problems: list[str] = []
+    shipped = _checkpoints(shipped_folder(), "shipped", problems)
+    shipped.sort(key=lambda net: (net.model.depth, not net.model.is_plain, net.id))
+    imported = _checkpoints(imported_folder(home), "imported", problems)
+    imported.sort(key=lambda net: (str(net.card.get("created")), net.id))
+    runs = [_run(run) for run in RunStore(home).runs()]
+    return Catalog(shipped + imported + [net for net in runs if net and net.iteration is not None], problems)
+
+
+def find(spec: str, home: Path | str | None = None) -> Net:
+    """The net that ``spec`` names: a shipped or imported checkpoint, a run (id, name, or the beginning of an id), or a weights file.
+
+    Raises:
+        CheckpointError: it is a damaged checkpoint, a run without one, or a file that this project has not written.
+        RunError: there is nothing of that name.
+    """
+    text = str(spec).strip()
+    for root, origin in ((shipped_folder(), "shipped"), (imported_folder(home), "imported")):
+        if text and "/" not in text and not text.startswith(".") and (root / text).is_dir():
+            return _checkpoint(root / text, origin)
+    path = Path(text).expanduser()
+    if text and path.is_file():
+        return _file(path)
+    if text and path.is_dir() and (path / folders.CARD).is_file():
+        return _checkpoint(path.resolve(), "shipped")
+    try:
+        run = RunStore(home).get(text)
+    except RunError as error:
+        names = ", ".join(net.id for net in catalog(home).nets if net.origin != "run")
+        known = f" Checkpoints: {names}." if names else ""
+        raise RunError(f"No checkpoint, file or run is called {text!r}. {error}{known}") from None
+    net = _run(run)
+    if net is None or net.iteration is None:
+        raise CheckpointError(f"Run {run.id} has no checkpoint yet; it can be looked into after its first.")
+    return net
+
+
+def _checkpoints(root: Path, origin: str, problems: list[str]) -> list[Net]:
+    found = []
+    try:
+        names = sorted(entry.name for entry in os.scandir(root) if entry.is_dir() and not entry.name.startswith("."))
+    except FileNotFoundError:
+        return []
+    for name in names:
+        try:
+            found.append(_checkpoint(root / name, origin))
+        except UserError as error:
+            problems.append(str(error))
+    return found
+
+
+def _checkpoint(path: Path, origin: str) -> Net:
+    card = folders.read_folder(path)
+    config = RunConfig.from_dict(card["config"]) if card.get("config") else None
+    return Net(
+        id=path.name,
+        name=str(card.get("name") or path.name),
+        origin=origin,
+        model=folders.model_from_dict(card["model"]),
+        path=path,
+        config=config,
+        card=card,
+        iteration=config.recipe.iterations if config else None,
+        train_error=card.get("train_error"),
+        test_error=card.get("test_error"),
+        precision=card.get("precision"),
+    )
+
+
+def _run(run: Run) -> Net | None:
+    try:
+        status = run.state()
+    except RunError:
+        return None  # deleted while we looked
+    result = status.result or {}
+    train, test = run.records("train")[-1:], run.records("test")[-1:]
+    return Net(
+        id=run.id,
+        name=run.name,
+        origin="run",
+        model=run.config.model,
+        path=run.path,
+        config=run.config,
+        state=status.state,
+        iteration=_saved_iteration(run),
+        train_error=result.get("train_error", train[0]["train_error"] if train else None),
+        test_error=result.get("test_error", test[0]["test_error"] if test else None),
+        precision=(status.plan or {}).get("precision"),
+    )
+
+
+def _saved_iteration(run: Run) -> int | None:
+    """Of the run's newest checkpoint; None if it has none."""
+    saved = run.checkpoints
+    return int(saved[-1].name.removeprefix("iter-")) if saved else None
+
+
+def _file(path: Path) -> Net:
+    metadata = folders.read_metadata(path)
+    if metadata.get("format") != folders.FORMAT or "model" not in metadata:
+        raise CheckpointError(f"{path} was not written by ResNet Lab. Import it first: python -m resnet_core import {path.name}")
+    try:
+        model = folders.model_from_dict(json.loads(metadata["model"]))
+    except ValueError as error:
+        raise CheckpointError(f"{path}: its metadata do not describe a net ({error}).") from error
+    card = {"normalization": metadata.get("normalization")}
+    return Net(id=str(path), name=path.stem, origin="file", model=model, path=path.resolve(), card=card)
+

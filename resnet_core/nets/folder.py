@@ -1,0 +1,163 @@
+"""A checkpoint's folder, as it ships in ``checkpoints/<name>/`` and as an imported one is kept.
+
+- weights.safetensors: the net's ``state_dict``, and beside it ``normalization.mean`` (and ``.std``); its metadata hold the net's
+  configuration, so that this one file rebuilds the net anywhere
+- card.json: what it is, where it comes from, its errors, and the SHA-256 of weights.safetensors
+- of a net trained here also: config.json, records.jsonl (all of the training), README.md (the card for people)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from resnet_core import config as configs
+from resnet_core.errors import CheckpointError, UserError
+from resnet_core.runs import files
+
+WEIGHTS, CARD, CONFIG, RECORDS, README = "weights.safetensors", "card.json", "config.json", "records.jsonl", "README.md"
+FORMAT = "resnet-lab"
+#: Tensors of the weights file that are no part of the net: ``(pixel / 255 - mean) / std`` is its input.
+MEAN, STD = "normalization.mean", "normalization.std"
+
+_FAMILIES = {"cifar": "ModelConfig", "imagenet": "ImageNetConfig"}
+
+
+def model_to_dict(model: Any) -> dict[str, Any]:
+    """A net's configuration as JSON values; ``family`` says of which kind."""
+    family = next(key for key, name in _FAMILIES.items() if type(model).__name__ == name)
+    return {"family": family, **json.loads(json.dumps(dataclasses.asdict(model)))}
+
+
+def model_from_dict(values: Mapping[str, Any]) -> Any:
+    """The inverse of ``model_to_dict``.
+
+    Raises:
+        CheckpointError: it describes no net that is known here.
+    """
+    fields = dict(values)
+    cls = getattr(configs, _FAMILIES.get(fields.pop("family", "cifar"), ""), None)
+    if cls is None:
+        raise CheckpointError(f"The net's family {values.get('family')!r} is not one of {', '.join(_FAMILIES)}.")
+    try:
+        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()})
+    except (TypeError, UserError) as error:
+        raise CheckpointError(f"The net's configuration is not valid: {error}") from error
+
+
+def sha256(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def save_weights(path: Path, tensors: Mapping[str, Any], mean: Any, std: Any, model: Any, normalization: str) -> None:
+    """Writes a weights file that rebuilds its net by itself.
+
+    Args:
+        tensors: the net's ``state_dict``, on the CPU.
+        mean, std: float32 tensors, broadcastable to (3, 32, 32); ``std`` may be None.
+        model: the net's configuration.
+        normalization: a key of ``NORMALIZATIONS``, or ``own``.
+    """
+    from safetensors.torch import save_file
+
+    held = {name: tensor.contiguous() for name, tensor in tensors.items()} | {MEAN: mean.contiguous()}
+    if std is not None:
+        held[STD] = std.contiguous()
+    save_file(held, path, {"format": FORMAT, "model": json.dumps(model_to_dict(model)), "normalization": normalization})
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """The metadata of a safetensors file, from its header alone.
+
+    Raises:
+        CheckpointError: it is no safetensors file.
+    """
+    try:
+        with open(path, "rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            if not 2 <= length <= min(os.fstat(file.fileno()).st_size, 10_000_000):
+                raise ValueError("no safetensors header")
+            metadata = json.loads(file.read(length)).get("__metadata__") or {}
+    except (OSError, ValueError, AttributeError) as error:
+        raise CheckpointError(f"{path} is not a safetensors file ({error}).") from error
+    return {str(key): str(value) for key, value in metadata.items()} if isinstance(metadata, dict) else {}
+
+
+def write_folder(
+    folder: Path,
+    tensors: Mapping[str, Any],
+    mean: Any,
+    std: Any,
+    card: Mapping[str, Any],
+    texts: Mapping[str, str | bytes] | None = None,
+) -> Path:
+    """Writes a checkpoint's folder under a hidden name and gives it its own in one step; one that is there already is replaced.
+
+    Args:
+        tensors, mean, std: see ``save_weights``.
+        card: with ``model`` (of ``model_to_dict``) and ``normalization`` (a key); the checksum and the size are added.
+        texts: further files by name.
+
+    Raises:
+        RunError: the disk is full or cannot be written.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    new = folder.with_name(f".new-{folder.name}-{uuid.uuid4().hex[:8]}")
+    old = folder.with_name(f".old-{new.name}")
+    try:
+        with files.explained(folder):
+            new.mkdir()
+            save_weights(new / WEIGHTS, tensors, mean, std, model_from_dict(card["model"]), card["normalization"])
+            size = (new / WEIGHTS).stat().st_size
+            files.write_json(new / CARD, {**card, "checksum_sha256": sha256(new / WEIGHTS), "weights_bytes": size})
+            for name, text in (texts or {}).items():
+                (new / name).write_bytes(text.encode() if isinstance(text, str) else text)
+            if folder.exists():
+                os.rename(folder, old)
+            os.rename(new, folder)
+            files.fsync_folder(folder.parent)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+    return folder
+
+
+def read_folder(folder: Path) -> dict[str, Any]:
+    """The card of a checkpoint's folder, whose weights have been compared with its checksum.
+
+    Raises:
+        CheckpointError: a file is missing, the card cannot be read, or the weights are not those of the card.
+    """
+    try:
+        card = files.read_json(folder / CARD)
+        model_from_dict(card["model"])
+        status = (folder / WEIGHTS).stat()
+        found = _known_sha256(folder / WEIGHTS, status.st_mtime_ns, status.st_size, status.st_ino)
+    except FileNotFoundError as error:
+        missing = Path(error.filename).name
+        raise CheckpointError(f"Checkpoint {folder.name}: {missing} is missing. Restore {folder}, or remove it.") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        message = f"Checkpoint {folder.name}: {CARD} cannot be read ({error}). Restore {folder}, or remove it."
+        raise CheckpointError(message) from error
+    if found != card.get("checksum_sha256"):
+        raise CheckpointError(
+            f"Checkpoint {folder.name}: the checksum of {WEIGHTS} is {found[:12]}…, not {str(card.get('checksum_sha256'))[:12]}… as "
+            f"{CARD} says. The weights are damaged or were replaced; it is left out. Restore {folder}, or remove it."
+        )
+    return card
+
+
+@functools.lru_cache(maxsize=256)
+def _known_sha256(path: Path, mtime_ns: int, size: int, inode: int) -> str:
+    """Hashed once for all pages and viewers, as long as the file is the same."""
+    return sha256(path)

@@ -1,0 +1,104 @@
+"""A net's weights as a model that one caller may do with as it likes: every call makes a new one, so no viewer disturbs another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import safetensors
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from resnet_core.config import Recipe, RunConfig
+from resnet_core.errors import CheckpointError
+from resnet_core.models import build_model
+from resnet_core.nets import folder as folders
+from resnet_core.nets.catalog import Net
+from resnet_core.training import probe
+from resnet_core.training.plan import Plan
+
+#: A run's checkpoint may be replaced by the next one while it is read.
+_ATTEMPTS = 3
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedNet:
+    """A net ready to compute with, in evaluation mode. The model is the caller's own copy.
+
+    Attributes:
+        net: what it was loaded from.
+        model: on the plan's device, channels last.
+        mean: float32, (3, 32, 32) or (3, 1, 1), on the device, in units of pixel / 255.
+        std: float32 (3, 1, 1) on the device, or None: nothing is divided.
+        plan: device and precision of ``logits``.
+    """
+
+    net: Net
+    model: nn.Module
+    mean: torch.Tensor
+    std: torch.Tensor | None
+    plan: Plan
+
+    @property
+    def device(self) -> torch.device:
+        return self.mean.device
+
+    def normalize(self, images: torch.Tensor) -> torch.Tensor:
+        """uint8 (N, 3, H, W), anywhere -> float32 (N, 3, H, W) on the device, channels last: the net's input.
+
+        The mean image is 32x32, and so must images be then.
+        """
+        x = images.to(self.device).contiguous(memory_format=torch.channels_last).float().div_(255).sub_(self.mean)
+        return x if self.std is None else x.div_(self.std)
+
+    @torch.no_grad()
+    def logits(self, images: torch.Tensor) -> torch.Tensor:
+        """uint8 (N, 3, H, W) -> float32 (N, classes), in evaluation mode, in the plan's precision."""
+        with self.plan.autocast():
+            return self.model(self.normalize(images)).float()
+
+
+def load(net: Net, device: str = "auto", precision: str = "auto") -> LoadedNet:
+    """The net with its weights, as a copy of its own.
+
+    Args:
+        device, precision: as in ``Recipe``; ``auto`` is what the probe has found for this machine.
+
+    Raises:
+        CheckpointError: the weights cannot be read, or are not those of the net.
+        ConfigError: the device is not on this machine.
+    """
+    plan = probe.decide(RunConfig(recipe=Recipe(device=device, precision=precision, compile="off")))
+    tensors, mean, std = _read(net)
+    target = torch.device(plan.device)
+    model = build_model(net.model)
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise CheckpointError(f"{net.name}: the weights are not those of {net.model.name}: {error}") from error
+    model = model.to(target, memory_format=torch.channels_last).eval()
+    return LoadedNet(net, model, mean.to(target), None if std is None else std.to(target), plan)
+
+
+def _read(net: Net) -> tuple[dict[str, torch.Tensor], torch.Tensor, torch.Tensor | None]:
+    """The state_dict, and mean and std of the input."""
+    for attempt in range(_ATTEMPTS):
+        path = net.weights
+        try:
+            tensors = load_file(path)
+            if net.origin == "run":
+                return tensors, _training_mean(path), None
+            if folders.MEAN not in tensors:
+                raise CheckpointError(f"{path} does not say how its input is normalised ({folders.MEAN} is missing).")
+            return tensors, tensors.pop(folders.MEAN), tensors.pop(folders.STD, None)
+        except (OSError, safetensors.SafetensorError) as error:
+            if attempt + 1 == _ATTEMPTS or path == net.weights:
+                raise CheckpointError(f"The weights of {net.name} cannot be read from {path} ({error}).") from error
+    raise AssertionError("unreachable")
+
+
+def _training_mean(path: Path) -> torch.Tensor:
+    """Of a run's checkpoint: the mean image that its training subtracted."""
+    with safetensors.safe_open(path.with_name("training.safetensors"), "pt") as file:
+        return file.get_tensor("mean")
