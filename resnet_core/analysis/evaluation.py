@@ -1,0 +1,170 @@
+"""How often a net is wrong, on what, and how sure of it: the error with everything that a page shows beside it.
+
+    found = evaluate_detailed(loaded.model, test.images, test.labels, loaded.normalize, loaded.plan)
+    found.top1_error, found.confusion, found.worst[0]
+
+Error and loss are, to the last bit, those of ``resnet_core.training.evaluate`` under the same plan and batch size.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from resnet_core.analysis.passes import Normalize, Progress, ShouldStop, in_batches, untouched
+from resnet_core.errors import DataError
+from resnet_core.training.evaluate import EVALUATION_BATCH
+
+if TYPE_CHECKING:
+    from resnet_core.training.plan import Plan
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """An image that the net takes for something else.
+
+    Attributes:
+        index: of the image among those evaluated.
+        true, predicted: classes.
+        probability: the softmax of the predicted class, 0 to 1.
+        true_probability: the softmax of the true class.
+    """
+
+    index: int
+    true: int
+    predicted: int
+    probability: float
+    true_probability: float
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """The result of an evaluation: single view, as in section 4.2 of He et al. 2016.
+
+    Attributes:
+        n: images; wrong: how many of them the net took for something else.
+        loss: mean cross-entropy in nats.
+        confusion: int64 (C, C), images by true class (row) and predicted class (column); C is the net's number of classes.
+        worst: the mistakes that the net was surest of, the surest first.
+        precision: ``fp32`` or ``bf16``, of the plan.
+    """
+
+    n: int
+    wrong: int
+    loss: float
+    confusion: np.ndarray
+    worst: tuple[Mistake, ...]
+    precision: str
+
+    @property
+    def top1_error(self) -> float:
+        """In percent."""
+        return 100.0 * self.wrong / self.n
+
+    @property
+    def class_errors(self) -> np.ndarray:
+        """(C,), the error in percent among the images of each class; NaN for a class that has none."""
+        images = self.confusion.sum(1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return 100.0 * (1.0 - np.diag(self.confusion) / images)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values: ``top1_error``, ``n``, ``wrong``, ``loss`` (None if it is not finite), ``confusion``, ``precision``."""
+        return {
+            "top1_error": self.top1_error,
+            "n": self.n,
+            "wrong": self.wrong,
+            "loss": self.loss if math.isfinite(self.loss) else None,
+            "confusion": self.confusion.tolist(),
+            "precision": self.precision,
+        }
+
+
+def evaluate_detailed(
+    model: nn.Module,
+    images: torch.Tensor,
+    labels: torch.Tensor,
+    normalize: Normalize,
+    plan: Plan,
+    *,
+    worst: int = 25,
+    batch_size: int = EVALUATION_BATCH,
+    progress: Progress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> Evaluation:
+    """Evaluate ``model``, in evaluation mode; it comes back in the mode it was in.
+
+    Args:
+        model: on the plan's device.
+        images: uint8 (N, 3, 32, 32), anywhere, N at least 1; labels: int64 (N,).
+        normalize: uint8 (B, 3, 32, 32) -> float32 (B, 3, 32, 32) on the model's device, as the net was trained.
+        worst: how many of the most confident mistakes are kept.
+        progress: called with the images done and the images in all.
+        should_stop: asked before each batch.
+
+    Raises:
+        Stopped: ``should_stop`` returned True.
+        DataError: there are labels that the net has no output for.
+        ValueError: there are no images.
+    """
+    if not len(images):
+        raise ValueError("an evaluation needs at least one image")
+    wrong, confusion, loss = 0, None, None
+    kept: list[Mistake] = []
+    with torch.no_grad(), untouched(model):
+        model.eval()
+        for start, stop in in_batches(len(images), batch_size, progress, should_stop):
+            x = normalize(images[start:stop])
+            y = labels[start:stop].to(x.device)
+            with plan.autocast():
+                logits = model(x)
+            logits = logits.float()
+            classes = logits.shape[1]
+            if confusion is None:
+                _check_labels(labels, classes)
+                confusion, loss = torch.zeros(classes * classes, dtype=torch.int64), torch.zeros((), device=x.device)
+            predicted = logits.argmax(1)
+            missed = predicted != y
+            wrong += int(missed.sum())
+            loss += nn.functional.cross_entropy(logits, y, reduction="sum")
+            confusion += torch.bincount((y * classes + predicted).cpu(), minlength=classes * classes)
+            kept = _surest(kept + _mistakes(logits[missed], y[missed], predicted[missed], start, missed, worst), worst)
+    return Evaluation(
+        n=len(images),
+        wrong=wrong,
+        loss=loss.item() / len(images),
+        confusion=confusion.view(classes, classes).numpy(),
+        worst=tuple(kept),
+        precision=plan.precision,
+    )
+
+
+def _check_labels(labels: torch.Tensor, classes: int) -> None:
+    needed = int(labels.max()) + 1
+    if needed > classes:
+        raise DataError(f"The net tells {classes} classes apart, and the images are of {needed}: it cannot be evaluated on them.")
+
+
+def _surest(mistakes: list[Mistake], count: int) -> list[Mistake]:
+    """Ties in the order of the images, so that the same net always shows the same ones."""
+    return sorted(mistakes, key=lambda mistake: (-mistake.probability, mistake.index))[:count]
+
+
+def _mistakes(
+    logits: torch.Tensor, true: torch.Tensor, predicted: torch.Tensor, start: int, missed: torch.Tensor, count: int
+) -> list[Mistake]:
+    """The ``count`` surest mistakes of a batch that begins at image ``start``; the first three arguments are of the missed images only."""
+    if not len(true) or count < 1:
+        return []
+    probabilities = logits.double().softmax(1) if logits.device.type != "mps" else logits.softmax(1)
+    of_predicted = probabilities.gather(1, predicted[:, None])[:, 0]
+    of_true = probabilities.gather(1, true[:, None])[:, 0]
+    index = missed.nonzero()[:, 0] + start
+    order = torch.argsort(of_predicted, descending=True, stable=True)[:count]
+    columns = (index, true, predicted, of_predicted, of_true)
+    return [Mistake(*values) for values in zip(*(column[order].tolist() for column in columns), strict=True)]
