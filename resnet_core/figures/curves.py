@@ -27,8 +27,6 @@ _KEYS = {"training": "╌╌ training", "test": "<b>━━</b> test", "validatio
 _MOST_END_LABELS, _LONGEST_END_LABEL = 10, 26
 #: Distance of two such names, as a part of the height of the chart.
 _LABEL_GAP = 0.08
-#: Told apart by these, where two curves of one chart would have the colour and symbol of the same net.
-_SPARE_SYMBOLS = ("circle", "triangle-up", "x", "star", "pentagon", "triangle-down", "hexagram", "cross")
 
 
 @dataclass(frozen=True)
@@ -87,18 +85,11 @@ class _Net:
 
 
 def _nets(groups: Sequence[Group], dark: bool) -> list[_Net]:
-    """Each group with its symbol: the shortcut's, or a spare one where an earlier group has the same colour and symbol."""
-    taken: set[tuple[str, str | None]] = set()
-    nets = []
-    for group, label in zip(groups, labels(groups), strict=True):
-        color, symbol = style.net_color(group.config.model, dark), style.net_symbol(group.config.model)
-        for spare in _SPARE_SYMBOLS:
-            if (color, symbol) not in taken:
-                break
-            symbol = spare
-        taken.add((color, symbol))
-        nets.append(_Net(group, group.runs[0].run_id, html.escape(label, quote=False), color, symbol))
-    return nets
+    looks = style.told_apart([group.config.model for group in groups], dark)
+    return [
+        _Net(group, group.runs[0].run_id, html.escape(label, quote=False), color, symbol)
+        for group, label, (color, symbol) in zip(groups, labels(groups), looks, strict=True)
+    ]
 
 
 def learning_curves(runs: Sequence[RunRecords], view: View = View(), dark: bool = False) -> go.Figure:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from resnet_core.config import MAX_DEPTH, MIN_DEPTH, ModelConfig
@@ -39,6 +40,8 @@ TEST_LINE: dict[str, Any] = {"dash": "solid", "width": 3.4}
 
 #: Plain nets and option A have no symbol; B and C do.
 _SYMBOLS = {"none": None, "A": None, "B": "square", "C": "diamond"}
+#: Told apart by these, where two curves of one chart would have the colour and symbol of the same net.
+_SPARE_SYMBOLS = ("circle", "triangle-up", "x", "star", "pentagon", "triangle-down", "hexagram", "cross")
 
 
 def rgb(color: str) -> tuple[int, int, int]:
@@ -76,6 +79,21 @@ def net_color(model: ModelConfig, dark: bool = False) -> str:
 def net_symbol(model: ModelConfig) -> str | None:
     """The plotly marker symbol that tells option B (square) and C (diamond) from A and plain (None: a bare line)."""
     return _SYMBOLS[model.shortcut]
+
+
+def told_apart(models: Sequence[ModelConfig], dark: bool = False) -> list[tuple[str, str | None]]:
+    """Colour and symbol of each net of one chart: the shortcut's symbol, or a spare one where an earlier net looks the same."""
+    taken: set[tuple[str, str | None]] = set()
+    looks = []
+    for model in models:
+        color, symbol = net_color(model, dark), net_symbol(model)
+        for spare in _SPARE_SYMBOLS:
+            if (color, symbol) not in taken:
+                break
+            symbol = spare
+        taken.add((color, symbol))
+        looks.append((color, symbol))
+    return looks
 
 
 def layout(dark: bool = False, font_size: int = 16) -> dict[str, Any]:
