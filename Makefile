@@ -1,6 +1,7 @@
 # make app     the app, on http://localhost:8501    (PORT=8600 for another port, ARGS="..." for other options of streamlit run)
 # make test    the style check and all tests        (ARGS="-k data" for some of them)
 # make bench   images per second, ours and the usual way, interleaved    (ARGS="..." for its options)
+# make zoo     train what is missing of the nets in checkpoints/, on the full CIFAR-10    (ARGS="--jobs 2"; goes on after any interruption)
 # make setup   only what the app needs, into .venv
 # make clean   caches and half-made files; runs/ and .venv stay
 #
@@ -18,7 +19,7 @@ APP_STAMP := $(VENV)/.app-$(shell cat requirements.txt | cksum | tr -s ' \t' '--
 DEV_STAMP := $(VENV)/.dev-$(shell cat requirements.txt requirements-dev.txt | cksum | tr -s ' \t' '--')
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help app test lint bench setup browser clean
+.PHONY: help app test lint bench zoo setup browser clean
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
@@ -34,6 +35,9 @@ lint: $(DEV_STAMP)
 
 bench: $(APP_STAMP)
 	$(BIN)/python -m resnet_core bench $(ARGS)
+
+zoo: $(APP_STAMP)
+	$(BIN)/python -m resnet_core zoo $(ARGS)
 
 setup: $(APP_STAMP)
 

@@ -15,6 +15,7 @@ from resnet_core.models import build_model
 from resnet_core.nets import NORMALIZATIONS, catalog, find, folder
 from resnet_core.nets.loading import load
 from resnet_core.runs import RunStore
+from resnet_core.runs.records import RecordWriter
 from resnet_core.training import checkpoint
 from resnet_core.training.evaluate import evaluate
 from tests import runs_tools
@@ -90,6 +91,11 @@ def test_the_weights_file_alone_rebuilds_the_net(shipped, tmp_path, images):
     net = find(str(alone))
     assert (net.origin, net.model, net.records()) == ("file", TINY, [])
     assert torch.equal(load(net, "cpu", "fp32").logits(images.images), load(find("tiny"), "cpu", "fp32").logits(images.images))
+
+
+def test_equal_nets_are_equal_files(shipped):
+    paths = [write_checkpoint(shipped, name, seed=5, normalization="imagenet") / folder.WEIGHTS for name in ("one", "two", "three")]
+    assert len({path.read_bytes() for path in paths}) == 1
 
 
 def test_every_load_is_a_copy_of_its_own(shipped):
@@ -194,3 +200,17 @@ def test_a_file_of_somebody_else_is_to_be_imported(shipped, tmp_path, content):
 def test_the_shipped_checkpoints_are_whole(monkeypatch):
     monkeypatch.delenv("RESNET_LAB_CHECKPOINTS", raising=False)
     assert catalog().problems == []
+
+
+def test_a_run_that_has_rows_of_its_layers_and_no_checkpoint_yet_is_listed_where_it_is_asked_for(shipped):
+    store = RunStore()
+    bare, _ = store.submit(runs_tools.config())
+    recorded, _ = store.submit(runs_tools.config(seed=1))
+    writer = RecordWriter(recorded.path / "records.jsonl")
+    writer.write({"kind": "layers", "iteration": 0, "names": ["conv1"], "gradient_norm": [1.0], "weight_norm": [1.0], "response_std": [1.0]})
+    writer.close()
+    saved = a_run()
+    assert [net.id for net in catalog().nets] == [saved.id]
+    with_unsaved = catalog(unsaved=True).nets
+    assert {net.id: net.iteration for net in with_unsaved} == {recorded.id: None, saved.id: 7}
+    assert bare.id not in {net.id for net in with_unsaved}

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from resnet_core.cli import manage, output, train
+from resnet_core.cli import zoo as shipping
 from resnet_core.cli.options import Parser, add_fields, add_training, at_least_1, whole_number
 from resnet_core.config import DEMO_RECIPE, DEVICES, ModelConfig
 from resnet_core.errors import UserError
@@ -61,6 +62,12 @@ def parser() -> argparse.ArgumentParser:
     demo.add_argument("--seed", type=whole_number, default=0, metavar="N", help="of the initial weights and the batches (default: 0)")
     demo.add_argument("--iterations", type=whole_number, metavar="N", help=f"of each net (default: {DEMO_RECIPE.iterations})")
     demo.add_argument("--again", action="store_true", help="train them even if runs of the same configurations exist")
+
+    zoo = add("zoo", shipping.zoo, "train what is missing of the nets that ship in checkpoints/; it can be run again and again")
+    zoo.add_argument("--status", action="store_true", help="train nothing, only tell what is there")
+    zoo.add_argument("--only", nargs="+", metavar="NAME", help="only these, e.g. plain-20 resnet-20")
+    zoo.add_argument("--jobs", type=at_least_1, metavar="N", help="trainings at once; on a CPU they share its cores (default: 1)")
+    zoo.add_argument("--data-dir", metavar="DIR", type=Path, help=where)
 
     fetch = add("download", manage.download, "download the full CIFAR-10", home=False)
     fetch.add_argument("--to", type=Path, metavar="DIR", help="into this folder, which then is for --data-dir or RESNET_LAB_DATA")

@@ -68,16 +68,28 @@ def save_weights(path: Path, tensors: Mapping[str, Any], mean: Any, std: Any, mo
         model: the net's configuration.
         normalization: a key of ``NORMALIZATIONS``, or ``own``.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     held = {name: tensor.contiguous() for name, tensor in tensors.items()} | {MEAN: mean.contiguous()}
     if std is not None:
         held[STD] = std.contiguous()
-    save_file(held, path, {"format": FORMAT, "model": json.dumps(model_to_dict(model)), "normalization": normalization})
+    content = save(held, {"format": FORMAT, "model": json.dumps(model_to_dict(model)), "normalization": normalization})
+    path.write_bytes(_in_order(content))
 
 
-def read_metadata(path: Path) -> dict[str, str]:
-    """The metadata of a safetensors file, from its header alone.
+def _in_order(content: bytes) -> bytes:
+    """The same safetensors file with its metadata sorted: the library writes them in any order, and equal nets are to be equal files."""
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode().ljust(length)
+    if len(text) != length:
+        return content
+    return content[:8] + text + content[8 + length :]
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """The header of a safetensors file: for each tensor its ``dtype`` and ``shape``, and ``__metadata__``; the tensors are not read.
 
     Raises:
         CheckpointError: it is no safetensors file.
@@ -87,9 +99,21 @@ def read_metadata(path: Path) -> dict[str, str]:
             length = int.from_bytes(file.read(8), "little")
             if not 2 <= length <= min(os.fstat(file.fileno()).st_size, 10_000_000):
                 raise ValueError("no safetensors header")
-            metadata = json.loads(file.read(length)).get("__metadata__") or {}
-    except (OSError, ValueError, AttributeError) as error:
+            header = json.loads(file.read(length))
+        if not isinstance(header, dict):
+            raise ValueError("no safetensors header")
+    except (OSError, ValueError) as error:
         raise CheckpointError(f"{path} is not a safetensors file ({error}).") from error
+    return header
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """The metadata of a safetensors file, from its header alone.
+
+    Raises:
+        CheckpointError: it is no safetensors file.
+    """
+    metadata = read_header(path).get("__metadata__") or {}
     return {str(key): str(value) for key, value in metadata.items()} if isinstance(metadata, dict) else {}
 
 

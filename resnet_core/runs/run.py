@@ -133,6 +133,14 @@ class Run:
         return name if isinstance(name, str) and name else self.config.model.name
 
     @property
+    def machines(self) -> list[str]:
+        """The processors or graphics cards that have trained it, in order; more than one where it was continued elsewhere."""
+        try:
+            return list(read_state(self.path).get("machines") or [])
+        except BrokenRun:
+            return []
+
+    @property
     def checkpoints(self) -> list[Path]:
         """The folders of its checkpoints, oldest first."""
         try:

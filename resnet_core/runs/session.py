@@ -41,7 +41,7 @@ def train(run: Run, data_dir: Path | None, should_stop: Callable[[], bool], note
     except ValueError as error:
         raise RunError(f"{error}. The records are no longer whole, so run {run.id} cannot go on; train the configuration again.") from error
     files.log(f"{files.now()} process {os.getpid()} training {run.id} from iteration {trainer.iteration} on {plan.to_dict()}")
-    note(plan=plan.to_dict(), iteration=trainer.iteration, message=warning)
+    note(plan=plan.to_dict(), machines=_machines(run, plan), iteration=trainer.iteration, message=warning)
     try:
         for record in trainer.run(should_stop):
             if record["kind"] == "end":
@@ -91,6 +91,17 @@ def _plan(config: RunConfig, recorded: dict[str, Any] | None):
         except (ConfigError, KeyError, TypeError) as error:
             files.log(f"The recorded plan {recorded} cannot be followed here ({error}); probing anew.")
     return probe.decide(config)
+
+
+def _machines(run: Run, plan: Any) -> list[str]:
+    """Those that have trained it so far, and this one."""
+    import torch
+
+    from resnet_core.training.probe import machine_name
+
+    first = (plan.reason or {}).get("machine")
+    known = run.machines or ([first] if first else [])
+    return list(dict.fromkeys([*known, machine_name(torch.device(plan.device))]))
 
 
 def explain(error: BaseException, run: Run, iteration: int) -> tuple[str, bool]:

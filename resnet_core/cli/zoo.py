@@ -1,0 +1,94 @@
+"""``zoo``: trains what is missing of the nets that ship, and turns finished trainings into checkpoints."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+from resnet_core.cli.follow import Interrupts, follow
+from resnet_core.cli.output import emit, note, percent, table
+from resnet_core.cli.train import INTERRUPTED, enter, outcome
+from resnet_core.data.folders import ENVIRONMENT
+from resnet_core.errors import ConfigError, RunError
+from resnet_core.nets import folder
+from resnet_core.runs import RunStore
+from resnet_core.zoo import Entry, entries, plan, training_home
+
+
+def zoo(args: argparse.Namespace) -> int:
+    """``zoo``: all missing nets in their order; run it again after any interruption, and it goes on."""
+    store = RunStore(args.home or training_home())
+    names = [config.model.name.lower() for config in plan.CONFIGS]
+    for name in args.only or []:
+        if name not in names:
+            raise ConfigError("only", f"{name!r} is not one of {', '.join(names)}.")
+    code = 0
+    if not args.status:
+        # For the workers: a training that has come from another machine looks for its data anew.
+        if args.jobs:
+            os.environ["RESNET_LAB_SLOTS"] = str(args.jobs)
+        if args.data_dir:
+            os.environ[ENVIRONMENT] = str(args.data_dir.absolute())
+        code = _train(store, args.data_dir, args.only)
+    found = entries(store, plan.CONFIGS)
+    if args.json:
+        emit({"home": str(store.home), "nets": [_told(entry) for entry in found]})
+    else:
+        print(table(("net", "state", "iterations", "training error", "test error"), [_row(entry) for entry in found], left=2))
+    return code
+
+
+def _train(store: RunStore, data_dir: Path | None, only: list[str] | None) -> int:
+    code = 0
+    wanted = [entry for entry in entries(store, plan.CONFIGS) if not entry.shipped and (not only or entry.name in only)]
+    for entry in wanted:
+        if entry.problem:
+            note(f"{entry.problem} It is trained anew.")
+    with Interrupts() as interrupts:
+        # All of them enter the queue before the first is followed, so that every slot has work.
+        for entry, run in [(entry, enter(store, entry.config, entry.config.model.name, data_dir)) for entry in wanted]:
+            status = follow(store, run, interrupts)
+            if status.state == "finished":
+                from resnet_core.zoo.export import export
+
+                card = export(run, entry.folder, data_dir or store.data_dir(run), note)
+                note(f"{entry.name}: shipped, test error {card['test_error']:.2f} %, in {entry.folder}.")
+            else:
+                code = max(code, outcome(run, status, str(store.home)))
+            if interrupts.count:
+                _leave_queue(store)
+                return INTERRUPTED
+    return code
+
+
+def _leave_queue(store: RunStore) -> None:
+    """After Ctrl-C: what waits is taken out of the queue, what is being trained stops with a checkpoint."""
+    for run in [*reversed(store.queue()), *(run for run in store.runs() if run.state().state == "running")]:
+        try:
+            store.stop(run.id)
+        except RunError as problem:  # it has ended by itself this very moment
+            note(str(problem))
+
+
+def _errors(entry: Entry) -> tuple[float | None, float | None]:
+    if entry.shipped:
+        card = folder.read_folder(entry.folder)
+        return card["train_error"], card["test_error"]
+    result = (entry.status and entry.status.result) or {}
+    return result.get("train_error"), result.get("test_error")
+
+
+def _told(entry: Entry) -> dict[str, Any]:
+    train, test = _errors(entry)
+    state = "shipped" if entry.shipped else entry.status.state if entry.status else "missing"
+    done = entry.config.recipe.iterations if entry.shipped else entry.status.iteration if entry.status else 0
+    iterations = entry.config.recipe.iterations
+    return {"name": entry.name, "state": state, "iteration": done, "iterations": iterations, "train_error": train, "test_error": test}
+
+
+def _row(entry: Entry) -> tuple[str, ...]:
+    told = _told(entry)
+    done = f"{told['iteration']:,}/{told['iterations']:,}"
+    return told["name"], told["state"], done, percent(told["train_error"]), percent(told["test_error"])

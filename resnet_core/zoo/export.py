@@ -1,0 +1,156 @@
+"""A finished training becomes a checkpoint that ships: weights, configuration, records, and a model card that says how it came about."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from resnet_core import data
+from resnet_core.analysis.complexity import complexity
+from resnet_core.config import PAPER_ITERATIONS, DataConfig
+from resnet_core.errors import RunError
+from resnet_core.nets import find
+from resnet_core.nets import folder as folders
+from resnet_core.nets.loading import LoadedNet, load
+from resnet_core.runs import Run
+from resnet_core.training.evaluate import evaluate
+
+#: GitHub refuses files over 100 MB, and every clone carries what ships; 110 layers take 7 MB.
+MOST_BYTES = 8_000_000
+
+
+def export(run: Run, folder: Path, data_dir: Path | str | None = None, say: Callable[[str], None] = lambda text: None) -> dict[str, Any]:
+    """Writes ``folder`` from a finished run, with its error measured anew, and returns the card.
+
+    Args:
+        data_dir: where the data set of the run lies now.
+        say: called with what is being done.
+
+    Raises:
+        RunError: the run is not finished, its weights are too large to ship, or are not those that its training ended with.
+    """
+    status = run.state()
+    if status.state != "finished" or not status.result:
+        raise RunError(f"Run {run.id} is {status.state}; only a finished one can be shipped.")
+    net = find(str(run.id), run.path.parent)
+    loaded = load(net, precision="fp32")
+    tensors = {name: tensor.cpu() for name, tensor in loaded.model.state_dict().items()}
+    card = _card(run, _evaluations(run, data_dir, say))
+    texts = {
+        folders.CONFIG: _json(run.config.to_dict()),
+        folders.RECORDS: (run.path / "records.jsonl").read_bytes(),
+        folders.README: readme(card),
+    }
+    folders.write_folder(folder, tensors, loaded.mean.cpu(), None, card, texts)
+    size = (folder / folders.WEIGHTS).stat().st_size
+    if size > MOST_BYTES:
+        raise RunError(f"{folder / folders.WEIGHTS} has {size:,} bytes; at most {MOST_BYTES:,} can be shipped.")
+    return folders.read_folder(folder)
+
+
+def _evaluations(run: Run, data_dir: Path | str | None, say: Callable[[str], None]) -> list[dict[str, Any]]:
+    """Test errors measured now, each with the data and the precision it was measured in."""
+    precision = (run.state().plan or {}).get("precision", "fp32")
+    wanted = [(run.config.data.dataset, precision), (run.config.data.dataset, "fp32"), ("sample", "fp32")]
+    found = []
+    for dataset, how in dict.fromkeys(wanted):
+        say(f"{run.name}: test error on {dataset} in {how}")
+        loaded = load(find(str(run.id), run.path.parent), precision=how)
+        found.append({"data": dataset, "split": "test", "precision": how, **measure(loaded, dataset, data_dir)})
+    return found
+
+
+def measure(loaded: LoadedNet, dataset: str, data_dir: Path | str | None = None) -> dict[str, Any]:
+    """``n``, ``wrong`` and ``top1_error`` (percent) on the test images of ``sample`` or ``cifar10``."""
+    test = data.load(DataConfig(dataset), data_dir).test
+    error, _ = evaluate(loaded.model, test.images, test.labels, loaded.mean, loaded.plan)
+    return {"n": len(test), "wrong": round(error * len(test) / 100), "top1_error": error}
+
+
+def _card(run: Run, evaluations: list[dict[str, Any]]) -> dict[str, Any]:
+    status, config = run.state(), run.config
+    result, plan = status.result or {}, status.plan or {}
+    counted = complexity(config.model)
+    machine = (plan.get("reason") or {}).get("machine")
+    return {
+        "name": config.model.name,
+        "model": folders.model_to_dict(config.model),
+        "normalization": "pixel-mean",
+        "config": config.to_dict(),
+        "data": config.data.label,
+        "schedule_fraction": config.recipe.schedule_fraction,
+        "iterations": config.recipe.iterations,
+        "batch_size": config.recipe.batch_size,
+        "seed": config.recipe.seed,
+        "precision": plan.get("precision"),
+        "machine": machine,
+        "machines": run.machines or ([machine] if machine else []),
+        "threads": plan.get("threads"),
+        "commit": run.versions.get("commit"),
+        "versions": run.versions,
+        "training_seconds": result.get("elapsed_seconds"),
+        "images_per_second": result.get("images_per_second"),
+        "train_error": result["train_error"],
+        "test_error": result["test_error"],
+        "training_weights_sha256": result["weights_sha256"],
+        "evaluations": evaluations,
+        "params": counted.params,
+        "macs": counted.macs,
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _json(value: Any) -> str:
+    import json
+
+    return json.dumps(value, indent=1) + "\n"
+
+
+def readme(card: dict[str, Any]) -> str:
+    """The model card for people, in Markdown."""
+    config, recipe = card["config"], card["config"]["recipe"]
+    milestones = ", ".join(f"{round(m * recipe['iterations']):,}" for m in recipe["milestones"])
+    warmup = (
+        f" It starts at {recipe['warmup_learning_rate']:g} until the training error is below {recipe['warmup_error']:g} %."
+        if recipe["warmup"] == "error"
+        else ""
+    )
+    minutes = (card["training_seconds"] or 0) / 60
+    measured = "\n".join(
+        f"| {each['data']} | {each['precision']} | {each['wrong']:,} of {each['n']:,} | {each['top1_error']:.2f} % |"
+        for each in card["evaluations"]
+    )
+    shortcut = "none: a plain net" if config["model"]["shortcut"] == "none" else f"option {config['model']['shortcut']}"
+    return f"""# {card["name"]}
+
+A net of section 4.2 of He, Zhang, Ren and Sun, "Deep Residual Learning for Image Recognition" (CVPR 2016), trained with this project's
+own command line (`make zoo`). `weights.safetensors` holds the weights and the mean image its input is normalised with, `records.jsonl`
+the whole training, `card.json` what stands here, for programs.
+
+| | |
+|:--|:--|
+| depth, shortcut | {config["model"]["depth"]}, {shortcut} |
+| parameters, MACs | {card["params"]:,}, {card["macs"]:,} |
+| **training error** | **{card["train_error"]:.2f} %** (mean over the last epoch, augmented images, as in Figure 6) |
+| **test error** | **{card["test_error"]:.2f} %** (10,000 images, single view, as its training measured it at the end) |
+| schedule | **{card["schedule_fraction"]:g} of the paper's**: {card["iterations"]:,} of {PAPER_ITERATIONS:,} iterations |
+| data | {card["data"]}, no validation split |
+| recipe | SGD, batch {card["batch_size"]}, momentum {recipe["momentum"]:g}, weight decay {recipe["weight_decay"]:g}, learning rate \
+{recipe["learning_rate"]:g}, multiplied by {recipe["gamma"]:g} at iterations {milestones}.{warmup} |
+| augmentation | 4 pixels of zero padding, random 32x32 crop, random horizontal flip |
+| input | pixel / 255, per-pixel mean of the training images subtracted |
+| precision | {card["precision"]} (convolutions; weights and updates in fp32) |
+| seed | {card["seed"]} |
+| machine | {"; ".join(card["machines"])}; {card["threads"]} thread(s) |
+| training time | {minutes:.0f} min, {card["images_per_second"]:,.0f} images per second (on a machine that did other work meanwhile) |
+| commit | {card["commit"]} |
+| versions | {", ".join(f"{name} {version}" for name, version in card["versions"].items() if name != "commit")} |
+
+Test error measured anew from these weights when they were exported:
+
+| images | precision | wrong | error |
+|:--|:--|--:|--:|
+{measured}
+"""

@@ -1,0 +1,117 @@
+"""The nets that ship: their configurations, and the way from a training to a checkpoint, with trainings of a second."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from resnet_core import zoo
+from resnet_core.cli import main
+from resnet_core.config import DataConfig
+from resnet_core.nets import catalog, find, folder
+from resnet_core.nets.loading import load
+from resnet_core.runs import RunStore
+from resnet_core.zoo import plan
+from resnet_core.zoo.export import measure
+from tests import runs_tools
+
+TINY = (runs_tools.config(shortcut="none"), runs_tools.config(shortcut="A"))
+
+
+@pytest.fixture
+def tiny_zoo(tmp_path, monkeypatch):
+    """A zoo of two tiny nets, trained on the sample, in folders of its own."""
+    monkeypatch.setenv("RESNET_LAB_CHECKPOINTS", str(tmp_path / "shipped"))
+    monkeypatch.setenv("RESNET_LAB_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(plan, "CONFIGS", TINY)
+    with runs_tools.workers(RunStore(zoo.training_home())) as store:
+        yield store
+
+
+def told(capsys) -> dict:
+    return json.loads(capsys.readouterr().out.splitlines()[-1])
+
+
+def test_the_zoo_is_the_papers_recipe_at_a_quarter_in_the_order_of_training():
+    names = [config.model.name for config in zoo.CONFIGS]
+    assert names == [f"{kind}-{depth}" for depth in (20, 56, 110, 32, 44) for kind in ("plain", "ResNet")]
+    for config in zoo.CONFIGS:
+        recipe = config.recipe
+        assert config.data == DataConfig("cifar10", validation=False)
+        assert (recipe.iterations, recipe.batch_size, recipe.schedule_fraction) == (16_000, 128, 0.25)
+        assert [recipe.iterations * m for m in recipe.milestones] == [8_000, 12_000]
+        assert (recipe.learning_rate, recipe.gamma, recipe.momentum, recipe.weight_decay) == (0.1, 0.1, 0.9, 1e-4)
+        assert recipe.warmup == ("error" if config.model.depth == 110 else "none")
+    # A plain net and its twin differ in the shortcut only.
+    for plain, residual in zip(zoo.CONFIGS[::2], zoo.CONFIGS[1::2], strict=True):
+        assert (plain.recipe, plain.data) == (residual.recipe, residual.data)
+
+
+def test_zoo_trains_what_is_missing_ships_it_and_does_nothing_the_second_time(tiny_zoo, capsys):
+    assert main(["zoo", "--json"]) == 0
+    nets = told(capsys)["nets"]
+    assert [(net["name"], net["state"]) for net in nets] == [("plain-8-w4", "shipped"), ("resnet-8-w4", "shipped")]
+    for net, config in zip(nets, TINY, strict=True):
+        run = tiny_zoo.find(config)
+        shipped = find(net["name"])
+        assert (shipped.origin, shipped.config, shipped.model) == ("shipped", config, config.model)
+        # The records of the whole training, and its errors as it ended.
+        assert shipped.records() == run.records() and len(shipped.records("layers")) == 5
+        result = run.state().result
+        assert (shipped.train_error, shipped.test_error) == (result["train_error"], result["test_error"])
+        assert (net["train_error"], net["test_error"]) == (result["train_error"], result["test_error"])
+        card = shipped.card
+        assert card["training_weights_sha256"] == result["weights_sha256"]
+        assert card["commit"] == run.versions.get("commit")
+        assert card["machines"] == [card["machine"]] and card["training_seconds"] == result["elapsed_seconds"]
+        # The error measured anew is the one on the card, exactly, in the precision that it names.
+        (fp32,) = card["evaluations"]
+        assert fp32 == {"data": "sample", "split": "test", "precision": "fp32", **measure(load(shipped, "cpu", "fp32"), "sample")}
+        assert fp32["top1_error"] == card["test_error"]
+        text = (shipped.path / folder.README).read_text()
+        assert f"**{card['test_error']:.2f} %**" in text and config.model.name in text
+    assert catalog().problems == []
+
+    before = {path: path.stat().st_mtime_ns for path in (tiny_zoo.home.parent).rglob("*") if path.name == folder.WEIGHTS}
+    assert main(["zoo", "--json"]) == 0
+    assert {path: path.stat().st_mtime_ns for path in before} == before and len(before) == 2
+
+
+def test_zoo_goes_on_with_a_stopped_training_and_replaces_a_damaged_checkpoint(tiny_zoo, capsys, monkeypatch):
+    monkeypatch.setenv("RESNET_LAB_SLOTS", "0")
+    run, _ = tiny_zoo.submit(TINY[1])
+    tiny_zoo.stop(run.id)
+    monkeypatch.delenv("RESNET_LAB_SLOTS")
+    assert main(["zoo", "--only", "resnet-8-w4", "--json"]) == 0
+    assert [net["state"] for net in told(capsys)["nets"]] == ["missing", "shipped"]
+    assert [found.id for found in tiny_zoo.runs()] == [run.id]
+
+    weights = find("resnet-8-w4").path / folder.WEIGHTS
+    content = weights.read_bytes()
+    weights.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert main(["zoo", "--status", "--json"]) == 0
+    assert [net["state"] for net in told(capsys)["nets"]] == ["missing", "finished"]
+    assert main(["zoo", "--only", "resnet-8-w4"]) == 0
+    output = capsys.readouterr()
+    assert "checksum" in output.err and "shipped" in output.out
+    assert weights.read_bytes() == content
+
+
+def test_a_checkpoint_of_another_recipe_is_not_taken_for_the_zoos(tiny_zoo, monkeypatch, capsys):
+    assert main(["zoo", "--only", "resnet-8-w4"]) == 0
+    monkeypatch.setattr(plan, "CONFIGS", (runs_tools.config(learning_rate=0.5),))
+    capsys.readouterr()
+    (entry,) = zoo.entries(tiny_zoo, plan.CONFIGS)
+    assert not entry.shipped and "trained in another way" in entry.problem
+
+
+def test_only_names_that_are_in_the_zoo(tiny_zoo, capsys):
+    assert main(["zoo", "--only", "vgg-16"]) == 2
+    assert "'vgg-16' is not one of plain-8-w4, resnet-8-w4" in capsys.readouterr().err
+
+
+def test_status_says_how_far_everything_is_and_trains_nothing(tiny_zoo, capsys):
+    assert main(["zoo", "--status"]) == 0
+    assert capsys.readouterr().out.count("missing") == 2
+    assert tiny_zoo.runs() == []
