@@ -10,8 +10,17 @@ import torch
 from resnet_core.config import ModelConfig
 from resnet_core.models import build_model
 from resnet_core.nets import NORMALIZATIONS, folder
+from resnet_core.runs import Run, RunStore
+from resnet_core.runs.records import RecordWriter
+from resnet_core.training import checkpoint
+from tests import runs_tools
 
 TINY = ModelConfig(8, "A", 4)
+#: The records that ``save_run`` writes.
+ROWS = [
+    {"kind": "train", "iteration": 7, "train_error": 61.5, "loss": 1.5, "images": 8, "images_per_second": 10.0, "elapsed_seconds": 5.6},
+    {"kind": "test", "iteration": 7, "test_error": 62.5, "test_loss": 1.6, "elapsed_seconds": 5.8},
+]
 
 
 def write_checkpoint(root: Path, name: str, model: Any = TINY, seed: int = 0, normalization: str = "pixel-mean", **card: Any) -> Path:
@@ -20,3 +29,16 @@ def write_checkpoint(root: Path, name: str, model: Any = TINY, seed: int = 0, no
     values = {"name": model.name, "model": folder.model_to_dict(model), "normalization": normalization, **card}
     tensors = build_model(model, seed).state_dict()
     return folder.write_folder(root / name, tensors, torch.from_numpy(mean), None if std is None else torch.from_numpy(std), values)
+
+
+def save_run(mean: torch.Tensor | None = None, iteration: int = 7, seed: int = 0) -> Run:
+    """A run of ``TINY`` with one checkpoint (its weights: those of seed 3) and ``ROWS``. The store must not start workers."""
+    run, _ = RunStore().submit(runs_tools.config(seed))
+    mean = torch.full((3, 32, 32), 0.25) if mean is None else mean
+    state = checkpoint.TrainingState(build_model(TINY, 3).state_dict(), {"mean": mean}, {"iteration": iteration})
+    checkpoint.save(run.path / "checkpoints", state)
+    writer = RecordWriter(run.path / "records.jsonl")
+    for row in ROWS:
+        writer.write(row)
+    writer.close()
+    return run

@@ -70,7 +70,7 @@ def load(net: Net, device: str = "auto", precision: str = "auto") -> LoadedNet:
         ConfigError: the device is not on this machine.
     """
     plan = probe.decide(RunConfig(recipe=Recipe(device=device, precision=precision, compile="off")))
-    tensors, mean, std = _read(net)
+    tensors, mean, std = read_weights(net)
     target = torch.device(plan.device)
     model = build_model(net.model)
     try:
@@ -81,8 +81,12 @@ def load(net: Net, device: str = "auto", precision: str = "auto") -> LoadedNet:
     return LoadedNet(net, model, mean.to(target), None if std is None else std.to(target), plan)
 
 
-def _read(net: Net) -> tuple[dict[str, torch.Tensor], torch.Tensor, torch.Tensor | None]:
-    """The state_dict, and mean and std of the input."""
+def read_weights(net: Net) -> tuple[dict[str, torch.Tensor], torch.Tensor, torch.Tensor | None]:
+    """The state_dict, and mean and std of the input, on the CPU; of a run, those of its newest checkpoint.
+
+    Raises:
+        CheckpointError: they cannot be read.
+    """
     for attempt in range(_ATTEMPTS):
         path = net.weights
         try:

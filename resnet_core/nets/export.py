@@ -1,0 +1,152 @@
+"""A net to take away: its weights as one file that rebuilds it anywhere, its records, its card, and all of it as a zip.
+
+    export.weights(find("resnet-56"))  # imports torch for a run; `import` reads what it gives again, on any machine
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import math
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from resnet_core.errors import CheckpointError
+from resnet_core.nets import folder as folders
+from resnet_core.nets.catalog import Net
+from resnet_core.nets.normalization import NORMALIZATIONS
+from resnet_core.runs import Run
+
+#: ``normalization`` of a net whose mean image is that of its own training images.
+OWN = "own"
+#: Tensors of a batch normalisation that no gradient changes.
+_BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
+
+
+def weights(net: Net) -> bytes:
+    """One safetensors file: the ``state_dict``, what its input is normalised with, and the net's configuration.
+
+    A checkpoint's file is that already and is given as it is, with its checksum; a run's is made from its newest checkpoint.
+
+    Raises:
+        CheckpointError: the weights cannot be read.
+    """
+    try:
+        if net.origin != "run":
+            return net.weights.read_bytes()
+        return _of_run(net)
+    except OSError as error:
+        raise CheckpointError(f"The weights of {net.name} cannot be read ({error}).") from error
+
+
+def _of_run(net: Net) -> bytes:
+    from resnet_core.nets.loading import read_weights
+
+    tensors, mean, std = read_weights(net)
+    known, _ = NORMALIZATIONS["pixel-mean"].arrays()
+    key = "pixel-mean" if std is None and np.array_equal(mean.numpy(), known) else OWN
+    with tempfile.TemporaryDirectory(prefix="resnet-lab-") as place:
+        path = Path(place) / folders.WEIGHTS
+        folders.save_weights(path, tensors, mean, std, net.model, key)
+        return path.read_bytes()
+
+
+def records(net: Net) -> bytes:
+    """All rows of its training as JSON Lines; empty where there are none."""
+    rows = net.records()
+    return "".join(json.dumps(row, separators=(",", ":")) + "\n" for row in rows).encode()
+
+
+def card(net: Net) -> dict[str, Any]:
+    """What is known of the net, under the keys of a checkpoint's ``card.json``; of a run, what its folder tells, without a checksum.
+
+    Raises:
+        RunError: the run is gone.
+    """
+    if net.origin != "run":
+        return dict(net.card)
+    run = Run(net.path)
+    status = run.state()
+    config, plan, result = run.config, status.plan or {}, status.result or {}
+    machine = (plan.get("reason") or {}).get("machine")
+    last = net.records("train")[-1:]
+    return {
+        "name": net.name,
+        "run": run.id,
+        "state": status.state,
+        "model": folders.model_to_dict(config.model),
+        "config": config.to_dict(),
+        "data": config.data.label,
+        "schedule_fraction": config.recipe.schedule_fraction,
+        "iterations": net.iteration,
+        "batch_size": config.recipe.batch_size,
+        "seed": config.recipe.seed,
+        "precision": plan.get("precision"),
+        "machine": machine,
+        "machines": run.machines or ([machine] if machine else []),
+        "commit": run.versions.get("commit"),
+        "versions": run.versions,
+        "training_seconds": result.get("elapsed_seconds", last[0].get("elapsed_seconds") if last else None),
+        "images_per_second": result.get("images_per_second", status.images_per_second),
+        "train_error": net.train_error,
+        "test_error": net.test_error,
+        "params": parameters(net.weights),
+        "created": status.ended or run.created,
+    }
+
+
+def archive(net: Net) -> bytes:
+    """A zip of weights.safetensors, card.json and, of a net trained with this project, config.json, records.jsonl and README.md.
+
+    Unpacked, it is a checkpoint's folder again.
+
+    Raises:
+        CheckpointError: the weights cannot be read.
+        RunError: the run is gone.
+    """
+    content = weights(net)
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    told = card(net) | {
+        "normalization": header["__metadata__"]["normalization"],
+        "checksum_sha256": hashlib.sha256(content).hexdigest(),
+        "weights_bytes": len(content),
+    }
+    files: dict[str, bytes] = {folders.WEIGHTS: content, folders.CARD: _json(told)}
+    if net.config is not None:
+        files[folders.CONFIG] = _json(net.config.to_dict())
+    if rows := records(net):
+        files[folders.RECORDS] = rows
+    if net.origin in ("shipped", "imported") and (net.path / folders.README).is_file():
+        files[folders.README] = (net.path / folders.README).read_bytes()
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as packed:
+        for name, data in files.items():
+            packed.writestr(f"{file_stem(net)}/{name}", data)
+    return held.getvalue()
+
+
+def parameters(path: Path) -> int:
+    """Trained parameters in a weights file, counted from its header: all its tensors but the statistics of the batch normalisations.
+
+    Raises:
+        CheckpointError: it is no safetensors file.
+    """
+    return sum(
+        math.prod(entry["shape"])
+        for name, entry in folders.read_header(path).items()
+        if not name.startswith(("__", "normalization.")) and name.rpartition(".")[2] not in _BUFFERS
+    )
+
+
+def file_stem(net: Net) -> str:
+    """The beginning of the names of its files: its id; of a file, its name."""
+    return net.path.stem if net.origin == "file" else net.id
+
+
+def _json(value: Any) -> bytes:
+    return (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode()

@@ -1,0 +1,112 @@
+"""Nets to take away: what is exported loads again, anywhere, and is the same net."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+
+import pytest
+import torch
+
+from resnet_core import data
+from resnet_core.config import DataConfig, ImageNetConfig, ModelConfig
+from resnet_core.errors import CheckpointError
+from resnet_core.models import build_model
+from resnet_core.nets import NORMALIZATIONS, export, find, folder
+from resnet_core.nets.loading import load
+from tests.nets_tools import ROWS, TINY, save_run, write_checkpoint
+
+@pytest.fixture
+def shipped(tmp_path, monkeypatch):
+    monkeypatch.setenv("RESNET_LAB_CHECKPOINTS", str(tmp_path / "shipped"))
+    monkeypatch.setenv("RESNET_LAB_SLOTS", "0")
+    return tmp_path / "shipped"
+
+
+@pytest.fixture(scope="module")
+def images():
+    return data.load(DataConfig()).test.images[:64]
+
+
+def again(content: bytes, tmp_path):
+    path = tmp_path / "elsewhere.safetensors"
+    path.write_bytes(content)
+    return find(str(path))
+
+
+def test_a_checkpoints_file_is_given_as_it_is_with_its_checksum(shipped, tmp_path, images):
+    write_checkpoint(shipped, "tiny", seed=5)
+    net = find("tiny")
+    content = export.weights(net)
+    assert content == (net.path / folder.WEIGHTS).read_bytes()
+    assert torch.equal(load(again(content, tmp_path), "cpu", "fp32").logits(images), load(net, "cpu", "fp32").logits(images))
+
+
+def test_a_runs_weights_become_one_file_with_the_mean_of_its_training(shipped, tmp_path, images):
+    net = find(save_run().id)
+    alone = again(export.weights(net), tmp_path)
+    assert (alone.model, alone.card["normalization"]) == (TINY, "own")
+    assert torch.equal(load(alone, "cpu", "fp32").mean, torch.full((3, 32, 32), 0.25))
+    assert torch.equal(load(alone, "cpu", "fp32").logits(images), load(net, "cpu", "fp32").logits(images))
+
+
+def test_the_mean_image_of_the_full_training_set_is_called_by_its_name(shipped, tmp_path):
+    mean, _ = NORMALIZATIONS["pixel-mean"].arrays()
+    net = find(save_run(torch.from_numpy(mean)).id)
+    assert again(export.weights(net), tmp_path).card["normalization"] == "pixel-mean"
+
+
+def test_the_card_of_a_run_tells_what_its_folder_knows(shipped):
+    run = save_run()
+    told = export.card(find(run.id))
+    recipe = run.config.recipe
+    assert (told["run"], told["data"], told["seed"]) == (run.id, "sample (5,000 images)", recipe.seed)
+    assert (told["train_error"], told["test_error"], told["training_seconds"]) == (61.5, 62.5, 5.6)
+    assert told["schedule_fraction"] == recipe.schedule_fraction and told["iterations"] == 7
+    assert told["params"] == sum(parameter.numel() for parameter in build_model(TINY).parameters())
+    assert json.loads(json.dumps(told)) == told
+
+
+def test_the_archive_of_a_run_unpacked_is_a_checkpoint(shipped, tmp_path, images):
+    run = save_run()
+    packed = zipfile.ZipFile(io.BytesIO(export.archive(find(run.id))))
+    files = ["card.json", "config.json", "records.jsonl", "weights.safetensors"]
+    assert sorted(packed.namelist()) == [f"{run.id}/{name}" for name in files]
+    packed.extractall(shipped)
+    net = find(run.id)
+    assert (net.origin, net.config, net.test_error, net.records()) == ("shipped", run.config, 62.5, ROWS)
+    assert torch.equal(load(net, "cpu", "fp32").model.fc.weight, build_model(TINY, 3).fc.weight)
+
+
+def test_the_archive_of_a_checkpoint_keeps_its_card_and_its_texts(shipped, tmp_path):
+    path = write_checkpoint(shipped, "tiny", test_error=12.5)
+    (path / folder.README).write_text("# tiny\n")
+    packed = zipfile.ZipFile(io.BytesIO(export.archive(find("tiny"))))
+    assert sorted(packed.namelist()) == ["tiny/README.md", "tiny/card.json", "tiny/weights.safetensors"]
+    assert json.loads(packed.read("tiny/card.json")) == find("tiny").card
+    assert packed.read("tiny/weights.safetensors") == (path / folder.WEIGHTS).read_bytes()
+
+
+def test_records_are_one_object_a_line(shipped):
+    run = save_run()
+    lines = export.records(find(run.id)).decode().splitlines()
+    assert [json.loads(line) for line in lines] == ROWS
+    write_checkpoint(shipped, "tiny")
+    assert export.records(find("tiny")) == b""
+
+
+@pytest.mark.parametrize(
+    "model", [TINY, ModelConfig(8, "C", 4), ModelConfig(11, "B", 4, "bottleneck"), ImageNetConfig((1, 1, 1, 1), width=8)]
+)
+def test_parameters_are_counted_from_the_header(shipped, model):
+    path = write_checkpoint(shipped, "tiny", model)
+    assert export.parameters(path / folder.WEIGHTS) == sum(parameter.numel() for parameter in build_model(model).parameters())
+
+
+def test_weights_that_are_gone_are_named(shipped):
+    write_checkpoint(shipped, "tiny")
+    net = find("tiny")
+    (net.path / folder.WEIGHTS).unlink()
+    with pytest.raises(CheckpointError, match="The weights of ResNet-8-w4 cannot be read"):
+        export.weights(net)
