@@ -17,6 +17,7 @@ from resnet_core.nets import NORMALIZATIONS, export, find, folder
 from resnet_core.nets.loading import load
 from tests.nets_tools import ROWS, TINY, save_run, write_checkpoint
 
+
 @pytest.fixture
 def shipped(tmp_path, monkeypatch):
     monkeypatch.setenv("RESNET_LAB_CHECKPOINTS", str(tmp_path / "shipped"))
