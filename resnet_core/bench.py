@@ -191,7 +191,8 @@ def linearity(dataset: Cifar10, plan: Plan, rounds: int, steps: int) -> dict[str
 
 def seconds_to_first_record() -> float:
     """From starting ``train`` as a process to the first training record on disk (ResNet-20, sample, batch 128)."""
-    with tempfile.TemporaryDirectory() as folder:
+    # The worker may still be writing its log there when the command line has ended.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         command = [sys.executable, "-m", "resnet_core", "train", "--depth", "20", "--iterations", "3", "--home", folder, "--json"]
         root = Path(__file__).resolve().parents[1]
         begin = time.perf_counter()
