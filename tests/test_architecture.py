@@ -26,13 +26,15 @@ ARROWS = {
     "training": {"config", "errors", "models", "data"},
     "runs": {"config", "errors", "models", "data", "training"},
     "nets": {"config", "errors", "models", "data", "training", "runs"},
-    "analysis": {"config", "errors", "models", "data", "training"},
+    "analysis": {"config", "errors", "models", "data", "training", "nets"},
+    "images": {"errors"},
+    "attribution": {"config", "errors", "models", "data", "training", "nets"},
     "imports": {"config", "errors", "models", "data", "training", "runs", "nets", "analysis"},
     "zoo": {"config", "errors", "runs", "nets", "data", "training", "analysis"},
     "figures": {"config", "errors", "paper", "verdict"},
     "reference": {"config", "errors", "runs"},
     "bench": {"config", "errors", "models", "data", "training"},
-    "cli": {"config", "errors", "data", "runs", "nets", "analysis", "imports", "zoo", "verdict", "bench"},
+    "cli": {"config", "errors", "data", "runs", "nets", "analysis", "imports", "zoo", "images", "attribution", "verdict", "bench"},
     "__main__": {"cli"},
 }
 #: These answer at once: the command line and the pages import them where nothing is trained.
