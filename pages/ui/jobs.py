@@ -1,0 +1,144 @@
+"""Computations that take seconds to minutes: once for all viewers, one after the other, in a thread of the app, with progress to look at.
+
+    job = JOBS.start(key, lambda job: compute(progress=job.progress, should_stop=job.should_stop))
+    job_panel(job)  # a bar while it runs; draws the page again when it is through
+
+A viewer may leave the page meanwhile; who asks for the same later finds the result. Trainings are no jobs: they outlive the app.
+"""
+
+from __future__ import annotations
+
+import collections
+import threading
+from collections.abc import Callable, Hashable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import streamlit as st
+
+from pages.ui.guard import LOG
+from pages.ui.labels import escaped
+from resnet_core.errors import UserError
+
+#: Seconds between two looks at one that runs.
+POLL = 0.5
+#: Those that are done and not looked at for longest are forgotten.
+_KEPT = 64
+
+
+@dataclass(eq=False)
+class Job:
+    """One computation: what became of it, and how far it is.
+
+    Attributes:
+        key: what is computed, of which weights, how; equal keys mean equal results.
+        title: for people, e.g. ``ResNet-56 on the sample``.
+        state: ``waiting``, ``running``, ``done``, ``failed`` or ``stopped``.
+        done, total: steps; ``total`` is 0 before anything is known.
+        result: of one that is done.
+        error: of one that failed, fit to be shown.
+    """
+
+    key: Hashable
+    title: str
+    state: str = "waiting"
+    done: int = 0
+    total: int = 0
+    result: Any = None
+    error: str = ""
+    _stop: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def is_active(self) -> bool:
+        return self.state in ("waiting", "running")
+
+    def progress(self, done: int, total: int) -> None:
+        self.done, self.total = done, total
+
+    def should_stop(self) -> bool:
+        return self._stop.is_set()
+
+    def stop(self) -> None:
+        """It ends as soon as it asks ``should_stop``."""
+        self._stop.set()
+
+    def run(self, work: Callable[[Job], Any]) -> None:
+        if self.should_stop():
+            self.state = "stopped"
+            return
+        self.state = "running"
+        try:
+            self.result = work(self)
+            self.state = "done"
+        except UserError as error:
+            self.error, self.state = str(error), "failed"
+        except Exception as error:
+            if self.should_stop():
+                self.state = "stopped"
+                return
+            LOG.error("%s", self.title, exc_info=error)
+            self.error = (
+                f"{self.title}: something went wrong that is no fault of yours ({type(error).__name__}). "
+                "The details are in the terminal where the app was started."
+            )
+            self.state = "failed"
+
+
+class Jobs:
+    """The jobs of this server. One works at a time: each uses all processors."""
+
+    def __init__(self) -> None:
+        self._jobs: collections.OrderedDict[Hashable, Job] = collections.OrderedDict()
+        self._mutex = threading.Lock()
+        self._pool = ThreadPoolExecutor(1, "analysis")
+
+    def get(self, key: Hashable) -> Job | None:
+        """The job of that key, if there was one that is not forgotten."""
+        with self._mutex:
+            job = self._jobs.get(key)
+            if job is not None:
+                self._jobs.move_to_end(key)
+            return job
+
+    def start(self, key: Hashable, title: str, work: Callable[[Job], Any]) -> Job:
+        """The job of that key: the one that is there, unless it failed or was stopped; else a new one, which begins when its turn comes."""
+        with self._mutex:
+            job = self._jobs.get(key)
+            if job is not None and (job.state == "done" or (job.is_active and not job.should_stop())):
+                return job
+            job = self._jobs[key] = Job(key, title)
+            self._jobs.move_to_end(key)
+            for old in [k for k, j in self._jobs.items() if not j.is_active][: max(0, len(self._jobs) - _KEPT)]:
+                del self._jobs[old]
+            self._pool.submit(job.run, work)
+            return job
+
+
+JOBS = Jobs()
+
+
+def job_panel(job: Job, unit: str = "images") -> None:
+    """What a viewer sees of a job that is not done: its bar and a button to stop it, or why there is no result; nothing of one that is."""
+    if job.is_active:
+        st.fragment(_bar, run_every=POLL)(job, unit)
+    elif job.state == "failed":
+        st.error(escaped(job.error), icon=":material/error:")
+    elif job.state == "stopped":
+        st.info(f"{escaped(job.title)}: stopped before the end.", icon=":material/stop:")
+
+
+def _bar(job: Job, unit: str) -> None:
+    if not job.is_active:
+        st.rerun()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if job.state == "waiting":
+            text = "waits for another computation"
+        elif not job.total:
+            text = "starting: loading weights and images"
+        else:
+            text = f"{job.done:,} of {job.total:,} {unit}"
+        st.progress(job.done / job.total if job.total else 0.0, text=f"**{escaped(job.title)}** · {text}")
+        if st.button("Stop", icon=":material/stop:", key=f"job.stop.{hash(job.key)}", type="tertiary", disabled=job.should_stop()):
+            job.stop()
+            st.rerun(scope="fragment")
