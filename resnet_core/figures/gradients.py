@@ -1,0 +1,294 @@
+"""Gradients layer by layer: over a training (heat map), at one moment (lines), and at initialisation with and without BN."""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from resnet_core.figures import style
+from resnet_core.figures.responses import number_text, traced, two_panels
+
+WEIGHT_GRADIENT = "gradient norm (L2, weights)"
+RESPONSE_GRADIENT = "gradient of the responses (root mean square)"
+#: Perceptually uniform, for viewers with any common form of colour blindness, and legible on light and dark pages.
+SCALE = "Cividis"
+X_AXES = ("position", "layer")
+HEIGHT = 480
+
+
+@dataclass(frozen=True, eq=False)
+class GradientHistory:
+    """Gradient norms of one training as plain data.
+
+    Attributes:
+        key, label, model, note: as in ``ResponseCurve``.
+        names: of the L layers in order.
+        iterations: (T,), ascending.
+        norms: (T, L); NaN and inf where a training has diverged.
+    """
+
+    key: str
+    label: str
+    model: Any
+    names: Sequence[str]
+    iterations: np.ndarray
+    norms: np.ndarray
+    note: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class GradientCurve:
+    """The gradients of one net at one moment; ``values``: (L,), in the layers' order. The rest as in ``ResponseCurve``."""
+
+    key: str
+    label: str
+    model: Any
+    names: Sequence[str]
+    values: np.ndarray
+    note: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class InitializationCurve:
+    """The gradients of one net before its first update (see ``analysis.gradients.AtInitialization``); ``values``: (L,)."""
+
+    model: Any
+    batch_norm: bool
+    seed: int
+    names: Sequence[str]
+    values: np.ndarray
+
+
+def history(key: str, label: str, model: Any, records: Iterable[dict[str, Any]], note: str = "") -> GradientHistory | None:
+    """The ``layers`` records of a training as a history, or None if it has none. The newest record of an iteration counts."""
+    rows = {record["iteration"]: record for record in records if record["kind"] == "layers"}
+    if not rows:
+        return None
+    iterations = sorted(rows)
+    norms = [[math.nan if value is None else float(value) for value in rows[i]["gradient_norm"]] for i in iterations]
+    return GradientHistory(key, label, model, rows[iterations[0]]["names"], np.array(iterations), np.array(norms, dtype=float), note)
+
+
+def at_iteration(one: GradientHistory, iteration: int) -> tuple[int, np.ndarray]:
+    """The snapshot nearest to ``iteration``: its own iteration, and (L,) norms."""
+    nearest = int(np.argmin(np.abs(one.iterations - iteration)))
+    return int(one.iterations[nearest]), one.norms[nearest]
+
+
+def _positive(values: np.ndarray) -> np.ndarray:
+    """What a logarithmic axis can show; NaN for the rest."""
+    values = np.asarray(values, dtype=float)
+    return np.where(np.isfinite(values) & (values > 0), values, np.nan)
+
+
+def decades(low: float, high: float) -> tuple[list[float], list[str]]:
+    """Marks between two powers (log10) and their texts: powers of ten; with 2 and 5 between where there are few of them."""
+    steps = (1, 2, 5) if high - low < 3 else (1,)
+    every = max(1, math.ceil((high - low) / 8))
+    marks = [
+        (step, power)
+        for power in range(math.floor(low), math.ceil(high) + 1)
+        for step in steps
+        if low <= math.log10(step) + power <= high and power % every == 0
+    ]
+    return [math.log10(step) + power for step, power in marks], [f"{step * 10.0**power:.3g}" for step, power in marks]
+
+
+def gradient_heatmap(
+    histories: Sequence[GradientHistory], dark: bool = False, quantity: str = WEIGHT_GRADIENT, iteration: int | None = None
+) -> go.Figure:
+    """Layer by iteration, one panel a net, two in a row, all to one logarithmic colour scale. The first layer is at the bottom.
+
+    Args:
+        iteration: a moment to be marked, as chosen for ``gradient_lines``.
+    """
+    columns = min(2, max(1, len(histories)))
+    rows = max(1, math.ceil(len(histories) / columns))
+    titles = [f"<b>{html.escape(one.label, quote=False)}</b>" for one in histories]
+    gap = {"vertical_spacing": 0.36 / rows if rows > 1 else 0.0, "horizontal_spacing": 0.09}
+    figure = make_subplots(rows=rows, cols=columns, subplot_titles=titles or None, **gap)
+    base = style.layout(dark)
+    logs = [np.log10(_positive(one.norms)) for one in histories]
+    found = np.concatenate([values[np.isfinite(values)] for values in logs]) if logs else np.empty(0)
+    low, high = (float(found.min()), float(found.max())) if len(found) else (-1.0, 0.0)
+    if high - low < 0.1:
+        low, high = low - 0.05, high + 0.05
+    for index, (one, values) in enumerate(zip(histories, logs, strict=True)):
+        row, column = index // columns + 1, index % columns + 1
+        layers = np.arange(1, len(one.names) + 1)
+        text = [[f"{name}<br>{_hover(norm)}" for norm in one.norms[:, i]] for i, name in enumerate(one.names)]
+        note = f"<br>{html.escape(one.note, quote=False)}" if one.note else ""
+        figure.add_trace(
+            go.Heatmap(
+                uid=f"{one.key}-heat",
+                x=one.iterations,
+                y=layers,
+                z=values.T,
+                text=text,
+                coloraxis="coloraxis",
+                name=html.escape(one.label, quote=False),
+                hovertemplate=f"%{{fullData.name}}: layer %{{y}} of {len(layers)}, %{{text}}<br>iteration %{{x:,}}{note}<extra></extra>",
+            ),
+            row,
+            column,
+        )
+        if iteration is not None:
+            moment = at_iteration(one, iteration)[0]
+            figure.add_vline(x=moment, line={"color": "#ffffff", "width": 2, "dash": "dot"}, row=row, col=column)
+    marks, texts = decades(low, high)
+    figure.update_layout(
+        {key: value for key, value in base.items() if key not in ("xaxis", "yaxis")},
+        height=rows * (HEIGHT - 60) + 60,
+        margin={**base["margin"], "t": 40},
+        coloraxis={
+            "colorscale": SCALE,
+            "cmin": low,
+            "cmax": high,
+            "colorbar": {
+                "title": {"text": quantity, "side": "right"},
+                "tickvals": marks,
+                "ticktext": texts,
+                "outlinewidth": 0,
+                "thickness": 18,
+            },
+        },
+        uirevision="viewer",
+    )
+    figure.update_xaxes({**base["xaxis"], "showgrid": False, "title": {"text": "iteration", "standoff": 6}})
+    figure.update_yaxes({**base["yaxis"], "showgrid": False, "title": {"text": "layer", "standoff": 6}})
+    return figure
+
+
+def _hover(value: float) -> str:
+    return f"<b>{value:.3g}</b>" if math.isfinite(value) else f"<b>{value}</b>"
+
+
+def _places(count: int, x: str) -> np.ndarray:
+    """Of the layers on the x axis: 1 to L, or from 0 (the first) to 1 (the last)."""
+    if x not in X_AXES:
+        raise ValueError(f"x {x!r} is not one of {X_AXES}")
+    return np.linspace(0, 1, count) if x == "position" else np.arange(1, count + 1)
+
+
+_X_TITLES = {"position": "position of the layer (0: the first, 1: the last)", "layer": "layer"}
+
+
+def gradient_lines(
+    curves: Sequence[GradientCurve], dark: bool = False, x: str = "position", quantity: str = WEIGHT_GRADIENT, log: bool = True
+) -> go.Figure:
+    """The gradients of several nets at one moment, plain against residual; on a common axis from the first layer to the last."""
+    base = style.layout(dark)
+    figure = go.Figure()
+    for curve, (color, symbol) in zip(curves, style.told_apart([curve.model for curve in curves], dark), strict=True):
+        figure.add_trace(_line(curve.key, curve.label, curve.names, curve.values, curve.note, color, symbol, x, log))
+    figure.update_layout(
+        base,
+        height=HEIGHT - 20,
+        hovermode="closest",
+        showlegend=True,
+        legend={**base["legend"], "orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"},
+        uirevision="viewer",
+    )
+    figure.update_xaxes(title_text=_X_TITLES[x], uirevision=x)
+    figure.update_yaxes(
+        title_text=quantity + (", log scale" if log else ""), rangemode="normal" if log else "tozero", uirevision=str(log), **_y_axis(log)
+    )
+    return figure
+
+
+def _y_axis(log: bool) -> dict[str, Any]:
+    return {"type": "log", "exponentformat": "power", "dtick": None} if log else {"type": "linear"}
+
+
+def _line(
+    key: str, label: str, names: Sequence[str], values: np.ndarray, note: str, color: str, symbol: str | None, x: str, log: bool
+) -> go.Scatter:
+    values = np.asarray(values, dtype=float)
+    count = len(values)
+    note = f"<br>{html.escape(note, quote=False)}" if note else ""
+    return go.Scatter(
+        **traced(key, "gradient", label, color, symbol, count),
+        x=_places(count, x),
+        y=_positive(values) if log else np.where(np.isfinite(values), values, np.nan),
+        customdata=np.stack([np.asarray(names, dtype=object), np.arange(1, count + 1).astype(object)], axis=1),
+        hovertemplate="%{fullData.name}: <b>%{y:.3g}</b><br>"
+        f"layer %{{customdata[1]}} of {count}, %{{customdata[0]}}{note}<extra></extra>",
+        showlegend=True,
+    )
+
+
+def initialization_figure(
+    curves: Sequence[InitializationCurve], dark: bool = False, x: str = "position", quantity: str = WEIGHT_GRADIENT, shared_y: bool = True
+) -> go.Figure:
+    """Before the first update: with BN on the left, without on the right. What overflows fp32 is named in its panel."""
+    figure = two_panels(("<b>with BN</b>", "<b>without BN</b>"), dark, shared_y=shared_y)
+    models = list(dict.fromkeys(curve.model for curve in curves))
+    looks = dict(zip(models, style.told_apart(models, dark), strict=True))
+    named = set()
+    for curve in curves:
+        column = 1 if curve.batch_norm else 2
+        line = _line(curve.model.name, curve.model.name, curve.names, curve.values, f"seed {curve.seed}", *looks[curve.model], x, True)
+        line.update(uid=f"{curve.model.name}-{column}", showlegend=curve.model not in named)
+        named.add(curve.model)
+        figure.add_trace(line, 1, column)
+    for column, batch_norm in ((1, True), (2, False)):
+        broken = [curve for curve in curves if curve.batch_norm == batch_norm and not np.isfinite(curve.values).all()]
+        if broken:
+            text = "<br>".join(f"{curve.model.name}: {overflow_text(curve.values)}" for curve in broken)
+            figure.add_annotation(
+                text=text, showarrow=False, align="left", x=0.02, y=0.98, xref="x domain", yref="y domain", xanchor="left", yanchor="top",
+                bgcolor=style.BACKGROUNDS[dark], font={"size": 14, "color": style.TEXT[dark]}, row=1, col=column,
+            )  # fmt: skip
+    figure.update_xaxes(title_text=_X_TITLES[x], uirevision=x)
+    figure.update_yaxes(uirevision="log", **_y_axis(True))
+    figure.update_yaxes(title_text=f"{quantity}, log scale", col=1)
+    return figure
+
+
+def overflow_text(values: np.ndarray) -> str:
+    """``overflows fp32 in 12 of 109 layers``."""
+    bad = int((~np.isfinite(np.asarray(values, dtype=float))).sum())
+    return f"overflows fp32 in {'all' if bad == len(values) else f'{bad:,} of'} {len(values):,} layers"
+
+
+def history_csv(histories: Sequence[GradientHistory]) -> str:
+    """A row a net, iteration and layer."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("net", "label", "iteration", "layer", "name", "gradient_norm", "conditions"))
+    for one in histories:
+        for iteration, norms in zip(one.iterations, one.norms, strict=True):
+            for i, (name, norm) in enumerate(zip(one.names, norms, strict=True)):
+                writer.writerow((one.model.name, one.label, int(iteration), i + 1, name, number_text(norm), one.note))
+    return text.getvalue()
+
+
+def gradients_csv(curves: Sequence[GradientCurve], column: str = "gradient_norm") -> str:
+    """A row a net and layer; ``column`` is the name of the quantity."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("net", "label", "layer", "name", column, "conditions"))
+    for curve in curves:
+        for i, (name, value) in enumerate(zip(curve.names, curve.values, strict=True)):
+            writer.writerow((curve.model.name, curve.label, i + 1, name, number_text(value), curve.note))
+    return text.getvalue()
+
+
+def initialization_csv(curves: Sequence[InitializationCurve], column: str = "gradient_norm") -> str:
+    """A row a net, BN and layer; overflow is ``inf`` or ``nan``."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("net", "depth", "batch_norm", "seed", "layer", "name", column))
+    for curve in curves:
+        for i, (name, value) in enumerate(zip(curve.names, curve.values, strict=True)):
+            writer.writerow((curve.model.name, curve.model.depth, curve.batch_norm, curve.seed, i + 1, name, number_text(value)))
+    return text.getvalue()
