@@ -105,15 +105,19 @@ def imported_folder(home: Path | str | None = None) -> Path:
     return RunStore(home).home / IMPORTED
 
 
-def catalog(home: Path | str | None = None) -> Catalog:
-    """All nets that can be looked into. Cheap: checksums are computed once, records are read when asked for."""
+def catalog(home: Path | str | None = None, unsaved: bool = False) -> Catalog:
+    """All nets that can be looked into. Cheap: checksums are computed once, records are read when asked for.
+
+    Args:
+        unsaved: also the runs that have rows of their layers and no checkpoint yet: their ``iteration`` is None, and there are no weights.
+    """
     problems: list[str] = []
     shipped = _checkpoints(shipped_folder(), "shipped", problems)
     shipped.sort(key=lambda net: (net.model.depth, not net.model.is_plain, net.id))
     imported = _checkpoints(imported_folder(home), "imported", problems)
     imported.sort(key=lambda net: (str(net.card.get("created")), net.id))
-    runs = [_run(run) for run in RunStore(home).runs()]
-    return Catalog(shipped + imported + [net for net in runs if net and net.iteration is not None], problems)
+    runs = [net for net in map(_run, RunStore(home).runs()) if net is not None]
+    return Catalog(shipped + imported + [net for net in runs if net.iteration is not None or (unsaved and net.records("layers"))], problems)
 
 
 def find(spec: str, home: Path | str | None = None) -> Net:

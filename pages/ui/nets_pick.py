@@ -1,0 +1,138 @@
+"""Which nets are looked into: shipped and imported checkpoints and runs, up to eight of them, kept in the session and as ``?nets=...``.
+
+The choice is one for all pages that look into nets. ``choice.py`` does the same for the runs of Compare.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import streamlit as st
+
+from pages.ui.labels import escaped
+from resnet_core.nets import Catalog, Net
+from resnet_core.verdict import trained_alike
+
+#: More cannot be told apart in one chart.
+MOST_NETS = 8
+#: The nets of Figure 7 of He et al. 2016, as the checkpoints that ship are called.
+FIGURE_7 = ("plain-20", "plain-56", "resnet-20", "resnet-56", "resnet-110")
+
+_PARAMETER = "nets"
+#: Own keys of the session: a widget's value is forgotten when another page is opened.
+_CHOSEN, _WRITTEN, _WIDGET = "nets.chosen", "nets.written", "nets.pick"
+
+
+def warn_of(problems: Sequence[str]) -> None:
+    """Names what the catalog left out, e.g. a checkpoint whose checksum is wrong."""
+    for problem in problems:
+        st.warning(escaped(problem), icon=":material/report:")
+
+
+def nothing_yet() -> None:
+    """What a page says where there is no net at all."""
+    st.info("There is no net to look into yet: no checkpoint ships with this copy, none was imported, and no run has been recorded.")
+    with st.container(horizontal=True):
+        st.page_link("pages/home.py", label="Home: run the demo", icon=":material/home:")
+        st.page_link("pages/train.py", label="Train: choose nets", icon=":material/model_training:")
+
+
+def choose_nets(found: Catalog) -> list[Net]:
+    """Draws the list and returns the chosen nets, in the order of the catalog.
+
+    Ids in the URL that are no nets are named in a warning and stay in the URL until the choice is changed.
+    """
+    ids = _restored(found)
+    missing = [i for i in ids if found.get(i) is None]
+    if missing:
+        names = ", ".join(escaped(i[:80]) for i in missing[:10])
+        st.warning(f"Not among the nets here: {names}. Deleted, or the link comes from elsewhere.", icon=":material/link_off:")
+    known = [i for i in ids if i not in missing]
+    if len(known) > MOST_NETS:
+        st.warning(f"Only the first {MOST_NETS} of the {len(known)} nets of this link are shown.", icon=":material/filter_list:")
+    known = known[:MOST_NETS]
+    st.subheader("Nets", anchor=False)
+    offered = [net for net in found.nets if net.origin != "run"] + [net for net in reversed(found.nets) if net.origin == "run"]
+    labels = option_labels(offered)
+    # Set anew each time: the widget starts afresh, and empty, whenever its list of options changes.
+    st.session_state[_WIDGET] = known
+    st.multiselect(
+        f"Up to {MOST_NETS}", list(labels), format_func=labels.get, key=_WIDGET, on_change=_changed, max_selections=MOST_NETS,
+        placeholder="Choose nets",
+    )  # fmt: skip
+    with st.container(horizontal=True, gap="small"):
+        for title, quick in (("Shipped", shipped_set(found)), ("Newest runs", newest_runs(found))):
+            if quick:
+                st.button(title, key=f"nets.{title}", on_click=_choose, args=(quick,))
+    return [net for net in found.nets if net.id in known]
+
+
+def option_labels(nets: Sequence[Net]) -> dict[str, str]:
+    """id -> a label that no other net has: its name; then where it comes from, its seed, its data and schedule, its id."""
+    labels = {net.id: net.name for net in nets}
+    for more in (_origin, _seed, _schedule, lambda net: net.id):
+        count = Counter(labels.values())
+        labels = {net.id: labels[net.id] if count[labels[net.id]] == 1 else f"{labels[net.id]}, {more(net)}" for net in nets}
+    return labels
+
+
+def _origin(net: Net) -> str:
+    return net.origin
+
+
+def _seed(net: Net) -> str:
+    return f"seed {net.config.recipe.seed}" if net.config else net.id
+
+
+def _schedule(net: Net) -> str:
+    return f"{net.config.data.dataset}, {net.config.recipe.iterations:,} iterations" if net.config else net.id
+
+
+def shipped_set(found: Catalog) -> list[str]:
+    """Those of the paper's Figure 7 that ship, else the first that ship."""
+    shipped = [net.id for net in found.nets if net.origin == "shipped"]
+    return [i for i in shipped if i in FIGURE_7] or shipped[:MOST_NETS]
+
+
+def newest_runs(found: Catalog) -> list[str]:
+    """The runs with the newest run's recipe and data, seed included: what one click on Start or on the demo trains."""
+    runs = [net for net in found.nets if net.origin == "run"]
+    if not runs:
+        return []
+    newest = runs[-1].config
+    alike = [
+        net.id
+        for net in runs
+        if trained_alike(net.config) == trained_alike(newest) and net.config.recipe.seed == newest.recipe.seed
+    ]  # fmt: skip
+    return alike[-MOST_NETS:]
+
+
+def default_set(found: Catalog) -> list[str]:
+    """What a visitor sees who has chosen nothing."""
+    return shipped_set(found) or newest_runs(found) or [net.id for net in found.nets[:MOST_NETS]]
+
+
+def _restored(found: Catalog) -> list[str]:
+    """The ids of a link that was followed, else of the session, else the default; also put into the URL."""
+    url = list(dict.fromkeys(st.query_params.get_all(_PARAMETER)))
+    state = st.session_state
+    if url and url != state.get(_WRITTEN):
+        state[_CHOSEN] = url
+    elif _CHOSEN not in state:
+        state[_CHOSEN] = default_set(found)
+    if st.query_params.get_all(_PARAMETER) != state[_CHOSEN]:
+        st.query_params[_PARAMETER] = state[_CHOSEN]
+    state[_WRITTEN] = state[_CHOSEN]
+    return state[_CHOSEN]
+
+
+def _changed() -> None:
+    _choose(list(st.session_state[_WIDGET]))
+
+
+def _choose(ids: list[str]) -> None:
+    """A callback. The URL that stands is the one from before the click, and no link; it is written in the run that follows."""
+    st.session_state[_CHOSEN] = ids
+    st.session_state[_WRITTEN] = st.query_params.get_all(_PARAMETER)
