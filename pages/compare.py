@@ -1,17 +1,21 @@
-"""Compare: any runs in one chart, their final errors beside the paper's, and all of it to take away. The view is in the URL."""
+"""Compare: any runs and shipped checkpoints in one chart, their final errors beside the paper's, and all of it to take away.
+
+The view is in the URL.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import plotly.graph_objects as go
 import streamlit as st
 
-from pages.ui.choice import choose_runs
+from pages.ui.choice import Listed, choose_runs, shipped
 from pages.ui.figure_chart import figure_chart
 from pages.ui.front_door import through_the_front_door
 from pages.ui.guard import guarded
 from pages.ui.labels import escaped
-from pages.ui.runs_view import Seen, look
+from pages.ui.runs_view import look, look_shipped
 from resnet_core import paper
 from resnet_core.figures import captions, export, series, table
 from resnet_core.figures.curves import X_AXES, View, learning_curves, view_note
@@ -53,16 +57,22 @@ def view_controls() -> View:
     return View(metric or "error", x or "iterations", shown, smoothing / 100, log, _SEEDS[seeds or "separate"])
 
 
-def notes(runs: Sequence[series.RunRecords], view: View) -> str:
+def notes(seen: Sequence[Listed], runs: Sequence[series.RunRecords], view: View) -> str:
     """Everything that must be read with the chart."""
     groups = captions.grouped(runs, view.seeds)
-    return f"{captions.caption(groups)} {view_note(groups, view)}".strip()
+    names = ", ".join(s.net.name for s in shipped(seen))
+    return f"{captions.caption(groups)} {view_note(groups, view)} {f'Shipped with ResNet Lab: {names}.' if names else ''}".strip()
 
 
-def show_table(runs: Sequence[series.RunRecords], view: View) -> None:
-    rows = table.final_table(captions.grouped(runs, view.seeds), view.seeds)
+def show_table(seen: Sequence[Listed], runs: Sequence[series.RunRecords], view: View) -> None:
+    groups = captions.grouped(runs, view.seeds)
+    ids = {s.id for s in shipped(seen)}
     st.subheader("Final errors", anchor=False)
-    st.table([_cells(row) for row in rows], border="horizontal")
+    rows = [_cells(row) for row in table.final_table(groups, view.seeds)]
+    for row, group in zip(rows, groups, strict=True):
+        if all(run.run_id in ids for run in group.runs):
+            row[table.STATE] = "shipped"
+    st.table(rows, border="horizontal")
     st.caption(
         "Training error: mean over the last epoch, of augmented images as seen. Schedule: images seen, as a part of the paper's. "
         f"The paper's errors are those of {paper.PAPER}, Table 6 and caption of Figure 6, after its full schedule on all of CIFAR-10; "
@@ -104,37 +114,39 @@ def panel(ids: Sequence[str], view: View, polled: bool) -> None:
     """Chart, captions, verdict and table. ``polled`` tells whether this is run again every two seconds."""
     with guarded("Compare"):
         seen = chosen(ids)
-        if any(s.status.is_active for s in seen) != polled:
+        if any(s.is_active for s in seen) != polled:
             st.rerun()
         runs = [s.records() for s in seen]
         if not view.kinds:
             st.info("Choose at least one of training, test and validation.", icon=":material/info:")
         figure_chart(learning_curves(runs, view), learning_curves(runs, view, dark=True), key="compare_chart")
-        st.caption(notes(runs, view))
+        st.caption(notes(seen, runs, view))
         show_verdict(runs)
-        show_table(runs, view)
+        show_table(seen, runs, view)
 
 
-def chosen(ids: Sequence[str]) -> list[Seen]:
+def chosen(ids: Sequence[str]) -> list[Listed]:
     wanted = set(ids)
-    return look(run for run in RunStore().runs() if run.id in wanted)
+    return [s for s in look_shipped() if s.id in wanted] + look(run for run in RunStore().runs() if run.id in wanted)
 
 
 def downloads(ids: Sequence[str], view: View) -> None:
     """Made when they are clicked, of the records as they then are."""
     dark = st.context.theme.type == "dark"
 
-    def runs() -> list[series.RunRecords]:
-        return [s.records() for s in chosen(ids)]
-
     def csv() -> bytes:
-        return series.records_csv(runs()).encode()
+        return series.records_csv([s.records() for s in chosen(ids)]).encode()
+
+    def drawn() -> tuple[go.Figure, str]:
+        seen = chosen(ids)
+        runs = [s.records() for s in seen]
+        return learning_curves(runs, view, dark), notes(seen, runs, view)
 
     def html() -> bytes:
-        return export.page(learning_curves(runs(), view, dark), notes(runs(), view)).encode()
+        return export.page(*drawn()).encode()
 
     def png() -> bytes:
-        return export.png(learning_curves(runs(), view, dark), notes(runs(), view))
+        return export.png(*drawn())
 
     st.subheader("Take away", anchor=False)
     with st.container(horizontal=True):
@@ -151,20 +163,20 @@ def downloads(ids: Sequence[str], view: View) -> None:
 
 def main() -> None:
     st.title("Compare", anchor=False)
-    runs = RunStore().runs()
-    if not runs:
+    seen = [*look_shipped(), *look(RunStore().runs())]
+    if not seen:
         st.info("There are no runs yet. Start the demo on the front page, or choose nets to train; they can be compared here.")
         with st.container(horizontal=True):
             st.page_link("pages/home.py", label="Home: run the demo", icon=":material/home:")
             st.page_link("pages/train.py", label="Train: choose nets", icon=":material/model_training:")
         return
     with st.sidebar:
-        ids = choose_runs(look(runs))
+        ids = choose_runs(seen)
         view = view_controls()
     if not ids:
         st.info("Choose runs in the list on the left.", icon=":material/arrow_back:")
         return
-    polled = any(s.status.is_active for s in chosen(ids))
+    polled = any(s.is_active for s in chosen(ids))
     st.fragment(panel, run_every=POLL if polled else None)(ids, view, polled)
     downloads(ids, view)
 

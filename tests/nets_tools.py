@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from resnet_core.config import ModelConfig
+from resnet_core.config import ModelConfig, RunConfig
 from resnet_core.models import build_model
 from resnet_core.nets import NORMALIZATIONS, folder
 from resnet_core.runs import Run, RunStore
@@ -29,6 +29,28 @@ def write_checkpoint(root: Path, name: str, model: Any = TINY, seed: int = 0, no
     values = {"name": model.name, "model": folder.model_to_dict(model), "normalization": normalization, **card}
     tensors = build_model(model, seed).state_dict()
     return folder.write_folder(root / name, tensors, torch.from_numpy(mean), None if std is None else torch.from_numpy(std), values)
+
+
+def write_shipped(root: Path, config: RunConfig, end: float, rows: int = 20, **card: Any) -> Path:
+    """A shipped checkpoint with configuration and records: errors fall by half a point a row to ``end``, the test error 2 above.
+
+    Its weights are those of a fresh net.
+    """
+    recipe = config.recipe
+    values = {
+        "config": config.to_dict(), "data": config.data.label, "schedule_fraction": recipe.schedule_fraction, "seed": recipe.seed,
+        "precision": "bf16", "train_error": end, "test_error": end + 2, "created": "2026-11-22T15:00:00+00:00",
+    }  # fmt: skip
+    path = write_checkpoint(root, config.model.name.lower(), config.model, **(values | card))
+    writer = RecordWriter(path / folder.RECORDS)
+    for row in range(1, rows + 1):
+        at = {"iteration": recipe.iterations * row // rows, "elapsed_seconds": float(row)}
+        error = end + 10.0 * (rows - row) / rows
+        train = {"train_error": error, "loss": error / 40, "images": recipe.batch_size, "images_per_second": 900.0}
+        writer.write({"kind": "train", **train, **at})
+        writer.write({"kind": "test", "test_error": error + 2, "test_loss": error / 40, **at})
+    writer.close()
+    return path
 
 
 def save_run(mean: torch.Tensor | None = None, iteration: int = 7, seed: int = 0) -> Run:

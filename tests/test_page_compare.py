@@ -13,6 +13,7 @@ from resnet_core.config import DataConfig, ModelConfig, Recipe, RunConfig, demo_
 from resnet_core.figures import export
 from resnet_core.runs import Run, RunStore
 from resnet_core.runs.records import RecordWriter
+from tests.nets_tools import write_shipped
 from tests.page_tools import app, held, live_chart, write_run
 
 #: Final training errors of the demo's nets: those of the first trial.
@@ -20,9 +21,10 @@ ENDS = {"plain-20": 49.0, "plain-56": 71.7, "ResNet-20": 42.4, "ResNet-56": 44.9
 
 
 @pytest.fixture
-def store(monkeypatch: pytest.MonkeyPatch) -> RunStore:
-    """Runs of this test only; nothing is trained."""
+def store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> RunStore:
+    """Runs of this test only; nothing is trained, and what ships with the project is not there."""
     monkeypatch.setenv("RESNET_LAB_SLOTS", "0")
+    monkeypatch.setenv("RESNET_LAB_CHECKPOINTS", str(tmp_path / "shipped"))
     return RunStore()
 
 
@@ -32,7 +34,7 @@ def demo(store: RunStore) -> list[Run]:
 
 
 @pytest.fixture
-def page(root: Path, monkeypatch: pytest.MonkeyPatch) -> AppTest:
+def page(root: Path, monkeypatch: pytest.MonkeyPatch, store: RunStore) -> AppTest:
     """The page as a cold link opens it, through the app's front door."""
     return app(root, monkeypatch, "pages/compare.py")
 
@@ -240,3 +242,38 @@ def test_the_chart_has_both_themes_and_the_data_once(page: AppTest, demo: list[R
     lines = [i for i, trace in enumerate(made["traces"]) if trace.get("meta")]
     assert all(looks[i]["line"]["color"] != made["traces"][i]["line"]["color"] for i in lines)
     assert made["layouts"]["dark"]["paper_bgcolor"] != made["layouts"]["light"]["paper_bgcolor"]
+
+
+def test_shipped_nets_are_shown_where_nothing_was_trained(page: AppTest, tmp_path: Path):
+    for config, end in zip(demo_configs(iterations=200), ENDS.values(), strict=True):
+        write_shipped(tmp_path / "shipped", config, end)
+    opened(page, smoothing="0")
+    assert address(page, "runs") == ["plain-20", "resnet-20", "plain-56", "resnet-56"]
+    assert all("shipped" in option for option in page.multiselect[0].options)
+    rows = table(page)
+    assert [row["net"].replace("\\", "") for row in rows] == list(ENDS) and {row["state"] for row in rows} == {"shipped"}
+    assert [row["training error (%)"] for row in rows] == [f"**{end:.2f}**" for end in ENDS.values()]
+    assert curves(page)["plain-56", "test"][-1] == pytest.approx(71.7 + 2)
+    assert "Shipped with ResNet Lab: plain-20, ResNet-20, plain-56, ResNet-56." in captions(page)
+    assert not page.button(key="compare.shipped").disabled and "compare.newest" not in [button.key for button in page.button]
+
+
+def test_shipped_nets_stand_beside_ones_own(page: AppTest, store: RunStore, tmp_path: Path):
+    config = demo_configs(iterations=200)[2]
+    write_shipped(tmp_path / "shipped", config, 41.0)
+    run = write_run(store, config, 42.0)
+    opened(page)
+    assert page.multiselect[0].value == [run.id] and len(page.multiselect[0].options) == 2
+    page.button_group(key="compare.filters").set_value(["shipped"]).run()
+    page.multiselect[0].set_value([run.id, "resnet-20"]).run()
+    assert address(page, "runs") == [run.id, "resnet-20"] and len(curves(page)) == 4
+    assert [row["state"] for row in table(page)] == ["shipped", "finished"]
+    page.button(key="compare.newest").click().run()
+    assert page.multiselect[0].value == [run.id]
+
+
+def test_a_damaged_shipped_net_is_left_out(page: AppTest, tmp_path: Path):
+    folder = write_shipped(tmp_path / "shipped", demo_configs(iterations=200)[2], 41.0)
+    (folder / "weights.safetensors").write_bytes(b"damaged")
+    opened(page)
+    assert "There are no runs yet" in page.info[0].value

@@ -1,4 +1,4 @@
-"""Which runs are looked at: a list with quick filters, kept in the session and in the URL as ``?runs=...&runs=...``."""
+"""Which runs and shipped checkpoints are looked at: a list with quick filters, kept in the session and as ``?runs=...&runs=...``."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from collections.abc import Sequence
 import streamlit as st
 
 from pages.ui.labels import escaped
-from pages.ui.runs_view import Seen
+from pages.ui.runs_view import Seen, Shipped
 from resnet_core.verdict import trained_alike
+
+#: What can be chosen: a run of this home, or a checkpoint that ships.
+Listed = Seen | Shipped
 
 _PARAMETER = "runs"
 #: Own keys of the session: a widget's value is forgotten when another page is opened.
@@ -17,21 +20,23 @@ _CHOSEN, _WRITTEN, _WIDGET = "compare.chosen", "compare.written", "compare.runs"
 
 #: name -> (what it is about, its test). Within one matter any of the chosen will do; all matters must be met.
 FILTERS = {
-    "running": ("state", lambda s: s.status.is_active),
-    "finished": ("state", lambda s: s.status.state == "finished"),
-    "plain": ("family", lambda s: s.run.config.model.is_plain),
-    "residual": ("family", lambda s: not s.run.config.model.is_plain),
-    "sample": ("data", lambda s: s.run.config.data.dataset == "sample"),
-    "CIFAR-10": ("data", lambda s: s.run.config.data.dataset == "cifar10"),
+    "running": ("state", lambda s: s.is_active),
+    "finished": ("state", lambda s: s.state == "finished"),
+    "plain": ("family", lambda s: s.config.model.is_plain),
+    "residual": ("family", lambda s: not s.config.model.is_plain),
+    "sample": ("data", lambda s: s.config.data.dataset == "sample"),
+    "CIFAR-10": ("data", lambda s: s.config.data.dataset == "cifar10"),
+    "own": ("origin", lambda s: not isinstance(s, Shipped)),
+    "shipped": ("origin", lambda s: isinstance(s, Shipped)),
 }
 
 
-def choose_runs(seen: Sequence[Seen]) -> list[str]:
+def choose_runs(seen: Sequence[Listed]) -> list[str]:
     """Draws the list and returns the ids of the chosen runs, those that exist. At first: those trained alike with the newest run.
 
     Ids in the URL that are no runs are named in a warning and stay in the URL until the choice is changed.
     """
-    known = {s.run.id for s in seen}
+    known = {s.id for s in seen}
     ids = _restored(seen)
     missing = [i for i in ids if i not in known]
     if missing:
@@ -45,7 +50,7 @@ def choose_runs(seen: Sequence[Seen]) -> list[str]:
     names = st.pills(
         "Filter the list", list(FILTERS), selection_mode="multi", key="compare.filters", help="Shortens the list to choose from."
     )
-    listed = [s for s in reversed(seen) if s.run.id in ids or passes(s, names)]
+    listed = [s for s in [*reversed(own(seen)), *shipped(seen)] if s.id in ids or passes(s, names)]
     labels = option_labels(listed)
     # Set anew each time: the widget starts afresh, and empty, whenever its list of options changes.
     st.session_state[_WIDGET] = ids
@@ -57,17 +62,28 @@ def choose_runs(seen: Sequence[Seen]) -> list[str]:
         on_change=_changed,
         placeholder="Choose runs",
     )
-    st.button(
-        "Only the newest set",
-        key="compare.newest",
-        on_click=_choose,
-        args=(newest_set(seen),),
-        help="The runs trained alike with the newest one.",
-    )
+    sets = {
+        "newest": (own(seen), "The runs trained alike with the newest one."),
+        "shipped": (shipped(seen), "Those that ship, trained alike."),
+    }
+    with st.container(horizontal=True, gap="small"):
+        for name, (among, about) in sets.items():
+            if among:
+                title = f"Only the {name} set"
+                st.button(title, key=f"compare.{name}", on_click=_choose, args=(newest_set(among),), help=about)
     return ids
 
 
-def passes(seen: Seen, names: Sequence[str]) -> bool:
+def own(seen: Sequence[Listed]) -> list[Listed]:
+    """The runs of this home, in their order."""
+    return [s for s in seen if not isinstance(s, Shipped)]
+
+
+def shipped(seen: Sequence[Listed]) -> list[Listed]:
+    return [s for s in seen if isinstance(s, Shipped)]
+
+
+def passes(seen: Listed, names: Sequence[str]) -> bool:
     """Whether a run meets the filters."""
     met: dict[str, bool] = {}
     for name in names:
@@ -76,23 +92,26 @@ def passes(seen: Seen, names: Sequence[str]) -> bool:
     return all(met.values())
 
 
-def option_labels(seen: Sequence[Seen]) -> dict[str, str]:
+def option_labels(seen: Sequence[Listed]) -> dict[str, str]:
     """id -> a label that no other run has: name and seed, then the data, then the id."""
-    labels = {s.run.id: f"{s.run.name}, seed {s.run.config.recipe.seed}" for s in seen}
-    for more in (lambda s: f"{s.run.config.data.dataset}, {s.run.config.recipe.iterations:,} iterations", lambda s: s.run.id):
+    labels = {s.id: f"{s.name}, seed {s.config.recipe.seed}" for s in seen}
+    for more in (lambda s: f"{s.config.data.dataset}, {s.config.recipe.iterations:,} iterations", lambda s: s.id):
         count = Counter(labels.values())
-        labels = {s.run.id: labels[s.run.id] if count[labels[s.run.id]] == 1 else f"{labels[s.run.id]}, {more(s)}" for s in seen}
+        labels = {s.id: labels[s.id] if count[labels[s.id]] == 1 else f"{labels[s.id]}, {more(s)}" for s in seen}
     return labels
 
 
-def newest_set(seen: Sequence[Seen]) -> list[str]:
-    """The runs with the newest run's recipe and data, seed included: what one click on Start or on the demo trains."""
-    newest = seen[-1].run.config
-    same = (s.run for s in seen if trained_alike(s.run.config) == trained_alike(newest) and s.run.config.recipe.seed == newest.recipe.seed)
-    return [run.id for run in same]
+def newest_set(seen: Sequence[Listed]) -> list[str]:
+    """The runs with the newest run's recipe and data, seed included: what one click on Start or on the demo trains.
+
+    Where nothing was trained yet: the shipped nets that were trained like the first of them (the deepest have a warm-up of their own).
+    """
+    model = own(seen)[-1] if own(seen) else seen[0]
+    among, like = own(seen) or seen, trained_alike(model.config)
+    return [s.id for s in among if trained_alike(s.config) == like and s.config.recipe.seed == model.config.recipe.seed]
 
 
-def _restored(seen: Sequence[Seen]) -> list[str]:
+def _restored(seen: Sequence[Listed]) -> list[str]:
     """The ids of a link that was followed, else of the session, else the newest set; also put into the URL."""
     url = list(dict.fromkeys(st.query_params.get_all(_PARAMETER)))
     state = st.session_state

@@ -5,12 +5,15 @@ All viewers look at the same store; nothing of it is kept in a session.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pages.ui.labels import duration
+from resnet_core.config import RunConfig
 from resnet_core.errors import RunError
 from resnet_core.figures.series import RunRecords
+from resnet_core.nets import Net, shipped_nets
 from resnet_core.runs import Run, RunStatus
 
 #: state -> (icon, colour of its badge, as Streamlit names it)
@@ -33,6 +36,26 @@ class Seen:
     status: RunStatus
 
     @property
+    def id(self) -> str:
+        return self.run.id
+
+    @property
+    def name(self) -> str:
+        return self.run.name
+
+    @property
+    def config(self) -> RunConfig:
+        return self.run.config
+
+    @property
+    def state(self) -> str:
+        return self.status.state
+
+    @property
+    def is_active(self) -> bool:
+        return self.status.is_active
+
+    @property
     def precision(self) -> str | None:
         return (self.status.plan or {}).get("precision")
 
@@ -41,6 +64,44 @@ class Seen:
         run, status = self.run, self.status
         rows = run.records("train") + run.records("test")
         return RunRecords(run.id, run.name, run.config, rows, status.state, self.precision, status.result)
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """A shipped checkpoint where runs are listed: finished for good. There is nothing to stop, rename or delete."""
+
+    net: Net
+
+    state = "finished"
+    is_active = False
+
+    @property
+    def id(self) -> str:
+        return self.net.id
+
+    @property
+    def name(self) -> str:
+        return f"{self.net.name}, shipped"
+
+    @property
+    def config(self) -> RunConfig:
+        assert self.net.config is not None  # see look_shipped
+        return self.net.config
+
+    def records(self) -> RunRecords:
+        return dataclasses.replace(net_records(self.net), name=self.name)
+
+
+def look_shipped() -> list[Shipped]:
+    """The shipped checkpoints that have configuration and records. A damaged one is named on the Checkpoints page."""
+    return [Shipped(net) for net in shipped_nets() if net.config is not None and net.records("train")]
+
+
+def net_records(net: Net) -> RunRecords:
+    """For charts and tables: the train and test rows of a net that was trained with this project (``net.config`` is not None)."""
+    rows = net.records("train") + net.records("test")
+    result = {"train_error": net.train_error, "test_error": net.test_error} if net.state == "finished" else None
+    return RunRecords(net.id, net.name, net.config, rows, net.state, net.precision, result)
 
 
 def look(runs: Iterable[Run | None]) -> list[Seen]:

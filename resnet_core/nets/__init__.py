@@ -7,7 +7,7 @@
     logits = load(net).logits(images)
 """
 
-from resnet_core.nets.catalog import Catalog, Net, catalog, find
+from resnet_core.nets.catalog import Catalog, Net, catalog, find, shipped_nets
 from resnet_core.nets.normalization import NORMALIZATIONS, Normalization
 
-__all__ = ["NORMALIZATIONS", "Catalog", "Net", "Normalization", "catalog", "find"]
+__all__ = ["NORMALIZATIONS", "Catalog", "Net", "Normalization", "catalog", "find", "shipped_nets"]

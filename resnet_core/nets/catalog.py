@@ -112,12 +112,17 @@ def catalog(home: Path | str | None = None, unsaved: bool = False) -> Catalog:
         unsaved: also the runs that have rows of their layers and no checkpoint yet: their ``iteration`` is None, and there are no weights.
     """
     problems: list[str] = []
-    shipped = _checkpoints(shipped_folder(), "shipped", problems)
-    shipped.sort(key=lambda net: (net.model.depth, not net.model.is_plain, net.id))
+    shipped = shipped_nets(problems)
     imported = _checkpoints(imported_folder(home), "imported", problems)
     imported.sort(key=lambda net: (str(net.card.get("created")), net.id))
     runs = [net for net in map(_run, RunStore(home).runs()) if net is not None]
     return Catalog(shipped + imported + [net for net in runs if net.iteration is not None or (unsaved and net.records("layers"))], problems)
+
+
+def shipped_nets(problems: list[str] | None = None) -> list[Net]:
+    """The checkpoints that ship, plain and residual by depth. What is left out, and why, is added to ``problems``."""
+    found = _checkpoints(shipped_folder(), "shipped", [] if problems is None else problems)
+    return sorted(found, key=lambda net: (net.model.depth, not net.model.is_plain, net.id))
 
 
 def find(spec: str, home: Path | str | None = None) -> Net:
