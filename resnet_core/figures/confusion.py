@@ -18,7 +18,7 @@ _SCALES = {False: ("#ffffff", "#9ecae9", "#0072b2", "#00305c"), True: ("#0e1117"
 _MARKS = (0, 1, 5, 10, 25, 50, 100)
 #: With more classes than this neither counts nor names can be read; the hover text still tells them.
 MOST_NAMED = 24
-HEIGHT = 560
+HEIGHT = 520
 
 
 def confusion_figure(confusion: np.ndarray, classes: Sequence[str] = (), dark: bool = False) -> go.Figure:
@@ -38,7 +38,8 @@ def confusion_figure(confusion: np.ndarray, classes: Sequence[str] = (), dark: b
     few = size <= MOST_NAMED
     base = style.layout(dark)
     names_array = np.asarray(names, dtype=object)
-    hover = np.stack([np.broadcast_to(names_array[:, None], counts.shape), np.broadcast_to(names_array, counts.shape), share], axis=2)
+    columns = (names_array[:, None], names_array, share, counts)
+    hover = np.stack([np.broadcast_to(column, counts.shape).astype(object) for column in columns], axis=2)
     heat = go.Heatmap(
         x=np.arange(size),
         y=np.arange(size),
@@ -46,8 +47,9 @@ def confusion_figure(confusion: np.ndarray, classes: Sequence[str] = (), dark: b
         zmin=0,
         zmax=10,
         customdata=hover,
-        text=counts,
-        texttemplate="%{text:,}" if few else None,
+        # An empty cell says zero, and leaves the eye to the mistakes.
+        text=[[f"{count:,}" if count else "" for count in row] for row in counts.tolist()],
+        texttemplate="%{text}" if few else None,
         colorscale=[[i / (len(_SCALES[dark]) - 1), color] for i, color in enumerate(_SCALES[dark])],
         xgap=1 if few else 0,
         ygap=1 if few else 0,
@@ -58,15 +60,15 @@ def confusion_figure(confusion: np.ndarray, classes: Sequence[str] = (), dark: b
             "outlinewidth": 0,
             "thickness": 18,
         },
-        hovertemplate="<b>%{text:,}</b> of class %{customdata[0]} taken for %{customdata[1]}<br>"
+        hovertemplate="<b>%{customdata[3]:,}</b> of class %{customdata[0]} taken for %{customdata[1]}<br>"
         "%{customdata[2]:.1f} % of the class<extra></extra>",
     )
     figure = go.Figure(heat)
     figure.update_layout(base, height=HEIGHT, uirevision="viewer")
     ticks = {"tickvals": list(range(size)), "ticktext": names} if few else {}
     axis = {"showgrid": False, "zeroline": False, **ticks}
-    figure.update_xaxes(title_text="predicted class", constrain="domain", **axis)
-    figure.update_yaxes(title_text="true class", autorange="reversed", scaleanchor="x", constrain="domain", **axis)
+    figure.update_xaxes(title_text="predicted class", **axis)
+    figure.update_yaxes(title_text="true class", autorange="reversed", **axis)
     return figure
 
 

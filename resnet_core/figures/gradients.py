@@ -100,7 +100,13 @@ def decades(low: float, high: float) -> tuple[list[float], list[str]]:
         for step in steps
         if low <= math.log10(step) + power <= high and power % every == 0
     ]
-    return [math.log10(step) + power for step, power in marks], [f"{step * 10.0**power:.3g}" for step, power in marks]
+    return [math.log10(step) + power for step, power in marks], [_mark(step, power) for step, power in marks]
+
+
+def _mark(step: int, power: int) -> str:
+    if -4 < power < 4:
+        return f"{step * 10.0**power:.3g}"
+    return f"{'' if step == 1 else f'{step}·'}10<sup>{power}</sup>".replace("-", "−")
 
 
 def gradient_heatmap(
@@ -114,7 +120,7 @@ def gradient_heatmap(
     columns = min(2, max(1, len(histories)))
     rows = max(1, math.ceil(len(histories) / columns))
     titles = [f"<b>{html.escape(one.label, quote=False)}</b>" for one in histories]
-    gap = {"vertical_spacing": 0.36 / rows if rows > 1 else 0.0, "horizontal_spacing": 0.09}
+    gap = {"vertical_spacing": 0.26 / rows if rows > 1 else 0.0, "horizontal_spacing": 0.09}
     figure = make_subplots(rows=rows, cols=columns, subplot_titles=titles or None, **gap)
     base = style.layout(dark)
     logs = [np.log10(_positive(one.norms)) for one in histories]
@@ -143,7 +149,9 @@ def gradient_heatmap(
         )
         if iteration is not None:
             moment = at_iteration(one, iteration)[0]
-            figure.add_vline(x=moment, line={"color": "#ffffff", "width": 2, "dash": "dot"}, row=row, col=column)
+            # White on black: one of them shows on any colour of the scale.
+            figure.add_vline(x=moment, line={"color": "#000000", "width": 4}, row=row, col=column)
+            figure.add_vline(x=moment, line={"color": "#ffffff", "width": 2}, row=row, col=column)
     marks, texts = decades(low, high)
     figure.update_layout(
         {key: value for key, value in base.items() if key not in ("xaxis", "yaxis")},

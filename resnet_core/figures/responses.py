@@ -137,6 +137,7 @@ def branch_figure(curves: Sequence[ResponseCurve], dark: bool = False, log: bool
             "size": np.where(changes, 11, 7 if symbol else 5),
             "color": color,
             "line": {"width": np.where(changes, 2, 0), "color": color},
+            "opacity": 1,
         }
         note = f"<br>{html.escape(curve.note, quote=False)}" if curve.note else ""
         figure.add_trace(
