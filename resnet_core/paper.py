@@ -47,6 +47,15 @@ TABLE_6: dict[int, Published] = {
 #: The paper tabulates no plain net on CIFAR-10; this is all that it says of one in numbers.
 PLAIN_110 = Published("plain-110", "", None, "> 60", "He et al. 2016, caption of Figure 6", "stays above 60 % error and is not drawn")
 
+#: The number behind ``PLAIN_110``, in percent.
+PLAIN_110_BOUND = 60.0
+
+#: Of ResNet-110 over five runs: mean and standard deviation of the test error in percent (He et al. 2016, Table 6).
+RESNET_110_MEAN, RESNET_110_SPREAD = 6.61, 0.16
+
+#: How long ResNet-110 is warmed up, about, and until which training error in percent (He et al. 2016, section 4.2).
+WARMUP_ITERATIONS, WARMUP_ERROR = 400, 80.0
+
 RECIPE = (
     "SGD, batch 128, momentum 0.9, weight decay 0.0001; learning rate 0.1, divided by 10 at 32k and 48k iterations, stop at 64k; "
     "He initialisation, batch normalisation, no dropout; per-pixel mean subtracted, 4 pixels of padding, random 32x32 crop, random "

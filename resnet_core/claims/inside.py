@@ -1,0 +1,135 @@
+"""What goes on inside the nets: the layer responses of Figure 7, and section 4.1 on gradients, from the ``layers`` rows of a training."""
+
+from __future__ import annotations
+
+import statistics
+from typing import Any
+
+from resnet_core.claims.claim import NOT_RUN, Claim, Finding, judged
+from resnet_core.claims.material import Cohort, TrainedNet
+from resnet_core.config import ModelConfig
+
+RESPONSES, GRADIENTS = "Figure 7: layer responses", "Section 4.1: gradients with batch normalisation"
+#: A layer's gradient counts as vanished when its norm is below this part of the last convolution's.
+VANISHED = 1 / 100
+#: Said once beside the claims on responses.
+WHAT_RESPONSES = (
+    "Responses are standard deviations after batch normalisation and before ReLU or the addition, by the last record of each training: of "
+    "one training batch, with its own batch statistics."
+)
+
+
+def _last_responses(net: TrainedNet) -> dict[str, float] | None:
+    """Standard deviation of each layer's responses when the training ended; None without a record of them."""
+    rows = [row for row in net.rows("layers") if row.get("response_std")]
+    return dict(zip(rows[-1]["names"], rows[-1]["response_std"], strict=True)) if rows else None
+
+
+def _unrecorded(net: TrainedNet) -> Finding:
+    return Finding("–", NOT_RUN, f"The records of {net.name} ({net.id}) hold no layer statistics; train it again to have them.")
+
+
+def _smaller_than_plain(depth: int) -> Claim:
+    plain, residual = ModelConfig(depth, "none").name, ModelConfig(depth).name
+
+    def judge(cohort: Cohort) -> Finding:
+        found = [_last_responses(cohort[name]) for name in (plain, residual)]
+        for name, responses in zip((plain, residual), found, strict=True):
+            if responses is None:
+                return _unrecorded(cohort[name])
+        theirs, ours = found
+        smaller = sum(ours[layer] < theirs[layer] for layer in ours)
+        a, b = statistics.median(ours.values()), statistics.median(theirs.values())
+        evidence = (
+            f"The median over the layers is {a:.3f} in {residual} and {b:.3f} in {plain}; the response of {residual} is the smaller one in "
+            f"{smaller} of {len(ours)} layers."
+        )
+        return judged(a < b and 2 * smaller > len(ours), f"median {a:.3f} against {b:.3f}", evidence)
+
+    return Claim(
+        id=f"figure7-smaller-{depth}",
+        group=RESPONSES,
+        text=f"{residual} has generally smaller responses than {plain}.",
+        source="Figure 7, section 4.2",
+        paper="smaller",
+        criterion="The median over the layers is smaller, and so is the response of more than half of the layers.",
+        needs=(plain, residual),
+        judge=judge,
+    )
+
+
+def _smaller_with_depth(shallow_depth: int, deep_depth: int) -> Claim:
+    shallow, deep = ModelConfig(shallow_depth).name, ModelConfig(deep_depth).name
+
+    def judge(cohort: Cohort) -> Finding:
+        medians = {}
+        for name in (shallow, deep):
+            responses = _last_responses(cohort[name])
+            if responses is None:
+                return _unrecorded(cohort[name])
+            medians[name] = statistics.median(responses.values())
+        a, b = medians[deep], medians[shallow]
+        evidence = f"The median over the layers is {a:.3f} in {deep} and {b:.3f} in {shallow}."
+        return judged(a < b, f"median {a:.3f} against {b:.3f}", evidence)
+
+    return Claim(
+        id=f"figure7-depth-{shallow_depth}-{deep_depth}",
+        group=RESPONSES,
+        text=f"The deeper ResNet has the smaller responses: {deep} against {shallow}.",
+        source="Figure 7, section 4.2",
+        paper="smaller",
+        criterion="The median over the layers is smaller.",
+        needs=(shallow, deep),
+        judge=judge,
+    )
+
+
+def smallest_ratio(row: dict[str, Any]) -> tuple[float, str]:
+    """The smallest gradient norm of a layer against the last convolution's, and that layer's name."""
+    last = row["gradient_norm"][-1]
+    smallest, layer = min(zip(row["gradient_norm"], row["names"], strict=True))
+    return (smallest / last if last > 0 else 0.0), layer
+
+
+def _healthy(depth: int) -> Claim:
+    name = ModelConfig(depth, "none").name
+
+    def judge(cohort: Cohort) -> Finding:
+        net = cohort[name]
+        rows = [row for row in net.rows("layers") if row.get("gradient_norm") and None not in row["gradient_norm"]]
+        if not rows:
+            return _unrecorded(net)
+        ratio, layer, iteration = min((*smallest_ratio(row), row["iteration"]) for row in rows)
+        norms = [norm for row in rows for norm in row["gradient_norm"]]
+        place = "at initialisation" if iteration == 0 else f"at iteration {iteration:,}"
+        evidence = (
+            f"Over {len(rows)} moments of the training the smallest norm against the last convolution's is {_ratio(ratio)}, of {layer} "
+            f"{place}; all norms lie from {min(norms):.2g} to {max(norms):.2g}."
+        )
+        return judged(ratio >= VANISHED, f"at least {_ratio(ratio)}", evidence)
+
+    return Claim(
+        id=f"section4.1-gradients-{depth}",
+        group=GRADIENTS,
+        text=f"Gradients do not vanish in {name}: with batch normalisation their norms are healthy.",
+        source="section 4.1 (there of the ImageNet nets)",
+        paper="healthy norms",
+        criterion=(
+            f"At initialisation and in every record of the training no layer's gradient norm is below 1/{1 / VANISHED:.0f} of that of the "
+            "last convolution, where the way back begins."
+        ),
+        needs=(name,),
+        judge=judge,
+    )
+
+
+def _ratio(value: float) -> str:
+    """``0.84``, ``1/7``, ``1/2,300``."""
+    return f"{value:.2f}" if value >= 0.5 else f"1/{1 / value:,.0f}" if value > 0 else "0"
+
+
+CLAIMS: tuple[Claim, ...] = (
+    *(_smaller_than_plain(depth) for depth in (20, 56)),
+    *(_smaller_with_depth(shallow, deep) for shallow, deep in ((20, 56), (56, 110))),
+    *(_healthy(depth) for depth in (20, 56, 110)),
+)

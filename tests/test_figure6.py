@@ -1,0 +1,101 @@
+"""Figure 6 from made-up trainings: which curves, in which panel, with which names, and what it says is missing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from resnet_core.config import DataConfig, ModelConfig, Recipe, RunConfig
+from resnet_core.figures import style
+from resnet_core.figures.figure6 import DEPTHS, figure6, missing, missing_text, note, top_of_axis, wanted
+from resnet_core.figures.series import RunRecords
+
+
+def run(name: str, train_error: float, test_error: float) -> RunRecords:
+    """Errors fall evenly from 30 points above to the ends over 160 train and 40 test records."""
+    kind, depth = name.split("-")
+    config = RunConfig(ModelConfig(int(depth), "none" if kind == "plain" else "A"), DataConfig("cifar10"), Recipe(iterations=16_000))
+    rows = [
+        {"kind": "train", "iteration": i, "train_error": train_error + 30 * (1 - i / 16_000), "images": 12_800, "elapsed_seconds": 1.0}
+        for i in range(100, 16_001, 100)
+    ]
+    rows += [{"kind": "test", "iteration": i, "test_error": test_error + 30 * (1 - i / 16_000)} for i in range(400, 16_001, 400)]
+    result = {"train_error": train_error, "test_error": test_error}
+    return RunRecords(name.lower(), name, config, rows, "finished", "bf16", result)
+
+
+ENDS = {"plain-20": (6, 10), "plain-56": (14, 16), "ResNet-20": (5, 9), "ResNet-56": (1, 7.5)}
+RUNS = [run(name, *ends) for name, ends in ENDS.items()]
+
+
+def curves(figure) -> dict[tuple[str, str], object]:
+    return {(trace.name, trace.meta): trace for trace in figure.data if trace.meta}
+
+
+def test_plain_nets_stand_left_and_residual_ones_right_with_one_y_axis():
+    figure = figure6(RUNS)
+    drawn = curves(figure)
+    assert set(drawn) == {(name, kind) for name in ENDS for kind in ("training", "test")}
+    for (name, kind), trace in drawn.items():
+        assert trace.xaxis == ("x" if name.startswith("plain") else "x2"), name
+        assert trace.line.dash == (style.TRAIN_LINE if kind == "training" else style.TEST_LINE)["dash"]
+    assert drawn["plain-56", "test"].line.color == style.net_color(ModelConfig(56, "none"))
+    assert figure.layout.yaxis2.matches == "y" and tuple(figure.layout.yaxis.range) == tuple(figure.layout.yaxis2.range) == (0, 20)
+    assert tuple(figure.layout.xaxis.range) == (0, 16_000) and list(figure.layout.xaxis.ticktext) == ["0", "4k", "8k", "12k", "16k"]
+    np.testing.assert_allclose(drawn["ResNet-20", "test"].y, 9 + 30 * (1 - np.arange(400, 16_001, 400) / 16_000))
+
+
+def test_training_error_is_averaged_over_an_epoch():
+    training = curves(figure6(RUNS))["plain-20", "training"]
+    # An epoch is 390.6 iterations: one record on each side, as a second is 200 away.
+    np.testing.assert_allclose(training.y[1:-1], 6 + 30 * (1 - training.x[1:-1] / 16_000))
+    assert training.y[-1] == pytest.approx(6 + 30 * 50 / 16_000)
+
+
+def test_names_stand_at_the_ends_of_the_test_curves_and_apart():
+    close = [run("ResNet-32", 3, 8.0), run("ResNet-44", 2, 7.9), run("ResNet-56", 1, 7.8)]
+    labels = {trace.text[0].strip("\u2009"): trace for trace in figure6(close).data if trace.mode == "text"}
+    assert set(labels) == {f"<b>{r.name}</b>" for r in close}
+    heights = sorted(trace.y[0] for trace in labels.values())
+    np.testing.assert_allclose(np.diff(heights), 0.075 * 20)
+    assert all(trace.x[0] == 16_000 and not trace.cliponaxis for trace in labels.values())
+    assert labels["<b>ResNet-32</b>"].y[0] > labels["<b>ResNet-44</b>"].y[0] > labels["<b>ResNet-56</b>"].y[0]
+
+
+def test_the_y_axis_has_room_for_every_end_but_that_of_a_net_that_did_not_train():
+    assert top_of_axis(RUNS) == 20
+    assert top_of_axis([*RUNS, run("plain-32", 23, 24)]) == 30
+    high = [*RUNS, run("plain-110", 66, 67)]
+    assert top_of_axis(high) == 20
+    figure = figure6(high)
+    assert "<b>plain-110</b> ends above the picture, at 67 %" in [note.text for note in figure.layout.annotations]
+    assert not any(trace.mode == "text" and "110" in trace.text[0] for trace in figure.data)
+    assert "plain-110 ends too high to be drawn with the others." in note(high) and "too high" not in note(RUNS)
+
+
+def test_the_drops_of_the_rate_are_marked_in_both_panels():
+    figure = figure6(RUNS)
+    drops = [(shape.xref, shape.x0) for shape in figure.layout.shapes]
+    assert sorted(drops) == [("x", 8000), ("x", 12_000), ("x2", 8000), ("x2", 12_000)]
+    assert [note.text for note in figure.layout.annotations].count("rate ÷ 10") == 4
+
+
+def test_what_is_missing_is_named():
+    assert [model.name for model in wanted()] == [f"{kind}-{depth}" for kind in ("plain", "ResNet") for depth in DEPTHS]
+    assert missing(RUNS) == ["plain-32", "plain-44", "plain-110", "ResNet-32", "ResNet-44", "ResNet-110"]
+    assert missing_text(RUNS[:0]).startswith("Not yet trained: plain-20, plain-32")
+    assert missing_text([run(model.name, 5, 8) for model in wanted()]) == ""
+
+
+def test_other_nets_are_left_out_and_none_makes_empty_axes():
+    odd = RunRecords("odd", "odd", RunConfig(ModelConfig(20, "B"), DataConfig("cifar10"), Recipe(iterations=16_000)), RUNS[0].records)
+    assert curves(figure6([odd])) == {}
+    assert tuple(figure6([]).layout.yaxis.range) == (0, 20)
+
+
+def test_both_themes_have_the_same_curves_in_their_own_colours():
+    light, dark = figure6(RUNS), figure6(RUNS, dark=True)
+    assert [trace.uid for trace in light.data] == [trace.uid for trace in dark.data]
+    assert light.layout.paper_bgcolor != dark.layout.paper_bgcolor
+    for (name, kind), trace in curves(light).items():
+        assert trace.line.color != curves(dark)[name, kind].line.color
