@@ -1,0 +1,69 @@
+"""A state_dict of another layout as one of ours that computes the same function."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from resnet_core.imports import layouts
+from resnet_core.imports.recognition import Recognition
+from resnet_core.imports.refusal import shown
+
+
+def convert(arrays: Mapping[str, Any], recognition: Recognition) -> tuple[dict[str, Any], list[str]]:
+    """The arrays under our keys, and notes on what was changed.
+
+    BN's counters, which nothing computes with in evaluation mode, are 0 where the file has none.
+    """
+    import numpy as np
+
+    notes: list[str] = []
+    ours = {own: arrays[theirs] for theirs, own in recognition.keys.items()}
+    theirs = {own: key for key, own in recognition.keys.items()}
+    missing = 0
+    for name in layouts.counters(list(ours)):
+        mean = theirs[name.replace(layouts.COUNTER, "running_mean")]
+        count = arrays.get(mean.removesuffix("running_mean") + layouts.COUNTER)
+        missing += count is None
+        ours[name] = np.array(0 if count is None else count, dtype=np.int64)
+    if missing:
+        notes.append(f"{missing:,} of BN's {shown(layouts.COUNTER)} were missing; they are 0 now.")
+    if recognition.layout == "akamaster" and "A" in recognition.shortcuts:
+        _pad_behind(ours, recognition.model.width)
+        notes.append(
+            "Its option A pads the new channels on both sides, ours behind; the channels of stages 2 and 3 were put in our order, and the "
+            "function is the same."
+        )
+    return ours, notes
+
+
+def _orders(width: int) -> dict[int, Any]:
+    """For each stage of a net whose option A pads half of the new channels on either side: which of its channels is our i-th.
+
+    Our shortcut leads channel i of a stage to channel i of the next; that one leads it to i + pad. So ours come in the order of
+    those that have a history, then the padding before them, then the padding behind.
+    """
+    import numpy as np
+
+    orders = {1: np.arange(width)}
+    for stage in (2, 3):
+        channels = width * 2 ** (stage - 1)
+        pad = channels // 4
+        orders[stage] = np.concatenate([orders[stage - 1] + pad, np.arange(pad), np.arange(channels - pad, channels)])
+    return orders
+
+
+def _pad_behind(ours: dict[str, Any], width: int) -> None:
+    """Reorders the channels of the stages in place. Only between blocks: inside a block their order is nobody's concern."""
+    orders = _orders(width)
+    for key in list(ours):
+        if not key.startswith("layer"):
+            continue
+        stage, index, layer, _ = key.removeprefix("layer").split(".")
+        here = orders[int(stage)]
+        before = orders[int(stage) - 1] if index == "0" and stage != "1" else here
+        if layer == "conv1":
+            ours[key] = ours[key][:, before].copy()
+        elif layer == "conv2" or (layer == "bn2" and ours[key].ndim):
+            ours[key] = ours[key][here].copy()
+    ours["fc.weight"] = ours["fc.weight"][:, orders[3]].copy()

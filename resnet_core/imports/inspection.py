@@ -1,0 +1,130 @@
+"""From a file to a proposal: hashed, read apart, recognised, converted."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from resnet_core.errors import CheckpointError
+from resnet_core.imports import limits
+from resnet_core.imports.conversion import convert
+from resnet_core.imports.process import read_apart
+from resnet_core.imports.proposal import OWN, Proposal
+from resnet_core.imports.recognition import Recognition, recognize
+from resnet_core.imports.refusal import ImportRefused, shown
+from resnet_core.imports.sniff import mismatch
+from resnet_core.nets import NORMALIZATIONS
+from resnet_core.nets.folder import FORMAT, MEAN, STD, model_from_dict, sha256
+
+#: What each layout's repository normalises with. Of our own, a file without metadata is a run's checkpoint.
+_USUAL = {"resnet-lab": "pixel-mean", "akamaster": "imagenet", "chenyaofo": "cifar10-short-std", "torchvision": "imagenet"}
+
+
+def inspect_file(path: Path | str, name: str | None = None) -> Proposal:
+    """What the file is, read in a throwaway process. Nothing is kept or written.
+
+    Args:
+        name: the file's name as the user knows it, where ``path`` is a copy under another one.
+
+    Raises:
+        ImportRefused: it is no checkpoint that can be imported; the message begins with its name.
+    """
+    path = Path(path)
+    title = _title(name or path.name)
+    try:
+        if not path.is_file():
+            raise ImportRefused("There is no such file." if not path.exists() else "It is not a file.")
+        if path.stat().st_size > limits.MAX_FILE_BYTES:
+            raise ImportRefused(f"The file has {path.stat().st_size:,} bytes; at most {limits.MAX_FILE_BYTES:,} are read.")
+        digest = sha256(path)
+        arrays, report = read_apart(path)
+        return propose(arrays, report, title, path.stat().st_size, digest)
+    except OSError as error:
+        raise ImportRefused(f"{title}: The file cannot be read: {error.strerror or error}.") from error
+    except ImportRefused as error:
+        raise ImportRefused(f"{title}: {error}") from error
+
+
+def inspect_bytes(content: bytes | BinaryIO, name: str) -> Proposal:
+    """``inspect_file`` for an upload: what is read from ``content`` is put into a file of its own while it is looked at.
+
+    Raises:
+        ImportRefused: see ``inspect_file``.
+    """
+    with tempfile.TemporaryDirectory(prefix="resnet-lab-upload-") as folder:
+        copy = Path(folder) / "upload"
+        with open(copy, "wb") as file:
+            if isinstance(content, (bytes, bytearray, memoryview)):
+                file.write(content)
+            else:
+                content.seek(0)
+                while part := content.read(limits.MIB):
+                    file.write(part)
+        return inspect_file(copy, name)
+
+
+def _title(name: str) -> str:
+    """The last part of a file's name, without what would disturb a line."""
+    text = "".join(c if c.isprintable() else "?" for c in re.split(r"[/\\]", name)[-1])
+    return text[:100] or "the file"
+
+
+def propose(arrays: Mapping[str, Any], report: Mapping[str, Any], name: str, size: int, digest: str) -> Proposal:
+    """The proposal for what the reader found (see ``reader.read``). Raises ImportRefused if it is no net that can be built here."""
+    metadata, notes = dict(report["metadata"]), list(report["notes"])
+    if (note := mismatch(name, report["kind"])) is not None:
+        notes.insert(0, note)
+    arrays = dict(arrays)
+    mean, std = arrays.pop(MEAN, None), arrays.pop(STD, None)
+    recognition = recognize({key: array.shape for key, array in arrays.items()})
+    model, shortcuts = recognition.model, recognition.shortcuts
+    if metadata.get("format") == FORMAT:
+        model = _told(metadata, recognition)
+        shortcuts = (model.shortcut,)
+    _check_normalization(mean, std)
+    known = metadata.get("normalization") if metadata.get("format") == FORMAT else None
+    if mean is not None:
+        normalizations = (known if known in NORMALIZATIONS else OWN,)
+    elif known in NORMALIZATIONS:
+        normalizations = (known,)
+    else:
+        normalizations = _choices(recognition)
+    tensors, changed = convert(arrays, recognition)
+    notes = (*notes, *recognition.notes, *changed)
+    return Proposal(name, size, digest, recognition.layout, model, shortcuts, normalizations, notes, tensors, mean, std)
+
+
+def _told(metadata: Mapping[str, str], recognition: Recognition) -> Any:
+    """The net that a file of ours says it is, which must be the one that its tensors are of."""
+    try:
+        model = model_from_dict(json.loads(metadata.get("model", "")))
+    except (ValueError, TypeError, AttributeError, RecursionError, CheckpointError) as error:
+        raise ImportRefused(f"Its metadata say that ResNet Lab wrote it, but do not describe a net ({str(error)[:120]}).") from error
+    built = recognition.model
+    same = type(model) is type(built) and all(
+        getattr(model, name) == getattr(built, name) for name in ("depth", "width", "block", "num_classes")
+    )
+    if not same or model.shortcut not in recognition.shortcuts or getattr(model, "layers", 0) != getattr(built, "layers", 0):
+        raise ImportRefused(f"Its metadata say that it is {model.name}, but its tensors are those of {built.name}.")
+    return model
+
+
+def _check_normalization(mean: Any, std: Any) -> None:
+    if mean is None and std is not None:
+        raise ImportRefused(f"It has {STD}, but no {MEAN}.")
+    if mean is not None and mean.shape not in ((3, 32, 32), (3, 1, 1)):
+        raise ImportRefused(f"Its {MEAN} has the shape {mean.shape}; (3, 32, 32) or (3, 1, 1) is due.")
+    if std is not None and (std.shape != (3, 1, 1) or not (std > 0).all()):
+        raise ImportRefused(f"Its {STD} is not of three numbers above 0 (shape {shown(std.shape)}).")
+
+
+def _choices(recognition: Recognition) -> tuple[str, ...]:
+    """All known normalisations, the layout's own first."""
+    first = _USUAL[recognition.layout]
+    if recognition.layout == "chenyaofo" and recognition.model.num_classes == 100:
+        first = "cifar100"
+    return (first, *(key for key in NORMALIZATIONS if key != first))

@@ -1,0 +1,42 @@
+"""How much a file may ask for, and the limits under which it is read."""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+
+MIB = 1 << 20
+#: A ResNet-152 in float32 has 241 MB, and as much again with the momentum of its training.
+MAX_FILE_BYTES = 512 * MIB
+#: Of all tensors together; a ResNet-152 has 60 million parameters, a ResNet-1202 19 million.
+MAX_VALUES = 100_000_000
+#: A ResNet-1202 with option C has 10,804 tensors, with BN's counters 13,000.
+MAX_TENSORS = 20_000
+#: The header of a ResNet-1202's safetensors file has 1 MB, its pickle 2 MB.
+MAX_HEADER_BYTES = 8 * MIB
+MAX_PICKLE_BYTES = 32 * MIB
+MAX_ZIP_ENTRIES = 2 * MAX_TENSORS
+
+#: Reading a file of 512 MiB takes a few seconds; importing torch took 2 s. Much of both, for a machine that trains meanwhile.
+CPU_SECONDS = 120
+WALL_SECONDS = 300.0
+#: Importing torch 2.14 (its CUDA build) mapped 3.3 GB, of which 0.76 GB were data of the process; its libraries are in the former only.
+ADDRESS_SPACE_BYTES = 12 << 30
+DATA_BYTES = 3 << 30
+
+
+def apply() -> None:
+    """Limits this process for good. Where the system has no such limit (RLIMIT_DATA on macOS), the others hold."""
+    for name, value in (
+        ("RLIMIT_AS", ADDRESS_SPACE_BYTES),
+        ("RLIMIT_DATA", DATA_BYTES),
+        ("RLIMIT_CPU", CPU_SECONDS),
+        ("RLIMIT_FSIZE", 4 * MAX_VALUES + MAX_HEADER_BYTES),
+        ("RLIMIT_CORE", 0),
+        ("RLIMIT_NOFILE", 128),
+    ):
+        with contextlib.suppress(AttributeError, ValueError, OSError):
+            kind = getattr(resource, name)
+            hard = resource.getrlimit(kind)[1]
+            value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+            resource.setrlimit(kind, (value, value))

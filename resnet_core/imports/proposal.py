@@ -1,0 +1,65 @@
+"""What an inspected file is, what is still to be decided about it, and all that an import needs. Nothing of it is on disk."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any
+
+from resnet_core.config import ImageNetConfig, ModelConfig
+
+#: Layout -> its title for people.
+LAYOUTS = {
+    "resnet-lab": "ResNet Lab",
+    "akamaster": "akamaster/pytorch_resnet_cifar10",
+    "chenyaofo": "chenyaofo/pytorch-cifar-models",
+    "torchvision": "torchvision",
+}
+#: The normalisation of a file that brings its own tensors for it, which are none of the known ones.
+OWN = "own"
+
+
+@dataclass(frozen=True, eq=False)
+class Proposal:
+    """A file that can be imported.
+
+    Attributes:
+        file_name, file_bytes, sha256: of the file; its name as the user knows it.
+        layout: a key of ``LAYOUTS``.
+        model: the net, with the first of ``shortcuts``.
+        shortcuts: the options that fit the tensors, the likeliest first. More than one: it has to be asked.
+        normalizations: keys of ``NORMALIZATIONS`` (or ``own``), the layout's own first. More than one: it has to be asked.
+        notes: what was unwrapped, removed, converted or reordered; one sentence each.
+        tensors: the net's ``state_dict`` as numpy arrays, float32 (BN's counters int64).
+        mean, std: float32 arrays of a file that says how its input is normalised; else None.
+    """
+
+    file_name: str
+    file_bytes: int
+    sha256: str
+    layout: str
+    model: ModelConfig | ImageNetConfig
+    shortcuts: tuple[str, ...]
+    normalizations: tuple[str, ...]
+    notes: tuple[str, ...]
+    tensors: dict[str, Any] = field(repr=False)
+    mean: Any = field(default=None, repr=False)
+    std: Any = field(default=None, repr=False)
+
+    @property
+    def questions(self) -> tuple[str, ...]:
+        """What the file leaves open: ``normalization``, ``shortcut``, both or nothing."""
+        choices = (("normalization", self.normalizations), ("shortcut", self.shortcuts))
+        return tuple(name for name, values in choices if len(values) > 1)
+
+    def net(self, shortcut: str | None = None) -> ModelConfig | ImageNetConfig:
+        """The net with one of ``shortcuts``."""
+        if shortcut in (None, self.model.shortcut) or isinstance(self.model, ImageNetConfig):
+            return self.model
+        return dataclasses.replace(self.model, shortcut=shortcut)
+
+    def normalization_arrays(self, key: str) -> tuple[Any, Any]:
+        """float32 mean (3, 32, 32) or (3, 1, 1), and std (3, 1, 1) or None, of one of ``normalizations``."""
+        from resnet_core.nets import NORMALIZATIONS
+
+        return (self.mean, self.std) if self.mean is not None else NORMALIZATIONS[key].arrays()

@@ -1,0 +1,77 @@
+"""The throwaway process that opens a file nobody vouches for: ``python -m resnet_core.imports.reader FILE FOLDER``.
+
+It leaves ``report.json`` in FOLDER, and the tensors in ``tensors.safetensors`` if the file was read. Whoever started it believes
+neither: both are checked again, and what this process does is bounded by ``limits``.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from resnet_core.imports import limits, pickled, safe
+from resnet_core.imports.process import REPORT, TENSORS
+from resnet_core.imports.refusal import ImportRefused
+from resnet_core.imports.sniff import sniff
+
+TOO_MUCH = "It asks for more memory than any net needs."
+
+#: What no reader of weights does. A second lock behind ``weights_only``, not the first.
+_FORBIDDEN = {
+    "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "os.forkpty", "os.remove", "os.rename", "os.rmdir", "os.mkdir",
+    "os.chmod", "os.link", "os.symlink", "os.truncate", "subprocess.Popen", "pty.spawn", "shutil.rmtree", "shutil.move",
+    "socket.connect", "socket.bind", "socket.getaddrinfo", "urllib.Request", "webbrowser.open",
+}  # fmt: skip
+
+
+def read(path: Path, before_torch: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The arrays in a file by key, and what there is to say: ``kind``, ``metadata``, ``notes``.
+
+    Args:
+        before_torch: called when the cheap checks are passed and torch has been imported, just before it opens the file.
+
+    Raises:
+        ImportRefused: it holds no state_dict that can be read.
+    """
+    kind = sniff(path)
+    metadata: dict[str, str] = {}
+    if kind == "safetensors":
+        arrays, metadata, notes = safe.read_safetensors(path)
+    else:
+        pickled.check_before(path, kind)
+        if before_torch:
+            import torch  # noqa: F401
+            from safetensors import numpy  # noqa: F401
+
+            before_torch()
+        arrays, notes = pickled.read_pickled(path)
+    return arrays, {"kind": kind, "metadata": metadata, "notes": notes}
+
+
+def _forbid() -> None:
+    def hook(event: str, _: tuple) -> None:
+        if event in _FORBIDDEN:
+            raise ImportRefused(f"It tried to do what no weights need ({event}), and was stopped. Do not trust this file.")
+
+    sys.addaudithook(hook)
+
+
+def main(file: str, folder: str) -> None:
+    """Reads ``file`` and writes the outcome into ``folder``."""
+    limits.apply()
+    try:
+        arrays, report = read(Path(file), _forbid)
+        from safetensors.numpy import save_file
+
+        save_file(arrays, Path(folder) / TENSORS)
+    except ImportRefused as error:
+        report = {"refused": str(error)}
+    except MemoryError:
+        report = {"refused": TOO_MUCH}
+    (Path(folder) / REPORT).write_text(json.dumps(report), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:3])

@@ -1,0 +1,227 @@
+"""Which net a state_dict is of, from its keys and shapes alone. Without torch, and without a look at any value.
+
+The layouts, as their repositories have them: akamaster/pytorch_resnet_cifar10 (``linear``; option A without parameters, option B as
+``shortcut.0`` and ``.1``), chenyaofo/pytorch-cifar-models (``fc``, ``downsample.0`` and ``.1``), torchvision (the same keys, a 7x7 first
+convolution and four stages), and our own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from resnet_core.config import ImageNetConfig, ModelConfig
+from resnet_core.errors import ConfigError
+from resnet_core.imports import layouts
+from resnet_core.imports.layouts import PROJECTIONS, Shape, Skeleton
+from resnet_core.imports.refusal import ImportRefused, listed, shown
+
+#: What DataParallel and torch.compile put before every key.
+PREFIXES = ("module.", "_orig_mod.")
+EXPECTED = (
+    "Expected are the keys of a ResNet of this project, akamaster/pytorch_resnet_cifar10, chenyaofo/pytorch-cifar-models or torchvision: "
+    "conv1.weight, bn1.weight, layer1.0.conv1.weight, …"
+)
+_STAGED = re.compile(r"layer(\d{1,4})\.(\d{1,4})\.(.+)")
+
+
+@dataclass(frozen=True)
+class Recognition:
+    """What the keys and shapes say.
+
+    Attributes:
+        layout: a key of ``layouts.PROJECTIONS``.
+        model: the net, with the first of ``shortcuts``.
+        shortcuts: the options that fit, the likeliest first; one where the keys decide.
+        keys: the file's key of each tensor -> ours.
+        notes: what was put aside.
+    """
+
+    layout: str
+    model: ModelConfig | ImageNetConfig
+    shortcuts: tuple[str, ...]
+    keys: dict[str, str]
+    notes: tuple[str, ...]
+
+
+def recognize(shapes: Mapping[str, Shape]) -> Recognition:
+    """The net whose ``state_dict`` has these keys and shapes.
+
+    Raises:
+        ImportRefused: it is no ResNet that can be built here; names the first keys that are wrong, and what was expected.
+    """
+    prefix, bare = _without_prefix(shapes)
+    notes = [f"The prefix {shown(prefix)} of every key was removed."] if prefix else []
+    given = {key: tuple(shape) for key, shape in bare.items() if not key.endswith(layouts.COUNTER)}
+    for key in bare.keys() - given.keys():
+        if bare[key] != ():
+            raise ImportRefused(f"{shown(key)} has the shape {bare[key]}; BN counts its batches in a single number.")
+    stem, width = _stem(given)
+    layers, block = _stages(given)
+    layout = _layout(given, stem, layers)
+    projected = frozenset(
+        (int(match[1]), int(match[2])) for key in given if (match := _STAGED.fullmatch(key)) and match[3].startswith(PROJECTIONS[layout])
+    )
+    skeleton = Skeleton(stem, layers, block, width, _classes(given, layouts.CLASSIFIER[layout]), projected)
+    _check_kind(given, skeleton)
+    expected = layouts.tensors(skeleton, layout)
+    _compare(given, expected, layout)
+    model, shortcuts = _model(skeleton, layout)
+    keys = {prefix + theirs: ours for theirs, (ours, _) in expected.items()}
+    return Recognition(layout, model, shortcuts, keys, tuple(notes))
+
+
+def _without_prefix(shapes: Mapping[str, Shape]) -> tuple[str, dict[str, Shape]]:
+    if not shapes:
+        raise ImportRefused(f"It has no tensors. {EXPECTED}")
+    prefix, bare = "", dict(shapes)
+    while found := next((p for p in PREFIXES if all(key.startswith(p) for key in bare)), None):
+        prefix += found
+        bare = {key.removeprefix(found): shape for key, shape in bare.items()}
+    partly = [key for key in bare if key.startswith(PREFIXES)]
+    if partly:
+        raise ImportRefused(f"Only a part of its keys has a prefix: {listed(partly)} of {len(bare):,} keys.")
+    return prefix, bare
+
+
+def _stem(given: Mapping[str, Shape]) -> tuple[int, int]:
+    """Side of the first convolution's kernel, and its filters."""
+    if "conv1.weight" not in given:
+        raise ImportRefused(f"It is no ResNet of a known layout: there is no conv1.weight, but {listed(given)}. {EXPECTED}")
+    shape = given["conv1.weight"]
+    if len(shape) == 5:
+        raise ImportRefused(f"conv1.weight has the shape {shape}, of a 3D convolution (video or volumes); images need four dimensions.")
+    if len(shape) != 4:
+        raise ImportRefused(f"conv1.weight has the shape {shape}; a convolution's has four dimensions.")
+    if shape[1] != 3:
+        raise ImportRefused(f"Its first convolution takes {shape[1]} channels (conv1.weight {shape}); colour images have 3.")
+    if shape[2:] not in ((3, 3), (7, 7)):
+        raise ImportRefused(
+            f"Its first convolution is {shape[2]}x{shape[3]} (conv1.weight {shape}); known are 3x3 (CIFAR) and 7x7 (ImageNet)."
+        )
+    return shape[2], shape[0]
+
+
+def _stages(given: Mapping[str, Shape]) -> tuple[tuple[int, ...], str]:
+    """Blocks of each stage, and their kind."""
+    indices: dict[int, set[int]] = {}
+    for key in given:
+        if match := _STAGED.fullmatch(key):
+            indices.setdefault(int(match[1]), set()).add(int(match[2]))
+    if not indices:
+        raise ImportRefused(f"There is conv1.weight, but no block: no key begins with layer1.0. Its keys: {listed(given)}. {EXPECTED}")
+    stages = sorted(indices)
+    if stages != list(range(1, len(stages) + 1)):
+        missing = next(stage for stage in range(1, max(stages) + 1) if stage not in indices)
+        raise ImportRefused(f"Stage layer{missing} is missing: the stages are {listed(f'layer{s}' for s in stages)}.")
+    for stage in stages:
+        count = max(indices[stage]) + 1
+        gap = next((index for index in range(count) if index not in indices[stage]), None)
+        if gap is not None:
+            raise ImportRefused(f"Block layer{stage}.{gap} is missing: layer{stage} has blocks up to layer{stage}.{count - 1}.")
+    block = "bottleneck" if any(key.endswith(".conv3.weight") for key in given) else "basic"
+    return tuple(len(indices[stage]) for stage in stages), block
+
+
+def _layout(given: Mapping[str, Shape], stem: int, layers: tuple[int, ...]) -> str:
+    family = {3: 3, 7: 4}[stem]
+    if len(layers) != family:
+        kind = "CIFAR" if stem == 3 else "ImageNet"
+        also = " (as in kuangliu/pytorch-cifar)" if (stem, len(layers)) == (3, 4) else ""
+        raise ImportRefused(
+            f"It has a {stem}x{stem} first convolution and {len(layers)} stages{also}; a {kind} ResNet, which begins so, has {family}."
+        )
+    heads = [name for name in ("fc", "linear") if f"{name}.weight" in given]
+    if len(heads) != 1:
+        found = "both fc.weight and linear.weight" if heads else "no classifier: neither fc.weight nor linear.weight"
+        raise ImportRefused(f"There is {found}; a net has one fully connected layer at its end.")
+    styles = {
+        layout
+        for layout, names in list(PROJECTIONS.items())[:3]
+        if any((match := _STAGED.fullmatch(key)) and match[3].startswith(names) for key in given)
+    }
+    fitting = {"fc": ("resnet-lab", "chenyaofo"), "linear": ("akamaster",)}[heads[0]]
+    if len(styles) > 1 or not styles <= set(fitting):
+        names = " and ".join(PROJECTIONS[style][0] for style in sorted(styles))
+        raise ImportRefused(f"It mixes layouts: a classifier called {heads[0]}, with projections called {names}.")
+    style = next(iter(styles), fitting[0])
+    if stem == 3:
+        return style
+    if style != "chenyaofo":
+        raise ImportRefused("It has a 7x7 first convolution, but no downsample.0 and downsample.1, which torchvision's ResNets have.")
+    return "torchvision"
+
+
+def _classes(given: Mapping[str, Shape], name: str) -> int:
+    shape, bias = given[f"{name}.weight"], given.get(f"{name}.bias")
+    if len(shape) != 2:
+        raise ImportRefused(f"{name}.weight has the shape {shape}; a fully connected layer's has two dimensions.")
+    if bias is not None and bias != shape[:1]:
+        raise ImportRefused(f"The classifier does not fit itself: {name}.weight has {shape[0]:,} rows, {name}.bias the shape {bias}.")
+    if not 2 <= shape[0] <= 1000:
+        raise ImportRefused(f"Its classifier has {shape[0]:,} classes ({name}.weight {shape}); 2 to 1,000 are possible here.")
+    return shape[0]
+
+
+def _check_kind(given: Mapping[str, Shape], skeleton: Skeleton) -> None:
+    """Known relatives that have the keys of a ResNet and other shapes."""
+    biased = [key for key in given if re.search(r"(^|\.)conv\d\.bias$", key)]
+    if biased:
+        raise ImportRefused(f"Its convolutions have biases ({listed(biased)}); in these nets BN does that.")
+    first, second = given.get("layer1.0.conv1.weight", ()), given.get("layer1.0.conv2.weight", ())
+    if len(second) == 4 and second[0] > second[1] > 0 and second[0] % second[1] == 0 and len(first) == 4 and first[0] == second[0]:
+        groups = second[0] // second[1]
+        raise ImportRefused(
+            f"Its convolutions are in {groups} groups (layer1.0.conv2.weight {second}): a ResNeXt, which is not built here."
+        )
+    if skeleton.block == "bottleneck" and len(first) == 4 and first[0] > skeleton.width and first[0] % skeleton.width == 0:
+        raise ImportRefused(
+            f"Its bottlenecks are {first[0] // skeleton.width} times as wide inside as a ResNet's (layer1.0.conv1.weight {first}): "
+            "a Wide ResNet, which is not built here."
+        )
+
+
+def _compare(given: Mapping[str, Shape], expected: Mapping[str, tuple[str, Shape]], layout: str) -> None:
+    extra = [key for key in given if key not in expected]
+    missing = [key for key in expected if key not in given]
+    head = f"Its keys are nearly those of {layout}'s layout"
+    if extra and missing:
+        raise ImportRefused(f"{head}, but {listed(extra)} should not be there, and {listed(missing)} is missing.")
+    if extra:
+        raise ImportRefused(f"{head}, but {listed(extra)} should not be there: {len(extra):,} of {len(given):,} keys.")
+    if missing:
+        raise ImportRefused(f"{head}, but {listed(missing)} is missing: {len(missing):,} of {len(expected):,} keys.")
+    wrong = [key for key, (_, shape) in expected.items() if given[key] != shape]
+    if wrong:
+        told = "; ".join(f"{key} has {given[key]} where {expected[key][1]} is due" for key in wrong[:3])
+        more = f" and {len(wrong) - 3:,} more" if len(wrong) > 3 else ""
+        raise ImportRefused(f"Its keys are those of {layout}'s layout, but the shapes do not fit a net of that width: {told}{more}.")
+
+
+def _model(skeleton: Skeleton, layout: str) -> tuple[ModelConfig | ImageNetConfig, tuple[str, ...]]:
+    every = frozenset((stage, index) for stage, index, *_ in skeleton.blocks())
+    options = {frozenset(): ("A", "none"), skeleton.changing(): ("B",), every: ("C",)}
+    if skeleton.projected not in options:
+        where = listed(f"layer{stage}.{index}" for stage, index in sorted(skeleton.projected ^ skeleton.changing()))
+        raise ImportRefused(f"Its projections are neither option B's nor option C's: they differ from option B at {where}.")
+    shortcuts = options[skeleton.projected]
+    try:
+        if skeleton.stem == 7:
+            if shortcuts != ("B",):
+                raise ImportRefused("It has a 7x7 first convolution, but not the projections of torchvision's ResNets (option B).")
+            return ImageNetConfig(skeleton.layers, skeleton.block, skeleton.num_classes, skeleton.width), shortcuts
+        if len(set(skeleton.layers)) != 1:
+            blocks = ", ".join(map(str, skeleton.layers))
+            raise ImportRefused(f"Its stages have {blocks} blocks; all stages of a CIFAR ResNet have the same number (depth 6n+2).")
+        if skeleton.block == "bottleneck" and layout != "resnet-lab":
+            raise ImportRefused(
+                "It is a CIFAR ResNet of bottlenecks in another project's layout. Their stride may be in the first 1x1 or in the 3x3 "
+                "convolution, and nothing in the file tells which."
+            )
+        if layout == "akamaster" and shortcuts == ("A", "none") and skeleton.width % 2:
+            shortcuts = ("none",)  # planes // 4 on both sides does not make up for the missing channels
+        depth = skeleton.layers[0] * (6 if skeleton.block == "basic" else 9) + 2
+        return ModelConfig(depth, shortcuts[0], skeleton.width, skeleton.block, skeleton.num_classes), shortcuts
+    except ConfigError as error:
+        raise ImportRefused(f"It would be a net that cannot be built here: {error}") from error

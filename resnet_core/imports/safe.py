@@ -1,0 +1,161 @@
+"""A safetensors file read by hand: every number of its header is checked before it is believed. Without torch."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from resnet_core.imports.limits import MAX_HEADER_BYTES, MAX_TENSORS, MAX_VALUES
+from resnet_core.imports.refusal import ImportRefused, shown
+
+#: Bytes of one value, by the format's names; 0 where the format packs them (they are not read here).
+_SIZES = {
+    "F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U64": 8, "U32": 4, "U16": 2, "U8": 1, "BOOL": 1,
+    "C64": 8, "F8_E5M2": 1, "F8_E4M3": 1, "F8_E8M0": 1,
+}  # fmt: skip
+_FLOATS = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
+
+
+class _DuplicateKey(ValueError):
+    pass
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [key for key, _ in pairs]
+        raise _DuplicateKey(next(key for key in names if names.count(key) > 1))
+    return found
+
+
+def read_header(file: BinaryIO) -> tuple[dict[str, dict[str, Any]], dict[str, str], int]:
+    """Of an open safetensors file: its entries by key, its metadata, and where its data begin.
+
+    Raises:
+        ImportRefused: the header does not describe the file.
+    """
+    size = file.seek(0, 2)
+    file.seek(0)
+    length = int.from_bytes(file.read(8), "little")
+    if length > size - 8:
+        raise ImportRefused(f"Its safetensors header is said to have {length:,} bytes, but the file has {size:,}: truncated or damaged.")
+    if length > MAX_HEADER_BYTES:
+        raise ImportRefused(f"Its safetensors header has {length:,} bytes; at most {MAX_HEADER_BYTES:,} are read.")
+    try:
+        header = json.loads(file.read(length).decode("utf-8"), object_pairs_hook=_pairs)
+    except _DuplicateKey as error:
+        raise ImportRefused(f"Its safetensors header names {shown(str(error))} twice.") from error
+    except (ValueError, RecursionError) as error:
+        raise ImportRefused(f"Its safetensors header is not valid JSON ({str(error)[:80]}).") from error
+    if not isinstance(header, dict):
+        raise ImportRefused("Its safetensors header is not a JSON object.")
+    metadata = header.pop("__metadata__", {})
+    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+        raise ImportRefused("The __metadata__ of its safetensors header are not texts by name.")
+    if not header:
+        raise ImportRefused("It is a safetensors file without tensors.")
+    if len(header) > MAX_TENSORS:
+        raise ImportRefused(f"It has {len(header):,} tensors; at most {MAX_TENSORS:,} are read.")
+    for key, entry in header.items():
+        _check_entry(key, entry)
+    _check_places(header, size - 8 - length)
+    return header, metadata, 8 + length
+
+
+def _whole(values: Any) -> bool:
+    return isinstance(values, list) and all(type(value) is int and value >= 0 for value in values)
+
+
+def _check_entry(key: str, entry: Any) -> None:
+    if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
+        raise ImportRefused(f"The header's entry for {shown(key)} does not consist of dtype, shape and data_offsets.")
+    if not isinstance(entry["dtype"], str) or entry["dtype"] not in _SIZES:
+        raise ImportRefused(f"Tensor {shown(key)} is of type {shown(entry['dtype'], 30)}, which is not known here.")
+    if not _whole(entry["shape"]) or len(entry["shape"]) > 8:
+        raise ImportRefused(f"Tensor {shown(key)} has the shape {shown(entry['shape'], 40)}, which is none.")
+    if not _whole(entry["data_offsets"]) or len(entry["data_offsets"]) != 2:
+        raise ImportRefused(f"Tensor {shown(key)} has the data_offsets {shown(entry['data_offsets'], 40)}, not a beginning and an end.")
+    values = 1
+    for side in entry["shape"]:
+        values *= side
+        if values > MAX_VALUES:
+            raise ImportRefused(
+                f"Tensor {shown(key)} is oversized: {shown(entry['shape'], 40)}, where a net has at most {MAX_VALUES:,} values."
+            )
+    begin, end = entry["data_offsets"]
+    due = values * _SIZES[entry["dtype"]]
+    if end - begin != due:
+        raise ImportRefused(f"Tensor {shown(key)} has {end - begin:,} bytes in the file, but its shape and type need {due:,}.")
+
+
+def _check_places(header: dict[str, dict[str, Any]], available: int) -> None:
+    """All tensors lie in the file one after the other, as the format asks."""
+    at, before = 0, None
+    for key, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
+        begin, end = entry["data_offsets"]
+        if end > available:
+            raise ImportRefused(f"Tensor {shown(key)} ends {end - available:,} bytes after the end of the file: truncated or damaged.")
+        if begin < at:
+            raise ImportRefused(f"Tensors {shown(before)} and {shown(key)} overlap in the file.")
+        if begin > at:
+            raise ImportRefused(f"There is a gap of {begin - at:,} bytes in the file before tensor {shown(key)}.")
+        at, before = end, key
+    if at != available:
+        raise ImportRefused(f"{available - at:,} bytes at the end of the file belong to no tensor.")
+
+
+def read_safetensors(path: Path) -> tuple[dict[str, Any], dict[str, str], list[str]]:
+    """The arrays (float32; BN's counters int64) by key, the file's metadata, and notes on what was converted.
+
+    Raises:
+        ImportRefused: the file is damaged, or a tensor is not one of a net's; names it.
+    """
+    import numpy as np
+
+    arrays: dict[str, Any] = {}
+    converted: set[str] = set()
+    with open(path, "rb") as file:
+        header, metadata, start = read_header(file)
+        check_total(sum(int(np.prod(entry["shape"], dtype=object)) for entry in header.values()))
+        for key, entry in header.items():
+            dtype, shape = entry["dtype"], tuple(entry["shape"])
+            counter = key.endswith("num_batches_tracked") and dtype == "I64" and shape == ()
+            if dtype == "C64":
+                raise ImportRefused(f"Tensor {shown(key)} is complex; a net's are real floating point numbers.")
+            if dtype not in _FLOATS and not counter:
+                raise ImportRefused(f"Tensor {shown(key)} is of type {dtype}; a net's are floating point numbers (F32, F16, BF16 or F64).")
+            file.seek(start + entry["data_offsets"][0])
+            content = file.read(entry["data_offsets"][1] - entry["data_offsets"][0])
+            if counter:
+                arrays[key] = np.frombuffer(content, "<i8").reshape(())
+                continue
+            if dtype == "BF16":  # the upper half of a float32
+                array = (np.frombuffer(content, "<u2").astype("<u4") << 16).view("<f4")
+            else:
+                array = np.frombuffer(content, {"F64": "<f8", "F32": "<f4", "F16": "<f2"}[dtype])
+            if dtype != "F32":
+                converted.add(_FLOATS[dtype])
+            arrays[key] = to_float32(key, array.reshape(shape))
+    return arrays, metadata, conversion_notes(converted)
+
+
+def check_total(values: int) -> None:
+    if values > MAX_VALUES:
+        raise ImportRefused(f"Its tensors are oversized: {values:,} values together, where a net has at most {MAX_VALUES:,}.")
+
+
+def to_float32(key: str, array: Any) -> Any:
+    """A contiguous float32 copy; refuses what is not finite, before or after."""
+    import numpy as np
+
+    with np.errstate(over="ignore"):
+        array = np.array(array, dtype=np.float32, order="C")  # ascontiguousarray would make a 0-d array 1-d
+    wrong = array.size - int(np.isfinite(array).sum())
+    if wrong:
+        raise ImportRefused(f"Tensor {shown(key)} has {wrong:,} values that are not finite (NaN or infinite); no net computes with them.")
+    return array
+
+
+def conversion_notes(converted: set[str]) -> list[str]:
+    return [f"The weights were {' and '.join(sorted(converted))}; they were converted to float32."] if converted else []

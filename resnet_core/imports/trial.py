@@ -1,0 +1,124 @@
+"""What a file leaves open, tried out: the error on the embedded sample's test images for every choice."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import torch
+
+from resnet_core import data
+from resnet_core.config import DataConfig, Recipe, RunConfig
+from resnet_core.imports.proposal import Proposal
+from resnet_core.models import build_model
+from resnet_core.training import probe
+from resnet_core.training.evaluate import EVALUATION_BATCH
+from resnet_core.training.plan import Plan
+
+#: In points of error: 10 of 1,000 images. Choices closer than this are told apart by what the layout's repository uses, not by chance.
+TIE = 1.0
+CLASSES = 10
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One choice and its outcome: ``error`` in percent and mean cross-entropy ``loss``; None where the classes are not CIFAR-10's."""
+
+    normalization: str
+    shortcut: str
+    error: float | None = None
+    loss: float | None = None
+
+
+@dataclass(frozen=True)
+class Trial:
+    """All choices tried.
+
+    Attributes:
+        attempts: the lowest error first; in the order of likelihood where there are no errors.
+        suggested: the one with the lowest error; or the layout's own choice, if that is within ``TIE`` points of it.
+        images: the test images each was tried on; 0 where there are no errors.
+        precision: that they were computed in; empty where there are no errors.
+        note: why there are no errors; else empty.
+    """
+
+    attempts: tuple[Attempt, ...]
+    suggested: Attempt
+    images: int
+    precision: str = ""
+    note: str = ""
+
+    def find(self, normalization: str, shortcut: str) -> Attempt | None:
+        wanted = (normalization, shortcut)
+        return next((attempt for attempt in self.attempts if (attempt.normalization, attempt.shortcut) == wanted), None)
+
+
+def trial(
+    proposal: Proposal,
+    progress: Callable[[int, int], None] | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    choices: Iterable[tuple[str, str]] | None = None,
+) -> Trial:
+    """Tries every open choice on the 1,000 test images of the embedded sample.
+
+    Args:
+        progress: called with the images done and the images in all, over all choices.
+        device, precision: as in ``Recipe``; ``auto`` is what the probe has found for this machine.
+        choices: pairs of a normalisation and a shortcut, instead of all that are open.
+
+    Raises:
+        ConfigError: the device is not on this machine. DataError: the sample is damaged.
+    """
+    pairs = list(itertools.product(proposal.normalizations, proposal.shortcuts) if choices is None else choices)
+    classes = proposal.model.num_classes
+    if classes != CLASSES:
+        attempts = tuple(Attempt(*pair) for pair in pairs)
+        note = f"The net tells {classes:,} classes apart, the sample's images have {CLASSES}: there is no error to measure."
+        return Trial(attempts, attempts[0], 0, "", note)
+    plan = probe.decide(RunConfig(recipe=Recipe(device=device, precision=precision, compile="off")))
+    test = data.load(DataConfig("sample")).test
+    total, done, attempts = len(test) * len(pairs), 0, []
+    for shortcut in dict.fromkeys(shortcut for _, shortcut in pairs):
+        model = _build(proposal, shortcut, plan)
+        for normalization in [key for key, option in pairs if option == shortcut]:
+            wrong, loss = 0, 0.0
+            for start in range(0, len(test), EVALUATION_BATCH):
+                part = slice(start, start + EVALUATION_BATCH)
+                counted = _count(model, proposal, normalization, test.images[part], test.labels[part], plan)
+                wrong, loss, done = wrong + counted[0], loss + counted[1], done + len(test.labels[part])
+                if progress:
+                    progress(done, total)
+            attempts.append(Attempt(normalization, shortcut, 100.0 * wrong / len(test), loss / len(test)))
+    attempts.sort(key=lambda each: (each.error, pairs.index((each.normalization, each.shortcut))))
+    return Trial(tuple(attempts), _suggestion(attempts, pairs), len(test), plan.precision)
+
+
+def _suggestion(attempts: list[Attempt], pairs: list[tuple[str, str]]) -> Attempt:
+    """Of those within ``TIE`` points of the lowest error, the layout's own normalisation; else the lowest error."""
+    near = [each for each in attempts if each.error <= attempts[0].error + TIE]
+    return next((each for each in near if each.normalization == pairs[0][0]), attempts[0])
+
+
+def _build(proposal: Proposal, shortcut: str, plan: Plan) -> torch.nn.Module:
+    model = build_model(proposal.net(shortcut))
+    model.load_state_dict({name: torch.from_numpy(array) for name, array in proposal.tensors.items()})
+    return model.to(plan.device, memory_format=torch.channels_last).eval()
+
+
+@torch.no_grad()
+def _count(
+    model: torch.nn.Module, proposal: Proposal, normalization: str, images: torch.Tensor, labels: torch.Tensor, plan: Plan
+) -> tuple[int, float]:
+    """Wrong answers, and the sum of the cross-entropies. uint8 (N, 3, 32, 32) and int64 (N,)."""
+    mean, std = (None if each is None else torch.from_numpy(each).to(plan.device) for each in proposal.normalization_arrays(normalization))
+    x = images.to(plan.device).contiguous(memory_format=torch.channels_last).float().div_(255).sub_(mean)
+    x = x if std is None else x.div_(std)
+    with plan.autocast():
+        logits = model(x)
+    logits, labels = logits.float(), labels.to(plan.device)
+    loss = torch.nn.functional.cross_entropy(logits, labels, reduction="sum")
+    # A net whose answer is not a number gives none.
+    wrong = (logits.argmax(1) != labels) | ~logits.isfinite().all(1)
+    return int(wrong.sum()), float(loss)
