@@ -1,0 +1,209 @@
+"""The bytes of an image file -> an RGB picture, upright, of bounded size; or the reason why not.
+
+Only PNG, JPEG and WebP, told by their content, and no larger than ``MAX_PIXELS``: what the header says is checked before anything is
+decoded. Pillow's formats are many, and some of their decoders old; those three are what browsers, phones and cameras write.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from resnet_core.images import sniff
+from resnet_core.images.refusal import ImageRefused, safe_name
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as PilImage
+
+MIB = 1 << 20
+MAX_FILE_BYTES = 32 * MIB
+#: A telephone's or a camera's largest pictures have 50 to 61 million.
+MAX_PIXELS = 64_000_000
+#: A picture with more than these is averaged down to fewer: it ends as 32x32, and lies in a viewer's memory until then.
+KEPT_PIXELS = 4_000_000
+#: A progressive JPEG has about 10; each is a pass over all of the picture, however few bytes it takes.
+MAX_SCANS = 100
+CONVERT = "Save it as PNG, JPEG or WebP with an image editor first."
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """An image as a person expects it, whatever the file was.
+
+    Attributes:
+        name: the file's own name, without folders and control characters; not escaped for HTML or Markdown.
+        image: mode RGB, upright, at most ``KEPT_PIXELS``; do not change it.
+        notes: what was done beyond decoding, a phrase each: ``EXIF rotation applied``.
+        size: width and height in pixels, upright, before it was averaged down.
+    """
+
+    name: str
+    image: PilImage
+    notes: tuple[str, ...]
+    size: tuple[int, int]
+
+
+def read_file(path: Path | str) -> Picture:
+    """The image in a file.
+
+    Raises:
+        ImageRefused: it cannot be read, or is no image that is read here.
+    """
+    path = Path(path)
+    try:
+        with open(path, "rb") as file:
+            content = file.read(MAX_FILE_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ImageRefused(f"{safe_name(str(path))} cannot be read: {reason}. Check {ascii(str(path))[1:-1]}") from error
+    return read_image(content, path.name)
+
+
+def read_image(content: bytes, name: str) -> Picture:
+    """The image in the bytes of a file. The name only names it: what it is, its content says.
+
+    Raises:
+        ImageRefused: it is not PNG, JPEG or WebP, is too large, or is damaged.
+    """
+    name = safe_name(name)
+    kind = _checked_kind(content, name)
+    _check_size(sniff.declared_size(content, kind), name)
+    if kind == "PNG" and (damage := sniff.png_damage(content)):
+        raise _damaged(name, kind, damage)
+    if kind == "JPEG" and (scans := sniff.jpeg_scans(content)) > MAX_SCANS:
+        raise ImageRefused(f"{name} would be decoded in {scans:,} passes (JPEG scans); at most {MAX_SCANS} are made. Save it anew first.")
+    from PIL import Image
+
+    try:
+        return _decode(content, name, kind)
+    except ImageRefused:
+        raise
+    except Image.DecompressionBombError as error:  # Pillow has found another size than we have
+        raise ImageRefused(f"{name} declares far more than {MAX_PIXELS:,} pixels, the most that is read. Save it smaller.") from error
+    except MemoryError as error:
+        raise ImageRefused(f"{name} takes more memory to decode than there is. Save it with fewer pixels.") from error
+    except Exception as error:  # Pillow's decoders raise nearly everything over a damaged file
+        if isinstance(error, ValueError) and "MAX_TEXT" in str(error):  # of a PNG file's texts, and of its colour profile
+            raise ImageRefused(f"{name} holds texts or a colour profile that unpack to megabytes. Save it without metadata.") from error
+        raise _damaged(name, kind, _reason(error)) from error
+
+
+def _damaged(name: str, kind: str, reason: str) -> ImageRefused:
+    return ImageRefused(f"{name} is a damaged or incomplete {sniff.LABELS[kind]} image: {reason}. Save or send it anew.")
+
+
+def _reason(error: Exception) -> str:
+    """An error's own words, which may hold bytes of the file, as they may stand in a message."""
+    from PIL import UnidentifiedImageError
+
+    if isinstance(error, UnidentifiedImageError):
+        return "its beginning makes no sense"
+    text = " ".join(ascii(str(error))[1:-1].split()).rstrip(".") or type(error).__name__
+    return text if len(text) <= 120 else text[:119] + "…"
+
+
+def _checked_kind(content: bytes, name: str) -> str:
+    if not content:
+        raise ImageRefused(f"{name} is empty: it has 0 bytes. Save or send it anew.")
+    if len(content) > MAX_FILE_BYTES:
+        raise ImageRefused(f"{name} is larger than {MAX_FILE_BYTES // MIB} MiB, the most that is read. Save it smaller.")
+    kind = sniff.kind_of(content)
+    if kind is None:
+        what = sniff.described(content)
+        claimed = sniff.EXTENSIONS.get(_extension(name))
+        if what is None:
+            raise ImageRefused(f"{name} is not an image: it does not begin like PNG, JPEG or WebP, which are read here.")
+        although = f", although its name says {sniff.LABELS[claimed]}" if claimed else ""
+        raise ImageRefused(f"{name} is {what}{although}; only PNG, JPEG and WebP are read. {CONVERT}")
+    return kind
+
+
+def _extension(name: str) -> str:
+    return name.rpartition(".")[2].lower() if "." in name else ""
+
+
+def _check_size(size: tuple[int, int] | None, name: str) -> None:
+    if size is None:
+        return
+    width, height = size
+    if width * height > MAX_PIXELS:
+        raise ImageRefused(
+            f"{name} declares {width:,} x {height:,} = {width * height:,} pixels; at most {MAX_PIXELS:,} are read, and nothing of it was "
+            "decoded. Save it smaller."
+        )
+
+
+def _decode(content: bytes, name: str, kind: str) -> Picture:
+    from PIL import Image
+
+    notes = []
+    claimed = sniff.EXTENSIONS.get(_extension(name))
+    if claimed not in (None, kind):
+        notes.append(f"a {sniff.LABELS[kind]} image, although its name says {sniff.LABELS[claimed]}")
+    with Image.open(io.BytesIO(content), formats=[kind]) as image:
+        _check_size(image.size, name)
+        if (frames := getattr(image, "n_frames", 1)) > 1:
+            notes.append(f"the first of {frames:,} pictures in the file" if kind == "JPEG" else f"animated: the first of {frames:,} frames")
+        image.load()
+        turn = _orientation(image)
+        rgb = _rgb(image, sniff.png_bits(content) if kind == "PNG" else 8, notes)
+    if turn is not None:
+        rgb = rgb.transpose(turn)
+        notes.append("EXIF rotation applied")
+    size = rgb.size
+    factor = 1
+    while -(-rgb.width // factor) * -(-rgb.height // factor) > KEPT_PIXELS:
+        factor += 1
+    if factor > 1:
+        rgb = rgb.reduce((min(factor, rgb.width), min(factor, rgb.height)))
+    return Picture(name, rgb, tuple(notes), size)
+
+
+def _orientation(image: PilImage) -> int | None:
+    """How to turn a picture that its camera says lies on its side (EXIF tag 0x0112), as ``Image.transpose`` wants it; None: not at all."""
+    from PIL.Image import Transpose
+
+    turns = {
+        2: Transpose.FLIP_LEFT_RIGHT,
+        3: Transpose.ROTATE_180,
+        4: Transpose.FLIP_TOP_BOTTOM,
+        5: Transpose.TRANSPOSE,
+        6: Transpose.ROTATE_270,
+        7: Transpose.TRANSVERSE,
+        8: Transpose.ROTATE_90,
+    }
+    try:
+        return turns.get(image.getexif().get(0x0112))
+    except Exception:  # of damaged metadata; the pixels are whole
+        return None
+
+
+def _rgb(image: PilImage, bits: int, notes: list[str]) -> PilImage:
+    """A loaded image of any mode of the three formats as RGB; says in ``notes`` what that took."""
+    import numpy as np
+    from PIL import Image
+
+    transparency = image.info.get("transparency")
+    if bits == 16:
+        # Of colour Pillow has taken the high byte of each sample; of greyscale it keeps both, and its own conversion may clip.
+        notes.append("16 bits a channel: the high byte is used")
+        if image.mode.startswith("I"):
+            deep = np.asarray(image).astype(np.int64)
+            image = Image.fromarray((deep >> 8).astype(np.uint8))
+            if isinstance(transparency, int):
+                image.putalpha(Image.fromarray(np.where(deep == transparency, 0, 255).astype(np.uint8)))
+        elif isinstance(transparency, tuple):
+            image.info["transparency"] = tuple(value >> 8 for value in transparency)
+    if image.mode == "CMYK":
+        notes.append("CMYK converted to RGB without its colour profile")
+    elif image.mode in ("1", "L", "I;16", "LA"):
+        notes.append("greyscale: the same in all three channels")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        if image.getchannel("A").getextrema()[0] < 255:
+            notes.append("transparency composited on white")
+        white = Image.new("RGBA", image.size, (255, 255, 255, 255))
+        image = Image.alpha_composite(white, image)
+    return image.convert("RGB")
