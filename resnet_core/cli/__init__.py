@@ -15,11 +15,12 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from resnet_core.cli import manage, output, train
+from resnet_core.cli import importing, manage, output, train
 from resnet_core.cli import zoo as shipping
 from resnet_core.cli.options import Parser, add_fields, add_training, at_least_1, whole_number
 from resnet_core.config import DEMO_RECIPE, DEVICES, ModelConfig
 from resnet_core.errors import UserError
+from resnet_core.nets import NORMALIZATIONS
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -57,6 +58,13 @@ def parser() -> argparse.ArgumentParser:
 
     counts = add("complexity", manage.complexity, "count a net's parameters, MACs and layers", home=False)
     add_fields(counts, ModelConfig)
+
+    bring = add("import", importing.import_file, "import a checkpoint from elsewhere: safetensors, or a state_dict of torch.save")
+    bring.add_argument("file", metavar="FILE")
+    bring.add_argument("--name", metavar="NAME", help="what to call it here (default: made from the file's name)")
+    keys = f"{', '.join(NORMALIZATIONS)}, or auto (the lowest error on the sample)"
+    bring.add_argument("--normalization", metavar="KEY", help=f"of its input, where the file does not say: {keys}")
+    bring.add_argument("--shortcut", metavar="{none,A,auto}", help="where the keys do not tell a plain net from option A")
 
     demo = add("demo", train.demo, "train plain-20, plain-56, ResNet-20 and ResNet-56 on the embedded sample, and compare them")
     demo.add_argument("--seed", type=whole_number, default=0, metavar="N", help="of the initial weights and the batches (default: 0)")
