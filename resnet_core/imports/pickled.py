@@ -71,9 +71,11 @@ def read_pickled(path: Path) -> tuple[dict[str, Any], list[str]]:
 
 
 def _first_sentence(error: Exception) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    wanted = text.partition("WeightsUnpickler error: ")[2] or text
-    return wanted.partition(". ")[0][:160].rstrip(".") + "."
+    """Of torch's message: what it is about, without its advice to load the file all the same."""
+    text = str(error).partition("WeightsUnpickler error: ")[2] or str(error)
+    paragraphs = [" ".join(part.split()) for part in text.split("\n\n") if part.strip()]
+    told = [part for part in paragraphs if not part.startswith("Weights only load failed")]
+    return (told or paragraphs or [type(error).__name__])[0].partition(". ")[0][:160].rstrip(".") + "."
 
 
 def _unwrap(loaded: Any, notes: list[str]) -> dict[str, Any]:

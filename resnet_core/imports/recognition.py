@@ -94,6 +94,8 @@ def _stem(given: Mapping[str, Shape]) -> tuple[int, int]:
         raise ImportRefused(f"conv1.weight has the shape {shape}, of a 3D convolution (video or volumes); images need four dimensions.")
     if len(shape) != 4:
         raise ImportRefused(f"conv1.weight has the shape {shape}; a convolution's has four dimensions.")
+    if shape[0] < 1:
+        raise ImportRefused(f"Its first convolution has no filters (conv1.weight {shape}).")
     if shape[1] != 3:
         raise ImportRefused(f"Its first convolution takes {shape[1]} channels (conv1.weight {shape}); colour images have 3.")
     if shape[2:] not in ((3, 3), (7, 7)):

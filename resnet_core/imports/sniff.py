@@ -62,7 +62,7 @@ def _kind(file: BinaryIO, size: int) -> str:
         return "legacy"
     if head[257:262] == b"ustar":
         raise ImportRefused(f"The file is a tar archive; unpack it first. {EXPECTED}")
-    if head[8:9] == b"{" and not head.lstrip().startswith((b"{", b"[")):
+    if head[8:9] == b"{" and (b"\0" in head[:8] or b"\xff" in head[:8]):  # a length, which no text begins with
         return "safetensors"
     if head[:1] == b"\x80" and head[1:2] in b"\x02\x03\x04\x05":
         raise ImportRefused(f"The file is a plain pickle, not written by torch.save; it was not run. {EXPECTED}")

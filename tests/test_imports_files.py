@@ -1,0 +1,196 @@
+"""Files that are no checkpoints are refused with what is wrong, run nothing and leave nothing; real ones are read in all their forms."""
+
+import tempfile
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from resnet_core.config import ModelConfig
+from resnet_core.imports import ImportRefused, inspection, pickled, process, reader
+from resnet_core.imports.proposal import OWN
+from resnet_core.nets.folder import save_weights
+from tests.imports_files import CASES, MARKER, legacy, state
+from tests.imports_nets import Akamaster, Chenyaofo, randomized
+
+
+def examine(path, name=None):
+    """What ``inspect_file`` does, without a process of its own: that costs seconds a file (test_imports_process.py has it)."""
+    arrays, report = reader.read(path)
+    return inspection.propose(arrays, report, name or path.name, path.stat().st_size, "0" * 64)
+
+
+@pytest.fixture
+def spotless(tmp_path, monkeypatch):
+    """A folder for the file of the test; nothing else may be written into it, into the folder for temporary files, or the home."""
+    work, temporary, home = tmp_path / "work", tmp_path / "temporary", tmp_path / "home"
+    for folder in (work, temporary):
+        folder.mkdir()
+    monkeypatch.setenv("RESNET_LAB_HOME", str(home))
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    yield work
+    assert [path.name for path in work.iterdir()] == ["file"]
+    assert list(temporary.iterdir()) == [] and not home.exists()
+
+
+@pytest.mark.filterwarnings("ignore:.*:UserWarning", "ignore:.*:FutureWarning", "ignore:.*:DeprecationWarning")
+@pytest.mark.parametrize("name", CASES)
+def test_a_malformed_file_is_refused_with_its_own_message(name, spotless):
+    make, phrase = CASES[name]
+    make(spotless / "file")
+    with pytest.raises(ImportRefused) as caught:
+        examine(spotless / "file")
+    message = str(caught.value)
+    assert phrase in message
+    assert len(message) < 600 and message.isprintable() and "Traceback" not in message
+
+
+def test_the_corpus_is_as_large_as_promised():
+    assert len(CASES) >= 90
+    # Few share a message: the same thing in several forms of the file.
+    assert len({phrase for _, phrase in CASES.values()}) >= len(CASES) - 4
+
+
+@pytest.mark.parametrize("name", ["command", "command_in_legacy_form", "evaluated"])
+def test_torch_itself_would_not_run_a_command_either(name, spotless):
+    """The look at the pickle before it is the first lock, ``weights_only`` the second."""
+    CASES[name][0](spotless / "file")
+    with pytest.raises(ImportRefused, match=r"torch.load\(weights_only=True\) refuses it: .*(posix.system|GLOBAL eval)"):
+        pickled.read_pickled(spotless / "file")
+    assert not (spotless / MARKER).exists()
+
+
+def test_a_command_in_the_corpus_is_a_real_one(tmp_path):
+    """The corpus would prove nothing with a harmless pickle: unpickled freely, it runs."""
+    CASES["command"][0](tmp_path / "file")
+    torch.load(tmp_path / "file", weights_only=False)
+    assert (tmp_path / MARKER).exists()
+
+
+@pytest.mark.parametrize("length", [ord("{"), ord("["), ord(" "), 10, 200, 255])
+def test_a_safetensors_file_is_told_by_its_header_whatever_its_length(length, tmp_path):
+    """The file begins with that length: its first byte may look like that of a text."""
+    save_file(state(), tmp_path / "plain")
+    header = (tmp_path / "plain").read_bytes()[8:].partition(b"}}")[0] + b"}}"
+    data = (tmp_path / "plain").read_bytes()[8 + int.from_bytes((tmp_path / "plain").read_bytes()[:8], "little") :]
+    padded = header + b" " * ((length - len(header)) % 256)
+    (tmp_path / "file").write_bytes(len(padded).to_bytes(8, "little") + padded + data)
+    assert (tmp_path / "file").read_bytes()[0] == length
+    assert examine(tmp_path / "file").model == ModelConfig(8, "B", width=4)
+
+
+# -- what is read --------------------------------------------------------------------------------------------------------------
+
+FORMS = {"zip": torch.save, "legacy": legacy, "safetensors": save_file}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_of_a_file_is_read_by_its_content(form, tmp_path):
+    FORMS[form](state(), tmp_path / "file")
+    proposal = examine(tmp_path / "file")
+    assert (proposal.layout, proposal.model) == ("chenyaofo", ModelConfig(8, "B", width=4))
+    assert proposal.notes == ()
+    expected = state()
+    assert torch.equal(torch.from_numpy(proposal.tensors["layer2.0.shortcut.conv.weight"]), expected["layer2.0.downsample.0.weight"])
+
+
+@pytest.mark.parametrize(
+    "form, name, noted",
+    [
+        ("zip", "net.safetensors", "ends in .safetensors, but it is written by torch.save"),
+        ("safetensors", "net.pth", "ends in .pth, but it is a safetensors file"),
+        ("legacy", "net.safetensors", "before 1.6"),
+        ("legacy", "net.th", None),
+        ("zip", "net.PT", None),
+        ("zip", "net.ckpt", None),
+        ("safetensors", "net.safetensors", None),
+    ],
+)
+def test_a_wrong_ending_is_told(form, name, noted, tmp_path):
+    FORMS[form](state(), tmp_path / name)
+    notes = examine(tmp_path / name).notes
+    assert (noted is None and notes == ()) or noted in notes[0]
+
+
+@pytest.mark.parametrize("form", ["zip", "legacy"])
+@pytest.mark.parametrize("wrapper", ["state_dict", "model", "net", "model_state_dict"])
+def test_wrappers_are_opened_and_told(form, wrapper, tmp_path):
+    wrapped = {"epoch": 3, wrapper: {f"module.{key}": value for key, value in state().items()}, "best_prec1": torch.tensor(91.7)}
+    FORMS[form](wrapped, tmp_path / "file")
+    proposal = examine(tmp_path / "file")
+    assert proposal.model == ModelConfig(8, "B", width=4)
+    assert proposal.notes == (
+        f"Unwrapped from '{wrapper}'; beside it were 'epoch', 'best_prec1'.",
+        "The prefix 'module.' of every key was removed.",
+    )
+
+
+def test_wrappers_in_wrappers_and_several_of_them(tmp_path):
+    torch.save({"model": {"state_dict": state()}}, tmp_path / "file")
+    assert examine(tmp_path / "file").notes == ("Unwrapped from 'model'.", "Unwrapped from 'model/state_dict'.")
+    torch.save({"net": state(), "state_dict": state()}, tmp_path / "file")
+    assert "It holds several nets ('state_dict', 'net'); 'state_dict' was taken." in examine(tmp_path / "file").notes
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_other_precisions_become_float32_and_are_told(form, dtype, tmp_path):
+    other = {key: tensor.to(dtype) if tensor.is_floating_point() else tensor for key, tensor in state().items()}
+    FORMS[form](other, tmp_path / "file")
+    proposal = examine(tmp_path / "file")
+    assert proposal.notes == (f"The weights were {str(dtype).removeprefix('torch.')}; they were converted to float32.",)
+    assert torch.equal(torch.from_numpy(proposal.tensors["fc.weight"]), other["fc.weight"].float())
+
+
+def test_parameters_and_views_are_read_as_their_values(tmp_path):
+    net = randomized(Chenyaofo(8, width=4))
+    views = dict(net.named_parameters()) | dict(net.named_buffers())
+    views["fc.weight"] = net.fc.weight.t().contiguous().t()
+    torch.save(views, tmp_path / "file")
+    assert torch.equal(torch.from_numpy(examine(tmp_path / "file").tensors["fc.weight"]), net.fc.weight)
+
+
+def test_what_is_open_is_asked_with_the_repositorys_own_choice_first(tmp_path):
+    def proposed(net):
+        torch.save(net.state_dict(), tmp_path / "file")
+        return examine(tmp_path / "file")
+
+    own = proposed(Akamaster(8, "A", 4))
+    assert own.questions == ("normalization", "shortcut")
+    assert own.normalizations[0] == "imagenet" and own.shortcuts == ("A", "none")
+    assert own.net("none") == ModelConfig(8, "none", width=4) and own.net() == ModelConfig(8, "A", width=4)
+    assert proposed(Chenyaofo(8, 10, 4)).normalizations[0] == "cifar10-short-std"
+    hundred = proposed(Chenyaofo(8, 100, 4))
+    assert hundred.normalizations[0] == "cifar100" and hundred.questions == ("normalization",)
+    assert len(set(hundred.normalizations)) == len(hundred.normalizations) > 5
+
+
+@pytest.mark.parametrize("shortcut", ["none", "A", "B", "C"])
+@pytest.mark.parametrize("key, mean, std", [("pixel-mean", (3, 32, 32), None), ("cifar10", (3, 1, 1), (3, 1, 1)), ("own", (3, 1, 1), None)])
+def test_a_file_of_ours_leaves_nothing_open(shortcut, key, mean, std, tmp_path):
+    from resnet_core.models import build_model
+
+    config = ModelConfig(8, shortcut, width=4)
+    tensors = build_model(config).state_dict()
+    save_weights(tmp_path / "file", tensors, torch.full(mean, 0.25), None if std is None else torch.full(std, 0.5), config, key)
+    proposal = examine(tmp_path / "file")
+    assert (proposal.layout, proposal.model, proposal.questions) == ("resnet-lab", config, ())
+    assert proposal.normalizations == (OWN if key == "own" else key,)
+    assert proposal.mean.shape == mean and (proposal.mean == 0.25).all()
+    assert (proposal.std is None) == (std is None)
+    assert proposal.notes == () and not any(name.startswith("normalization") for name in proposal.tensors)
+
+
+def test_a_runs_checkpoint_does_not_say_its_shortcut(tmp_path):
+    from resnet_core.models import build_model
+
+    save_file(build_model(ModelConfig(8, "none", width=4)).state_dict(), tmp_path / "file")
+    proposal = examine(tmp_path / "file")
+    assert proposal.shortcuts == ("A", "none") and proposal.normalizations[0] == "pixel-mean"
+
+
+def test_how_a_reader_ends_is_told():
+    assert "took too long" in process._grief(None)
+    assert "of computing" in process._grief(-24)
+    assert "signal 11, SIGSEGV" in process._grief(-11)
+    assert "exit status 1" in process._grief(1)
