@@ -16,8 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from resnet_core.analysis.passes import Normalize, Progress, ShouldStop, in_batches, untouched
-from resnet_core.errors import DataError
+from resnet_core.analysis.passes import Normalize, Progress, ShouldStop, check_labels, in_batches, untouched
 from resnet_core.training.evaluate import EVALUATION_BATCH
 
 if TYPE_CHECKING:
@@ -126,7 +125,7 @@ def evaluate_detailed(
             logits = logits.float()
             classes = logits.shape[1]
             if confusion is None:
-                _check_labels(labels, classes)
+                check_labels(labels, classes)
                 confusion, loss = torch.zeros(classes * classes, dtype=torch.int64), torch.zeros((), device=x.device)
             predicted = logits.argmax(1)
             missed = predicted != y
@@ -142,12 +141,6 @@ def evaluate_detailed(
         worst=tuple(kept),
         precision=plan.precision,
     )
-
-
-def _check_labels(labels: torch.Tensor, classes: int) -> None:
-    needed = int(labels.max()) + 1
-    if needed > classes:
-        raise DataError(f"The net tells {classes} classes apart, and the images are of {needed}: it cannot be evaluated on them.")
 
 
 def _surest(mistakes: list[Mistake], count: int) -> list[Mistake]:

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from resnet_core.analysis.passes import Normalize, Progress, ShouldStop, Stopped, in_batches, untouched
+from resnet_core.analysis.passes import Normalize, Progress, ShouldStop, Stopped, check_labels, in_batches, untouched
 from resnet_core.config import ModelConfig
 from resnet_core.models import build_model, response_layers
 
@@ -106,6 +106,7 @@ def layer_gradients(
 
     Raises:
         Stopped: ``should_stop`` returned True.
+        DataError: there are labels that the net has no output for.
         ValueError: there are fewer than two images, of which there are no batch statistics.
     """
     size = min(batch_size, len(images))
@@ -146,6 +147,7 @@ def _backward(model: nn.Module, images: torch.Tensor, labels: torch.Tensor, plan
         else:
             with plan.autocast():
                 logits = model(images)
+        check_labels(labels, logits.shape[1])
         loss = nn.functional.cross_entropy(logits.float(), labels.to(logits.device))
         # The mean loss has 1 / B of each image's gradient.
         gradients = torch.autograd.grad(loss, weights)

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import nn
 
+from resnet_core.errors import DataError
+
 Normalize = Callable[[torch.Tensor], torch.Tensor]
 Progress = Callable[[int, int], None]
 ShouldStop = Callable[[], bool]
@@ -32,6 +34,13 @@ def in_batches(
         yield start, stop
         if progress is not None:
             progress(stop, total)
+
+
+def check_labels(labels: torch.Tensor, classes: int) -> None:
+    """Raises DataError if there are labels that a net of ``classes`` outputs has none for."""
+    needed = int(labels.max()) + 1
+    if needed > classes:
+        raise DataError(f"The net tells {classes} classes apart, and the images are of {needed}: it cannot be measured on them.")
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from resnet_core.cli import importing, manage, output, train
+from resnet_core.cli import importing, inspect, manage, output, train
 from resnet_core.cli import zoo as shipping
 from resnet_core.cli.options import Parser, add_fields, add_training, at_least_1, whole_number
 from resnet_core.config import DEMO_RECIPE, DEVICES, ModelConfig
@@ -76,6 +76,8 @@ def parser() -> argparse.ArgumentParser:
     zoo.add_argument("--only", nargs="+", metavar="NAME", help="only these, e.g. plain-20 resnet-20")
     zoo.add_argument("--jobs", type=at_least_1, metavar="N", help="trainings at once; on a CPU they share its cores (default: 1)")
     zoo.add_argument("--data-dir", metavar="DIR", type=Path, help=where)
+
+    inspect.add_commands(add)
 
     fetch = add("download", manage.download, "download the full CIFAR-10", home=False)
     fetch.add_argument("--to", type=Path, metavar="DIR", help="into this folder, which then is for --data-dir or RESNET_LAB_DATA")

@@ -1,0 +1,218 @@
+"""``evaluate``, ``responses`` and ``gradients``: what a trained net does, on the command line."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from resnet_core.cli.follow import LINE_SECONDS
+from resnet_core.cli.options import at_least_1
+from resnet_core.cli.output import emit, note, percent, table
+from resnet_core.config import DATASETS, DEVICES, PRECISIONS, DataConfig
+from resnet_core.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from resnet_core.data import Cifar10, Split
+    from resnet_core.nets.loading import LoadedNet
+
+#: Of ``responses``, if not said otherwise.
+RESPONSE_IMAGES = 1_000
+#: Of ``gradients``: the paper's batch, a few times.
+BATCHES, BATCH_SIZE = 4, 128
+BAR = "{desc} {percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt} images"
+Add = Callable[[str, Callable[[argparse.Namespace], int], str], argparse.ArgumentParser]
+
+
+def add_commands(add: Add) -> None:
+    """The three commands with their options."""
+    _add_options(add("evaluate", evaluate, "measure the error of a checkpoint on test images"))
+    responses_of = add("responses", responses, "measure how strongly each layer of a checkpoint responds to test images (Fig. 7)")
+    text = f"test images, the first of the set (default: {RESPONSE_IMAGES})"
+    responses_of.add_argument("--images", type=at_least_1, default=RESPONSE_IMAGES, metavar="N", help=text)
+    _add_options(responses_of)
+    gradients_of = add("gradients", gradients, "measure the gradient at each layer of a checkpoint on training images")
+    text = f"batches of training images that the norms are the mean of (default: {BATCHES})"
+    gradients_of.add_argument("--batches", type=at_least_1, default=BATCHES, metavar="N", help=text)
+    gradients_of.add_argument("--batch-size", type=at_least_1, default=BATCH_SIZE, metavar="N", help=f"(default: {BATCH_SIZE})")
+    _add_options(gradients_of)
+
+
+def _add_options(command: argparse.ArgumentParser) -> None:
+    from resnet_core.nets import NORMALIZATIONS
+
+    command.add_argument("checkpoint", metavar="CHECKPOINT", help="a shipped or imported checkpoint's name, a run, or a weights file")
+    command.add_argument("--data", default="sample", metavar="{" + ",".join(DATASETS) + "}", help="(default: sample, the embedded one)")
+    where = "where the full CIFAR-10 lies (default: RESNET_LAB_DATA, else where it was downloaded to)"
+    command.add_argument("--data-dir", metavar="DIR", type=Path, help=where)
+    keys = "{" + ",".join(NORMALIZATIONS) + "}"
+    command.add_argument("--normalization", metavar=keys, help="of the input, instead of the checkpoint's own")
+    command.add_argument("--precision", default="auto", metavar="{" + ",".join(PRECISIONS) + "}", help="(default: auto, by a probe)")
+    command.add_argument("--device", default="auto", metavar="{" + ",".join(DEVICES) + "}", help="(default: auto)")
+
+
+def evaluate(args: argparse.Namespace) -> int:
+    """``evaluate``: error, loss and confusion on all test images."""
+    dataset, loaded, told = _prepared(args)
+    from resnet_core.analysis.evaluation import evaluate_detailed
+
+    split = dataset.test
+    _warn_of_classes(loaded, dataset)
+    with _progress("evaluating") as progress:
+        found = evaluate_detailed(loaded.model, split.images, split.labels, loaded.normalize, loaded.plan, progress=progress)
+    told |= found.to_dict()
+    if args.json:
+        emit(told)
+        return 0
+    print(_head(told))
+    print(f"test error        {percent(found.top1_error)} ({found.wrong:,} of {found.n:,} images)")
+    print(f"loss              {found.loss:.4f}\n")
+    if len(found.confusion) == len(dataset.classes):
+        rows = []
+        for i, name in enumerate(dataset.classes):
+            # The class that this one is taken for most often; the lowest of equals.
+            others = [(count if j != i else -1) for j, count in enumerate(found.confusion[i].tolist())]
+            most = max(others)
+            taken = f"{dataset.classes[others.index(most)]} ({most:,})" if most > 0 else "-"
+            rows.append((name, taken, percent(found.class_errors[i])))
+        print(table(("class", "most often taken for", "error"), rows, left=2))
+    return 0
+
+
+def responses(args: argparse.Namespace) -> int:
+    """``responses``: the standard deviation of each layer's responses, and F(x) beside x for each block."""
+    dataset, loaded, told = _prepared(args)
+    from resnet_core.analysis.responses import layer_responses
+
+    images = _first(dataset.test, args.images, "test", "--images").images
+    with _progress("responses") as progress:
+        found = layer_responses(loaded.model, images, loaded.normalize, loaded.plan, progress=progress)
+    told |= found.to_dict()
+    if args.json:
+        emit(told)
+        return 0
+    print(_head(told) + f"\n{found.n:,} test images; after BN, before ReLU or the addition (He et al. 2016, Fig. 7)\n")
+    print(table(("layer", "name", "std"), [(str(i), name, _number(std)) for i, (name, std) in _numbered(found.names, found.std)], left=2))
+    columns = zip(found.blocks, found.dimensions_change, found.branch_rms, found.shortcut_rms, found.ratio, strict=True)
+    rows = [(name, "yes" if change else "", *map(_number, sizes)) for name, change, *sizes in columns]
+    print(f"\n{'Root mean squares.' if found.has_addition else 'Root mean squares. A plain net adds nothing: F(x) is the whole block.'}")
+    print(table(("block", "dimensions change", "|F(x)|", "|shortcut|" if found.has_addition else "|x|", "ratio"), rows, left=2))
+    return 0
+
+
+def gradients(args: argparse.Namespace) -> int:
+    """``gradients``: the norm of each layer's gradient, mean over batches of training images."""
+    if args.batch_size < 2:
+        raise ConfigError("batch_size", "1 is out of range; batch statistics need at least 2 images.")
+    dataset, loaded, told = _prepared(args)
+    from resnet_core.analysis.gradients import layer_gradients
+
+    split = _first(dataset.train, args.batches * args.batch_size, "training", "--batches times --batch-size")
+    with _progress("gradients") as progress:
+        found = layer_gradients(
+            loaded.model, split.images, split.labels, loaded.normalize, loaded.plan,
+            batches=args.batches, batch_size=args.batch_size, progress=progress,
+        )  # fmt: skip
+    told |= found.to_dict()
+    if args.json:
+        emit(told)
+        return 0
+    count = f"{told['batches']:,} batch{'es' if told['batches'] > 1 else ''}"
+    print(_head(told) + f"\n{count} of {found.batch_size:,} training images, BN with the statistics of the batch\n")
+    norms = zip(found.gradient_norm, found.response_gradient, strict=True)
+    rows = [(str(i), name, _number(weight), _number(response)) for i, (name, (weight, response)) in _numbered(found.names, norms)]
+    print(table(("layer", "name", "gradient norm", "gradient of the responses"), rows, left=2))
+    return 0
+
+
+def _numbered(names: tuple[str, ...], values: Any) -> Iterator[tuple[int, tuple[str, Any]]]:
+    return iter(enumerate(zip(names, values, strict=True), 1))
+
+
+def _number(value: float) -> str:
+    return f"{value:#.4g}"
+
+
+def _prepared(args: argparse.Namespace) -> tuple[Cifar10, LoadedNet, dict[str, Any]]:
+    """The data, the net, and what is told of both. What is quick to be found wrong comes first: an option, the data, the name."""
+    from resnet_core.nets import NORMALIZATIONS, find
+
+    if args.normalization is not None and args.normalization not in NORMALIZATIONS:
+        raise ConfigError("normalization", f"{args.normalization!r} is not one of {', '.join(NORMALIZATIONS)}.")
+    config = DataConfig(args.data)
+    net = find(args.checkpoint, args.home)
+    from resnet_core import data
+    from resnet_core.nets.loading import load
+
+    data.check(config, args.data_dir)
+    loaded = load(net, device=args.device, precision=args.precision)
+    normalization = net.card.get("normalization") or "training mean"
+    if args.normalization is not None:
+        normalization = args.normalization
+        loaded = _normalized(loaded, normalization)
+    told = {
+        "checkpoint": net.id,
+        "net": net.model.name,
+        "data": args.data,
+        "precision": loaded.plan.precision,
+        "normalization": normalization,
+    }
+    return data.load(config, args.data_dir), loaded, told
+
+
+def _normalized(loaded: LoadedNet, key: str) -> LoadedNet:
+    import dataclasses
+
+    import torch
+
+    from resnet_core.nets import NORMALIZATIONS
+
+    mean, std = (None if array is None else torch.from_numpy(array).to(loaded.device) for array in NORMALIZATIONS[key].arrays())
+    return dataclasses.replace(loaded, mean=mean, std=std)
+
+
+def _first(split: Split, count: int, kind: str, option: str) -> Split:
+    if count > len(split):
+        raise DataError(f"{count:,} images are asked for by {option}, and there are {len(split):,} {kind} images; ask for fewer.")
+    return split.part(0, count)
+
+
+def _warn_of_classes(loaded: LoadedNet, dataset: Cifar10) -> None:
+    classes = loaded.net.model.num_classes
+    if classes > len(dataset.classes):
+        note(f"{loaded.net.name} tells {classes:,} classes apart, and these images are of {len(dataset.classes)}: its error says nothing.")
+
+
+def _head(told: dict[str, Any]) -> str:
+    data = {"sample": "the embedded sample", "cifar10": "full CIFAR-10"}[told["data"]]
+    what = f"{told['net']} on {data}, {told['precision']}, input normalised by {told['normalization']}"
+    return f"{told['checkpoint']}: {what}" if told["checkpoint"] != told["net"] else what
+
+
+@contextlib.contextmanager
+def _progress(doing: str) -> Iterator[Callable[[int, int], None]]:
+    """A callback that shows on stderr how far it is: a bar on a terminal, else a line now and then."""
+    if not sys.stderr.isatty():
+        told = time.monotonic()
+
+        def line(done: int, total: int) -> None:
+            nonlocal told
+            if time.monotonic() - told >= LINE_SECONDS:
+                told = time.monotonic()
+                note(f"{doing}: {done:,} of {total:,} images")
+
+        yield line
+        return
+    from tqdm import tqdm
+
+    with tqdm(desc=doing, bar_format=BAR, leave=False, total=1) as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield show
