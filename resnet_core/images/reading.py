@@ -7,6 +7,7 @@ decoded. Pillow's formats are many, and some of their decoders old; those three 
 from __future__ import annotations
 
 import io
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +26,8 @@ MAX_PIXELS = 64_000_000
 KEPT_PIXELS = 4_000_000
 #: A progressive JPEG has about 10; each is a pass over all of the picture, however few bytes it takes.
 MAX_SCANS = 100
+# Pillow tells the terminal about damaged metadata, of which nothing but the orientation is used.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 CONVERT = "Save it as PNG, JPEG or WebP with an image editor first."
 
 
@@ -57,7 +60,7 @@ def read_file(path: Path | str) -> Picture:
             content = file.read(MAX_FILE_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise ImageRefused(f"{safe_name(str(path))} cannot be read: {reason}. Check {ascii(str(path))[1:-1]}") from error
+        raise ImageRefused(f"{safe_name(str(path))} cannot be read: {reason}. Check its path.") from error
     return read_image(content, path.name)
 
 

@@ -1,0 +1,203 @@
+"""``predict`` and ``neighbours``: what a net says of images, and what it finds like one."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from resnet_core.cli.output import emit, note
+from resnet_core.config import DATASETS, DEVICES, PRECISIONS, DataConfig
+from resnet_core.errors import DataError
+from resnet_core.images import HOWS, ImageRefused, read_file, to_input
+from resnet_core.nets import Net, find
+from resnet_core.runs import RunStore
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from resnet_core.data import Cifar10
+
+#: An image of the data set instead of a file; ``./test:3`` is a file.
+_OF_THE_SET = re.compile(r"(test|train):(\d+)")
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """An image as the net sees it.
+
+    Attributes:
+        name: the file's, or ``test:INDEX``.
+        pixels: uint8 (32, 32, 3).
+        notes: what was done to it.
+        label: its class in CIFAR-10, if it is known.
+    """
+
+    name: str
+    pixels: np.ndarray
+    notes: tuple[str, ...] = ()
+    label: int | None = None
+
+
+def add_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
+    """The two commands with their options."""
+    said = add("predict", predict, "tell what a net takes images for")
+    _add_options(said, several=True, data_help="which set test:INDEX is of (default: sample)")
+    said.add_argument("--crops", type=int, choices=(1, 10), default=1, help="one view, or the mean of ten crops (default: 1)")
+    near = add("neighbours", neighbours, "find the six training images that are nearest to an image in a net's feature space")
+    _add_options(near, several=False, data_help="whose training images (default: sample)")
+
+
+def _add_options(command: argparse.ArgumentParser, several: bool, data_help: str) -> None:
+    """What both take. ``several``: one image or more."""
+    command.add_argument("checkpoint", metavar="CHECKPOINT", help="a shipped or imported checkpoint, a run, or a weights file")
+    image = "a PNG, JPEG or WebP file, or an image of the data set: test:INDEX or train:INDEX"
+    command.add_argument("image", metavar="IMAGE", nargs="+" if several else 1, help=image)
+    hows = "; ".join(f"{key}: {text}" for key, text in HOWS.items())
+    command.add_argument("--how", choices=tuple(HOWS), default="crop", help=f"to make a picture 32x32, {hows} (default: crop)")
+    command.add_argument("--data", choices=DATASETS, default="sample", help=data_help)
+    command.add_argument("--data-dir", metavar="DIR", type=Path, help="of the full CIFAR-10 (default: RESNET_LAB_DATA, or as downloaded)")
+    command.add_argument("--device", choices=DEVICES, default="auto", help="(default: auto)")
+    command.add_argument("--precision", choices=PRECISIONS, default="auto", help="(default: auto, what is fastest here)")
+
+
+def predict(args: argparse.Namespace) -> int:
+    """``predict``: the probabilities of all classes for each image."""
+    from resnet_core.analysis import prediction
+
+    net = find(args.checkpoint, args.home)
+    shown, _ = _images(args)
+    from resnet_core.nets.loading import load
+
+    loaded = load(net, args.device, args.precision)
+    probabilities = prediction.predict(loaded, prediction.stack([each.pixels for each in shown]), args.crops)
+    names = prediction.class_names(probabilities.shape[1])
+    true = [_true(each, net) for each in shown]
+    if args.json:
+        emit(
+            {
+                "net": net.id,
+                "classes": list(names),
+                "probabilities": [[float(f"{p:.6g}") for p in row] for row in probabilities.tolist()],
+                "images": [
+                    {
+                        "image": each.name,
+                        "predicted": names[row.argmax()],
+                        "true": None if label is None else names[label],
+                        "notes": list(each.notes),
+                    }
+                    for each, row, label in zip(shown, probabilities, true, strict=True)
+                ],
+                "crops": args.crops,
+                "how": args.how,
+                "precision": loaded.plan.precision,
+            }
+        )
+        return 0
+    print(f"{net.name}, {'one view' if args.crops == 1 else 'mean of 10 crops'}, {loaded.plan.precision}")
+    for each, row, label in zip(shown, probabilities, true, strict=True):
+        print("\n" + _head(each))
+        width = max(len(names[i]) for i, _ in prediction.top(row))
+        for i, probability in prediction.top(row):
+            print(f"  {names[i]:<{width}}  {100 * probability:6.2f} %{'  (true class)' if i == label else ''}")
+        if label is not None and label not in [i for i, _ in prediction.top(row)]:
+            print(f"  not among them: {names[label]}, the true class, {100 * row[label]:.2f} %")
+    return 0
+
+
+def neighbours(args: argparse.Namespace) -> int:
+    """``neighbours``: the six training images that are nearest to an image in the net's feature space."""
+    from tqdm import tqdm
+
+    net = find(args.checkpoint, args.home)
+    (shown,), data = _images(args)
+    data = data or _load(args)
+    from resnet_core.analysis import neighbours as search
+    from resnet_core.analysis.prediction import stack
+    from resnet_core.nets.loading import load
+
+    loaded = load(net, args.device, args.precision)
+    home = RunStore(args.home).home
+    with tqdm(desc=f"features of the {len(data.train):,} training images", unit=" images", disable=None, leave=False, delay=0.5) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        index = search.cached_index(loaded, data.train.images, args.data, home, progress)
+    if index.problem:
+        note(index.problem)
+    found, distances = index.nearest(search.features(loaded, stack([shown.pixels]))[0])
+    labels = data.train.labels[found].tolist()
+    if args.json:
+        emit(
+            {
+                "net": net.id,
+                "image": shown.name,
+                "notes": list(shown.notes),
+                "data": args.data,
+                "how": args.how,
+                "precision": loaded.plan.precision,
+                "indices": found.tolist(),
+                "labels": labels,
+                "classes": [data.classes[label] for label in labels],
+                "distances": distances.tolist(),
+            }
+        )
+        return 0
+    print(f"{net.name}, {loaded.plan.precision}: nearest of {len(data.train):,} training images ({args.data})\n\n{_head(shown)}")
+    for i, label, distance in zip(found, labels, distances, strict=True):
+        print(f"  train:{i:<6} {data.classes[label]:<11} distance {distance:.4g}")
+    return 0
+
+
+def _head(shown: Shown) -> str:
+    return shown.name + (f" ({'; '.join(shown.notes)})" if shown.notes else "")
+
+
+def _true(shown: Shown, net: Net) -> int | None:
+    """The class of an image, where the net's outputs are those of the data set."""
+    from resnet_core.data import CLASSES
+
+    return shown.label if net.model.num_classes == len(CLASSES) else None
+
+
+def _load(args: argparse.Namespace) -> Cifar10:
+    from resnet_core.data import load
+
+    return load(DataConfig(args.data), args.data_dir)
+
+
+def _images(args: argparse.Namespace) -> tuple[list[Shown], Cifar10 | None]:
+    """The images in the order asked for, and the data set, if any of them is of it.
+
+    Raises:
+        ImageRefused: one or more files cannot be used; all of them are named.
+        DataError: the set has no such image.
+    """
+    given: Sequence[str] = args.image
+    matches = [_OF_THE_SET.fullmatch(text) for text in given]
+    # Files first: what is wrong with them is told at once, without a data set or torch.
+    read: list[Any] = []
+    refused = []
+    for text, match in zip(given, matches, strict=True):
+        try:
+            picture = None if match else read_file(text)
+        except ImageRefused as error:
+            refused.append(str(error))
+        else:
+            read.append(picture and Shown(picture.name, to_input(picture, args.how), picture.notes))
+    if refused:
+        raise ImageRefused(" ".join(refused))
+    data = _load(args) if any(matches) else None
+    for k, match in enumerate(matches):
+        if match:
+            split, index = getattr(data, match[1]), int(match[2])
+            if index >= len(split):
+                raise DataError(f"{match[0]}: the {match[1]} set of {args.data} has {len(split):,} images, 0 to {len(split) - 1:,}.")
+            pixels = split.images[index].permute(1, 2, 0).contiguous().numpy()
+            read[k] = Shown(match[0], pixels, (), int(split.labels[index]))
+    return read, data
