@@ -16,11 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from resnet_core.errors import CheckpointError
+from resnet_core.errors import CheckpointError, RunError
 from resnet_core.nets import folder as folders
 from resnet_core.nets.catalog import Net
 from resnet_core.nets.normalization import NORMALIZATIONS
 from resnet_core.runs import Run
+from resnet_core.runs.run import BrokenRun
 
 #: ``normalization`` of a net whose mean image is that of its own training images.
 OWN = "own"
@@ -70,8 +71,11 @@ def card(net: Net) -> dict[str, Any]:
     """
     if net.origin != "run":
         return dict(net.card)
-    run = Run(net.path)
-    status = run.state()
+    try:
+        run = Run(net.path)
+        status = run.state()
+    except BrokenRun as error:
+        raise RunError(f"Run {net.id} cannot be read: {error}.") from error
     config, plan, result = run.config, status.plan or {}, status.result or {}
     machine = (plan.get("reason") or {}).get("machine")
     last = net.records("train")[-1:]

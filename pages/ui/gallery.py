@@ -1,0 +1,181 @@
+"""The gallery's table: a row for each net that can be looked into; the chosen one is kept in the session and as ``?checkpoint=...``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from pages.ui.labels import escaped
+from resnet_core import paper
+from resnet_core.config import ModelConfig
+from resnet_core.errors import UserError
+from resnet_core.figures.captions import fraction_short
+from resnet_core.nets import Net, export
+
+#: Rows shown before the table scrolls by itself.
+_MOST_ROWS = 11
+_ROW_PIXELS = 39
+_PARAMETER = "checkpoint"
+#: Own keys of the session: a widget's value is forgotten when another page is opened. The turn gives the table a new key.
+_CHOSEN, _WRITTEN, _PICKER, _TURN = "gallery.chosen", "gallery.written", "gallery.net", "gallery.turn"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A net with its card (see ``export.card``) and its line of the table."""
+
+    net: Net
+    card: dict[str, Any]
+    row: dict[str, Any]
+
+
+def entries(nets: Sequence[Net]) -> list[Entry]:
+    """The nets with what is known of them; those that were deleted while we looked are left out."""
+    found = []
+    for net in nets:
+        try:
+            card = export.card(net)
+            found.append(Entry(net, card, row(net, card)))
+        except (UserError, FileNotFoundError):
+            continue
+    return found
+
+
+def row(net: Net, card: dict[str, Any]) -> dict[str, Any]:
+    """A line of the table. Errors in percent, the size in MB (1,000,000 bytes); None where it is not known."""
+    published = paper.published(net.model) if isinstance(net.model, ModelConfig) else None
+    fraction = card.get("schedule_fraction")
+    config = net.config
+    return {
+        "name": net.name,
+        "origin": net.origin if net.state == "finished" else f"{net.origin}, {net.state}",
+        "depth": net.model.depth,
+        "shortcut": net.model.shortcut,
+        "parameters": card.get("params") or export.parameters(net.weights),
+        "MB": net.weights.stat().st_size / 1e6,
+        "training error": net.train_error,
+        "test error": test_error(net, card),
+        "tested on": tested_on(net, card),
+        "paper": published.text if published else None,
+        "schedule": None if fraction is None else fraction_short(fraction),
+        "precision": net.precision,
+        "data": config.data.label.replace(" images", "") if config else card.get("data"),
+        "seed": config.recipe.seed if config else card.get("seed"),
+        "date": str(card.get("created") or "")[:10] or None,
+    }
+
+
+def test_error(net: Net, card: dict[str, Any]) -> float | None:
+    """In percent: as its training measured it; of an imported net, as it was measured on the sample when it was imported."""
+    return card.get("sample_error") if net.test_error is None else net.test_error
+
+
+def tested_on(net: Net, card: dict[str, Any]) -> str | None:
+    """The images that its test error was counted on."""
+    if net.test_error is None:
+        return None if card.get("sample_error") is None else f"{card['sample_images']:,} (sample)"
+    if net.config is None:
+        return None
+    return "10,000" if net.config.data.dataset == "cifar10" else "1,000 (sample)"
+
+
+def gallery(found: Sequence[Entry]) -> Entry:
+    """Draws the table; returns the chosen net. There must be one at least."""
+    nets = [entry.net for entry in found]
+    ids = [net.id for net in nets]
+    chosen = _restored(ids)
+    st.dataframe(
+        pd.DataFrame([entry.row for entry in found]),
+        # Selected anew when the choice was made elsewhere, or the list has changed: the rows have moved.
+        key=f"gallery.table.{st.session_state.get(_TURN, 0)}.{hash(tuple(ids))}",
+        on_select=lambda: _picked_in_table(ids),
+        selection_mode="single-row",
+        selection_default={"selection": {"rows": [ids.index(chosen)]}},
+        hide_index=True,
+        placeholder="–",
+        height=_ROW_PIXELS * (min(len(nets), _MOST_ROWS) + 1),
+        row_height=_ROW_PIXELS,
+        column_config=_columns(),
+    )
+    st.caption(
+        f"Errors in percent. Paper: {paper.PAPER}, Table 6 and caption of Figure 6, after its full schedule. A click on a heading sorts, "
+        "one on a row chooses."
+    )
+    return found[ids.index(chosen)]
+
+
+def picker(found: Sequence[Entry], chosen: str) -> None:
+    """The same choice as a list to search in, for where there are many."""
+    names = labels([entry.net for entry in found])
+    # Set anew each time: the widget starts afresh whenever its list of options changes.
+    st.session_state[_PICKER] = chosen
+    st.selectbox(
+        "Checkpoint", list(names), format_func=names.get, key=_PICKER, on_change=_picked_below, label_visibility="collapsed", width=380
+    )
+
+
+def labels(nets: Sequence[Net]) -> dict[str, str]:
+    """id -> ``ResNet-56 · shipped``, with the id behind it where two would be called the same."""
+    found = {net.id: f"{net.name} · {net.origin}" for net in nets}
+    taken = list(found.values())
+    return {i: name if taken.count(name) == 1 else f"{name} · {i}" for i, name in found.items()}
+
+
+def choose(net_id: str) -> None:
+    """Chooses a net from elsewhere: an imported one, once it is there."""
+    st.session_state[_CHOSEN] = net_id
+    st.session_state[_TURN] = st.session_state.get(_TURN, 0) + 1
+    st.session_state[_WRITTEN] = st.query_params.get(_PARAMETER)
+
+
+def _restored(ids: Sequence[str]) -> str:
+    """The id of a link that was followed, else of the session, else of the first net; also put into the URL."""
+    state, url = st.session_state, st.query_params.get(_PARAMETER)
+    if url and url != state.get(_WRITTEN):
+        if url in ids:
+            state[_CHOSEN] = url
+        else:
+            st.warning(
+                f"Not among the checkpoints here: {escaped(url[:80])}. Deleted, or the link comes from elsewhere.",
+                icon=":material/link_off:",
+            )
+    if state.get(_CHOSEN) not in ids:
+        state[_CHOSEN] = ids[0]
+    if url != state[_CHOSEN]:
+        st.query_params[_PARAMETER] = state[_CHOSEN]
+    state[_WRITTEN] = state[_CHOSEN]
+    return state[_CHOSEN]
+
+
+def _picked_in_table(ids: Sequence[str]) -> None:
+    for key, value in st.session_state.items():
+        if str(key).startswith("gallery.table.") and (rows := value["selection"]["rows"]):
+            st.session_state[_CHOSEN] = ids[rows[0]]
+    st.session_state[_WRITTEN] = st.query_params.get(_PARAMETER)
+
+
+def _picked_below() -> None:
+    choose(st.session_state[_PICKER])
+
+
+def _columns() -> dict[str, Any]:
+    number, text = st.column_config.NumberColumn, st.column_config.TextColumn
+    return {
+        "name": text("name", width=170),
+        "origin": text("origin", help="shipped: with ResNet Lab. imported: from elsewhere. run: trained here, its newest checkpoint."),
+        "depth": number("depth", format="%d", width=65),
+        "shortcut": text("shortcut", width=85),
+        "parameters": number("parameters", format="localized", width=105),
+        "MB": number("MB", format="%.2f", help="Weights on disk, in MB of 1,000,000 bytes.", width=65),
+        "training error": number("training", format="%.2f", help="Mean over the last epoch, of augmented images as seen.", width=80),
+        "test error": number("test", format="%.2f", help="Test error, single view.", width=65),
+        "tested on": text("test images", help="Images that the test error was counted on.", width=120),
+        "paper": text("paper", help="Test error that the paper reports of this net.", width=70),
+        "schedule": text("schedule", help="Images seen in training, as a part of the paper's 64,000 iterations of 128.", width=85),
+        "precision": text("precision", width=85),
+        "seed": number("seed", format="%d", width=60),
+    }

@@ -1,0 +1,181 @@
+"""A checkpoint from elsewhere: uploaded, recognised, tried on the sample, named, and only then kept.
+
+What was uploaded is read in a throwaway process (see ``resnet_core.imports``); until *Import* is pressed nothing of it is on disk.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from pages.ui.jobs import JOBS, Job, job_panel
+from pages.ui.labels import escaped
+from resnet_core.errors import UserError
+from resnet_core.imports import LAYOUTS, Proposal, accept, inspect_bytes, limits, suggest_name
+from resnet_core.nets import NORMALIZATIONS, Net
+
+TYPES = ["safetensors", "pt", "pth", "th"]
+#: In the session: the turn that gives the uploader a new key; the upload that was looked at last with what came of it.
+_TURN, _SEEN = "import.turn", "import.seen"
+_SHORTCUTS = {"none": "plain: no shortcuts", "A": "A: identity, zero-padded"}
+
+
+def import_panel() -> Net | None:
+    """Draws the way from the file to the import as far as it goes. Returns the imported net in the run in which it was accepted."""
+    st.markdown(
+        "Weights in the layout of ResNet Lab, of [akamaster/pytorch_resnet_cifar10](https://github.com/akamaster/pytorch_resnet_cifar10), "
+        "of [chenyaofo/pytorch-cifar-models](https://github.com/chenyaofo/pytorch-cifar-models), or of torchvision's ResNets: a "
+        "safetensors file, or a state dict as PyTorch saves it, bare or wrapped."
+    )
+    cap = limits.MAX_FILE_BYTES // limits.MIB
+    upload = st.file_uploader(
+        "Checkpoint", TYPES, key=f"import.file.{st.session_state.get(_TURN, 0)}", max_upload_size=cap, label_visibility="collapsed"
+    )
+    st.caption(
+        f"At most {cap} MiB. The file is read in a process of its own, with limits on memory and time, and no code in it is run. Nothing "
+        "is kept before *Import* is pressed."
+    )
+    if upload is None:
+        st.session_state.pop(_SEEN, None)
+        return None
+    proposal = _inspected(upload)
+    if isinstance(proposal, str):
+        st.error(escaped(proposal), icon=":material/error:")
+        return None
+    _recognised(proposal)
+    trial = _tried(proposal)
+    return None if trial is None else _accepted(proposal, trial)
+
+
+def _inspected(upload: Any) -> Proposal | str:
+    """What the upload is, or why it is refused; looked at once."""
+    seen = st.session_state.get(_SEEN)
+    if seen is not None and seen[0] == upload.file_id:
+        return seen[1]
+    with st.spinner(f"Reading {escaped(upload.name)} in a process of its own", show_time=True):
+        try:
+            found: Proposal | str = inspect_bytes(upload, upload.name)
+        except UserError as error:
+            found = str(error)
+        st.session_state[_SEEN] = (upload.file_id, found)
+    return found
+
+
+def _recognised(proposal: Proposal) -> None:
+    model = proposal.model
+    options = " or ".join("plain" if each == "none" else f"shortcut {each}" for each in proposal.shortcuts)
+    with st.container(border=True):
+        st.markdown(
+            f"**{escaped(proposal.file_name)}** is a **{escaped(model.name)}** in the layout of **{escaped(LAYOUTS[proposal.layout])}**: "
+            f"{model.depth} layers, {options}, {model.block} blocks of {model.width} filters at first, {model.num_classes:,} classes."
+        )
+        st.caption(f"{proposal.file_bytes / 1e6:.2f} MB · SHA-256 `{proposal.sha256}`")
+        if proposal.notes:
+            st.markdown("\n".join(f"- {escaped(note)}" for note in proposal.notes))
+
+
+def _tried(proposal: Proposal) -> Any:
+    """The ``Trial`` of all open choices, once it is through."""
+    key = ("trial", proposal.sha256, proposal.normalizations, proposal.shortcuts)
+    job = (
+        JOBS.start(key, f"{proposal.file_name} on the sample", lambda job: _try(proposal, job)) if JOBS.get(key) is None else JOBS.get(key)
+    )
+    if job.state == "done":
+        return job.result
+    job_panel(job)
+    if not job.is_active and st.button("Try again", icon=":material/refresh:", key="import.again"):
+        JOBS.start(key, job.title, lambda job: _try(proposal, job))
+        st.rerun()
+    return None
+
+
+class _Stopped(Exception):
+    """The viewer has stopped it."""
+
+
+def _try(proposal: Proposal, job: Job) -> Any:
+    from resnet_core.imports.trial import trial
+
+    def progress(done: int, total: int) -> None:
+        job.progress(done, total)
+        if job.should_stop():
+            raise _Stopped
+
+    return trial(proposal, progress)
+
+
+def _accepted(proposal: Proposal, trial: Any) -> Net | None:
+    """Asks what is open, shows the error of what is chosen, and takes the name."""
+    shortcut = _ask_shortcut(proposal, trial)
+    normalization = _ask_normalization(proposal, trial, shortcut)
+    _show_error(trial, trial.find(normalization, shortcut))
+    with st.form("import", border=False):
+        left, right = st.columns([0.7, 0.3], vertical_alignment="bottom")
+        name = left.text_input("Name", suggest_name(proposal), key=f"import.name.{proposal.sha256[:12]}")
+        pressed = right.form_submit_button("Import", type="primary", icon=":material/download_done:", width="stretch")
+    if not pressed:
+        return None
+    try:
+        net = accept(proposal, name, normalization, shortcut, errors=trial)
+    except UserError as error:
+        st.error(escaped(str(error)), icon=":material/error:")
+        return None
+    reset()
+    return net
+
+
+def reset() -> None:
+    """Lets go of the upload; the uploader is empty in the next run."""
+    st.session_state.pop(_SEEN, None)
+    st.session_state[_TURN] = st.session_state.get(_TURN, 0) + 1
+
+
+def _ask_shortcut(proposal: Proposal, trial: Any) -> str:
+    if len(proposal.shortcuts) == 1:
+        return proposal.shortcuts[0]
+    best = {each: _best(trial, each) for each in proposal.shortcuts}
+    return st.radio(
+        "Shortcuts: without projections there are no tensors that would tell",
+        proposal.shortcuts,
+        proposal.shortcuts.index(trial.suggested.shortcut),
+        format_func=lambda each: f"{_SHORTCUTS.get(each, each)}{_measured(best[each])}",
+        key=f"import.shortcut.{proposal.sha256[:12]}",
+    )
+
+
+def _ask_normalization(proposal: Proposal, trial: Any, shortcut: str) -> str:
+    if len(proposal.normalizations) == 1:
+        return proposal.normalizations[0]
+    # The suggestion first, then the lowest error, where there are errors.
+    keys = [each.normalization for each in trial.attempts if each.shortcut == shortcut]
+    preselected = trial.suggested.normalization if shortcut == trial.suggested.shortcut else keys[0]
+    return st.radio(
+        "Its input is normalised with: no file says so",
+        keys,
+        keys.index(preselected),
+        format_func=lambda key: f"{escaped(NORMALIZATIONS[key].label)}{_measured(trial.find(key, shortcut))}",
+        key=f"import.normalization.{proposal.sha256[:12]}.{shortcut}",
+    )
+
+
+def _best(trial: Any, shortcut: str) -> Any:
+    return next(each for each in trial.attempts if each.shortcut == shortcut)
+
+
+def _measured(attempt: Any) -> str:
+    return "" if attempt is None or attempt.error is None else f": **{attempt.error:.2f} %**"
+
+
+def _show_error(trial: Any, attempt: Any) -> None:
+    if attempt is None or attempt.error is None:
+        st.info(escaped(trial.note), icon=":material/info:")
+        return
+    left, right = st.columns([0.3, 0.7], vertical_alignment="center")
+    left.metric("Test error", f"{attempt.error:.2f} %")
+    right.markdown(
+        f"**{round(attempt.error * trial.images / 100):,} of {trial.images:,}** test images of the sample wrong · {trial.precision} · "
+        "measured just now, with what is chosen above"
+    )
+    if trial.note:
+        st.warning(escaped(trial.note), icon=":material/question_mark:")
