@@ -91,7 +91,8 @@ def _positive(values: np.ndarray) -> np.ndarray:
 
 
 def decades(low: float, high: float) -> tuple[list[float], list[str]]:
-    """Marks between two powers (log10) and their texts: powers of ten; with 2 and 5 between where there are few of them."""
+    """Marks between two powers (log10) and their texts: powers of ten; with 2 and 5 between where there are few;
+    both ends and the middle where there are none."""
     steps = (1, 2, 5) if high - low < 3 else (1,)
     every = max(1, math.ceil((high - low) / 8))
     marks = [
@@ -100,6 +101,9 @@ def decades(low: float, high: float) -> tuple[list[float], list[str]]:
         for step in steps
         if low <= math.log10(step) + power <= high and power % every == 0
     ]
+    if len(marks) < 2:
+        values = np.linspace(low, high, 3)
+        return list(values), [f"{10**value:.3g}" for value in values]
     return [math.log10(step) + power for step, power in marks], [_mark(step, power) for step, power in marks]
 
 
