@@ -11,7 +11,7 @@ from pages.ui import plotly_js
 from pages.ui.live_chart import component
 
 #: What differs between the figures for the two themes is everything but the data, which travel once.
-_DATA = ("x", "y", "text")
+_DATA = ("x", "y", "z", "text", "customdata")
 
 
 def figure_chart(light: go.Figure, dark: go.Figure, key: str) -> None:
@@ -29,7 +29,10 @@ def figure_chart(light: go.Figure, dark: go.Figure, key: str) -> None:
 
 def payload(light: go.Figure, dark: go.Figure) -> dict[str, Any]:
     """Plain JSON values; arrays in plotly's base64 encoding. ``looks`` are what each theme puts over ``traces``."""
-    figures = {"light": json.loads(light.to_json()), "dark": json.loads(dark.to_json())}
+    # With their uids: by these plotly knows a hidden curve again when others come or go.
+    figures = {"light": json.loads(light.to_json(remove_uids=False)), "dark": json.loads(dark.to_json(remove_uids=False))}
+    for figure in figures.values():
+        figure["layout"].pop("height", None)  # that of a file; on the page charts are as high as the window allows
     return {
         "traces": figures["light"]["data"],
         "looks": {"light": [{} for _ in light.data], "dark": [_look(trace) for trace in figures["dark"]["data"]]},

@@ -58,9 +58,14 @@ def choose_nets(found: Catalog) -> list[Net]:
     # Set anew each time: the widget starts afresh, and empty, whenever its list of options changes.
     st.session_state[_WIDGET] = known
     st.multiselect(
-        f"Up to {MOST_NETS}", list(labels), format_func=labels.get, key=_WIDGET, on_change=_changed, max_selections=MOST_NETS,
+        f"Up to {MOST_NETS}",
+        list(labels),
+        format_func=labels.get,
+        key=_WIDGET,
+        on_change=_changed,
+        max_selections=MOST_NETS,
         placeholder="Choose nets",
-    )  # fmt: skip
+    )
     with st.container(horizontal=True, gap="small"):
         for title, quick in (("Shipped", shipped_set(found)), ("Newest runs", newest_runs(found))):
             if quick:
@@ -69,12 +74,19 @@ def choose_nets(found: Catalog) -> list[Net]:
 
 
 def option_labels(nets: Sequence[Net]) -> dict[str, str]:
-    """id -> a label that no other net has: its name; then where it comes from, its seed, its data and schedule, its id."""
-    labels = {net.id: net.name for net in nets}
+    """id -> a label that no other net has: its name, and in brackets where it comes from, its seed, its data and schedule, its id."""
+    extras: dict[str, list[str]] = {net.id: [] for net in nets}
+
+    def labels() -> dict[str, str]:
+        return {net.id: f"{net.name} ({', '.join(extras[net.id])})" if extras[net.id] else net.name for net in nets}
+
     for more in (_origin, _seed, _schedule, lambda net: net.id):
-        count = Counter(labels.values())
-        labels = {net.id: labels[net.id] if count[labels[net.id]] == 1 else f"{labels[net.id]}, {more(net)}" for net in nets}
-    return labels
+        given = labels()
+        count = Counter(given.values())
+        for net in nets:
+            if count[given[net.id]] > 1:
+                extras[net.id].append(more(net))
+    return labels()
 
 
 def _origin(net: Net) -> str:
@@ -82,11 +94,11 @@ def _origin(net: Net) -> str:
 
 
 def _seed(net: Net) -> str:
-    return f"seed {net.config.recipe.seed}" if net.config else net.id
+    return f"seed {net.config.recipe.seed}" if net.config else "trained elsewhere"
 
 
 def _schedule(net: Net) -> str:
-    return f"{net.config.data.dataset}, {net.config.recipe.iterations:,} iterations" if net.config else net.id
+    return f"{net.config.data.dataset}, {net.config.recipe.iterations:,} iterations" if net.config else str(net.card.get("normalization"))
 
 
 def shipped_set(found: Catalog) -> list[str]:
@@ -101,11 +113,7 @@ def newest_runs(found: Catalog) -> list[str]:
     if not runs:
         return []
     newest = runs[-1].config
-    alike = [
-        net.id
-        for net in runs
-        if trained_alike(net.config) == trained_alike(newest) and net.config.recipe.seed == newest.recipe.seed
-    ]  # fmt: skip
+    alike = [net.id for net in runs if trained_alike(net.config) == trained_alike(newest) and net.config.recipe.seed == newest.recipe.seed]
     return alike[-MOST_NETS:]
 
 

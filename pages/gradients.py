@@ -1,0 +1,227 @@
+"""Gradients: of every layer over a training, at one moment, measured now, and before the first update with BN and without."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from pages.ui import analysis_cache, findings
+from pages.ui.chart_files import chart_files
+from pages.ui.figure_chart import figure_chart
+from pages.ui.front_door import through_the_front_door
+from pages.ui.guard import guarded
+from pages.ui.initialization import initialization_section
+from pages.ui.labels import escaped
+from pages.ui.moment import Moment, choose_moment
+from pages.ui.net_words import caption, conditions, is_active
+from pages.ui.nets_pick import choose_nets, nothing_yet, option_labels, warn_of
+from resnet_core.errors import UserError
+from resnet_core.figures.gradients import (
+    X_AXES,
+    GradientCurve,
+    GradientHistory,
+    at_iteration,
+    gradient_heatmap,
+    gradient_lines,
+    gradients_csv,
+    history,
+    history_csv,
+)
+from resnet_core.nets import Net, catalog
+
+through_the_front_door()
+
+#: Seconds between two looks at runs that are still going.
+POLL = 3.0
+#: As it stands on the page and in the URL.
+RECORDED, MEASURED = "in training", "measured now"
+#: Of 128 training images, for what is measured now.
+BATCHES = 4
+_UNIT = "Gradient norm: L2 norm of the gradient of the loss with respect to a layer's weights."
+INTRO = "Does the gradient vanish on its way back to the first layer? With BN it does not, say He et al. 2016 (section 4.1)."
+PAPER = (
+    "He et al. ask why a deeper plain net is harder to train, and doubt that vanishing gradients are the reason: BN keeps the forward "
+    "signals from fading, and they checked that the gradients that come back have healthy norms. They suspect instead that deep plain nets "
+    "converge exponentially slowly (section 4.1)."
+)
+
+
+def view_controls(recorded: bool) -> tuple[str, str]:
+    """Where the gradients come from, and the lines' x axis."""
+    st.subheader("Gradients", anchor=False)
+    shown = st.segmented_control(
+        "Gradients",
+        [RECORDED, MEASURED],
+        default=RECORDED,
+        required=True,
+        key="gradients",
+        bind="query-params",
+        disabled=not recorded,
+        label_visibility="collapsed",
+    )
+    x = st.segmented_control(
+        "Lines over", X_AXES, default="position", required=True, key="x", bind="query-params",
+        help="position: the first layer of every net at 0, the last at 1.",
+    )  # fmt: skip
+    return shown or RECORDED if recorded else MEASURED, x or "position"
+
+
+def pair(nets: Sequence[Net]) -> list[str]:
+    """Whose heat maps are shown at first: the deepest plain net with its residual twin, else the first two."""
+    twins = [
+        [plain.id, residual.id]
+        for plain in nets
+        for residual in nets
+        if plain.model.is_plain and not residual.model.is_plain and plain.model.depth == residual.model.depth
+    ]
+    depths = {net.id: net.model.depth for net in nets}
+    return max(twins, key=lambda twin: depths[twin[0]]) if twins else [net.id for net in nets[:2]]
+
+
+def choose_pair(nets: Sequence[Net], labels: dict[str, str]) -> list[str]:
+    """Draws the choice of the heat maps' nets: one or two."""
+    names = [labels[net.id] for net in nets]
+    # Its own key for each list: a choice of nets that are gone would be no choice.
+    chosen = st.multiselect(
+        "Heat maps of", names, default=[labels[i] for i in pair(nets)], max_selections=2, key="heat", bind="query-params"
+    )
+    return [net.id for net in nets if labels[net.id] in chosen]
+
+
+def histories_of(nets: Sequence[Net], labels: dict[str, str]) -> list[GradientHistory]:
+    """Of the nets that have a recorded training."""
+    made = (history(net.id, labels[net.id], net.model, net.records("layers"), conditions(net)) for net in nets)
+    return [one for one in made if one is not None]
+
+
+def curves_at(histories: Sequence[GradientHistory], nets: Sequence[Net], moment: Moment) -> tuple[list[GradientCurve], dict[str, int]]:
+    """Each training's snapshot nearest to the moment, and of each net the iteration of that."""
+    by_id = {net.id: net for net in nets}
+    curves, iterations = [], {}
+    for one in histories:
+        at = min(moment.iteration(by_id[one.key].config), one.iterations[-1])
+        iterations[one.key], values = at_iteration(one, at)
+        note = f"iteration {iterations[one.key]:,} · {one.note}"
+        curves.append(GradientCurve(one.key, one.label, one.model, one.names, values, note))
+    return curves, iterations
+
+
+def recorded_note(nets: Sequence[Net], labels: dict[str, str]) -> str:
+    shown, left = [net for net in nets if net.records("layers")], [labels[net.id] for net in nets if not net.records("layers")]
+    note = f"{_UNIT} Of one training batch at each recorded moment. {caption(shown, labels)}"
+    return note + (f" No records of their training, so measured now only: {', '.join(left)}." if left else "")
+
+
+def moments_text(iterations: dict[str, int], labels: dict[str, str]) -> str:
+    """``at iteration 800``; of nets at different iterations each with its own."""
+    if len(set(iterations.values())) == 1:
+        return f"at iteration {next(iter(iterations.values())):,}"
+    return "at " + ", ".join(f"{iteration:,} ({labels[net_id]})" for net_id, iteration in iterations.items())
+
+
+def recorded_panel(ids: Sequence[str], heat: Sequence[str], labels: dict[str, str], moment: Moment, x: str, polled: bool) -> None:
+    """Heat maps and lines with what they show. ``polled`` tells whether this is run again every few seconds."""
+    with guarded("Gradients"):
+        nets = [net for net in catalog(unsaved=True).nets if net.id in ids]
+        if any(map(is_active, nets)) != polled:
+            st.rerun()
+        histories = histories_of(nets, labels)
+        curves, iterations = curves_at(histories, nets, moment)
+        mapped = [one for one in histories if one.key in heat]
+        if mapped:
+            mark = iterations[mapped[0].key]
+            figure_chart(gradient_heatmap(mapped, iteration=mark), gradient_heatmap(mapped, dark=True, iteration=mark), key="heat_chart")
+        st.caption(escaped(recorded_note(nets, labels)))
+        findings.show(findings.training_findings(histories))
+        st.subheader(
+            f"Layer by layer {moments_text(iterations, {net_id: escaped(label) for net_id, label in labels.items()})}", anchor=False
+        )
+        figure_chart(gradient_lines(curves, x=x), gradient_lines(curves, dark=True, x=x), key="lines_chart")
+        st.caption(escaped(findings.moment_text(curves)))
+
+
+def show_recorded(nets: Sequence[Net], labels: dict[str, str], x: str) -> None:
+    recorded = [net for net in nets if net.records("layers")]
+    with st.sidebar:
+        heat = choose_pair(recorded, labels)
+    moment = choose_moment(recorded)
+    polled = any(map(is_active, nets))
+    st.fragment(recorded_panel, run_every=POLL if polled else None)([net.id for net in nets], heat, labels, moment, x, polled)
+    histories = histories_of(recorded, labels)
+    curves, _ = curves_at(histories, recorded, moment)
+    note = recorded_note(nets, labels)
+    mapped = [one for one in histories if one.key in heat] or histories[:2]
+    chart_files(
+        "gradients-over-training",
+        "ResNet Lab: gradients over training",
+        lambda: history_csv(histories),
+        lambda dark: gradient_heatmap(mapped, dark),
+        note,
+        "Heat maps, all nets:",
+    )
+    chart_files(
+        "gradients-at-a-moment",
+        "ResNet Lab: gradients at one moment",
+        lambda: gradients_csv(curves),
+        lambda dark: gradient_lines(curves, dark, x),
+        note,
+        "This moment:",
+    )
+
+
+def show_measured(nets: Sequence[Net], labels: dict[str, str], x: str) -> None:
+    """Each net's newest weights on training images. A net that cannot be measured is named and left out."""
+    curves, shown = [], []
+    for net in nets:
+        if net.origin == "run" and net.iteration is None:
+            st.caption(f"{escaped(labels[net.id])} has no checkpoint yet: it is shown in training only.")
+            continue
+        try:
+            found = analysis_cache.with_progress(
+                f"**{escaped(labels[net.id])}** on training images",
+                lambda progress, stop, net=net: analysis_cache.gradients(net, "sample", BATCHES, progress, stop, None),
+            )
+        except UserError as error:
+            st.error(escaped(str(error)), icon=":material/error:")
+            continue
+        note = f"{len(found.losses)} batches of {found.batch_size} images · {conditions(net)}"
+        curves.append(GradientCurve(net.id, labels[net.id], net.model, found.names, found.gradient_norm, note))
+        shown.append(net)
+    if not curves:
+        return
+    st.subheader("Layer by layer, with the weights as they are now", anchor=False)
+    figure_chart(gradient_lines(curves, x=x), gradient_lines(curves, dark=True, x=x), key="lines_chart")
+    note = (
+        f"{_UNIT} Mean over {BATCHES} batches of 128 training images of the sample, with batch statistics in BN. {caption(shown, labels)}"
+    )
+    st.caption(escaped(f"{note} {findings.moment_text(curves)}"))
+    chart_files(
+        "gradients-now", "ResNet Lab: gradients", lambda: gradients_csv(curves), lambda dark: gradient_lines(curves, dark, x), note
+    )  # fmt: skip
+
+
+def main() -> None:
+    st.title("Gradients", anchor=False)
+    found = catalog(unsaved=True)
+    warn_of(found.problems)
+    st.markdown(INTRO)
+    if not found.nets:
+        nothing_yet()
+    else:
+        with st.sidebar:
+            nets = choose_nets(found)
+            source, x = view_controls(any(net.records("layers") for net in nets))
+        labels = option_labels(nets)
+        if not nets:
+            st.info("Choose nets in the list on the left.", icon=":material/arrow_back:")
+        elif source == RECORDED:
+            show_recorded(nets, labels, x)
+        else:
+            show_measured(nets, labels, x)
+    st.subheader("What the paper says", anchor=False)
+    st.markdown(PAPER)
+    initialization_section()
+
+
+main()

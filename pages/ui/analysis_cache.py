@@ -1,0 +1,177 @@
+"""What the analysis pages compute, kept for all viewers: plain arrays by weights, data and number of images; never a model.
+
+A computation runs in a thread of its own while the page shows how far it is. It ends when the viewer turns to something else. One at a
+time in a server: the trainings run on the same processors.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import streamlit as st
+
+from resnet_core import data
+from resnet_core.config import DataConfig
+from resnet_core.errors import DataError
+from resnet_core.nets import NORMALIZATIONS, Net
+
+if TYPE_CHECKING:
+    from resnet_core.analysis.gradients import AtInitialization, Gradients
+    from resnet_core.analysis.responses import Responses
+
+T = TypeVar("T")
+Progress = Callable[[int, int], None]
+ShouldStop = Callable[[], bool]
+
+#: Images kept of a split: all of CIFAR-10's test set.
+_MOST_IMAGES = 10_000
+#: Seconds between two looks at a computation; one that is ready within the first shows no bar.
+_POLL = 0.1
+_ONE_AT_A_TIME = threading.Lock()
+
+
+def folder() -> str | None:
+    """The folder of CIFAR-10 that was typed on the Train page in this session, if any."""
+    return st.session_state.get("train.data_dir") or None
+
+
+def datasets() -> list[str]:
+    """``sample``, and ``cifar10`` where it is on this machine."""
+    try:
+        data.check(DataConfig("cifar10"), folder())
+    except DataError:
+        return ["sample"]
+    return ["sample", "cifar10"]
+
+
+def with_progress(text: str, work: Callable[[Progress, ShouldStop], T], meanwhile: Callable[[], None] = lambda: None) -> T:
+    """Does ``work`` while a progress bar shows how far it is; the bar goes with the end. A rerun of the page stops it.
+
+    Args:
+        text: Markdown, before the count.
+        work: called with ``progress(done, total)`` and ``should_stop()``.
+        meanwhile: called once if it takes long enough for a bar, to show something until then.
+    """
+    place = st.empty()
+    done: dict[str, Any] = {"part": (0, 0)}
+    stop = threading.Event()
+
+    def run() -> None:
+        try:
+            while not _ONE_AT_A_TIME.acquire(timeout=_POLL):
+                if stop.is_set():
+                    return
+            try:
+                done["result"] = work(lambda *part: done.update(part=part), stop.is_set)
+            finally:
+                _ONE_AT_A_TIME.release()
+        except BaseException as error:
+            done["error"] = error
+
+    thread = threading.Thread(target=run, name="analysis", daemon=True)
+    thread.start()
+    try:
+        thread.join(_POLL)
+        if thread.is_alive():
+            meanwhile()
+        while thread.is_alive():
+            count, total = done["part"]
+            place.progress(count / total if total else 0.0, text=f"{text}: {count:,} of {total:,}" if total else f"{text} …")
+            thread.join(_POLL)
+    finally:
+        stop.set()
+        place.empty()
+    if "error" in done:
+        raise done["error"]
+    return done["result"]
+
+
+@st.cache_resource(show_spinner=False, max_entries=4)
+def _images(dataset: str, split: str, where: str | None) -> Any:
+    """The first images of a split, which all share: nobody may write into them."""
+    kept = getattr(data.load(DataConfig(dataset), where), split).part(0, _MOST_IMAGES)
+    return data.Split(kept.images.clone(), kept.labels.clone())
+
+
+def responses(net: Net, dataset: str, count: int, progress: Progress, should_stop: ShouldStop, where: str | None) -> Responses:
+    """``layer_responses`` of the net's weights as they are now, on the first ``count`` test images."""
+    from resnet_core.analysis.responses import Responses
+
+    return Responses(**_responses(net.version, dataset, count, net, progress, should_stop, where))
+
+
+@st.cache_data(show_spinner=False, max_entries=500)
+def _responses(
+    version: str, dataset: str, count: int, _net: Net, _progress: Progress, _should_stop: ShouldStop, _where: str | None
+) -> dict:
+    from resnet_core.analysis.responses import layer_responses
+    from resnet_core.nets.loading import load
+
+    loaded = load(_net)
+    images = _images(dataset, "test", _where).images[:count]
+    found = layer_responses(loaded.model, images, loaded.normalize, loaded.plan, progress=_progress, should_stop=_should_stop)
+    return _plain(found)
+
+
+def gradients(net: Net, dataset: str, batches: int, progress: Progress, should_stop: ShouldStop, where: str | None) -> Gradients:
+    """``layer_gradients`` of the net's weights as they are now, on the first ``batches`` batches of the training images."""
+    from resnet_core.analysis.gradients import Gradients
+
+    return Gradients(**_gradients(net.version, dataset, batches, net, progress, should_stop, where))
+
+
+@st.cache_data(show_spinner=False, max_entries=500)
+def _gradients(
+    version: str, dataset: str, batches: int, _net: Net, _progress: Progress, _should_stop: ShouldStop, _where: str | None
+) -> dict:
+    from resnet_core.analysis.gradients import layer_gradients
+    from resnet_core.nets.loading import load
+
+    loaded, train = load(_net), _images(dataset, "train", _where)
+    found = layer_gradients(
+        loaded.model,
+        train.images,
+        train.labels,
+        loaded.normalize,
+        loaded.plan,
+        batches=batches,
+        progress=_progress,
+        should_stop=_should_stop,
+    )
+    return _plain(found)
+
+
+def at_initialization(
+    depths: Sequence[int], shortcut: str, batch_norm: bool, images: int, progress: Progress, should_stop: ShouldStop
+) -> list[AtInitialization]:
+    """``gradients_at_initialization`` with seed 0, on the sample's first training images, normalised as in the paper."""
+    from resnet_core.analysis.gradients import AtInitialization, Gradients
+    from resnet_core.config import ModelConfig
+
+    found = []
+    for done, depth in enumerate(depths):
+        gradients = Gradients(**_at_initialization(depth, shortcut, batch_norm, images, should_stop))
+        found.append(AtInitialization(ModelConfig(depth, shortcut), batch_norm, 0, gradients))
+        progress(done + 1, len(depths))
+    return found
+
+
+@st.cache_data(show_spinner=False, max_entries=200)
+def _at_initialization(depth: int, shortcut: str, batch_norm: bool, images: int, _should_stop: ShouldStop) -> dict:
+    import torch
+
+    from resnet_core.analysis.gradients import gradients_at_initialization
+
+    train = _images("sample", "train", None)
+    mean, _ = NORMALIZATIONS["pixel-mean"].arrays()
+    x = train.images[:images].float().div(255).sub(torch.from_numpy(mean)).contiguous(memory_format=torch.channels_last)
+    (found,) = gradients_at_initialization([depth], shortcut, batch_norm, 0, x, train.labels[:images], should_stop=_should_stop)
+    return _plain(found.gradients)
+
+
+def _plain(found: Any) -> dict[str, Any]:
+    """A result as plain values: classes do not outlive a hot reload."""
+    return {field.name: getattr(found, field.name) for field in dataclasses.fields(found)}

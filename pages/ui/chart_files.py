@@ -1,0 +1,52 @@
+"""A chart to take away: its numbers as CSV, itself as HTML and PNG, made when they are clicked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from resnet_core.figures import export
+
+
+def chart_files(name: str, title: str, csv: Callable[[], str], figure: Callable[[bool], go.Figure], note: str, label: str = "") -> None:
+    """Three buttons in a row, under the chart or with its ``label`` before them.
+
+    Args:
+        name: of the files, and of the buttons' keys: ``layer-responses``.
+        title: of the HTML page.
+        csv: makes the numbers; figure: makes the chart, with ``dark`` as its argument.
+        note: what must be read with the chart.
+    """
+    dark = st.context.theme.type == "dark"
+    drawable = export.browser() is not None
+    icon = ":material/download:"
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        if label:
+            st.caption(label, width="content")
+        st.download_button(
+            "CSV", lambda: csv().encode(), f"{name}.csv", "text/csv", key=f"{name}.csv", icon=icon, on_click="ignore", type="tertiary"
+        )
+        st.download_button(
+            "HTML",
+            lambda: export.page(figure(dark), note, title).encode(),
+            f"{name}.html",
+            "text/html",
+            key=f"{name}.html",
+            icon=icon,
+            on_click="ignore",
+            type="tertiary",
+        )
+        st.download_button(
+            "PNG",
+            lambda: export.png(figure(dark), note),
+            f"{name}.png",
+            "image/png",
+            key=f"{name}.png",
+            icon=icon,
+            on_click="ignore",
+            type="tertiary",
+            disabled=not drawable,
+            help=None if drawable else "Needs Chromium or Chrome on the server. The camera does not.",
+        )
