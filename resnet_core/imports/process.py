@@ -30,13 +30,20 @@ def read_apart(path: Path, wall_seconds: float = limits.WALL_SECONDS) -> tuple[d
     with tempfile.TemporaryDirectory(prefix="resnet-lab-import-") as folder:
         status = _run(path.absolute(), Path(folder), wall_seconds)
         try:
-            report = json.loads((Path(folder) / REPORT).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            with open(Path(folder) / REPORT, encoding="utf-8") as file:
+                report = _checked(json.loads(file.read(2 * limits.MAX_HEADER_BYTES)))
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise ImportRefused(_grief(status)) from None
-        if "refused" in report:
-            raise ImportRefused(str(report["refused"])[:1000])
         arrays, _, _ = safe.read_safetensors(Path(folder) / TENSORS)
-        return arrays, {"kind": str(report["kind"]), "metadata": dict(report["metadata"]), "notes": [str(note) for note in report["notes"]]}
+        return arrays, report
+
+
+def _checked(report: Any) -> dict[str, Any]:
+    """The report, if it is one; raises ImportRefused where it says so, nearly anything where it is none."""
+    if "refused" in report:
+        raise ImportRefused(str(report["refused"])[:1000])
+    metadata = {str(key): str(value) for key, value in report["metadata"].items()}
+    return {"kind": str(report["kind"]), "metadata": metadata, "notes": [str(note)[:1000] for note in report["notes"][:20]]}
 
 
 def _run(path: Path, folder: Path, wall_seconds: float) -> int | None:

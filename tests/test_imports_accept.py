@@ -1,0 +1,304 @@
+"""Trial, acceptance and deletion: the suggestion, the folder that is written, names, and the command line."""
+
+import dataclasses
+import io
+import json
+import sys
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from resnet_core import cli as commands
+from resnet_core import data
+from resnet_core.config import DataConfig, ModelConfig, RunConfig
+from resnet_core.imports import ImportRefused, Proposal, accept, acceptance, delete, inspection, reader, suggest_name, valid_name
+from resnet_core.imports.trial import Attempt, Trial, _suggestion, trial
+from resnet_core.nets import NORMALIZATIONS, catalog, find
+from resnet_core.nets.loading import load
+from resnet_core.runs import RunStore
+from resnet_core.training.evaluate import EVALUATION_BATCH
+from tests.imports_nets import Akamaster, Chenyaofo, randomized
+
+
+def proposal_of(net_or_state, path, name=None) -> Proposal:
+    state = net_or_state if isinstance(net_or_state, dict) else net_or_state.state_dict()
+    save_file(state, path)
+    arrays, report = reader.read(path)
+    return inspection.propose(arrays, report, name or path.name, path.stat().st_size, "ab" * 32)
+
+
+@pytest.fixture(scope="module")
+def learned() -> dict[str, torch.Tensor]:
+    """A ResNet-8 in akamaster's layout that knows something of CIFAR-10: random features, and the readout that least squares finds for
+    them on the sample, normalised as that repository does."""
+    net = randomized(Akamaster(8, "A", 8), seed=3)
+    split = data.load(DataConfig("sample")).train
+    mean, std = (torch.from_numpy(array) for array in NORMALIZATIONS["imagenet"].arrays())
+    kept = []
+    hook = net.linear.register_forward_pre_hook(lambda module, args: kept.append(args[0]))
+    with torch.no_grad():
+        for start in range(0, 2500, 500):
+            net((split.images[start : start + 500].float() / 255 - mean) / std)
+    hook.remove()
+    features = torch.cat(kept).double()
+    features = torch.cat([features, torch.ones(len(features), 1)], 1)
+    wanted = torch.nn.functional.one_hot(split.labels[:2500], 10).double() - 0.1
+    found = torch.linalg.lstsq(features, wanted).solution
+    with torch.no_grad():
+        net.linear.weight.copy_(found[:-1].t())
+        net.linear.bias.copy_(found[-1])
+    return net.state_dict()
+
+
+def test_the_trial_finds_what_the_net_was_made_for(learned, tmp_path):
+    proposal = proposal_of(learned, tmp_path / "net.th")
+    seen = []
+    found = trial(proposal, lambda done, total: seen.append((done, total)), precision="fp32")
+    assert {(a.normalization, a.shortcut) for a in found.attempts} == {(n, s) for n in NORMALIZATIONS for s in ("A", "none")}
+    assert (found.suggested.normalization, found.suggested.shortcut) == ("imagenet", "A")
+    assert found.attempts[0] is found.suggested and found.suggested.error < 75
+    assert [a.error for a in found.attempts[1:]] == sorted(a.error for a in found.attempts[1:])
+    assert found.find("imagenet", "none").error > found.suggested.error + 5
+    assert found.find("none", "A").error > found.suggested.error + 2
+    assert (found.images, found.precision, found.note) == (1000, "fp32", "")
+    assert seen[-1] == (14_000, 14_000) and seen == sorted(seen)
+
+
+def test_the_error_of_the_trial_is_that_of_the_net_that_is_kept(learned, tmp_path):
+    proposal = proposal_of(learned, tmp_path / "net.th")
+    for normalization, shortcut in (("imagenet", "A"), ("pixel-mean", "none")):
+        tried = trial(proposal, precision="fp32", choices=[(normalization, shortcut)])
+        net = accept(proposal, None, normalization, shortcut, errors=tried)
+        loaded, test = load(net, precision="fp32"), data.load(DataConfig("sample")).test
+        logits = torch.cat([loaded.logits(test.images[at : at + EVALUATION_BATCH]) for at in range(0, 1000, EVALUATION_BATCH)])
+        assert 100.0 * (logits.argmax(1) != test.labels).float().mean().item() == pytest.approx(tried.suggested.error, abs=1e-4)
+        assert net.card["sample_error"] == tried.suggested.error
+
+
+def test_nets_of_other_classes_have_no_error_and_say_so(tmp_path):
+    proposal = proposal_of(randomized(Chenyaofo(8, 100, 4)), tmp_path / "net.pt")
+    found = trial(proposal)
+    assert found.images == 0 and "100 classes" in found.note
+    assert found.suggested == Attempt("cifar100", "B") and {a.error for a in found.attempts} == {None}
+    net = accept(proposal, "hundred", "cifar100", errors=found)
+    assert (net.card["sample_error"], net.card["sample_images"], net.test_error) == (None, 0, None)
+
+
+def test_a_net_that_guesses_is_told(tmp_path):
+    found = trial(proposal_of(randomized(Chenyaofo(8, width=4)), tmp_path / "net.pt"), precision="fp32", choices=[("half", "B")])
+    assert found.suggested.error > 80 and "better than guessing" in found.note
+
+
+def test_the_layouts_own_choice_wins_a_close_race_and_no_other():
+    pairs = [("imagenet", "A"), ("imagenet", "none"), ("half", "A"), ("none", "A")]
+
+    def suggested(*errors):
+        attempts = [Attempt(*pair, error) for pair, error in zip(pairs, errors, strict=True)]
+        return _suggestion(sorted(attempts, key=lambda each: each.error), pairs)
+
+    assert suggested(8.9, 50.0, 8.0, 8.5) == Attempt("imagenet", "A", 8.9)
+    assert suggested(9.1, 50.0, 8.0, 8.5) == Attempt("half", "A", 8.0)
+    assert suggested(60.0, 8.2, 8.0, 8.5) == Attempt("imagenet", "none", 8.2)
+
+
+# -- keeping ------------------------------------------------------------------------------------------------------------------------
+
+TRIED = Trial((Attempt("half", "B", 12.3, 0.5),), Attempt("half", "B", 12.3, 0.5), 1000, "fp32")
+
+
+@pytest.fixture
+def proposal(tmp_path) -> Proposal:
+    return proposal_of(randomized(Chenyaofo(8, width=4)), tmp_path / "cifar10_resnet8.pt")
+
+
+def test_what_is_kept(proposal, tmp_path):
+    home = RunStore().home
+    assert not home.exists()
+    net = accept(proposal, "mine", "half", errors=TRIED)
+    assert (net.id, net.origin, net.model) == ("mine", "imported", ModelConfig(8, "B", width=4))
+    assert sorted(path.name for path in (home / ".imported").iterdir()) == ["mine"]
+    assert sorted(path.name for path in net.path.iterdir()) == ["card.json", "weights.safetensors"]
+    card = json.loads((net.path / "card.json").read_text())
+    expected = {
+        "name": "mine", "origin": "imported", "layout": "chenyaofo", "normalization": "half", "source_file": "cifar10_resnet8.pt",
+        "source_sha256": "ab" * 32, "sample_error": 12.3, "sample_images": 1000, "sample_precision": "fp32", "notes": list(proposal.notes),
+    }  # fmt: skip
+    assert {key: card[key] for key in expected} == expected
+    written = load_file(net.path / "weights.safetensors")
+    assert all(np.array_equal(written[key].numpy(), array) for key, array in proposal.tensors.items())
+    assert (written["normalization.mean"] == 0.5).all() and written["normalization.std"].shape == (3, 1, 1)
+    assert [other.id for other in catalog().nets if other.origin == "imported"] == ["mine"] and find("mine") == net
+
+
+def test_an_export_comes_back_as_it_was(proposal, tmp_path):
+    """The weights file of a kept import is one of ours: imported again, nothing is open and nothing is lost."""
+    net = accept(proposal, "mine", "half", errors=TRIED)
+    arrays, report = reader.read(net.path / "weights.safetensors")
+    again = inspection.propose(arrays, report, "weights.safetensors", 1, "0" * 64)
+    assert (again.layout, again.questions, again.normalizations, again.shortcuts) == ("resnet-lab", (), ("half",), ("B",))
+    assert all(np.array_equal(again.tensors[key], array) for key, array in proposal.tensors.items())
+    copy = accept(again, errors=TRIED)
+    assert copy.id == "resnet-8-b-w4-resnet-lab"  # a file called weights says nothing
+    assert copy.card["checksum_sha256"] == net.card["checksum_sha256"]
+
+
+@pytest.mark.parametrize(
+    "name", ["", " ", ".", "..", ".hidden", "a/b", "../up", "/abs", "a\\b", "a\nb", "a b", "x" * 61, "-x", "naïve", "a\0b", "a:b", "*"]
+)
+def test_names_that_are_no_names(name, proposal):
+    with pytest.raises(ImportRefused, match="cannot be a checkpoint's name"):
+        accept(proposal, name, "half", errors=TRIED)
+    assert not RunStore().home.exists()
+
+
+def test_names_are_unique_among_checkpoints_and_runs(proposal, tmp_path, monkeypatch):
+    shipped = tmp_path / "shipped"
+    (shipped / "resnet-20").mkdir(parents=True)  # a broken one has its name too
+    monkeypatch.setenv("RESNET_LAB_CHECKPOINTS", str(shipped))
+    monkeypatch.setattr(RunStore, "ensure_workers", lambda self: None)
+    run, _ = RunStore().submit(RunConfig(), "My-run")
+    accept(proposal, "Mine", "half", errors=TRIED)
+    for name in ("resnet-20", "RESNET-20", run.id, "my-run", "mine", "Mine"):
+        with pytest.raises(ImportRefused, match="is the name of another checkpoint or run"):
+            valid_name(name)
+    assert valid_name(" mine-2 ") == "mine-2"
+
+
+def test_a_free_name_is_suggested(proposal):
+    def suggested(file_name):
+        return suggest_name(dataclasses.replace(proposal, file_name=file_name))
+
+    assert suggested("resnet20-12fca82f.th") == "resnet20-12fca82f"
+    assert suggested("my net (2).pth") == "my-net-2"
+    assert suggested("model.pt") == suggested("…") == "resnet-8-b-w4-chenyaofo"
+    assert len(suggested("x" * 200)) <= 60
+    accept(proposal, None, "half", errors=TRIED)
+    assert suggested("cifar10_resnet8.pt") == "cifar10_resnet8-2"
+    assert accept(proposal, None, "half", errors=TRIED).id == "cifar10_resnet8-2"
+    for name in ("resnet20-12fca82f", "my-net-2", "x" * 55):
+        assert valid_name(name) == name
+
+
+def test_open_questions_have_to_be_answered(learned, tmp_path):
+    proposal = proposal_of(learned, tmp_path / "net.th")
+    for answers, phrase in (
+        ({}, "does not say its normalization: choose one of imagenet, pixel-mean"),
+        ({"normalization": "imagenet"}, "does not say its shortcut: choose one of A, none"),
+        ({"normalization": "lab"}, "'lab' is not a normalization that fits this file"),
+        ({"normalization": "imagenet", "shortcut": "B"}, "'B' is not a shortcut that fits this file; it must be one of A, none"),
+    ):
+        with pytest.raises(ImportRefused, match=phrase):
+            accept(proposal, "mine", errors=TRIED, **answers)
+    assert not RunStore().home.exists()
+
+
+def test_an_import_that_reads_otherwise_than_it_was_written_is_taken_back(proposal, monkeypatch):
+    def flawed(folder, tensors, *rest):
+        changed = {**tensors, "fc.bias": tensors["fc.bias"] + 1}
+        return write(folder, changed, *rest)
+
+    write = acceptance.write_folder
+    monkeypatch.setattr(acceptance, "write_folder", flawed)
+    with pytest.raises(ImportRefused, match=r"reads otherwise: 'fc\.bias'"):
+        accept(proposal, "mine", "half", errors=TRIED)
+    assert list((RunStore().home / ".imported").iterdir()) == []
+
+
+def test_deletion_takes_imports_and_nothing_else(proposal, tmp_path):
+    home = RunStore().home
+    accept(proposal, "mine", "half", errors=TRIED)
+    accept(proposal, "damaged", "half", errors=TRIED)
+    (home / ".imported" / "damaged" / "card.json").write_text("{")
+    (home / "a-run").mkdir()
+    for name in ("a-run", "../a-run", "", ".", "..", "nothing", "mine/card.json"):
+        with pytest.raises(ImportRefused, match="No imported checkpoint is called"):
+            delete(name)
+    assert len(catalog().problems) == 1
+    delete("damaged")
+    delete("mine")
+    assert list((home / ".imported").iterdir()) == [] and (home / "a-run").is_dir()
+    assert catalog().problems == []
+
+
+# -- the command line -----------------------------------------------------------------------------------------------------------------
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.fixture
+def line(tmp_path, monkeypatch, capsys, learned):
+    """Runs ``import`` in this process on a file of ``learned``; gives the exit status, stdout and stderr."""
+    save_file(learned, tmp_path / "tiny.safetensors")
+
+    def call(*arguments, stdin=None):
+        monkeypatch.setattr(sys, "stdin", io.StringIO() if stdin is None else Terminal(stdin))
+        code = commands.main(["import", str(tmp_path / "tiny.safetensors"), *arguments])
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return call
+
+
+def test_import_without_anybody_to_ask_names_the_choices_and_their_errors(line):
+    code, out, err = line()
+    assert code == 2 and out == "" and not RunStore().home.exists()
+    assert "does not say its normalization and shortcut" in err and "imagenet --shortcut A (" in err and " %)" in err
+    assert err.rstrip().endswith("--normalization auto takes imagenet.") and len(err.splitlines()) == 2  # and one of the conversion
+    code, _, err = line("--normalization", "imagenet")
+    assert code == 2 and "does not say its shortcut. Choose with --shortcut A (" in err
+
+
+def test_import_takes_the_best_where_it_is_told_to(line):
+    code, out, err = line("--normalization", "auto", "--json")
+    assert code == 0, err
+    told = json.loads(out)
+    assert {key: told[key] for key in ("name", "layout", "normalization", "n")} == {
+        "name": "tiny", "layout": "akamaster", "normalization": "imagenet", "n": 1000,
+    }  # fmt: skip
+    assert told["model"] == {"family": "cifar", "depth": 8, "shortcut": "A", "width": 8, "block": "basic", "num_classes": 10}
+    assert told["top1_error"] == find("tiny").card["sample_error"] < 75
+    assert any("both sides" in note for note in told["notes"])
+
+
+def test_import_with_both_choices_made(line):
+    code, out, err = line("--normalization", "half", "--shortcut", "none", "--name", "other")
+    assert code == 0, err
+    assert "imported as other" in out and "plain-8" in out and "on the sample's 1,000 test images" in out
+    assert (find("other").model.shortcut, find("other").card["normalization"]) == ("none", "half")
+
+
+def test_import_asks_at_a_terminal(line):
+    code, _, err = line(stdin="\n")
+    assert code == 0, err
+    assert "Which choice? [1]" in err and "1 *" in err
+    assert find("tiny").card["normalization"] == "imagenet" and find("tiny").model.shortcut == "A"
+    for answer in ("99\n", "x\n", ""):
+        code, _, err = line("--name", "second", stdin=answer)
+        assert code == 2 and "nothing was imported" in err
+    assert [net.id for net in catalog().nets if net.origin == "imported"] == ["tiny"]
+
+
+@pytest.mark.parametrize(
+    "arguments, phrase",
+    [
+        (["--normalization", "lab"], "--normalization: 'lab' does not fit this file; it must be one of imagenet"),
+        (["--shortcut", "B"], "--shortcut: 'B' does not fit this file; it must be one of A, none, auto"),
+        (["--name", "../x"], "cannot be a checkpoint's name"),
+    ],
+)
+def test_import_refuses_in_one_line(line, arguments, phrase):
+    code, out, err = line(*arguments)
+    assert code == 2 and out == "" and phrase in err.splitlines()[-1] and not RunStore().home.exists()
+
+
+def test_import_in_a_process_of_its_own(cli, tmp_path):
+    torch.save({"state_dict": {f"module.{k}": v for k, v in randomized(Chenyaofo(8, 100, 4)).state_dict().items()}}, tmp_path / "c100.pth")
+    told = cli.json("import", str(tmp_path / "c100.pth"), "--normalization", "auto", "--name", "hundred")
+    assert (told["name"], told["top1_error"], told["n"], told["normalization"]) == ("hundred", None, 0, "cifar100")
+    refused = cli("import", str(tmp_path / "nothing.pth"))
+    assert refused.returncode == 2 and refused.stderr == "resnet-lab: error: nothing.pth: There is no such file.\n"
