@@ -1,0 +1,164 @@
+"""``evaluate``, ``responses`` and ``gradients`` on the command line."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from resnet_core.analysis.gradients import layer_gradients
+from resnet_core.analysis.responses import layer_responses
+from resnet_core.cli import main
+from resnet_core.config import DataConfig, ModelConfig
+from resnet_core.data import load as load_data
+from resnet_core.nets import NORMALIZATIONS, find
+from resnet_core.nets.loading import load
+from resnet_core.training.evaluate import evaluate
+from tests.nets_tools import write_checkpoint
+
+RESIDUAL, PLAIN = ModelConfig(8, "B", 4), ModelConfig(8, "none", 4)
+
+
+@pytest.fixture(autouse=True)
+def checkpoints(tmp_path, monkeypatch):
+    """A plain and a residual net that are shipped, and one of a hundred classes."""
+    root = tmp_path / "checkpoints"
+    write_checkpoint(root, "resnet-8", RESIDUAL)
+    write_checkpoint(root, "plain-8", PLAIN, normalization="none")
+    write_checkpoint(root, "hundred", ModelConfig(8, "A", 4, num_classes=100))
+    write_checkpoint(root, "two", ModelConfig(8, "A", 4, num_classes=2))
+    monkeypatch.setenv("RESNET_LAB_CHECKPOINTS", str(root))
+    return root
+
+
+@pytest.fixture(scope="module")
+def sample():
+    return load_data(DataConfig("sample"))
+
+
+@pytest.fixture
+def told(capsys):
+    """Runs a command in fp32 with --json, and gives the object on the last line of stdout."""
+
+    def run(*arguments: str) -> dict:
+        status = main([*arguments, "--precision", "fp32", "--device", "cpu", "--json"])
+        out, err = capsys.readouterr()
+        assert status == 0, err
+        return json.loads(out.splitlines()[-1])
+
+    return run
+
+
+@pytest.fixture
+def refused(capsys):
+    """Runs a command that ends with status 2, and gives its one line of stderr."""
+
+    def run(*arguments: str) -> str:
+        assert main([*arguments, "--precision", "fp32", "--device", "cpu"]) == 2
+        out, err = capsys.readouterr()
+        assert out == "" and len(err.splitlines()) == 1
+        return err
+
+    return run
+
+
+def test_evaluate_tells_the_error_of_the_training(told, sample):
+    result = told("evaluate", "resnet-8")
+    loaded = load(find("resnet-8"), "cpu", "fp32")
+    error, loss = evaluate(loaded.model, sample.test.images, sample.test.labels, loaded.mean, loaded.plan)
+    assert (result["top1_error"], result["loss"]) == (error, loss)
+    assert result["n"] == 1000 and result["wrong"] == round(10 * error)
+    assert np.sum(result["confusion"]) == 1000
+    assert {k: result[k] for k in ("checkpoint", "net", "data", "precision", "normalization")} == {
+        "checkpoint": "resnet-8", "net": "ResNet-8-B-w4", "data": "sample", "precision": "fp32", "normalization": "pixel-mean",
+    }  # fmt: skip
+
+
+def test_evaluate_with_another_normalisation(told, sample):
+    result = told("evaluate", "resnet-8", "--normalization", "cifar10")
+    assert result["normalization"] == "cifar10"
+    mean, std = (torch.from_numpy(array) for array in NORMALIZATIONS["cifar10"].arrays())
+    model = load(find("resnet-8"), "cpu", "fp32").model
+    with torch.no_grad():
+        wrong = (model((sample.test.images.float() / 255 - mean) / std).argmax(1) != sample.test.labels).sum()
+    assert result["wrong"] == pytest.approx(int(wrong), abs=2)
+    assert result["loss"] != told("evaluate", "resnet-8")["loss"]
+
+
+def test_evaluate_a_file_for_people(capsys, checkpoints):
+    assert main(["evaluate", str(checkpoints / "plain-8" / "weights.safetensors"), "--precision", "fp32"]) == 0
+    out = capsys.readouterr().out
+    assert "plain-8-w4 on the embedded sample, fp32, input normalised by none" in out
+    assert "of 1,000 images)" in out and "most often taken for" in out
+    assert [line.split()[0] for line in out.splitlines()[-10:]][:2] == ["airplane", "automobile"]
+
+
+def test_evaluate_a_net_of_other_classes(capsys, refused):
+    assert main(["evaluate", "hundred", "--precision", "fp32", "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert "100 classes" in err and len(json.loads(out)["confusion"]) == 100
+    assert "tells 2 classes apart" in refused("evaluate", "two")
+
+
+def test_responses(told, sample):
+    result = told("responses", "resnet-8", "--images", "60")
+    loaded = load(find("resnet-8"), "cpu", "fp32")
+    expected = layer_responses(loaded.model, sample.test.images[:60], loaded.normalize, loaded.plan)
+    assert result["n"] == 60
+    assert [layer["name"] for layer in result["layers"]] == list(expected.names)
+    assert [layer["std"] for layer in result["layers"]] == list(expected.std)
+    assert [block["ratio"] for block in result["blocks"]] == list(expected.ratio)
+
+
+def test_responses_for_people_say_where_they_are_measured(capsys):
+    assert main(["responses", "plain-8", "--images", "50", "--precision", "fp32"]) == 0
+    out = capsys.readouterr().out
+    assert "50 test images; after BN, before ReLU or the addition" in out
+    assert "A plain net adds nothing" in out and "layer3.0.conv2" in out
+
+
+def test_gradients(told, capsys, sample):
+    result = told("gradients", "resnet-8", "--batches", "2", "--batch-size", "16")
+    loaded = load(find("resnet-8"), "cpu", "fp32")
+    train = sample.train
+    expected = layer_gradients(loaded.model, train.images, train.labels, loaded.normalize, loaded.plan, batches=2, batch_size=16)
+    assert (result["batches"], result["batch_size"]) == (2, 16)
+    assert [layer["gradient_norm"] for layer in result["layers"]] == pytest.approx(list(expected.gradient_norm), rel=1e-5)
+    assert [layer["response_gradient"] for layer in result["layers"]] == pytest.approx(list(expected.response_gradient), rel=1e-5)
+    assert main(["gradients", "plain-8", "--batches", "1", "--batch-size", "8", "--precision", "fp32"]) == 0
+    assert "1 batch of 8 training images" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["evaluate", "resnet-56"], "No checkpoint, file or run is called 'resnet-56'"),
+        (["evaluate", "resnet-8", "--normalization", "mnist"], "'mnist' is not one of pixel-mean, cifar10"),
+        (["evaluate", "resnet-8", "--data", "mnist"], "'mnist' is not one of sample, cifar10"),
+        (["evaluate", "resnet-8", "--data", "cifar10", "--data-dir", "nowhere"], "nowhere does not exist"),
+        (["responses", "resnet-8", "--images", "1001"], "there are 1,000 test images; ask for fewer"),
+        (["gradients", "resnet-8", "--batch-size", "1"], "at least 2"),
+        (["gradients", "resnet-8", "--batches", "40"], "5,120 images are asked for by --batches times --batch-size"),
+    ],
+)
+def test_what_the_user_can_mend_is_one_line(refused, arguments, message):
+    assert message in refused(*arguments)
+
+
+def test_a_damaged_checkpoint_is_named(refused, checkpoints):
+    path = checkpoints / "resnet-8" / "weights.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + b"\0")
+    assert "resnet-8" in refused("responses", "resnet-8")
+
+
+def test_in_a_process_of_its_own_with_a_run(cli):
+    trained = cli.json(
+        "train", "--depth", "8", "--width", "4", "--batch-size", "16", "--precision", "fp32", "--device", "cpu", "--compile", "off",
+        "--iterations", "4",
+    )  # fmt: skip
+    result = cli.json("evaluate", trained["run"], "--precision", "fp32", "--device", "cpu")
+    # The very number that the training has recorded.
+    assert result["top1_error"] == trained["test_error"]
+    assert result["checkpoint"] == trained["run"] and result["normalization"] == "training mean"
