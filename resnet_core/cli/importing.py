@@ -27,7 +27,7 @@ def import_file(args: argparse.Namespace) -> int:
     proposal = inspect_file(Path(args.file))
     for text in proposal.notes:
         note(text)
-    measured, attempt = _decide(proposal, args.normalization, args.shortcut)
+    measured, attempt = decide(proposal, args.normalization, args.shortcut)
     net = accept(proposal, args.name, attempt.normalization, attempt.shortcut, args.home, measured)
     told = {
         "name": net.id,
@@ -58,7 +58,7 @@ def import_file(args: argparse.Namespace) -> int:
     return 0
 
 
-def _decide(proposal: Proposal, normalization: str | None, shortcut: str | None) -> tuple[Trial, Attempt]:
+def decide(proposal: Proposal, normalization: str | None, shortcut: str | None) -> tuple[Trial, Attempt]:
     """What was measured, and the choice: as asked, as measured where ``auto`` is asked, else as the person at the terminal says.
 
     Raises:

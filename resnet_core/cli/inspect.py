@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from resnet_core.cli.follow import LINE_SECONDS
 from resnet_core.cli.options import at_least_1
 from resnet_core.cli.output import emit, note, percent, table
+from resnet_core.cli.which import add_checkpoint, named
 from resnet_core.config import DATASETS, DEVICES, PRECISIONS, DataConfig
 from resnet_core.errors import ConfigError, DataError
 
@@ -43,14 +44,10 @@ def add_commands(add: Add) -> None:
 
 
 def _add_options(command: argparse.ArgumentParser) -> None:
-    from resnet_core.nets import NORMALIZATIONS
-
-    command.add_argument("checkpoint", metavar="CHECKPOINT", help="a shipped or imported checkpoint's name, a run, or a weights file")
+    add_checkpoint(command)
     command.add_argument("--data", default="sample", metavar="{" + ",".join(DATASETS) + "}", help="(default: sample, the embedded one)")
     where = "where the full CIFAR-10 lies (default: RESNET_LAB_DATA, else where it was downloaded to)"
     command.add_argument("--data-dir", metavar="DIR", type=Path, help=where)
-    keys = "{" + ",".join(NORMALIZATIONS) + "}"
-    command.add_argument("--normalization", metavar=keys, help="of the input, instead of the checkpoint's own")
     command.add_argument("--precision", default="auto", metavar="{" + ",".join(PRECISIONS) + "}", help="(default: auto, by a probe)")
     command.add_argument("--device", default="auto", metavar="{" + ",".join(DEVICES) + "}", help="(default: auto)")
 
@@ -139,19 +136,19 @@ def _number(value: float) -> str:
 
 def _prepared(args: argparse.Namespace) -> tuple[Cifar10, LoadedNet, dict[str, Any]]:
     """The data, the net, and what is told of both. What is quick to be found wrong comes first: an option, the data, the name."""
-    from resnet_core.nets import NORMALIZATIONS, find
-
-    if args.normalization is not None and args.normalization not in NORMALIZATIONS:
-        raise ConfigError("normalization", f"{args.normalization!r} is not one of {', '.join(NORMALIZATIONS)}.")
-    config = DataConfig(args.data)
-    net = find(args.checkpoint, args.home)
     from resnet_core import data
-    from resnet_core.nets.loading import load
+    from resnet_core.nets import NORMALIZATIONS
 
+    if args.normalization not in (None, "auto", *NORMALIZATIONS):
+        raise ConfigError("normalization", f"{args.normalization!r} is not one of {', '.join(NORMALIZATIONS)}, auto.")
+    config = DataConfig(args.data)
     data.check(config, args.data_dir)
-    loaded = load(net, device=args.device, precision=args.precision)
+    with named(args) as net:
+        from resnet_core.nets.loading import load
+
+        loaded = load(net, device=args.device, precision=args.precision)
     normalization = net.card.get("normalization") or "training mean"
-    if args.normalization is not None:
+    if args.normalization in NORMALIZATIONS:
         normalization = args.normalization
         loaded = _normalized(loaded, normalization)
     told = {
