@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from resnet_core.cli import importing, inspect, look, manage, output, train
+from resnet_core.cli import attribute, importing, inspect, look, manage, output, train
 from resnet_core.cli import zoo as shipping
 from resnet_core.cli.options import Parser, add_fields, add_training, at_least_1, whole_number
 from resnet_core.config import DEMO_RECIPE, DEVICES, ModelConfig
@@ -78,6 +78,7 @@ def parser() -> argparse.ArgumentParser:
     zoo.add_argument("--data-dir", metavar="DIR", type=Path, help=where)
 
     look.add_commands(add)
+    attribute.add_commands(add)
     inspect.add_commands(add)
 
     fetch = add("download", manage.download, "download the full CIFAR-10", home=False)

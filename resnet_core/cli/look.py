@@ -69,13 +69,13 @@ def predict(args: argparse.Namespace) -> int:
     from resnet_core.analysis import prediction
 
     net = find(args.checkpoint, args.home)
-    shown, _ = _images(args)
+    shown, _ = read_images(args)
     from resnet_core.nets.loading import load
 
     loaded = load(net, args.device, args.precision)
     probabilities = prediction.predict(loaded, prediction.stack([each.pixels for each in shown]), args.crops)
     names = prediction.class_names(probabilities.shape[1])
-    true = [_true(each, net) for each in shown]
+    true = [true_class(each, net) for each in shown]
     if args.json:
         emit(
             {
@@ -113,7 +113,7 @@ def neighbours(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     net = find(args.checkpoint, args.home)
-    (shown,), data = _images(args)
+    (shown,), data = read_images(args)
     data = data or _load(args)
     from resnet_core.analysis import neighbours as search
     from resnet_core.analysis.prediction import stack
@@ -158,7 +158,7 @@ def _head(shown: Shown) -> str:
     return shown.name + (f" ({'; '.join(shown.notes)})" if shown.notes else "")
 
 
-def _true(shown: Shown, net: Net) -> int | None:
+def true_class(shown: Shown, net: Net) -> int | None:
     """The class of an image, where the net's outputs are those of the data set."""
     from resnet_core.data import CLASSES
 
@@ -171,7 +171,7 @@ def _load(args: argparse.Namespace) -> Cifar10:
     return load(DataConfig(args.data), args.data_dir)
 
 
-def _images(args: argparse.Namespace) -> tuple[list[Shown], Cifar10 | None]:
+def read_images(args: argparse.Namespace) -> tuple[list[Shown], Cifar10 | None]:
     """The images in the order asked for, and the data set, if any of them is of it.
 
     Raises:

@@ -1,0 +1,206 @@
+"""``attribute``: which pixels a net's answer comes from, as a picture and in numbers, and whether that is to be believed."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from resnet_core.attribution import METHODS, TRUST, Parameter
+from resnet_core.attribution.methods import method as method_of
+from resnet_core.cli.look import read_images, true_class
+from resnet_core.cli.options import real_number, whole_number
+from resnet_core.cli.output import emit
+from resnet_core.config import DATASETS, DEVICES
+from resnet_core.errors import ConfigError, UserError
+from resnet_core.images import HOWS
+from resnet_core.nets import find
+
+if TYPE_CHECKING:
+    from resnet_core.attribution.compute import Attribution
+    from resnet_core.cli.look import Shown
+    from resnet_core.nets import Net
+
+#: Of the picture's side, in pixels.
+SIZE = 320
+_KINDS: dict[str, tuple[Callable[[str], Any], str]] = {
+    "int": (whole_number, "N"),
+    "float": (real_number, "X"),
+    "choice": (str, "KEY"),
+    "layer": (str, "LAYER"),
+}
+_PREFIX = "parameter."
+
+
+def add_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
+    """The command with its options; those of the methods are made from their declarations."""
+    command = add("attribute", attribute, "tell which pixels speak for a class, by Integrated Gradients, Grad-CAM and others")
+    command.add_argument("checkpoint", metavar="CHECKPOINT", help="a shipped or imported checkpoint, a run, or a weights file")
+    image = "a PNG, JPEG or WebP file, or an image of the data set: test:INDEX or train:INDEX"
+    command.add_argument("image", metavar="IMAGE", nargs=1, help=image)
+    command.add_argument("--method", required=True, metavar="KEY", help=", ".join(METHODS))
+    target = "the class to explain: predicted (by this net), true, or a class by name or number"
+    command.add_argument("--target", required=True, metavar="{predicted,true,CLASS}", help=target)
+    command.add_argument("--label", metavar="CLASS", help="the true class of a file, by name or number")
+    command.add_argument("--out", type=Path, metavar="PNG", help="where to write the map, laid over the image")
+    size = f"pixels of its side, a multiple of 32 (default: {SIZE})"
+    command.add_argument("--size", type=whole_number, default=SIZE, metavar="N", help=size)
+    command.add_argument("--trust", action="store_true", help="also infidelity and sensitivity; takes as long as a dozen maps")
+    command.add_argument("--sanity", action="store_true", help="also the sanity check: the weights randomised from the top layer down")
+    seed = "of the random numbers of --trust and --sanity (default: 0)"
+    command.add_argument("--seed", type=whole_number, default=0, metavar="N", help=seed)
+    hows = "; ".join(f"{key}: {text}" for key, text in HOWS.items())
+    command.add_argument("--how", choices=tuple(HOWS), default="crop", help=f"to make a picture 32x32, {hows} (default: crop)")
+    command.add_argument("--data", choices=DATASETS, default="sample", help="which set test:INDEX is of (default: sample)")
+    command.add_argument("--data-dir", metavar="DIR", type=Path, help="of the full CIFAR-10 (default: RESNET_LAB_DATA, or as downloaded)")
+    command.add_argument("--device", choices=DEVICES, default="auto", help="(default: auto)")
+    group = command.add_argument_group("parameters of the methods")
+    for name, owners in _owners().items():
+        kind, metavar = _KINDS[owners[0][1].kind]
+        texts = dict.fromkeys(_help(parameter) for _, parameter in owners)
+        text = f"{', '.join(key for key, _ in owners)}. {' Or: '.join(texts)}".replace("%", "%%")
+        # SUPPRESS: not given is told from given the default; a method without that parameter says so.
+        group.add_argument(f"--{name}", type=kind, metavar=metavar, dest=_PREFIX + name, default=argparse.SUPPRESS, help=text)
+
+
+def _owners() -> dict[str, list[tuple[str, Parameter]]]:
+    """Name of a parameter -> the methods that have it, each with its declaration."""
+    found: dict[str, list[tuple[str, Parameter]]] = {}
+    for method in METHODS.values():
+        for parameter in method.parameters:
+            found.setdefault(parameter.name, []).append((method.key, parameter))
+    return found
+
+
+def _help(parameter: Parameter) -> str:
+    possible = f" {{{','.join(key for key, _ in parameter.choices)}}}" if parameter.choices else ""
+    default = "the last with maps of 4x4 or more" if parameter.kind == "layer" else parameter.default
+    return f"{parameter.help}{possible} (default: {default})"
+
+
+def attribute(args: argparse.Namespace) -> int:
+    """``attribute``: one map of one image and target."""
+    method = method_of(args.method)
+    net = find(args.checkpoint, args.home)
+    given = {name.removeprefix(_PREFIX): value for name, value in vars(args).items() if name.startswith(_PREFIX)}
+    # What can be told without the image and without torch is told first.
+    method.complete(given, net.model)
+    for parameter in TRUST["infidelity"]:
+        if parameter.name == "seed":
+            parameter.check(args.seed, net.model)
+    if args.size < 32 or args.size % 32 or args.size > 3200:
+        raise ConfigError("size", f"{args.size} is not a multiple of 32 from 32 to 3200.")
+    (shown,), _ = read_images(args)
+
+    import torch
+
+    from resnet_core.analysis.prediction import class_names
+    from resnet_core.attribution import compute
+    from resnet_core.nets.loading import load
+
+    names = class_names(net.model.num_classes)
+    label = true_class(shown, net) if args.label is None else _class(args.label, "label", names)
+    if args.target == "true" and label is None:
+        known = "say it with --label CLASS" if shown.label is None else f"{net.name} does not tell CIFAR-10's classes apart"
+        raise ConfigError("target", f"the true class of {shown.name} is not known: {known}, or choose another target.")
+    target = None if args.target == "predicted" else label if args.target == "true" else _class(args.target, "target", names)
+    loaded = load(net, args.device, "fp32")  # attribution is in fp32, and so is the prediction that it explains
+    image = torch.from_numpy(shown.pixels).permute(2, 0, 1)
+    predicted = int(loaded.logits(image[None])[0].argmax())
+    found = compute.attribute(loaded, image, method.key, predicted if target is None else target, **given)
+    told: dict[str, Any] = {
+        "net": net.id,
+        "image": shown.name,
+        "notes": list(shown.notes),
+        "method": method.key,
+        "target": found.target,
+        "target_name": names[found.target],
+        "predicted": predicted,
+        "predicted_name": names[predicted],
+        "true": label,
+        "delta": _finite(found.delta),
+        "difference": _finite(found.difference),
+        "min": _finite(found.map.min()),
+        "max": _finite(found.map.max()),
+        "sign": found.sign,
+        "parameters": dict(found.parameters),
+        "warning": method.warning or None,
+        "seconds": round(found.seconds, 3),
+        "out": None,
+    }
+    if args.out is not None:
+        told["out"], told["colors"] = _write(args.out, shown, found, args.size)
+    told |= _checks(args, loaded, image, found)
+    if args.json:
+        emit(told)
+    else:
+        _print(net, told)
+    return 0
+
+
+def _finite(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else float(value)
+
+
+def _class(text: str, field: str, names: tuple[str, ...]) -> int:
+    """Raises ConfigError: it is neither the name nor the number of a class."""
+    if text in names:
+        return names.index(text)
+    if text.isascii() and text.isdigit() and int(text) < len(names):
+        return int(text)
+    listed = ", ".join(names) if len(names) <= 10 else f"0 to {len(names) - 1}"
+    others = "predicted, true, " if field == "target" else ""
+    raise ConfigError(field, f"{text!r} is not one of {others}{listed}.")
+
+
+def _write(path: Path, shown: Shown, found: Attribution, size: int) -> tuple[str, str]:
+    """The map on its image as a PNG, and what its colours say."""
+    from resnet_core.figures.overlay import common_scale, overlay, png
+
+    scale = common_scale([found.map], found.sign == "signed")
+    try:
+        path.write_bytes(png(overlay(shown.pixels, found.map, scale, size)))
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror}.") from error
+    return str(path), scale.text
+
+
+def _checks(args: argparse.Namespace, loaded: Any, image: Any, found: Attribution) -> dict[str, Any]:
+    """What --trust and --sanity ask for."""
+    told: dict[str, Any] = {}
+    if args.trust:
+        from resnet_core.attribution.trust import infidelity, sensitivity
+
+        hidden, shaken = infidelity(loaded, image, found, seed=args.seed), sensitivity(loaded, image, found, seed=args.seed)
+        told["infidelity"] = {"value": _finite(hidden.value), "relative": hidden.relative, "measured": hidden.text}
+        told["sensitivity"] = {"value": shaken.value, "measured": shaken.text}
+    if args.sanity:
+        from resnet_core.attribution.sanity import cascade
+
+        steps = cascade(loaded, image, found.method, found.target, seed=args.seed, **found.parameters)
+        told["sanity"] = [step.to_dict() for step in steps]
+    return told
+
+
+def _print(net: Net, told: dict[str, Any]) -> None:
+    parameters = ", ".join(f"{name} {value}" for name, value in told["parameters"].items())
+    print(f"{net.name}, {told['image']}: {METHODS[told['method']].label} ({parameters}) for {told['target_name']}")
+    print(f"  predicted: {told['predicted_name']}")
+    print(f"  from {told['min']:.4g} to {told['max']:.4g}. {METHODS[told['method']].meaning}")
+    if told["delta"] is not None:
+        print(f"  convergence delta {told['delta']:.3g}, of a difference of {told['difference']:.4g} between the logits")
+    if told["warning"]:
+        print(f"  {told['warning']}")
+    if told["out"]:
+        print(f"  {told['out']}: {told['colors']}")
+    if "infidelity" in told:
+        print(f"  infidelity {_number(told['infidelity']['relative'])} of 1: {told['infidelity']['measured']}")
+        print(f"  sensitivity {_number(told['sensitivity']['value'])}: {told['sensitivity']['measured']}")
+    for step in told.get("sanity", []):
+        print(f"  {step['label']:<14} rank correlation {_number(step['signed']):>6}, of magnitudes {_number(step['absolute']):>6}")
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
