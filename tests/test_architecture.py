@@ -28,17 +28,21 @@ ARROWS = {
     "nets": {"config", "errors", "models", "data", "training", "runs"},
     "analysis": {"config", "errors", "models", "data", "training", "nets"},
     "images": {"errors"},
-    "attribution": {"config", "errors", "models", "data", "training", "nets"},
+    "attribution": {"config", "errors", "models", "data", "training", "nets", "analysis"},
     "imports": {"config", "errors", "models", "data", "training", "runs", "nets", "analysis"},
     "zoo": {"config", "errors", "runs", "nets", "data", "training", "analysis"},
     "figures": {"config", "errors", "paper", "verdict"},
     "reference": {"config", "errors", "runs"},
     "bench": {"config", "errors", "models", "data", "training"},
-    "cli": {"config", "errors", "data", "runs", "nets", "analysis", "imports", "zoo", "images", "attribution", "verdict", "bench"},
+    "cli": {
+        "config", "errors", "data", "runs", "nets", "analysis", "imports", "zoo", "images", "attribution", "figures", "verdict", "bench",
+    },
     "__main__": {"cli"},
 }
 #: These answer at once: the command line and the pages import them where nothing is trained.
-WITHOUT_TORCH = ["errors", "config", "paper", "verdict", "runs", "runs.store", "data", "analysis.complexity", "figures", "cli"]
+WITHOUT_TORCH = [
+    "errors", "config", "paper", "verdict", "runs", "runs.store", "data", "analysis.complexity", "images", "attribution", "figures", "cli",
+]  # fmt: skip
 
 
 def imports(path: Path, *, typing_only: bool = False) -> set[str]:

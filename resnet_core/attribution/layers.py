@@ -1,0 +1,83 @@
+"""The layers that Grad-CAM can be taken at, from a net's configuration alone: no torch."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Any
+
+#: Pixels of an image's side.
+SIDE = 32
+#: A map of fewer pixels on a side than this says next to nothing about where a net looked.
+_SMALLEST_MAP = 4
+
+
+def layer_shapes(model: Any) -> dict[str, tuple[int, int]]:
+    """Layer -> channels and side of its maps on a 32x32 image, in the order of the forward pass.
+
+    ``relu`` is what the first convolution passes on (with its BN and ReLU), ``layer2.0`` the output of a block, after the addition and
+    the ReLU. On 32x32 images the maps of an ImageNet net shrink to a single pixel, which is no map any more.
+
+    Args:
+        model: a ``ModelConfig`` or ``ImageNetConfig``, or a net, which has one as ``config``.
+    """
+    config = getattr(model, "config", model)
+    expansion = 4 if config.block == "bottleneck" else 1
+    if hasattr(config, "layers"):  # an ImageNet net: a 7x7 convolution with stride 2 and max pooling before the first stage
+        blocks, sides = config.layers, [SIDE // 4, SIDE // 8, SIDE // 16, SIDE // 32]
+        shapes = {"relu": (config.width, SIDE // 2), "maxpool": (config.width, SIDE // 4)}
+    else:
+        blocks, sides = [config.blocks_per_stage] * 3, [SIDE, SIDE // 2, SIDE // 4]
+        shapes = {"relu": (config.width, SIDE)}
+    for stage, (count, side) in enumerate(zip(blocks, sides, strict=True)):
+        channels = config.width * 2**stage * expansion
+        shapes |= {f"layer{stage + 1}.{index}": (channels, side) for index in range(count)}
+    return shapes
+
+
+def layers_of(model: Any) -> list[str]:
+    """The names of the layers, in the order of the forward pass (see ``layer_shapes``)."""
+    return list(layer_shapes(model))
+
+
+def default_layer(model: Any) -> str:
+    """The last block's output, as in Selvaraju et al. 2017; of an ImageNet net the last one whose maps have at least 4x4 pixels."""
+    return [name for name, (_, side) in layer_shapes(model).items() if side >= _SMALLEST_MAP][-1]
+
+
+def images_at_once(model: Any, megabytes: int = 500) -> int:
+    """Images that a forward and backward pass may take together, for about that much memory; 1 to 50.
+
+    A block keeps the outputs of its convolutions, ReLUs and addition: with three convolutions nine maps, some of them smaller.
+    """
+    config = getattr(model, "config", model)
+    maps = 9 if config.block == "bottleneck" else 6
+    values = maps * sum(channels * side**2 for channels, side in layer_shapes(config).values())
+    return max(1, min(50, megabytes * 1_000_000 // (4 * values)))
+
+
+@dataclass(frozen=True)
+class CascadeStep:
+    """What one step of a cascading randomisation adds.
+
+    Attributes:
+        label: e.g. ``fc``, ``layer3.2``, ``layer3.6–8``, ``conv1``.
+        modules: whose weights, with those of everything in them, are randomised.
+    """
+
+    label: str
+    modules: tuple[str, ...]
+
+
+def cascade_steps(model: Any, per_stage: int = 3) -> list[CascadeStep]:
+    """From the top layer down: the classifier, each stage's blocks in at most ``per_stage`` groups, the first convolution with its BN."""
+    names = [name for name in layers_of(model) if "." in name]
+    steps = [CascadeStep("fc", ("fc",))]
+    for stage in sorted({name.partition(".")[0] for name in names}, reverse=True):
+        blocks = [name for name in names if name.startswith(f"{stage}.")]
+        groups = min(per_stage, len(blocks))
+        bounds = [len(blocks) * i // groups for i in range(groups + 1)]
+        for low, high in reversed(list(itertools.pairwise(bounds))):
+            label = blocks[low] if high - low == 1 else f"{blocks[low]}–{high - 1}"
+            steps.append(CascadeStep(label, tuple(blocks[low:high])))
+    return [*steps, CascadeStep("conv1", ("conv1", "bn1"))]

@@ -1,0 +1,272 @@
+"""The attribution methods and what checks them, declared as data: widgets, options and their checks are made from this. No torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from resnet_core.attribution.layers import SIDE, default_layer, layers_of
+from resnet_core.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """What a viewer may choose.
+
+    Attributes:
+        name: of the keyword argument, and of the field in an error.
+        label: for people.
+        kind: ``int``, ``float``, ``choice`` or ``layer`` (one of ``layers_of(model)``).
+        default: of a ``layer`` None: ``default_layer(model)``.
+        minimum, maximum, step: of an ``int`` or a ``float``; both ends are allowed.
+        choices: of a ``choice``: value -> what it is called.
+        help: one or two sentences.
+    """
+
+    name: str
+    label: str
+    kind: str
+    default: Any = None
+    minimum: float | None = None
+    maximum: float | None = None
+    step: float | None = None
+    choices: tuple[tuple[str, str], ...] = ()
+    help: str = ""
+
+    def check(self, value: Any, model: Any) -> Any:
+        """The value, or the default for None.
+
+        Args:
+            model: the net's configuration, which knows its layers.
+
+        Raises:
+            ConfigError: it is none of the possible ones; ``field`` is the parameter's name.
+        """
+        if value is None:
+            return default_layer(model) if self.kind == "layer" else self.default
+        if self.kind in ("choice", "layer"):
+            possible = [key for key, _ in self.choices] if self.kind == "choice" else layers_of(model)
+            if value not in possible:
+                raise ConfigError(self.name, f"{value!r} is not one of {_few(possible)}.")
+            return value
+        if isinstance(value, bool) or not isinstance(value, int if self.kind == "int" else (int, float)) or not math.isfinite(value):
+            raise ConfigError(self.name, f"{value!r} is not a {'whole' if self.kind == 'int' else 'finite'} number.")
+        if not self.minimum <= value <= self.maximum:
+            raise ConfigError(self.name, f"{value:g} is out of range; it must be from {self.minimum:g} to {self.maximum:g}.")
+        return value if self.kind == "int" else float(value)
+
+
+def _few(names: list[str]) -> str:
+    """All of a few names; of many the first and the last ones."""
+    return ", ".join(names) if len(names) <= 12 else f"{', '.join(names[:3])}, ... {', '.join(names[-3:])}"
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way to say which pixels a net's answer comes from.
+
+    Attributes:
+        key: of the command line and of URLs.
+        label: for people.
+        source: the paper.
+        signed: the map has negative values too, and its colour scale is symmetrical around zero.
+        meaning: what a value of the map is, in which unit, and what its sign says.
+        channels: how the values of the three colour channels become one.
+        local: a value is a rate, per unit of change of the pixel; else it is a contribution to the answer. Infidelity treats them
+            differently (Yeh et al. 2019, section 2).
+        warning: what every viewer of such a map must know; empty for most.
+        parameters: what may be chosen.
+    """
+
+    key: str
+    label: str
+    source: str
+    signed: bool
+    meaning: str
+    channels: str
+    local: bool
+    parameters: tuple[Parameter, ...]
+    warning: str = ""
+
+    def complete(self, given: Mapping[str, Any], model: Any) -> dict[str, Any]:
+        """All parameters of the method: those given, checked, and the defaults of the others.
+
+        Raises:
+            ConfigError: a value is out of its range, or the method has no such parameter; names it.
+        """
+        names = [parameter.name for parameter in self.parameters]
+        for name in given:
+            if name not in names:
+                has = f"it has {', '.join(names)}" if names else "it has none"
+                raise ConfigError(name, f"{self.label} has no such parameter; {has}.")
+        values = {parameter.name: parameter.check(given.get(parameter.name), model) for parameter in self.parameters}
+        if "stride" in values and values["stride"] > values["window"]:
+            raise ConfigError(
+                "stride",
+                f"{values['stride']} is more than the window of {values['window']}: pixels between the windows would never be hidden.",
+            )
+        return values
+
+
+_BASELINE = (("mean", "mean image"), ("black", "black"))
+_NOTHING = "What counts as no image: the mean that the net's input is normalised with, or black."
+_LAYER = Parameter(
+    "layer",
+    "layer",
+    "layer",
+    help="The block whose output is weighted. The last one is the most specific to a class; earlier ones have finer maps.",
+)
+_STEPS = Parameter(
+    "steps",
+    "steps",
+    "int",
+    50,
+    2,
+    500,
+    1,
+    help="Points on the path from the baseline to the image (Gauss-Legendre). More bring the sum closer.",
+)
+_FROM = Parameter(
+    "baseline",
+    "baseline",
+    "choice",
+    "mean",
+    choices=_BASELINE,
+    help=_NOTHING,
+)
+_FILL = Parameter(
+    "baseline",
+    "hidden by",
+    "choice",
+    "mean",
+    choices=_BASELINE,
+    help=_NOTHING,
+)
+_WINDOW = Parameter("window", "window", "int", 6, 1, SIDE, 1, help="Pixels of the side of the square that hides a part of the image.")
+_STRIDE = Parameter(
+    "stride",
+    "stride",
+    "int",
+    2,
+    1,
+    SIDE,
+    1,
+    help="Pixels from one window to the next; at most the window. Half of it takes four times as long.",
+)
+_CHANNELS = Parameter(
+    "channels",
+    "colours joined by",
+    "choice",
+    "maximum",
+    choices=(("maximum", "maximum"), ("sum", "sum")),
+    help="Of the absolute gradients of red, green and blue the largest, as in the paper, or their sum.",
+)
+
+METHODS: dict[str, Method] = {
+    each.key: each
+    for each in (
+        Method(
+            "integrated-gradients",
+            "Integrated Gradients",
+            "Sundararajan et al. 2017",
+            signed=True,
+            meaning="Part of the difference between the target's logit for the image and for the baseline. Positive: the pixel speaks "
+            "for the target; negative: against it. All of them sum to the difference, up to the convergence delta.",
+            channels="sum",
+            local=False,
+            parameters=(_STEPS, _FROM),
+        ),
+        Method(
+            "grad-cam",
+            "Grad-CAM",
+            "Selvaraju et al. 2017",
+            signed=False,
+            meaning="A layer's maps, each weighted by its mean gradient of the target's logit, summed; below zero cut off (ReLU); enlarged "
+            "bilinearly to 32x32. Zero: nothing there speaks for the target at this layer.",
+            channels="one value a pixel",
+            local=False,
+            parameters=(_LAYER,),
+        ),
+        Method(
+            "occlusion",
+            "Occlusion",
+            "Zeiler and Fergus 2014",
+            signed=True,
+            meaning="By how much the target's logit drops while the pixel is hidden: the mean over the windows that cover it. Positive: "
+            "the pixel speaks for the target; negative: the logit rises without it.",
+            channels="one value a pixel",
+            local=False,
+            parameters=(_WINDOW, _STRIDE, _FILL),
+        ),
+        Method(
+            "saliency",
+            "Saliency",
+            "Simonyan et al. 2014",
+            signed=False,
+            meaning="Absolute gradient of the target's logit, per unit of pixel / 255: how strongly a small change of the pixel would act, "
+            "whichever way.",
+            channels="the parameter says: maximum or sum of the absolute values",
+            local=True,
+            parameters=(_CHANNELS,),
+        ),
+        Method(
+            "guided-grad-cam",
+            "Guided Grad-CAM",
+            "Selvaraju et al. 2017",
+            signed=True,
+            meaning="Grad-CAM times guided backpropagation (Springenberg et al. 2015), in which no ReLU passes a negative gradient back. "
+            "Its scale has no unit.",
+            channels="sum",
+            local=True,
+            parameters=(_LAYER,),
+            warning="Fails the sanity checks of Adebayo et al. 2018: guided backpropagation shows edges of the image, and in the nets tried"
+            " there it hardly changed when weights were replaced by random ones. It is no evidence of what a net has learned.",
+        ),
+    )
+}
+
+_SEED = Parameter("seed", "seed", "int", 0, 0, 2**31 - 1, 1, help="Of the random numbers: the same seed gives the same result.")
+#: What checks a map -> its parameters: ``infidelity``, ``sensitivity`` and ``sanity``.
+TRUST: dict[str, tuple[Parameter, ...]] = {
+    "infidelity": (Parameter("samples", "hidden squares", "int", 64, 2, 1000, 1, help="How many squares are tried."), _SEED),
+    "sensitivity": (
+        Parameter("radius", "radius", "float", 0.02, 0.001, 0.5, 0.005, help="The most that a pixel changes, of 1: 0.02 is 5 of 255."),
+        Parameter("samples", "changed images", "int", 10, 1, 100, 1, help="Each one takes a map of its own."),
+        _SEED,
+    ),
+    "sanity": (
+        Parameter(
+            "per_stage",
+            "steps of a stage",
+            "int",
+            3,
+            1,
+            20,
+            1,
+            help="A stage's blocks are randomised in at most so many steps, the last ones first.",
+        ),
+        _SEED,
+    ),
+}
+
+
+def method(key: str) -> Method:
+    """Raises ConfigError for a key that is none of ``METHODS``."""
+    if key not in METHODS:
+        raise ConfigError("method", f"{key!r} is not one of {', '.join(METHODS)}.")
+    return METHODS[key]
+
+
+def check_target(target: Any, model: Any) -> int:
+    """The class to be explained, as an index.
+
+    Raises:
+        ConfigError: the net has no such class.
+    """
+    if isinstance(target, bool) or not isinstance(target, int):
+        raise ConfigError("target", f"{target!r} is not the number of a class.")
+    if not 0 <= target < model.num_classes:
+        raise ConfigError("target", f"{target} is out of range; the net's classes are 0 to {model.num_classes - 1}.")
+    return target

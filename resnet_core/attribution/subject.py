@@ -1,0 +1,72 @@
+"""A net as attribution sees it: a function of pixels, on modules that nobody else has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from resnet_core.models import response_layers
+from resnet_core.models.shortcuts import Projection
+from resnet_core.nets.loading import LoadedNet
+
+
+class Subject(nn.Module):
+    """Pixels in [0, 1] -> logits, in evaluation mode and fp32: the normalisation is a part of the net.
+
+    So gradients, baselines and perturbations are in units of pixel / 255 whatever a net was trained with, and nets can be compared.
+
+    Its modules are new ones; what Captum hooks is neither the caller's model nor another viewer's. Each BN is folded into its convolution
+    (in evaluation mode both are linear): the same function up to rounding, a fifth faster. No weight requires a gradient.
+
+    Shapes: (N, 3, 32, 32) -> (N, classes).
+    """
+
+    def __init__(self, loaded: LoadedNet, weights: Mapping[str, torch.Tensor] | None = None):
+        """``weights``: a state_dict instead of the net's own."""
+        super().__init__()
+        source = loaded.model
+        with torch.device("meta"):
+            net = type(source)(source.config)
+        # Not a copy: folding makes new weights, and the classifier's are only read.
+        net.load_state_dict(source.state_dict() if weights is None else weights, assign=True)
+        fold_batch_norm(net)
+        self.net = net
+        self.register_buffer("mean", loaded.mean)
+        self.register_buffer("std", loaded.std)
+        self.eval().requires_grad_(False)
+
+    @property
+    def config(self) -> Any:
+        return self.net.config
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = x - self.mean
+        if self.std is not None:
+            x = x / self.std
+        return self.net(x.contiguous(memory_format=torch.channels_last))
+
+    def pixels(self, image: torch.Tensor) -> torch.Tensor:
+        """uint8 (3, 32, 32) or (N, 3, 32, 32), anywhere -> float32 (N, 3, 32, 32) in [0, 1] on the device."""
+        batch = image if image.dim() == 4 else image[None]
+        return batch.to(self.mean.device).contiguous(memory_format=torch.channels_last).float() / 255
+
+    def baseline(self, name: str, x: torch.Tensor) -> torch.Tensor:
+        """(1, 3, 32, 32): what counts as nothing. ``mean``: the mean that is subtracted, so the normalised input is zero; or ``black``."""
+        return torch.zeros_like(x[:1]) if name == "black" else self.mean.expand_as(x[:1])
+
+
+@torch.no_grad()
+def fold_batch_norm(net: nn.Module) -> None:
+    """Replaces each BN by the identity, and its convolution by one that does both, in place: for evaluation mode only."""
+    for _, conv, bn in response_layers(net) + [("", each.conv, each.bn) for each in net.modules() if isinstance(each, Projection)]:
+        scale = bn.weight * torch.rsqrt(bn.running_var + bn.eps)
+        weight = conv.weight * scale[:, None, None, None]
+        conv.weight = nn.Parameter(weight.contiguous(memory_format=torch.channels_last), requires_grad=False)
+        conv.bias = nn.Parameter(bn.bias - bn.running_mean * scale, requires_grad=False)
+    for module in list(net.modules()):
+        for name, child in list(module.named_children()):
+            if isinstance(child, nn.BatchNorm2d):
+                setattr(module, name, nn.Identity())

@@ -1,0 +1,176 @@
+"""Whether a map is to be believed, in two numbers (Yeh et al. 2019, "On the (In)fidelity and Sensitivity of Explanations"), by Captum.
+
+    found = attribute(loaded, image, "saliency", target=3)
+    infidelity(loaded, image, found).relative  # 0: the map foretells what hiding a part does; 1: it tells nothing
+    sensitivity(loaded, image, found).value  # 0.5: a change of the image too small to be seen changes the map by half
+
+All random numbers come from the seed, and from generators of our own: neither other viewers nor batch sizes change a result.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import captum.metrics
+import numpy as np
+import torch
+
+from resnet_core.analysis.passes import Progress, ShouldStop, Stopped
+from resnet_core.attribution.compute import Attribution, Raw, compute
+from resnet_core.attribution.layers import SIDE
+from resnet_core.attribution.methods import METHODS, TRUST
+from resnet_core.attribution.subject import Subject
+from resnet_core.nets.loading import LoadedNet
+
+#: Sides of the hidden squares, in pixels: from and to.
+SQUARES = (4, 12)
+_AT_ONCE = 50
+
+
+@dataclass(frozen=True)
+class Infidelity:
+    """How badly a map foretells what hiding parts of the image does to the target's logit.
+
+    Attributes:
+        value: mean squared error in squared logits, the map scaled so that it is smallest: most maps have no unit of their own
+            (``normalize=True`` of Captum).
+        relative: the same, divided by the mean squared change of the logit: 0 (foretold exactly) to 1 (a map of zeros does as well).
+            None where hiding changes nothing.
+        samples, seed: of the hidden squares.
+        text: how it was measured, for people.
+    """
+
+    value: float
+    relative: float | None
+    samples: int
+    seed: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """How much a map changes when the image hardly does.
+
+    Attributes:
+        value: the largest change found, in L2 norm, relative to the map's own norm; None for a map of zeros.
+        radius: the most that a pixel changed, in units of pixel / 255.
+        samples, seed: of the changed images.
+        text: how it was measured, for people.
+    """
+
+    value: float | None
+    radius: float
+    samples: int
+    seed: int
+    text: str
+
+
+def _checked(loaded: LoadedNet, which: str, **given: float) -> None:
+    for parameter in TRUST[which]:
+        parameter.check(given[parameter.name], loaded.model.config)
+
+
+def squares(samples: int, seed: int) -> np.ndarray:
+    """float32 (samples, 1, 32, 32): 1 where a random square hides the image."""
+    random = np.random.default_rng(seed)
+    masks = np.zeros((samples, 1, SIDE, SIDE), dtype=np.float32)
+    for mask in masks:
+        side = int(random.integers(SQUARES[0], SQUARES[1] + 1))
+        top, left = random.integers(0, SIDE - side + 1, size=2)
+        mask[0, top : top + side, left : left + side] = 1
+    return masks
+
+
+def infidelity(loaded: LoadedNet, image: torch.Tensor, found: Attribution, *, samples: int = 64, seed: int = 0) -> Infidelity:
+    """Hides random squares and compares what the map says with what happens.
+
+    Where a map's values are contributions, it says the sum of those in the square; where they are rates (``Method.local``), the sum of
+    rate times change of the pixel. Squares show the mean image, as with Occlusion; so Occlusion has an advantage here.
+
+    Args:
+        image: uint8 (3, 32, 32), the one that was explained; ``found``: its map.
+
+    Raises:
+        ConfigError: ``samples`` or ``seed`` is out of its range.
+    """
+    _checked(loaded, "infidelity", samples=samples, seed=seed)
+    subject = Subject(loaded)
+    x = subject.pixels(image)
+    blank = subject.baseline("mean", x)
+    local = METHODS[found.method].local
+    per_channel = None if found.per_channel is None else torch.from_numpy(found.per_channel)
+    attributions = Raw(torch.from_numpy(found.map), per_channel).for_input.to(x.device)
+    masks = torch.from_numpy(squares(samples, seed)).to(x.device)
+
+    def mean_squared_error(of: torch.Tensor) -> float:
+        taken = 0
+
+        def hide(inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            nonlocal taken
+            mask = masks[taken : taken + len(inputs)].expand_as(inputs)
+            taken += len(inputs)
+            change = mask * (inputs - blank)
+            return (change if local else mask), inputs - change
+
+        options = {"n_perturb_samples": samples, "max_examples_per_batch": _AT_ONCE, "normalize": True}
+        return float(captum.metrics.infidelity(subject, hide, x, of, target=found.target, **options))
+
+    value, changes = mean_squared_error(attributions), mean_squared_error(torch.zeros_like(attributions))
+    text = (
+        f"{samples:,} squares of {SQUARES[0]} to {SQUARES[1]} pixels a side at random places (seed {seed}), hidden by the mean image; "
+        "the map scaled to fit best"
+    )
+    # Rounding may leave a fit just below 0, or above 1.
+    return Infidelity(max(value, 0.0), min(max(value / changes, 0.0), 1.0) if changes > 0 else None, samples, seed, text)
+
+
+def sensitivity(
+    loaded: LoadedNet,
+    image: torch.Tensor,
+    found: Attribution,
+    *,
+    radius: float = 0.02,
+    samples: int = 10,
+    seed: int = 0,
+    progress: Progress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> Sensitivity:
+    """Changes each pixel by a random amount up to ``radius``, again and again, and takes the map anew: the largest change counts.
+
+    Takes as long as ``samples`` + 1 maps.
+
+    Args:
+        progress: called with the maps done and the maps in all.
+        should_stop: asked before each map.
+
+    Raises:
+        ConfigError: ``radius``, ``samples`` or ``seed`` is out of its range.
+        Stopped: ``should_stop`` returned True.
+    """
+    _checked(loaded, "sensitivity", radius=radius, samples=samples, seed=seed)
+    text = f"the largest of {samples:,} random changes of each pixel by at most {radius:g} of 1 (seed {seed})"
+    subject = Subject(loaded)
+    noise = np.random.default_rng(seed).uniform(-radius, radius, (samples, 3, SIDE, SIDE)).astype(np.float32)
+    changes = iter(torch.from_numpy(noise).to(loaded.device))
+    done = 0
+
+    def explain(inputs: torch.Tensor | tuple[torch.Tensor, ...]) -> tuple[torch.Tensor]:
+        nonlocal done
+        if should_stop is not None and should_stop():
+            raise Stopped
+        x = inputs[0] if isinstance(inputs, tuple) else inputs
+        one = compute(subject, x, found.method, found.target, found.parameters).map[None]
+        done += 1
+        if progress is not None:
+            progress(done, samples + 1)
+        return (one,)  # Captum takes the first one, of the image itself, apart as a tuple whatever it is
+
+    def change(inputs: torch.Tensor) -> torch.Tensor:
+        return inputs + next(changes)
+
+    if found.is_zero:
+        return Sensitivity(None, radius, samples, seed, text)
+    x = subject.pixels(image)
+    options = {"n_perturb_samples": samples, "max_examples_per_batch": 1}
+    value = float(captum.metrics.sensitivity_max(explain, x, change, **options))
+    return Sensitivity(value, radius, samples, seed, text)
