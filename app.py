@@ -27,6 +27,7 @@ page = st.navigation(
         st.Page("pages/responses.py", title="Layer responses", icon=":material/equalizer:"),
         st.Page("pages/gradients.py", title="Gradients", icon=":material/gradient:"),
         st.Page("pages/checkpoints.py", title="Checkpoints", icon=":material/inventory_2:"),
+        st.Page("pages/paper.py", title="Paper", icon=":material/fact_check:"),
         st.Page("pages/complexity.py", title="Complexity", icon=":material/account_tree:"),
     ],
     position="top",

@@ -1,0 +1,89 @@
+"""Paper: its claims on CIFAR-10 row by row, our numbers beside its own, each marked by a stated criterion and nothing typed in."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import streamlit as st
+
+from pages.ui import shipped
+from pages.ui.claims_rows import as_csv, badge, cells
+from pages.ui.front_door import through_the_front_door
+from pages.ui.labels import escaped
+from resnet_core import claims, paper
+from resnet_core.analysis.complexity import complexity
+from resnet_core.claims import unlike_the_paper
+from resnet_core.config import ModelConfig
+from resnet_core.figures.captions import caption, fraction_text, grouped
+
+through_the_front_door()
+
+INTRODUCTION = (
+    "What the paper says of its CIFAR-10 nets, and what our own trainings say of it. Every value and every mark is computed from the "
+    "configurations, final errors and records of the nets named below; each criterion stands beside its claim."
+)
+
+
+def counted(include_own: bool) -> tuple[list[shipped.Trained], list[str]]:
+    """The nets that the claims are judged by, and what must be said of those that are not: one sentence each."""
+    problems: list[str] = []
+    nets = shipped.shipped(problems)
+    notes = [escaped(problem) for problem in problems]
+    if include_own:
+        for trained in shipped.own():
+            reason = unlike_the_paper(trained.net.config)
+            if not reason:
+                nets.append(trained)
+            elif trained.net.config.data.dataset == "cifar10":  # those on the sample are many, and meant for something else
+                notes.append(f"Your run {escaped(trained.records.name)} does not count: it {reason}.")
+    return nets, notes
+
+
+def show_nets(nets: Sequence[shipped.Trained], notes: Sequence[str]) -> None:
+    """Which nets count, under which conditions, and which do not."""
+    if nets:
+        conditions = caption(grouped([trained.records for trained in nets])).removeprefix("Every curve: ")
+        names = ", ".join(dict.fromkeys(escaped(trained.net.name) for trained in nets))
+        fractions = {trained.net.config.recipe.schedule_fraction for trained in nets}
+        of = fraction_text(fractions.pop()) if len(fractions) == 1 else "different parts of the paper's schedule"
+        st.markdown(f"**Judged by {len(nets)} {'net' if len(nets) == 1 else 'nets'}, trained on {of}:** {names}.  \n:small[{conditions}]")
+    else:
+        st.info(
+            "No trained net ships with this copy of ResNet Lab, so what takes a training is not yet run. `make zoo` trains the nets; "
+            "or train them on the Train page by the paper's recipe on all of CIFAR-10, and include your own runs here.",
+            icon=":material/info:",
+        )
+    for note in notes:
+        st.caption(f":material/warning: {note}")
+
+
+def main() -> None:
+    st.title("Paper: claim by claim", anchor=False)
+    st.markdown(INTRODUCTION)
+    summary, bar = st.container(), st.container(horizontal=True, vertical_alignment="center", gap="medium")
+    with bar:
+        own_help = "Your finished runs of the paper's nets and recipe on all of CIFAR-10, from a quarter of its schedule on."
+        include_own = st.toggle("Include my own runs", key="own", bind="query-params", help=own_help)
+    nets, notes = counted(include_own)
+    params = {depth: complexity(ModelConfig(depth)).params for depth in paper.TABLE_6}
+    results = claims.evaluate([trained.net for trained in nets], params)
+    counts = Counter(result.status for result in results)
+    with bar:
+        st.download_button(
+            "Table (CSV)", as_csv(results), "resnet-lab-paper-claims.csv", "text/csv", key="csv", icon=":material/download:",
+            on_click="ignore",
+        )  # fmt: skip
+    with summary:
+        st.subheader(" ".join(badge(status, counts[status]) for status in claims.STATUSES), anchor=False)
+        show_nets(nets, notes)
+    with st.container(key="claims"):
+        for group in claims.GROUPS:
+            st.subheader(escaped(group), anchor=False)
+            st.table([cells(result) for result in results if result.claim.group == group], border="horizontal")
+            if group in claims.NOTES:
+                st.caption(escaped(claims.NOTES[group]))
+    st.caption(f"The paper: {paper.PAPER}. Its schedule: 64,000 iterations of 128 images.")
+
+
+main()
