@@ -1,18 +1,25 @@
-"""Home: the degradation problem in one picture and three sentences, the demo, and what is being trained now."""
+"""Home: the degradation problem in three sentences, the paper's Figure 6 from the nets that ship, the demo, and what is being trained now.
+
+Figure 6 stands first until the demo runs: then its curves are what there is to look at, and Figure 6 follows below.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
-from pages.ui import demo, estimate
+from pages.ui import demo, estimate, shipped
+from pages.ui.figure_chart import figure_chart
 from pages.ui.front_door import through_the_front_door
 from pages.ui.guard import guarded
-from pages.ui.labels import duration
+from pages.ui.labels import duration, escaped
 from pages.ui.live_chart import CAPTION, live_chart
 from pages.ui.run_rows import progress_row
 from pages.ui.runs_view import Seen, look
 from resnet_core.errors import UserError
-from resnet_core.figures.captions import caption, grouped
+from resnet_core.figures.captions import caption, fraction_text, grouped
+from resnet_core.figures.figure6 import NOTE, figure6, missing_text, wanted
 from resnet_core.figures.series import RunRecords, final_errors
 from resnet_core.runs import RunStore
 from resnet_core.verdict import degradation, degradation_verdict
@@ -27,6 +34,34 @@ SENTENCES = (
     "A **residual** net adds a shortcut around every two layers, so that doing nothing is the easy thing to do: no more parameters, and "
     "the deeper net is no longer worse."
 )
+#: In the session: the demo has run here, so its curves stay on top of Figure 6.
+_DEMO_FIRST = "home.demo_first"
+_COLUMNS = (0.69, 0.31)
+
+
+def figure6_nets(problems: list[str]) -> list[RunRecords]:
+    """The nets of Figure 6 that ship; none where the project is without checkpoints."""
+    nets = set(wanted())
+    return [trained.records for trained in shipped.shipped(problems) if trained.net.config.model in nets]
+
+
+def show_figure6(nets: Sequence[RunRecords], problems: Sequence[str]) -> None:
+    """The paper's Figure 6 from the nets that ship, and what must be read with it."""
+    with st.container(key="figure6"):
+        figure_chart(figure6(nets), figure6(nets, dark=True), key="home_figure6")
+    texts = ["Figure 6 of the paper from nets trained with this project.", caption(grouped(nets)), missing_text(nets), NOTE]
+    st.caption(" ".join(text for text in texts if text))
+    for problem in problems:
+        st.caption(f":material/warning: {escaped(problem)}")
+
+
+def show_facts(nets: Sequence[RunRecords]) -> None:
+    """How the nets of Figure 6 ended: plain against residual, from the shallowest to the deepest that were trained alike."""
+    seen = degradation(demo.outcomes(list(nets)))
+    if seen is not None:
+        st.markdown(f"**Depth and training error**, on {fraction_text(seen.fraction)}:")
+        st.markdown("\n".join(f"- {gap}" for gap in (seen.plain, seen.residual) if gap))
+    st.page_link("pages/paper.py", label="The paper, claim by claim", icon=":material/fact_check:")
 
 
 def picture(found: demo.Demo, store: RunStore) -> tuple[list[RunRecords], str]:
@@ -107,11 +142,22 @@ def announcement(found: demo.Demo, everything: list[Seen]) -> str:
     )
 
 
-def beside(found: demo.Demo, drawn: list[RunRecords], everything: list[Seen]) -> None:
-    """What stands beside the chart, below the button: the outcome, else how far it is; and what else is being trained."""
-    active = [s for s in everything if s.status.is_active]
+def start_box(store: RunStore, everything: list[Seen]) -> demo.Demo:
+    """Button and seed, and what the demo will do. Returns the demo of the seed that was chosen."""
+    button, chooser = st.columns([0.66, 0.34], vertical_alignment="bottom")
+    with chooser:
+        seed = seed_input()
+    found = demo.find(store, seed)
+    with button:
+        controls(store, found, seed)
     if not found.begun:
         st.caption(announcement(found, everything))
+    return found
+
+
+def beside(found: demo.Demo, drawn: list[RunRecords], everything: list[Seen]) -> None:
+    """What stands beside the chart: the outcome, else how far it is; and what else is being trained."""
+    active = [s for s in everything if s.status.is_active]
     if drawn and not found.begun:
         st.markdown("**What the curves on the left show**")
     if drawn and (found.ended or not found.begun):
@@ -131,44 +177,74 @@ def beside(found: demo.Demo, drawn: list[RunRecords], everything: list[Seen]) ->
         st.page_link("pages/train.py", label="Stop, resume or delete single runs", icon=":material/model_training:")
 
 
-def panel(polled: bool) -> None:
-    """Chart, button, progress and verdict. ``polled`` tells whether this is run again every second."""
-    with guarded("Home"):
-        left, right = st.columns([0.69, 0.31], gap="medium")
-        with right:
-            button, chooser = st.columns([0.66, 0.34], vertical_alignment="bottom")
-        with chooser:
-            seed = seed_input()
+def panel(polled: bool, has_button: bool) -> None:
+    """The demo: chart, progress and verdict. ``polled`` tells whether this is run again every second; ``has_button``: with it."""
+    with guarded("Home"), st.container(key="demo_panel"):
+        left, right = st.columns(_COLUMNS, gap="medium")
         store = RunStore()
         store.ensure_workers()
-        found = demo.find(store, seed)
         everything = look(store.runs())
         if any(s.status.is_active for s in everything) != polled:
             st.rerun()
+        with right:
+            found = start_box(store, everything) if has_button else demo.find(store, st.session_state.seed)
         with left:
             runs, source = picture(found, store)
-            note = "The first points come after some seconds." if found.active else "No curves yet: run the demo."
-            live_chart(runs, key="home_chart", note=note)
+            message = "The first points come after some seconds." if found.active else "No curves yet: run the demo."
+            live_chart(runs, key="home_chart", note=message)
             if runs:
                 st.caption(" ".join(part for part in (source, caption(grouped(runs)), CAPTION) if part))
-        with button:
-            controls(store, found, seed)
         with right:
             beside(found, runs, everything)
 
 
-def is_active(store: RunStore) -> bool:
-    return any(s.status.is_active for s in look(store.runs()))
+def opening(nets: Sequence[RunRecords], problems: Sequence[str]) -> bool:
+    """Figure 6 with the demo's button beside it. Returns whether the demo can be shown too: if not, the message stands here."""
+    left, right = st.columns(_COLUMNS, gap="medium")
+    with left:
+        show_figure6(nets, problems)
+    shown = False
+    with right, guarded("Home"):
+        store = RunStore()
+        found = start_box(store, look(store.runs()))
+        show_facts(nets)
+        shown = True
+        if found.active:  # begun by another viewer since this page was made
+            st.rerun()
+    return shown
+
+
+def activity(store: RunStore) -> tuple[bool, bool]:
+    """Whether anything is being trained or waits for it, and whether that is a demo."""
+    active = [s.run.config for s in look(store.runs()) if s.status.is_active]
+    return bool(active), any(config in demo.configs(config.recipe.seed) for config in active)
 
 
 def main() -> None:
     st.title("Deeper, and worse: the degradation problem", anchor=False)
     st.markdown(SENTENCES)
+    problems: list[str] = []
+    nets: list[RunRecords] = []
+    with guarded("Figure 6"):
+        nets = figure6_nets(problems)
     try:
-        polled = is_active(RunStore())
+        polled, demo_runs = activity(RunStore())
     except UserError:
-        polled = False  # the panel shows the message
-    st.fragment(panel, run_every=1.5 if polled else None)(polled)
+        polled = demo_runs = False  # the panel shows the message
+    if demo_runs:
+        st.session_state[_DEMO_FIRST] = True
+    demo_first = not nets or st.session_state.get(_DEMO_FIRST, False)
+    if demo_first or opening(nets, problems):
+        if not demo_first:
+            st.subheader("The same in minutes, on this machine: the demo", anchor=False)
+        st.fragment(panel, run_every=1.5 if polled else None)(polled, demo_first)
+    if demo_first and nets:
+        st.subheader("Figure 6 of the paper, from nets trained with this project", anchor=False)
+        left, right = st.columns(_COLUMNS, gap="medium")
+        with left:
+            show_figure6(nets, problems)
+        with right:
+            show_facts(nets)
 
 
 main()

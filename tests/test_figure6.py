@@ -7,7 +7,7 @@ import pytest
 
 from resnet_core.config import DataConfig, ModelConfig, Recipe, RunConfig
 from resnet_core.figures import style
-from resnet_core.figures.figure6 import DEPTHS, figure6, missing, missing_text, note, top_of_axis, wanted
+from resnet_core.figures.figure6 import DEPTHS, figure6, missing, missing_text, top_of_axis, wanted
 from resnet_core.figures.series import RunRecords
 
 
@@ -30,6 +30,11 @@ RUNS = [run(name, *ends) for name, ends in ENDS.items()]
 
 def curves(figure) -> dict[tuple[str, str], object]:
     return {(trace.name, trace.meta): trace for trace in figure.data if trace.meta}
+
+
+def texts(figure, xref: str) -> list[str]:
+    """The annotations of one panel."""
+    return [annotation.text for annotation in figure.layout.annotations if annotation.xref == xref]
 
 
 def test_plain_nets_stand_left_and_residual_ones_right_with_one_y_axis():
@@ -68,16 +73,16 @@ def test_the_y_axis_has_room_for_every_end_but_that_of_a_net_that_did_not_train(
     high = [*RUNS, run("plain-110", 66, 67)]
     assert top_of_axis(high) == 20
     figure = figure6(high)
-    assert "<b>plain-110</b> ends above the picture, at 67 %" in [note.text for note in figure.layout.annotations]
+    assert "<b>plain-110</b> ends at 67 %,<br>above the picture" in texts(figure, "x domain")
+    assert not any("plain-110" in text for text in [*texts(figure, "x2 domain"), *texts(figure6(RUNS), "x domain")])
     assert not any(trace.mode == "text" and "110" in trace.text[0] for trace in figure.data)
-    assert "plain-110 ends too high to be drawn with the others." in note(high) and "too high" not in note(RUNS)
 
 
 def test_the_drops_of_the_rate_are_marked_in_both_panels():
     figure = figure6(RUNS)
     drops = [(shape.xref, shape.x0) for shape in figure.layout.shapes]
     assert sorted(drops) == [("x", 8000), ("x", 12_000), ("x2", 8000), ("x2", 12_000)]
-    assert [note.text for note in figure.layout.annotations].count("rate ÷ 10") == 4
+    assert "dotted: rate ÷ 10" in texts(figure, "x domain") and "dotted: rate ÷ 10" in texts(figure, "x2 domain")
 
 
 def test_what_is_missing_is_named():

@@ -1,4 +1,6 @@
-"""Home: the shipped curves before anything is trained, the demo at one click, and what it says of the outcome."""
+"""Home: Figure 6 from the nets that ship, the recorded demo before anything is trained, the demo at one click, and what it says of the
+outcome.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +12,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pages.ui import demo
-from resnet_core.config import ModelConfig, Recipe, RunConfig, demo_configs
+from resnet_core.config import DataConfig, ModelConfig, Recipe, RunConfig, demo_configs
 from resnet_core.runs import RunStore
 from resnet_core.verdict import degradation
+from tests.nets_tools import write_shipped
 from tests.page_tools import app, curve, held, live_chart, progress, write_run
 
 #: Final training errors of the demo's nets: those of the first trial, which show the effect.
@@ -20,10 +23,11 @@ ENDS = {"plain-20": 49.0, "plain-56": 71.7, "ResNet-20": 42.4, "ResNet-56": 44.9
 
 
 @pytest.fixture
-def store(monkeypatch: pytest.MonkeyPatch) -> RunStore:
-    """Runs of this test only; they stay in the queue."""
+def store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> RunStore:
+    """Runs of this test only; they stay in the queue. No checkpoint ships, unless the test writes one."""
     monkeypatch.setenv("RESNET_LAB_SLOTS", "0")
     monkeypatch.setenv("RESNET_LAB_DEMO_ITERATIONS", "40")
+    monkeypatch.setenv("RESNET_LAB_CHECKPOINTS", str(tmp_path / "checkpoints"))
     return RunStore()
 
 
@@ -217,3 +221,93 @@ def test_a_bug_is_logged_once_and_shows_no_traceback(home, monkeypatch, caplog):
     assert home.error[0].value.startswith("Home: something went wrong that is no fault of yours (KeyError).")
     assert "inner detail" not in home.error[0].value
     assert [record.exc_info[0] for record in caplog.records if record.name == "resnet_lab"] == [KeyError]
+
+
+@pytest.fixture
+def checkpoints(store: RunStore, tmp_path: Path) -> Path:
+    """The pair of 20 and that of 56 layers, as they ship."""
+    for name, end in (("plain-20", 5.0), ("ResNet-20", 4.5), ("plain-56", 12.5), ("ResNet-56", 1.25)):
+        kind, depth = name.split("-")
+        model = ModelConfig(int(depth), "none" if kind == "plain" else "A")
+        write_shipped(tmp_path / "checkpoints", RunConfig(model, DataConfig("cifar10"), Recipe(iterations=16_000)), end)
+    return tmp_path / "checkpoints"
+
+
+def charts(page: AppTest) -> list[str]:
+    """Which charts there are, from the top of the page."""
+    data = [json.loads(component.proto.json) for component in page.get("bidi_component")]
+    return ["Figure 6" if "figure" in found else "demo" for found in data]
+
+
+def figure6(page: AppTest) -> dict:
+    (data,) = [found for component in page.get("bidi_component") if "figure" in (found := json.loads(component.proto.json))]
+    return data["figure"]
+
+
+def test_figure_6_stands_first_and_says_what_is_missing(home, checkpoints):
+    home.run()
+    assert not home.exception and not home.error
+    assert charts(home) == ["Figure 6", "demo"]
+    drawn = {(trace["name"], trace["xaxis"]) for trace in figure6(home)["traces"] if trace.get("meta")}
+    assert drawn == {("plain-20", "x"), ("plain-56", "x"), ("ResNet-20", "x2"), ("ResNet-56", "x2")}
+    said = words(home)
+    assert "Every curve: 1 seed · CIFAR-10 (50,000 images) · 1/4 of the paper's schedule · bf16." in said
+    assert "Not yet trained: plain-32, plain-44, plain-110, ResNet-32, ResNet-44, ResNet-110." in said
+    assert "plain-56 ends 7.5 points above plain-20 (12.5 against 5.0 %)" in said
+    assert "ResNet-56 ends 3.2 points below ResNet-20 (1.2 against 4.5 %)" in said
+    assert [button.key for button in home.button] == ["demo_start"]
+
+
+def test_once_the_demo_runs_it_stands_first_and_stays_there(home, checkpoints, store):
+    home.run()
+    home.button(key="demo_start").click().run()
+    assert not home.exception and not home.error
+    assert states(store) == [(name, "queued") for name in ENDS]
+    assert charts(home) == ["demo", "Figure 6"] and [button.key for button in home.button] == ["demo_stop"]
+    home.button(key="demo_stop").click().run()
+    assert charts(home) == ["demo", "Figure 6"] and [button.label for button in home.button] == ["Resume the demo"]
+
+
+def test_a_viewer_who_comes_later_sees_figure_6_first_again(home, checkpoints, store):
+    write_demo(store)
+    home.run()
+    assert charts(home) == ["Figure 6", "demo"] and [button.key for button in home.button] == ["demo_again"]
+    assert home.success[0].value.startswith("Degradation, and its cure: plain-56 ends 22.7 points above plain-20")
+
+
+def test_another_viewers_demo_is_seen_at_once(home, checkpoints, store):
+    run = write_run(store, demo_configs(0, 40)[0], 60.0, state="running", part=0.5)
+    with held(run):
+        home.run()
+        assert charts(home) == ["demo", "Figure 6"] and curve(home, "plain-20", "raw")["y"]
+    home.run()
+
+
+def test_other_trainings_leave_figure_6_where_it_is(home, checkpoints, store):
+    store.submit(RunConfig(ModelConfig(32), recipe=Recipe(iterations=10)))
+    home.run()
+    assert charts(home) == ["Figure 6", "demo"] and "**Also in training**" in [m.value for m in home.markdown]
+
+
+def test_the_seed_belongs_to_the_demo_below_figure_6(home, checkpoints, store):
+    write_demo(store, seed=3)
+    home.run()
+    home.number_input(key="seed").set_value(3).run()
+    assert home.success and [button.key for button in home.button] == ["demo_again"]
+
+
+def test_a_damaged_checkpoint_is_named_and_left_out(home, checkpoints):
+    with open(checkpoints / "plain-56" / "weights.safetensors", "r+b") as file:
+        file.seek(-1, 2)
+        file.write(b"\x55")
+    home.run()
+    assert not home.exception and charts(home) == ["Figure 6", "demo"]
+    said = words(home).replace("\\", "")
+    assert "Checkpoint plain-56: the checksum" in said and "Not yet trained: plain-32, plain-44, plain-56" in said
+
+
+def test_a_wrong_setting_is_explained_once_below_figure_6(home, checkpoints, monkeypatch):
+    monkeypatch.setenv("RESNET_LAB_DEMO_ITERATIONS", "many")
+    home.run()
+    assert not home.exception and charts(home) == ["Figure 6"]
+    assert [e.value for e in home.error] == ["RESNET_LAB_DEMO_ITERATIONS: 'many' is not a whole number of at least 1."]

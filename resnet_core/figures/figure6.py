@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from resnet_core import paper
 from resnet_core.config import ModelConfig
@@ -25,8 +25,11 @@ _TOP = 20.0
 _OFF = 40.0
 #: Distance of two names, and the free part above the highest end, as parts of the height.
 _LABEL_GAP, _HEADROOM = 0.075, 0.08
-_TITLES = ("plain nets", "residual nets (option A)")
-_KEY = "<b>━━</b> test error\u2003╌╌ training error"
+#: Between the panels, as a part of the width: the names at the ends of the left one's curves stand there.
+_GAP = 0.115
+_AXES = ({"xaxis": "x", "yaxis": "y"}, {"xaxis": "x2", "yaxis": "y2"})
+_TITLES = ("plain nets", "residual nets")
+_KEY = "<b>━━</b> test\u2002╌╌ training"
 
 
 def wanted() -> list[ModelConfig]:
@@ -51,16 +54,20 @@ def epoch(run: RunRecords) -> float:
     return run.config.data.train_images / run.config.recipe.batch_size
 
 
+def _worst(run: RunRecords) -> float:
+    """The higher one of its final errors, in percent; 0 before it has any."""
+    return max((error for error in final_errors(run) if error is not None), default=0.0)
+
+
 def off_the_picture(runs: Iterable[RunRecords]) -> list[RunRecords]:
     """The runs whose training or test error ends too high to be drawn with the others."""
-    return [run for run in runs if max((e for e in final_errors(run) if e is not None), default=0.0) > _OFF]
+    return [run for run in runs if _worst(run) > _OFF]
 
 
 def top_of_axis(runs: Sequence[RunRecords]) -> float:
     """Percent: 20 as in the paper, or a multiple of 5 that leaves room above every end that is drawn."""
-    high = off_the_picture(runs)
-    ends = [error for run in runs if run not in high for error in final_errors(run) if error is not None]
-    return max(_TOP, 5 * math.ceil(max(ends, default=0.0) * (1 + _HEADROOM) / 5))
+    highest = max((worst for run in runs if (worst := _worst(run)) <= _OFF), default=0.0)
+    return max(_TOP, 5 * math.ceil(highest * (1 + _HEADROOM) / 5))
 
 
 def figure6(runs: Sequence[RunRecords], dark: bool = False, font_size: int = 16) -> go.Figure:
@@ -70,35 +77,33 @@ def figure6(runs: Sequence[RunRecords], dark: bool = False, font_size: int = 16)
     """
     nets = wanted()
     drawn = sorted((run for run in runs if run.config.model in nets), key=lambda run: nets.index(run.config.model))
+    panels = [[run for run in drawn if run.config.model.is_plain is plain] for plain in (True, False)]
     top = top_of_axis(drawn)
-    made = make_subplots(1, 2, shared_yaxes=True, horizontal_spacing=0.115)
-    length = max((run.config.recipe.iterations for run in drawn), default=0)
-    for column, plain in ((1, True), (2, False)):
-        panel = [run for run in drawn if run.config.model.is_plain is plain]
-        for run in panel:
-            made.add_traces(_curves(run, dark), rows=1, cols=column)
-        made.add_traces(_names(panel, top, dark), rows=1, cols=column)
-    _lay_out(made, drawn, top, length, dark, font_size)
-    return made
+    traces = []
+    for axes, panel in zip(_AXES, panels, strict=True):
+        traces += [trace | axes for run in panel for trace in _curves(run, dark)]
+        traces += [trace | axes for trace in _names(panel, top, dark)]
+    # In one step and of plain values: plotly's own subplots and lines take some ten times as long, and this is on the front page.
+    return go.Figure(traces, _layout(panels, top, dark, font_size))
 
 
-def _curves(run: RunRecords, dark: bool) -> list[go.Scatter]:
+def _curves(run: RunRecords, dark: bool) -> list[dict[str, Any]]:
     """The dashed training and the bold test curve of one net."""
     color = style.net_color(run.config.model, dark)
     train = decimate(smoothed(points(run.records, "error", "training"), epoch(run)))
     test = decimate(points(run.records, "error", "test"))
     return [
-        go.Scatter(
-            uid=f"figure6-{run.run_id}-{kind}", legendgroup=run.run_id, name=run.config.model.name, showlegend=False, mode="lines",
-            meta=kind, x=curve.iteration, y=curve.y, line={**line, "color": color},
-            hovertemplate=f"{run.config.model.name}: {kind} error <b>%{{y:.1f}} %</b><br>iteration %{{x:,.0f}}<extra></extra>",
-        )
+        {
+            "type": "scatter", "uid": f"figure6-{run.run_id}-{kind}", "name": run.config.model.name, "mode": "lines", "meta": kind,
+            "x": curve.iteration, "y": curve.y, "line": {**line, "color": color},
+            "hovertemplate": f"{run.config.model.name}: {kind} error <b>%{{y:.1f}} %</b><br>iteration %{{x:,.0f}}<extra></extra>",
+        }
         for kind, curve, line in (("training", train, style.TRAIN_LINE), ("test", test, style.TEST_LINE))
     ]  # fmt: skip
 
 
-def _names(runs: Sequence[RunRecords], top: float, dark: bool) -> list[go.Scatter]:
-    """The nets' names to the right of where their test curves end, moved apart; of those above the picture at its upper edge."""
+def _names(runs: Sequence[RunRecords], top: float, dark: bool) -> list[dict[str, Any]]:
+    """The nets' names to the right of where their test curves end, moved apart; none of those above the picture."""
     high = off_the_picture(runs)
     ends = []
     for run in runs:
@@ -107,64 +112,62 @@ def _names(runs: Sequence[RunRecords], top: float, dark: bool) -> list[go.Scatte
             ends.append((run, test.iteration[-1], test.y[-1]))
     placed = spread_out(np.array([y for _, _, y in ends]), _LABEL_GAP * top) if ends else []
     return [
-        go.Scatter(
-            uid=f"figure6-{run.run_id}-label", x=[x], y=[y], mode="text", text=[f"\u2009<b>{run.config.model.name}</b>"], showlegend=False,
-            textposition="middle right", textfont={"color": style.net_color(run.config.model, dark)}, cliponaxis=False, hoverinfo="skip",
-        )
+        {
+            "type": "scatter", "uid": f"figure6-{run.run_id}-label", "mode": "text", "x": [x], "y": [y], "cliponaxis": False,
+            "text": [f"\u2009<b>{run.config.model.name}</b>"], "textposition": "middle right", "hoverinfo": "skip",
+            "textfont": {"color": style.net_color(run.config.model, dark)},
+        }
         for (run, x, _), y in zip(ends, placed, strict=True)
     ]  # fmt: skip
 
 
-def _lay_out(made: go.Figure, runs: Sequence[RunRecords], top: float, length: int, dark: bool, font_size: int) -> None:
+def _layout(panels: Sequence[Sequence[RunRecords]], top: float, dark: bool, font_size: int) -> dict[str, Any]:
     base = style.layout(dark, font_size)
-    axes = {name: base.pop(name) for name in ("xaxis", "yaxis")}
-    base["margin"] = {"l": 60, "r": 92, "t": 34, "b": 52}
-    made.update_layout(**base, showlegend=False, hovermode="closest", uirevision="figure6")
-    # Numbers of iterations in full would run into each other at the panels' edges.
+    length = max((run.config.recipe.iterations for panel in panels for run in panel), default=0)
+    # In full the numbers would run into each other where the panels meet.
     ticks = {"tickvals": [length * i / 4 for i in range(5)], "ticktext": [_thousands(length * i / 4) for i in range(5)]} if length else {}
-    made.update_xaxes(**{**axes["xaxis"], "title": {"text": "iterations", "standoff": 4}}, range=[0, length or 1], **ticks)
-    made.update_yaxes(**axes["yaxis"], range=[0, top])
-    made.update_yaxes(title_text="error (%)", col=1)
-    for column, (x, title) in enumerate(zip(("x", "x2"), _TITLES, strict=True), start=1):
-        domain = made.layout[x.replace("x", "xaxis")].domain
-        made.add_annotation(
-            text=f"<b>{title}</b>", xref="paper", yref="paper", x=domain[0], y=1, xanchor="left", yanchor="bottom", showarrow=False,
-            font={"size": font_size + 1},
-        )  # fmt: skip
-        panel = [run for run in runs if run.config.model.is_plain is (column == 1)]
-        _mark_drops(made, panel, x, column, dark, font_size)
-        for row, run in enumerate(off_the_picture(panel)):
-            error = max(e for e in final_errors(run) if e is not None)
-            made.add_annotation(
-                text=f"<b>{run.config.model.name}</b> ends above the picture, at {error:.0f} %", showarrow=False,
-                xref=f"{x} domain", x=0.98, xanchor="right", yref="y domain", y=0.99 - 0.08 * row, yanchor="top",
-                font={"color": style.net_color(run.config.model, dark)},
-            )  # fmt: skip
-    right = made.layout.xaxis2.domain
-    made.add_annotation(text=_KEY, xref="paper", yref="paper", x=right[1], y=1, xanchor="right", yanchor="bottom", showarrow=False)
-
-
-def _mark_drops(made: go.Figure, panel: Sequence[RunRecords], x: str, column: int, dark: bool, font_size: int) -> None:
-    """A dotted line where the rate is divided, once for all nets of the panel that were trained by one schedule."""
-    recipes = [run.config.recipe for run in panel if run.config.recipe.schedule == "step"]
-    drops = {(milestone * recipe.iterations, 1 / recipe.gamma) for recipe in recipes for milestone in recipe.milestones}
-    for iteration, factor in sorted(drops):
-        made.add_vline(iteration, row=1, col=column, line={"dash": "dot", "width": 1, "color": style.MUTED[dark]}, layer="below")
-        made.add_annotation(
-            text=f"rate ÷ {factor:.0f}", showarrow=False, textangle=-90, font={"size": font_size - 3, "color": style.MUTED[dark]},
-            xref=x, x=iteration, xanchor="left", yref="paper", y=0.98, yanchor="top",
-        )  # fmt: skip
+    x = {**base["xaxis"], "title": {"text": "iterations", "standoff": 4}, "range": [0, length or 1], **ticks}
+    y = {**base["yaxis"], "range": [0, top]}
+    shapes, annotations = [], []
+    for axes, title, panel in zip(_AXES, _TITLES, panels, strict=True):
+        horizontal, vertical = axes["xaxis"], axes["yaxis"]
+        shared = {"xref": f"{horizontal} domain", "yref": f"{vertical} domain", "showarrow": False, "yanchor": "bottom"}
+        annotations.append({**shared, "text": f"<b>{title}</b>", "x": 0, "xanchor": "left", "y": 1, "font": {"size": font_size + 1}})
+        annotations.append({**shared, "text": _KEY, "x": 1, "xanchor": "right", "y": 1})
+        drops = {(m * r.iterations, r.gamma) for r in (run.config.recipe for run in panel) if r.schedule == "step" for m in r.milestones}
+        line = {"dash": "dot", "width": 1, "color": style.MUTED[dark]}
+        upright = {"type": "line", "xref": horizontal, "yref": f"{vertical} domain", "y0": 0, "y1": 1, "line": line, "layer": "below"}
+        shapes += [{**upright, "x0": iteration, "x1": iteration} for iteration, _ in sorted(drops)]
+        # Low on the left: no net has so small an error before the rate drops for the first time.
+        notes = [(f"dotted: rate ÷ {1 / gamma:.0f}", style.MUTED[dark]) for gamma in sorted({gamma for _, gamma in drops})]
+        notes += [
+            (f"<b>{run.config.model.name}</b> ends at {_worst(run):.0f} %,<br>above the picture", style.net_color(run.config.model, dark))
+            for run in off_the_picture(panel)
+        ]
+        for row, (text, color) in enumerate(notes):
+            place = {"x": 0.02, "xanchor": "left", "y": 0.02 + 0.08 * row, "align": "left"}
+            annotations.append({**shared, **place, "text": text, "font": {"size": font_size - 2, "color": color}})
+    return {
+        **base,
+        "margin": {"l": 60, "r": 92, "t": 34, "b": 52},
+        "showlegend": False,
+        "hovermode": "closest",
+        "uirevision": "figure6",
+        "xaxis": {**x, "domain": [0, 0.5 - _GAP / 2], "anchor": "y"},
+        "xaxis2": {**x, "domain": [0.5 + _GAP / 2, 1], "anchor": "y2"},
+        "yaxis": {**y, "anchor": "x", "title": {**y["title"], "text": "error (%)"}},
+        "yaxis2": {**y, "anchor": "x2", "matches": "y", "showticklabels": False},
+        "shapes": shapes,
+        "annotations": annotations,
+    }
 
 
 def _thousands(iterations: float) -> str:
     return f"{iterations / 1000:g}k" if iterations >= 1000 else f"{iterations:g}"
 
 
-def note(runs: Sequence[RunRecords]) -> str:
-    """What must be read with the picture beside its conditions: the smoothing, and the paper's own."""
-    above = " and ".join(run.config.model.name for run in off_the_picture(runs))
-    left_out = f" {above} ends too high to be drawn with the others." if above else ""
-    return (
-        f"Training error of the augmented batches as seen, a moving mean over one epoch.{left_out} The paper's own Figure 6 is of the full "
-        f"schedule; its {paper.PLAIN_110.name} {paper.PLAIN_110.note}."
-    )
+#: What must be read with the picture beside its conditions.
+NOTE = (
+    "Training error of augmented batches as seen, a mean over one epoch. The paper's own Figure 6 is of its full schedule; its "
+    f"{paper.PLAIN_110.name} {paper.PLAIN_110.note}."
+)

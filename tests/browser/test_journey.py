@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from resnet_core.config import demo_configs
+from resnet_core.config import DataConfig, ModelConfig, Recipe, RunConfig, demo_configs
 from resnet_core.figures import style
 from resnet_core.runs import RunStore
 from tests.browser.conftest import PATIENCE, wait_until
+from tests.nets_tools import write_shipped
 from tests.page_tools import write_run
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -22,10 +23,11 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 ITERATIONS = 1000
 expect.set_options(timeout=PATIENCE * 1000)
 
-CHART = ".resnet-lab-chart"
+#: The live chart of the front page, and Figure 6, which is there where checkpoints ship.
+CHART, FIGURE_6 = ".st-key-demo_panel .resnet-lab-chart", ".st-key-figure6 .resnet-lab-chart"
 #: What the viewer sees of the live chart: points of each curve, hidden curves, both ranges, and whether it is the element marked before.
 STATE = """() => {
-  const chart = document.querySelector(".resnet-lab-chart");
+  const chart = document.querySelector(".st-key-demo_panel .resnet-lab-chart") || document.querySelector(".resnet-lab-chart");
   if (!chart || !chart._fullLayout) return null;
   const points = Object.fromEntries(chart.data.map((t) => [t.uid, t.x.length === 1 && t.x[0] === null ? 0 : t.x.length]));
   const hidden = chart._fullData.filter((t) => t.visible === "legendonly").map((t) => t.uid);
@@ -74,18 +76,29 @@ def assert_no_traceback(page: Page) -> None:
     assert "Traceback" not in page.inner_text("body")
 
 
-def test_the_main_journey(start_app, open_page):
+def top(page: Page, selector: str) -> float:
+    """How far down the page an element begins, in pixels."""
+    return page.locator(selector).bounding_box()["y"]
+
+
+def test_the_main_journey(start_app, open_page, tmp_path):
     store = RunStore()
-    app = start_app(RESNET_LAB_DEMO_ITERATIONS=str(ITERATIONS))
+    for shortcut, end in (("none", 12.0), ("A", 8.0)):
+        write_shipped(tmp_path / "checkpoints", RunConfig(ModelConfig(20, shortcut), DataConfig("cifar10"), Recipe(16_000)), end)
+    app = start_app(RESNET_LAB_DEMO_ITERATIONS=str(ITERATIONS), RESNET_LAB_CHECKPOINTS=str(tmp_path / "checkpoints"))
     page = open_page(app.url)
     expect(page.get_by_role("heading", level=1)).to_have_text("Deeper, and worse: the degradation problem")
+    # Figure 6 from the nets that ship, before anything is trained, and the demo's button beside it.
+    expect(page.locator(f"{FIGURE_6} .js-line").first).to_be_attached()
     expect(page.locator(f"{CHART} .main-svg").first).to_be_visible()
+    assert top(page, FIGURE_6) < top(page, CHART) and button(page, "Run the demo").bounding_box()["y"] < top(page, CHART)
 
-    # One click, and the curves move.
+    # One click, and the curves move, on top of the page.
     button(page, "Run the demo").click()
     expect(button(page, "Stop the demo")).to_be_visible()
     wait_until(lambda: states(store) == ["running", "queued", "queued", "queued"], "the first training")
-    page.wait_for_function("uid => document.querySelector('.resnet-lab-chart')?.data?.some((t) => t.uid.startsWith(uid))", arg="plain-20-")
+    wait_until(lambda: any(uid.startswith("plain-20-") for uid in (page.evaluate(STATE) or {"points": ()})["points"]), "its curve")
+    wait_until(lambda: page.locator(FIGURE_6).count() == 1 and top(page, CHART) < top(page, FIGURE_6), "Figure 6 to follow below")
     first = wait_for_more(page, 2)
     page.evaluate(f"document.querySelector('{CHART}').marked = true")
     wait_for_more(page, first)
@@ -144,7 +157,7 @@ def test_the_main_journey(start_app, open_page):
     expect(link).to_be_visible()
     cold = open_page(f"{app.url}/compare?runs={run.id}")
     expect(cold.get_by_role("heading", level=1)).to_have_text("Compare")
-    expect(cold.locator(f"{CHART} .main-svg").first).to_be_visible()
+    expect(cold.locator(".resnet-lab-chart .main-svg").first).to_be_visible()
     assert_no_traceback(cold)
     button(page, "Stop all").click()
     wait_until(lambda: set(states(store)) == {"stopped"}, "all to be stopped")
@@ -189,4 +202,4 @@ def test_a_viewer_without_the_chart_library_is_told_so(start_app, open_page, mon
     page.route("**/app/static/**", lambda route: route.fulfill(status=200, content_type="text/javascript", body=""))
     app = start_app()
     page.goto(app.url)
-    expect(page.get_by_text("The chart could not be drawn: the chart library could not be loaded from")).to_be_visible()
+    expect(page.get_by_text("The chart could not be drawn: the chart library could not be loaded from").first).to_be_visible()
