@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -176,6 +177,14 @@ def test_wrong_options(capsys, arguments):
     with pytest.raises(SystemExit) as ended:
         main(list(arguments))
     assert ended.value.code == 2 and capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_refusal_does_not_wait_for_torch(tiny, tmp_path, monkeypatch, capsys):
+    tiny()
+    (tmp_path / "cat.png").write_bytes(b"GIF89a")
+    monkeypatch.setitem(sys.modules, "torch", None)  # makes every import of it fail
+    for command in ("predict", "neighbours"):
+        assert "cat.png is a GIF image" in refused(capsys, command, "tiny", str(tmp_path / "cat.png"))
 
 
 def test_in_a_process_of_its_own(cli, tiny, files, tmp_path):
