@@ -76,6 +76,14 @@ def test_torchvisions_layout(name, layers, block, depth, num_classes):
     assert set(found.keys.values()) == {key for key in ours if not key.endswith("num_batches_tracked")}
 
 
+@pytest.mark.parametrize("config", [ImageNetConfig(num_classes=10), ImageNetConfig((3, 4, 6, 3), "bottleneck", width=8)], ids=str)
+def test_an_imagenet_resnet_of_our_own_layout(config):
+    """What was imported from torchvision and exported here."""
+    found = recognize(meta(ImageNetResNet, config))
+    assert (found.layout, found.model, found.shortcuts) == ("resnet-lab", config, ("B",))
+    assert all(key == ours for key, ours in found.keys.items())
+
+
 @pytest.mark.parametrize("width", [1, 4, 7, 32, 160])
 def test_width_is_that_of_the_first_convolution(width):
     assert recognize(meta(CifarResNet, ModelConfig(8, "B", width=width))).model.width == width
@@ -190,7 +198,14 @@ REFUSED = {
         ),
         "Their stride may be in the first 1x1 or in the 3x3",
     ),
-    "imagenet A": (lambda: edited(vision("resnet18"), drop=["downsample"]), "no downsample.0 and downsample.1, which torchvision"),
+    "imagenet A": (
+        lambda: edited(vision("resnet18"), drop=["downsample"]),
+        "but not the projections of torchvision's ResNets (downsample.0 and .1)",
+    ),
+    "imagenet linear": (
+        lambda: edited(vision("resnet18"), drop=["downsample"], rename=[("fc.", "linear.")]),
+        "a classifier called linear; torch",
+    ),
     "imagenet C": (
         lambda: edited(vision("resnet18"), drop=["layer4.0.downsample"]),
         "they differ from option B at 'layer4.0'",

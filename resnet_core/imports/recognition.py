@@ -148,10 +148,10 @@ def _layout(given: Mapping[str, Shape], stem: int, layers: tuple[int, ...]) -> s
         names = " and ".join(PROJECTIONS[style][0] for style in sorted(styles))
         raise ImportRefused(f"It mixes layouts: a classifier called {heads[0]}, with projections called {names}.")
     style = next(iter(styles), fitting[0])
-    if stem == 3:
+    if stem == 3 or style == "resnet-lab":  # an ImageNet ResNet in our layout is one that was imported here
         return style
     if style != "chenyaofo":
-        raise ImportRefused("It has a 7x7 first convolution, but no downsample.0 and downsample.1, which torchvision's ResNets have.")
+        raise ImportRefused("It has a 7x7 first convolution, but a classifier called linear; torchvision's ResNets call it fc.")
     return "torchvision"
 
 
@@ -211,7 +211,9 @@ def _model(skeleton: Skeleton, layout: str) -> tuple[ModelConfig | ImageNetConfi
     try:
         if skeleton.stem == 7:
             if shortcuts != ("B",):
-                raise ImportRefused("It has a 7x7 first convolution, but not the projections of torchvision's ResNets (option B).")
+                raise ImportRefused(
+                    "It has a 7x7 first convolution, but not the projections of torchvision's ResNets (downsample.0 and .1)."
+                )
             return ImageNetConfig(skeleton.layers, skeleton.block, skeleton.num_classes, skeleton.width), shortcuts
         if len(set(skeleton.layers)) != 1:
             blocks = ", ".join(map(str, skeleton.layers))
