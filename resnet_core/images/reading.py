@@ -193,7 +193,7 @@ def _rgb(image: PilImage, bits: int, notes: list[str]) -> PilImage:
         # Of colour Pillow has taken the high byte of each sample; of greyscale it keeps both, and its own conversion may clip.
         notes.append("16 bits a channel: the high byte is used")
         if image.mode.startswith("I"):
-            deep = np.asarray(image).astype(np.int64)
+            deep = np.asarray(image)
             image = Image.fromarray((deep >> 8).astype(np.uint8))
             if isinstance(transparency, int):
                 image.putalpha(Image.fromarray(np.where(deep == transparency, 0, 255).astype(np.uint8)))
