@@ -181,7 +181,14 @@ def test_a_short_demo_ends_with_a_verdict(start_app, open_page):
 
 
 @pytest.mark.parametrize(
-    ("path", "title"), [("train", "Train"), ("train?tab=Runs", "Train"), ("compare?runs={run}", "Compare"), ("complexity", "Complexity")]
+    ("path", "title"),
+    [
+        ("train", "Train"),
+        ("train?tab=Runs", "Train"),
+        ("compare?runs={run}", "Compare"),
+        ("complexity", "Complexity"),
+        ("paper?own=true", "Paper: claim by claim"),
+    ],
 )
 def test_a_cold_link_to_a_server_just_started(start_app, open_page, monkeypatch, path, title):
     monkeypatch.setenv("RESNET_LAB_SLOTS", "0")
