@@ -130,7 +130,7 @@ def recorded_panel(ids: Sequence[str], heat: Sequence[str], labels: dict[str, st
         curves, iterations = curves_at(histories, nets, moment)
         mapped = [one for one in histories if one.key in heat]
         if mapped:
-            mark = iterations[mapped[0].key]
+            mark = None if moment.is_part else moment.value  # a part is another iteration in each of them
             figure_chart(gradient_heatmap(mapped, iteration=mark), gradient_heatmap(mapped, dark=True, iteration=mark), key="heat_chart")
         st.caption(escaped(recorded_note(nets, labels)))
         findings.show(findings.training_findings(histories))

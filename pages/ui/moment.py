@@ -60,7 +60,7 @@ def choose_moment(nets: Sequence[Net]) -> Moment:
     slider = st.container()
     if len(totals) > 1:
         with slider:
-            left, slider = st.columns([0.26, 0.74], vertical_alignment="bottom")
+            left, slider = st.columns([0.34, 0.66], vertical_alignment="bottom")
             by = left.segmented_control(
                 "All nets at the same", ["iteration", "part of training"], default="iteration", required=True, key="by", bind="query-params"
             )
