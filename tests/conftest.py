@@ -15,10 +15,14 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @pytest.fixture(autouse=True)
 def _own_home(tmp_path, tmp_path_factory, monkeypatch):
-    """Every test has its own run folder, and no data set but the embedded sample; what the probe finds is kept for all tests."""
+    """Every test has its own run folder, no shipped checkpoints but those it makes, and no data set but the embedded sample.
+
+    What the probe finds is kept for all tests.
+    """
     for name in [name for name in os.environ if name.startswith("RESNET_LAB_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("RESNET_LAB_HOME", str(tmp_path / "runs"))
+    monkeypatch.setenv("RESNET_LAB_CHECKPOINTS", str(tmp_path / "no-checkpoints"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
 
 

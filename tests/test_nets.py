@@ -195,20 +195,3 @@ def test_a_file_of_somebody_else_is_to_be_imported(shipped, tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(CheckpointError, match=r"not a safetensors file|Import it first"):
         find(str(path))
-
-
-def test_the_shipped_checkpoints_are_whole(monkeypatch):
-    monkeypatch.delenv("RESNET_LAB_CHECKPOINTS", raising=False)
-    assert catalog().problems == []
-
-
-def test_a_run_that_has_rows_of_its_layers_and_no_checkpoint_yet_is_listed_where_it_is_asked_for(shipped):
-    store = RunStore()
-    bare, recorded = (store.submit(runs_tools.config(seed=seed))[0] for seed in (1, 2))
-    writer = RecordWriter(recorded.path / "records.jsonl")
-    writer.write({"kind": "layers", "iteration": 0, "names": ["conv1"], "gradient_norm": [1.0], "response_std": [1.0]})
-    writer.close()
-    saved = a_run()
-    assert [net.id for net in catalog().nets] == [saved.id]
-    found = {net.id: net.iteration for net in catalog(unsaved=True).nets}
-    assert found == {recorded.id: None, saved.id: 7} and bare.id not in found

@@ -13,10 +13,11 @@ from resnet_core.attribution.methods import method as method_of
 from resnet_core.cli.look import read_images, true_class
 from resnet_core.cli.options import real_number, whole_number
 from resnet_core.cli.output import emit
+from resnet_core.cli.which import add_checkpoint, named
+from resnet_core.cli.which import loaded as load_as_asked
 from resnet_core.config import DATASETS, DEVICES
 from resnet_core.errors import ConfigError, UserError
 from resnet_core.images import HOWS
-from resnet_core.nets import find
 
 if TYPE_CHECKING:
     from resnet_core.attribution.compute import Attribution
@@ -37,7 +38,7 @@ _PREFIX = "parameter."
 def add_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     """The command with its options; those of the methods are made from their declarations."""
     command = add("attribute", attribute, "tell which pixels speak for a class, by Integrated Gradients, Grad-CAM and others")
-    command.add_argument("checkpoint", metavar="CHECKPOINT", help="a shipped or imported checkpoint, a run, or a weights file")
+    add_checkpoint(command)
     image = "a PNG, JPEG or WebP file, or an image of the data set: test:INDEX or train:INDEX"
     command.add_argument("image", metavar="IMAGE", nargs=1, help=image)
     command.add_argument("--method", required=True, metavar="KEY", help=", ".join(METHODS))
@@ -82,8 +83,12 @@ def _help(parameter: Parameter) -> str:
 
 def attribute(args: argparse.Namespace) -> int:
     """``attribute``: one map of one image and target."""
+    with named(args) as net:
+        return _attribute(args, net)
+
+
+def _attribute(args: argparse.Namespace, net: Net) -> int:
     method = method_of(args.method)
-    net = find(args.checkpoint, args.home)
     given = {name.removeprefix(_PREFIX): value for name, value in vars(args).items() if name.startswith(_PREFIX)}
     # What can be told without the image and without torch is told first.
     method.complete(given, net.model)
@@ -98,7 +103,6 @@ def attribute(args: argparse.Namespace) -> int:
 
     from resnet_core.analysis.prediction import class_names
     from resnet_core.attribution import compute
-    from resnet_core.nets.loading import load
 
     names = class_names(net.model.num_classes)
     label = true_class(shown, net) if args.label is None else _class(args.label, "label", names)
@@ -106,7 +110,7 @@ def attribute(args: argparse.Namespace) -> int:
         known = "say it with --label CLASS" if shown.label is None else f"{net.name} does not tell CIFAR-10's classes apart"
         raise ConfigError("target", f"the true class of {shown.name} is not known: {known}, or choose another target.")
     target = None if args.target == "predicted" else label if args.target == "true" else _class(args.target, "target", names)
-    loaded = load(net, args.device, "fp32")  # attribution is in fp32, and so is the prediction that it explains
+    loaded = load_as_asked(net, args, "fp32")  # attribution is in fp32, and so is the prediction that it explains
     image = torch.from_numpy(shown.pixels).permute(2, 0, 1)
     predicted = int(loaded.logits(image[None])[0].argmax())
     found = compute.attribute(loaded, image, method.key, predicted if target is None else target, **given)

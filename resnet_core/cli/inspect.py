@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from resnet_core.cli.follow import LINE_SECONDS
 from resnet_core.cli.options import at_least_1
 from resnet_core.cli.output import emit, note, percent, table
-from resnet_core.cli.which import add_checkpoint, named
+from resnet_core.cli.which import add_checkpoint, loaded, named
 from resnet_core.config import DATASETS, DEVICES, PRECISIONS, DataConfig
 from resnet_core.errors import ConfigError, DataError
 
@@ -54,13 +54,13 @@ def _add_options(command: argparse.ArgumentParser) -> None:
 
 def evaluate(args: argparse.Namespace) -> int:
     """``evaluate``: error, loss and confusion on all test images."""
-    dataset, loaded, told = _prepared(args)
+    dataset, net, told = _prepared(args)
     from resnet_core.analysis.evaluation import evaluate_detailed
 
     split = dataset.test
-    _warn_of_classes(loaded, dataset)
+    _warn_of_classes(net, dataset)
     with _progress("evaluating") as progress:
-        found = evaluate_detailed(loaded.model, split.images, split.labels, loaded.normalize, loaded.plan, progress=progress)
+        found = evaluate_detailed(net.model, split.images, split.labels, net.normalize, net.plan, progress=progress)
     told |= found.to_dict()
     if args.json:
         emit(told)
@@ -82,12 +82,12 @@ def evaluate(args: argparse.Namespace) -> int:
 
 def responses(args: argparse.Namespace) -> int:
     """``responses``: the standard deviation of each layer's responses, and F(x) beside x for each block."""
-    dataset, loaded, told = _prepared(args)
+    dataset, net, told = _prepared(args)
     from resnet_core.analysis.responses import layer_responses
 
     images = _first(dataset.test, args.images, "test", "--images").images
     with _progress("responses") as progress:
-        found = layer_responses(loaded.model, images, loaded.normalize, loaded.plan, progress=progress)
+        found = layer_responses(net.model, images, net.normalize, net.plan, progress=progress)
     told |= found.to_dict()
     if args.json:
         emit(told)
@@ -105,13 +105,13 @@ def gradients(args: argparse.Namespace) -> int:
     """``gradients``: the norm of each layer's gradient, mean over batches of training images."""
     if args.batch_size < 2:
         raise ConfigError("batch_size", "1 is out of range; batch statistics need at least 2 images.")
-    dataset, loaded, told = _prepared(args)
+    dataset, net, told = _prepared(args)
     from resnet_core.analysis.gradients import layer_gradients
 
     split = _first(dataset.train, args.batches * args.batch_size, "training", "--batches times --batch-size")
     with _progress("gradients") as progress:
         found = layer_gradients(
-            loaded.model, split.images, split.labels, loaded.normalize, loaded.plan,
+            net.model, split.images, split.labels, net.normalize, net.plan,
             batches=args.batches, batch_size=args.batch_size, progress=progress,
         )  # fmt: skip
     told |= found.to_dict()
@@ -137,39 +137,20 @@ def _number(value: float) -> str:
 def _prepared(args: argparse.Namespace) -> tuple[Cifar10, LoadedNet, dict[str, Any]]:
     """The data, the net, and what is told of both. What is quick to be found wrong comes first: an option, the data, the name."""
     from resnet_core import data
-    from resnet_core.nets import NORMALIZATIONS
 
-    if args.normalization not in (None, "auto", *NORMALIZATIONS):
-        raise ConfigError("normalization", f"{args.normalization!r} is not one of {', '.join(NORMALIZATIONS)}, auto.")
     config = DataConfig(args.data)
     data.check(config, args.data_dir)
     with named(args) as net:
-        from resnet_core.nets.loading import load
-
-        loaded = load(net, device=args.device, precision=args.precision)
-    normalization = net.card.get("normalization") or "training mean"
-    if args.normalization in NORMALIZATIONS:
-        normalization = args.normalization
-        loaded = _normalized(loaded, normalization)
+        found = loaded(net, args, args.precision)
+    net = found.net
     told = {
         "checkpoint": net.id,
         "net": net.model.name,
         "data": args.data,
-        "precision": loaded.plan.precision,
-        "normalization": normalization,
+        "precision": found.plan.precision,
+        "normalization": net.card.get("normalization") or "training mean",
     }
-    return data.load(config, args.data_dir), loaded, told
-
-
-def _normalized(loaded: LoadedNet, key: str) -> LoadedNet:
-    import dataclasses
-
-    import torch
-
-    from resnet_core.nets import NORMALIZATIONS
-
-    mean, std = (None if array is None else torch.from_numpy(array).to(loaded.device) for array in NORMALIZATIONS[key].arrays())
-    return dataclasses.replace(loaded, mean=mean, std=std)
+    return data.load(config, args.data_dir), found, told
 
 
 def _first(split: Split, count: int, kind: str, option: str) -> Split:

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resnet_core.cli.output import emit, note
+from resnet_core.cli.which import add_checkpoint, named
+from resnet_core.cli.which import loaded as load_as_asked
 from resnet_core.config import DATASETS, DEVICES, PRECISIONS, DataConfig
 from resnet_core.errors import DataError
 from resnet_core.images import HOWS, ImageRefused, read_file, to_input
-from resnet_core.nets import Net, find
+from resnet_core.nets import Net
 from resnet_core.runs import RunStore
 
 if TYPE_CHECKING:
@@ -53,7 +55,7 @@ def add_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
 
 def _add_options(command: argparse.ArgumentParser, several: bool, data_help: str) -> None:
     """What both take. ``several``: one image or more."""
-    command.add_argument("checkpoint", metavar="CHECKPOINT", help="a shipped or imported checkpoint, a run, or a weights file")
+    add_checkpoint(command)
     image = "a PNG, JPEG or WebP file, or an image of the data set: test:INDEX or train:INDEX"
     command.add_argument("image", metavar="IMAGE", nargs="+" if several else 1, help=image)
     hows = "; ".join(f"{key}: {text}" for key, text in HOWS.items())
@@ -68,11 +70,9 @@ def predict(args: argparse.Namespace) -> int:
     """``predict``: the probabilities of all classes for each image."""
     from resnet_core.analysis import prediction
 
-    net = find(args.checkpoint, args.home)
     shown, _ = read_images(args)
-    from resnet_core.nets.loading import load
-
-    loaded = load(net, args.device, args.precision)
+    with named(args) as net:
+        loaded = load_as_asked(net, args, args.precision)
     probabilities = prediction.predict(loaded, prediction.stack([each.pixels for each in shown]), args.crops)
     names = prediction.class_names(probabilities.shape[1])
     true = [true_class(each, net) for each in shown]
@@ -112,14 +112,13 @@ def neighbours(args: argparse.Namespace) -> int:
     """``neighbours``: the six training images that are nearest to an image in the net's feature space."""
     from tqdm import tqdm
 
-    net = find(args.checkpoint, args.home)
     (shown,), data = read_images(args)
     data = data or _load(args)
     from resnet_core.analysis import neighbours as search
     from resnet_core.analysis.prediction import stack
-    from resnet_core.nets.loading import load
 
-    loaded = load(net, args.device, args.precision)
+    with named(args) as net:
+        loaded = load_as_asked(net, args, args.precision)
     home = RunStore(args.home).home
     with tqdm(desc=f"features of the {len(data.train):,} training images", unit=" images", disable=None, leave=False, delay=0.5) as bar:
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resnet_core.cli.output import note, percent
-from resnet_core.errors import CheckpointError
+from resnet_core.errors import CheckpointError, ConfigError
 
 if TYPE_CHECKING:
     from resnet_core.nets import Net
+    from resnet_core.nets.loading import LoadedNet
 
 
 def add_checkpoint(command: argparse.ArgumentParser) -> None:
@@ -58,3 +60,27 @@ def named(args: argparse.Namespace) -> Iterator[Net]:
         note(f"{path.name} is taken for a {proposal.net(attempt.shortcut).name}, with {percent(attempt.error)} error on the sample.")
     with tempfile.TemporaryDirectory() as folder:
         yield accept(proposal, None, attempt.normalization, attempt.shortcut, folder, measured)
+
+
+def loaded(net: Net, args: argparse.Namespace, precision: str) -> LoadedNet:
+    """The net of ``named`` with its weights; normalised as ``--normalization`` says, if it does.
+
+    Raises:
+        ConfigError: that is no known normalisation, or the device is not on this machine.
+        CheckpointError: the weights cannot be read.
+    """
+    from resnet_core.nets import NORMALIZATIONS
+
+    if args.normalization not in (None, "auto", *NORMALIZATIONS):
+        raise ConfigError("normalization", f"{args.normalization!r} is not one of {', '.join(NORMALIZATIONS)}, auto.")
+    from resnet_core.nets.loading import load
+
+    found = load(net, args.device, precision)
+    if args.normalization not in NORMALIZATIONS:
+        return found
+    import torch
+
+    arrays = NORMALIZATIONS[args.normalization].arrays()
+    mean, std = (None if array is None else torch.from_numpy(array).to(found.device) for array in arrays)
+    net = dataclasses.replace(net, card={**net.card, "normalization": args.normalization})
+    return dataclasses.replace(found, net=net, mean=mean, std=std)
