@@ -253,7 +253,7 @@ def test_an_exported_run_is_imported_and_gives_the_same_logits(page: AppTest, sh
     content = export.weights(find(run.id))
     opened(page, section="Import")
     upload(page, "mine.safetensors", content)
-    assert not page.error and "**mine.safetensors** is a **ResNet-8-w4** in the layout of **ResNet Lab**" in texts(page)
+    assert not page.error and "**mine.safetensors** is **ResNet-8-w4** in the layout of **ResNet Lab**" in texts(page)
     # It says itself how its input is normalised: nothing is asked.
     assert not page.radio
     assert list(imported_folder().glob("*")) == []

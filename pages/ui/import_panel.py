@@ -64,11 +64,11 @@ def _inspected(upload: Any) -> Proposal | str:
 
 def _recognised(proposal: Proposal) -> None:
     model = proposal.model
-    options = " or ".join("plain" if each == "none" else f"shortcut {each}" for each in proposal.shortcuts)
+    names = " or ".join(f"**{escaped(proposal.net(shortcut).name)}**" for shortcut in proposal.shortcuts)
     with st.container(border=True):
         st.markdown(
-            f"**{escaped(proposal.file_name)}** is a **{escaped(model.name)}** in the layout of **{escaped(LAYOUTS[proposal.layout])}**: "
-            f"{model.depth} layers, {options}, {model.block} blocks of {model.width} filters at first, {model.num_classes:,} classes."
+            f"**{escaped(proposal.file_name)}** is {names} in the layout of **{escaped(LAYOUTS[proposal.layout])}**: {model.depth} layers, "
+            f"{model.block} blocks of {model.width} filters at first, {model.num_classes:,} classes."
         )
         st.caption(f"{proposal.file_bytes / 1e6:.2f} MB · SHA-256 `{proposal.sha256}`")
         if proposal.notes:
@@ -136,7 +136,7 @@ def _ask_shortcut(proposal: Proposal, trial: Any) -> str:
         return proposal.shortcuts[0]
     best = {each: _best(trial, each) for each in proposal.shortcuts}
     return st.radio(
-        "Shortcuts: without projections there are no tensors that would tell",
+        "Which shortcuts does it have? Nothing in the file tells; each choice with its error at best",
         proposal.shortcuts,
         proposal.shortcuts.index(trial.suggested.shortcut),
         format_func=lambda each: f"{_SHORTCUTS.get(each, each)}{_measured(best[each])}",
@@ -151,7 +151,7 @@ def _ask_normalization(proposal: Proposal, trial: Any, shortcut: str) -> str:
     keys = [each.normalization for each in trial.attempts if each.shortcut == shortcut]
     preselected = trial.suggested.normalization if shortcut == trial.suggested.shortcut else keys[0]
     return st.radio(
-        "Its input is normalised with: no file says so",
+        "How was its input normalised? Nothing in the file tells; each choice with its error on the sample",
         keys,
         keys.index(preselected),
         format_func=lambda key: f"{escaped(NORMALIZATIONS[key].label)}{_measured(trial.find(key, shortcut))}",
