@@ -26,6 +26,7 @@ page = st.navigation(
         st.Page("pages/compare.py", title="Compare", icon=":material/ssid_chart:"),
         st.Page("pages/responses.py", title="Layer responses", icon=":material/equalizer:"),
         st.Page("pages/gradients.py", title="Gradients", icon=":material/gradient:"),
+        st.Page("pages/predict.py", title="Predict", icon=":material/image_search:"),
         st.Page("pages/checkpoints.py", title="Checkpoints", icon=":material/inventory_2:"),
         st.Page("pages/paper.py", title="Paper", icon=":material/fact_check:"),
         st.Page("pages/complexity.py", title="Complexity", icon=":material/account_tree:"),

@@ -1,12 +1,13 @@
 """Which nets are looked into: shipped and imported checkpoints and runs, up to eight of them, kept in the session and as ``?nets=...``.
 
-The choice is one for all pages that look into nets. ``choice.py`` does the same for the runs of Compare.
+The choice is one for all pages that look into layers; Predict, which shows fewer nets, keeps one of its own. ``choice.py`` does the same
+for the runs of Compare.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
@@ -20,8 +21,6 @@ MOST_NETS = 8
 FIGURE_7 = ("plain-20", "plain-56", "resnet-20", "resnet-56", "resnet-110")
 
 _PARAMETER = "nets"
-#: Own keys of the session: a widget's value is forgotten when another page is opened.
-_CHOSEN, _WRITTEN, _WIDGET = "nets.chosen", "nets.written", "nets.pick"
 
 
 def warn_of(problems: Sequence[str]) -> None:
@@ -38,38 +37,47 @@ def nothing_yet() -> None:
         st.page_link("pages/train.py", label="Train: choose nets", icon=":material/model_training:")
 
 
-def choose_nets(found: Catalog) -> list[Net]:
+def choose_nets(
+    found: Catalog, most: int = MOST_NETS, shipped: Callable[[Catalog], list[str]] | None = None, kept: str = "nets"
+) -> list[Net]:
     """Draws the list and returns the chosen nets, in the order of the catalog.
 
     Ids in the URL that are no nets are named in a warning and stay in the URL until the choice is changed.
+
+    Args:
+        most: nets that can be chosen.
+        shipped: the ids that *Shipped* chooses, and which are chosen at first (default: ``shipped_set``).
+        kept: what the session's keys begin with; pages with the same share the choice.
     """
-    ids = _restored(found)
+    quick = {"Shipped": (shipped or shipped_set)(found)[:most], "Newest runs": newest_runs(found)[-most:]}
+    ids = _restored(kept, quick["Shipped"] or default_set(found)[:most])
     missing = [i for i in ids if found.get(i) is None]
     if missing:
         names = ", ".join(escaped(i[:80]) for i in missing[:10])
         st.warning(f"Not among the nets here: {names}. Deleted, or the link comes from elsewhere.", icon=":material/link_off:")
     known = [i for i in ids if i not in missing]
-    if len(known) > MOST_NETS:
-        st.warning(f"Only the first {MOST_NETS} of the {len(known)} nets of this link are shown.", icon=":material/filter_list:")
-    known = known[:MOST_NETS]
+    if len(known) > most:
+        st.warning(f"Only the first {most} of the {len(known)} nets of this link are shown.", icon=":material/filter_list:")
+    known = known[:most]
     st.subheader("Nets", anchor=False)
     offered = [net for net in found.nets if net.origin != "run"] + [net for net in reversed(found.nets) if net.origin == "run"]
     labels = option_labels(offered)
     # Set anew each time: the widget starts afresh, and empty, whenever its list of options changes.
-    st.session_state[_WIDGET] = known
+    st.session_state[f"{kept}.pick"] = known
     st.multiselect(
-        f"Up to {MOST_NETS}",
+        f"Up to {most}",
         list(labels),
         format_func=labels.get,
-        key=_WIDGET,
+        key=f"{kept}.pick",
         on_change=_changed,
-        max_selections=MOST_NETS,
+        args=(kept,),
+        max_selections=most,
         placeholder="Choose nets",
     )
     with st.container(horizontal=True, gap="small"):
-        for title, quick in (("Shipped", shipped_set(found)), ("Newest runs", newest_runs(found))):
-            if quick:
-                st.button(title, key=f"nets.{title}", on_click=_choose, args=(quick,))
+        for title, chosen in quick.items():
+            if chosen:
+                st.button(title, key=f"{kept}.{title}", on_click=_choose, args=(kept, chosen))
     return [net for net in found.nets if net.id in known]
 
 
@@ -122,25 +130,27 @@ def default_set(found: Catalog) -> list[str]:
     return shipped_set(found) or newest_runs(found) or [net.id for net in found.nets[:MOST_NETS]]
 
 
-def _restored(found: Catalog) -> list[str]:
+def _restored(kept: str, default: list[str]) -> list[str]:
     """The ids of a link that was followed, else of the session, else the default; also put into the URL."""
     url = list(dict.fromkeys(st.query_params.get_all(_PARAMETER)))
     state = st.session_state
-    if url and url != state.get(_WRITTEN):
-        state[_CHOSEN] = url
-    elif _CHOSEN not in state:
-        state[_CHOSEN] = default_set(found)
-    if st.query_params.get_all(_PARAMETER) != state[_CHOSEN]:
-        st.query_params[_PARAMETER] = state[_CHOSEN]
-    state[_WRITTEN] = state[_CHOSEN]
-    return state[_CHOSEN]
+    # Own keys of the session: a widget's value is forgotten when another page is opened.
+    chosen, written = f"{kept}.chosen", f"{kept}.written"
+    if url and url != state.get(written):
+        state[chosen] = url
+    elif chosen not in state:
+        state[chosen] = default
+    if st.query_params.get_all(_PARAMETER) != state[chosen]:
+        st.query_params[_PARAMETER] = state[chosen]
+    state[written] = state[chosen]
+    return state[chosen]
 
 
-def _changed() -> None:
-    _choose(list(st.session_state[_WIDGET]))
+def _changed(kept: str) -> None:
+    _choose(kept, list(st.session_state[f"{kept}.pick"]))
 
 
-def _choose(ids: list[str]) -> None:
+def _choose(kept: str, ids: list[str]) -> None:
     """A callback. The URL that stands is the one from before the click, and no link; it is written in the run that follows."""
-    st.session_state[_CHOSEN] = ids
-    st.session_state[_WRITTEN] = st.query_params.get_all(_PARAMETER)
+    st.session_state[f"{kept}.chosen"] = ids
+    st.session_state[f"{kept}.written"] = st.query_params.get_all(_PARAMETER)

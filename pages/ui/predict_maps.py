@@ -1,0 +1,226 @@
+"""Where the nets looked: one map under each prediction, in one colour scale, of the target that is asked for and no other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from pages.ui import predict_work
+from pages.ui.labels import escaped
+from pages.ui.predict_image import Shown
+from pages.ui.predict_widgets import parameter_widgets, resolved
+from pages.ui.predict_work import Failed
+from resnet_core.analysis.complexity import complexity
+from resnet_core.attribution import METHODS, Method, Parameter
+from resnet_core.attribution.layers import SIDE
+from resnet_core.config import ModelConfig
+from resnet_core.data import CLASSES
+from resnet_core.errors import ConfigError
+from resnet_core.figures.attribution import Panel, maps_csv
+from resnet_core.figures.overlay import Scale, color_scale, common_scale, enlarge, overlay, png
+from resnet_core.nets import Net
+
+PREDICTED, TRUE, CHOSEN = "predicted", "true", "another"
+TITLES = {PREDICTED: "what each net says", TRUE: "the true class", CHOSEN: "a class of my choice"}
+#: Side of a picture as a file, in pixels; 14 for each of the image's.
+SIZE = 14 * SIDE
+#: Columns of the row at least: pictures of one net are not larger than of four.
+COLUMNS = 4
+#: Multiply-adds that are done at once; about a second on two cores. A backward pass counts as two forward ones.
+AT_ONCE = 60e9
+#: Of an ImageNet net on 32x32 pixels: 37 to 235 million, from ResNet-18 to ResNet-152.
+_IMAGENET_MACS = 1e8
+
+
+@dataclass(frozen=True, eq=False)
+class Explained:
+    """A net with what it says of the image, and what is to be explained of that.
+
+    Attributes:
+        label: of the net, distinct.
+        probabilities: of what the bars show; None where the net cannot be asked.
+        predicted: index of its own prediction, or None.
+        target: index, or None where this net has no such target; then ``why`` says it.
+        values: the method's parameters for this net.
+        found: its ``Attribution``, once there is one.
+    """
+
+    net: Net
+    label: str
+    classes: Sequence[str]
+    predicted: int | None
+    target: int | None
+    why: str = ""
+    values: Mapping[str, Any] | None = None
+    found: Any = None
+
+
+def choose_method() -> Method:
+    key = st.selectbox("Method", list(METHODS), format_func=lambda key: METHODS[key].label, key="method", bind="query-params")
+    return METHODS[key]
+
+
+def choose_target(label: int | None) -> tuple[str, str | None]:
+    """What is to be explained: one of ``TITLES``, and the class's name if it is a class of the viewer's choice."""
+    kind = st.selectbox(
+        "Explain", list(TITLES), format_func=TITLES.get, key="target", bind="query-params",
+        help="The class whose logit the maps explain. Nets may predict different ones: what each map is of stands above it.",
+    )  # fmt: skip
+    if kind == CHOSEN:
+        return kind, st.selectbox("Class to explain", CLASSES, 0 if label is None else label, key="explain", bind="query-params")
+    return kind, None
+
+
+def target_of(kind: str, name: str | None, predicted: int | None, label: int | None, classes: Sequence[str]) -> tuple[int | None, str]:
+    """The target's index for one net, or None and why. One target never stands in for another."""
+    if kind == PREDICTED:
+        return predicted, ""
+    if tuple(classes) != tuple(CLASSES):
+        return None, "It does not know CIFAR-10's classes, which this target is one of."
+    if kind == TRUE:
+        unknown = "The true class of this picture is not known. Say it on the left, or explain another target."
+        return label, unknown if label is None else ""
+    return CLASSES.index(name), ""
+
+
+def cost(method: Method, values: Mapping[str, Any], net: Net) -> float:
+    """Multiply-adds of one map, roughly."""
+    macs = complexity(net.model).macs if isinstance(net.model, ModelConfig) else _IMAGENET_MACS
+    if method.key == "integrated-gradients":
+        return 3 * values["steps"] * macs
+    if method.key == "occlusion":
+        return (-(-(SIDE - values["window"]) // values["stride"]) + 1) ** 2 * macs
+    return 6 * macs
+
+
+def maps_section(shown: Shown, asked: Sequence[Explained]) -> tuple[Method, list[Explained]]:
+    """Draws the choice and the row of maps. Returns the method, and the nets that have a map."""
+    st.subheader("Where it looked", anchor=False)
+    nets = [each.net for each in asked]
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="predict-controls"):
+        method = choose_method()
+        kind, name = choose_target(shown.label)
+        given = parameter_widgets(method.parameters, nets)
+    wrong = invalid(method, given, nets)
+    if wrong:
+        st.error(escaped(wrong), icon=":material/error:")
+        return method, []
+    if method.warning:
+        st.warning(escaped(method.warning), icon=":material/report:")
+    todo = [prepared(each, method, given, kind, name, shown.label) for each in asked]
+    done = _computed(shown, method, todo)
+    if done is None:
+        return method, []
+    scale = common_scale([each.found.map for each in done if each.found is not None], method.signed)
+    for column, each in zip(st.columns(max(COLUMNS, len(done)), gap="small"), done, strict=False):
+        with column:
+            _picture(shown, method, each, scale)
+    there = [each for each in done if each.found is not None]
+    if there:
+        color_bar(scale)
+        st.caption(escaped(f"{scale.text} One scale for the row. {method.label} ({method.source}). {method.meaning}"))
+        _files(shown, method, there, scale)
+    return method, there
+
+
+def invalid(method: Method, given: Mapping[str, Any], nets: Sequence[Net]) -> str:
+    """What is wrong with the parameters whatever the net; layers are each net's own affair."""
+    try:
+        method.complete(_without_layers(given, method.parameters), nets[0].model)
+    except ConfigError as error:
+        return str(error)
+    return ""
+
+
+def _without_layers(given: Mapping[str, Any], parameters: Sequence[Parameter]) -> dict[str, Any]:
+    layers = [each.name for each in parameters if each.kind == "layer"]
+    return {name: value for name, value in given.items() if name not in layers}
+
+
+def prepared(each: Explained, method: Method, given: Mapping[str, Any], kind: str, name: str | None, label: int | None) -> Explained:
+    """With its target and parameters, or why it has none."""
+    if each.predicted is None:
+        return each
+    target, why = target_of(kind, name, each.predicted, label, each.classes)
+    values = None
+    try:
+        values = method.complete(resolved(given, method.parameters, each.net), each.net.model)
+    except ConfigError as error:
+        target, why = None, f"This net has no such layer: {error}"
+    return Explained(each.net, each.label, each.classes, each.predicted, target, why, values)
+
+
+def _computed(shown: Shown, method: Method, todo: Sequence[Explained]) -> list[Explained] | None:
+    """With the maps; None as long as the viewer has not asked for what takes long."""
+    able = [each for each in todo if each.target is not None]
+    tasks = [predict_work.map_task(each.net, shown.pixels, method.key, each.target, each.values) for each in able]
+    missing = [each for each, task in zip(able, tasks, strict=True) if not predict_work.is_kept(task.key)]
+    if sum(cost(method, each.values, each.net) for each in missing) > AT_ONCE:
+        st.caption("With these nets and settings the maps take more than a moment.")
+        if not st.button(f"Compute {method.label}", type="primary", icon=":material/visibility:", key="predict.compute"):
+            return None
+    found = dict(zip([each.net.id for each in able], predict_work.results(method.label, tasks), strict=True))
+    return [_with(each, found.get(each.net.id)) for each in todo]
+
+
+def _with(each: Explained, found: Any) -> Explained:
+    if isinstance(found, Failed):
+        return Explained(each.net, each.label, each.classes, each.predicted, None, found.message, each.values)
+    return Explained(each.net, each.label, each.classes, each.predicted, each.target, each.why, each.values, found)
+
+
+def _picture(shown: Shown, method: Method, each: Explained, scale: Scale) -> None:
+    st.markdown(f"**{escaped(each.label)}**")
+    if each.found is None:
+        st.info(escaped(each.why or "It cannot be asked."), icon=":material/info:")
+        return
+    content = png(overlay(shown.pixels, each.found.map, scale, SIZE))
+    st.image(content, width="stretch", alt=f"{method.label} of {each.label} for {each.classes[each.target]}")
+    st.caption(escaped(note_of(each)))
+    if each.found.is_zero:
+        st.caption("The map is zero everywhere: nothing speaks for this class at this layer.")
+    st.download_button(
+        "PNG", content, f"{shown.stem}-{each.net.id}-{method.key}.png", "image/png", key=f"predict.png.{each.net.id}",
+        icon=":material/download:", on_click="ignore", type="tertiary",
+    )  # fmt: skip
+
+
+def note_of(each: Explained) -> str:
+    """``for cat (its prediction) · layer3.2 · Δ 0.0021 of 5.23``."""
+    parts = [f"for {each.classes[each.target]}{' (its prediction)' if each.target == each.predicted else ''}"]
+    if "layer" in each.found.parameters:
+        parts.append(str(each.found.parameters["layer"]))
+    if each.found.delta is not None:
+        parts.append(f"convergence delta {each.found.delta:.2g} of {each.found.difference:.3g}")
+    return " · ".join(parts)
+
+
+def color_bar(scale: Scale) -> None:
+    """The scale with its numbers."""
+    stops = ", ".join(f"{color} {100 * part:.0f}%" for part, color in color_scale(scale))
+    numbers = [scale.low, 0.0, scale.limit] if scale.signed else [0.0, scale.limit / 2, scale.limit]
+    words = ["against the target", "", "for the target"] if scale.signed else ["nothing", "", "most"]
+    texts = "".join(f"<span>{f'{number:.3g}'.replace('-', '−')} {word}</span>" for number, word in zip(numbers, words, strict=True))
+    st.html(
+        f'<div style="height:14px;border-radius:3px;background:linear-gradient(to right, {stops})"></div>'
+        f'<div style="display:flex;justify-content:space-between;font-size:0.9rem">{texts}</div>'
+    )
+
+
+def _files(shown: Shown, method: Method, there: Sequence[Explained], scale: Scale) -> None:
+    panels = [Panel(each.label, shown.pixels, each.found.map, note_of(each)) for each in there]
+    save("Numbers (CSV)", lambda: maps_csv(panels).encode(), f"{shown.stem}-{method.key}.csv", "text/csv")
+
+
+def save(title: str, content: bytes | Callable[[], bytes], name: str, mime: str) -> None:
+    """A download whose content is made when it is clicked."""
+    st.download_button(title, content, name, mime, key=f"save.{name}", icon=":material/download:", on_click="ignore", type="tertiary")
+
+
+def input_png(pixels: np.ndarray) -> bytes:
+    """What the net sees, each pixel a square."""
+    return png(enlarge(pixels, SIZE))

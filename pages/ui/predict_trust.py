@@ -1,0 +1,217 @@
+"""Is a map to be believed? Two numbers for each, and the sanity check of Adebayo et al. 2018, step by step."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from pages.ui import predict_work
+from pages.ui.analysis_cache import Progress, ShouldStop
+from pages.ui.chart_files import chart_files
+from pages.ui.figure_chart import figure_chart
+from pages.ui.labels import escaped
+from pages.ui.predict_image import Shown
+from pages.ui.predict_maps import SIZE, Explained, save
+from pages.ui.predict_widgets import parameter_widgets
+from pages.ui.predict_work import Failed, Task
+from resnet_core.attribution import TRUST, Method, cascade_steps
+from resnet_core.figures.attribution import KINDS, SanityCurve, sanity_csv, sanity_figure
+from resnet_core.figures.overlay import common_scale, overlay, png
+
+#: Side of a picture of one step, in pixels of the page.
+_SMALL = 132
+
+
+def trust_section(shown: Shown, method: Method, explained: Sequence[Explained]) -> None:
+    """Draws both checks; each is computed when its button is pressed, and stays while image, nets and settings do."""
+    st.subheader("Is the map to be believed?", anchor=False)
+    numbers, sanity = st.tabs(["In two numbers", "Sanity check: the weights randomised"])
+    with numbers:
+        _numbers(shown, method, explained)
+    with sanity:
+        _sanity(shown, method, explained)
+
+
+def _head(button: str, icon: str, key: str, which: Sequence[str], text: str) -> tuple[bool, dict[str, dict[str, Any]]]:
+    """What is about to be done, its button and its settings: pressed, and the values of each of ``which``."""
+    st.markdown(text)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        pressed = st.button(button, icon=icon, key=key)
+        with st.popover("Settings", icon=":material/tune:"):
+            values = {}
+            for each in which:
+                st.markdown(f"**{each.capitalize()}**")
+                values[each] = parameter_widgets(TRUST[each], (), f"predict.{each}.", bound=False)
+    return pressed, values
+
+
+# ---------------------------------------------------------------- infidelity and sensitivity
+
+
+def _numbers(shown: Shown, method: Method, explained: Sequence[Explained]) -> None:
+    pressed, values = _head(
+        "Measure",
+        ":material/rule:",
+        "predict.measure",
+        ("infidelity", "sensitivity"),
+        "**Infidelity**: does the map foretell what hiding a part of the image does? 0: exactly; 1: no better than a map of zeros. "
+        "**Sensitivity**: by which part of itself the map changes when the image hardly does; 0: not at all. (Yeh et al. 2019)",
+    )
+    tasks = [_trust_task(shown, method, each, values) for each in explained]
+    if not (pressed or all(predict_work.is_kept(task.key) for task in tasks)):
+        return
+    found = predict_work.results("Infidelity and sensitivity: maps", tasks)
+    lines = ["| Net | Map of | Infidelity | in squared logits | Sensitivity |", "|---|---|---:|---:|---:|"]
+    rows, measured = [], []
+    for each, pair in zip(explained, found, strict=True):
+        if isinstance(pair, Failed):
+            st.error(escaped(pair.message), icon=":material/error:")
+            continue
+        hidden, shaken = pair
+        of = each.classes[each.target]
+        cells = [number(hidden.relative), number(hidden.value), number(shaken.value)]
+        lines.append(f"| {escaped(each.label)} | {escaped(of)} | " + " | ".join(cells) + " |")
+        rows.append((cell(each.label), method.key, of, *(exact(v) for v in (hidden.relative, hidden.value, shaken.value))))
+        measured = [hidden.text, shaken.text]
+    if not rows:
+        return
+    st.markdown("\n".join(lines))
+    st.caption(escaped(f"Infidelity: {measured[0]}. Sensitivity: {measured[1]}. – where hiding changes nothing, or the map is zero."))
+    head = ("net", "method", "target", "infidelity_relative", "infidelity", "sensitivity")
+    save("Numbers (CSV)", lambda: table(head, rows).encode(), f"{shown.stem}-{method.key}-trust.csv", "text/csv")
+
+
+def _trust_task(shown: Shown, method: Method, each: Explained, values: Mapping[str, Mapping[str, Any]]) -> Task:
+    load, pixels, settings = predict_work.loader(), shown.pixels, {name: dict(of) for name, of in values.items()}
+
+    def work(progress: Progress, should_stop: ShouldStop) -> Any:
+        from resnet_core.attribution import trust
+
+        loaded, image = load(each.net), predict_work.tensor(pixels)
+        hidden = trust.infidelity(loaded, image, each.found, **settings["infidelity"])
+        options = {"progress": progress, "should_stop": should_stop}
+        return hidden, trust.sensitivity(loaded, image, each.found, **settings["sensitivity"], **options)
+
+    key = _key("trust", each, shown, method, settings["infidelity"], settings["sensitivity"])
+    return Task(key, work, settings["sensitivity"]["samples"] + 1)
+
+
+def _key(what: str, each: Explained, shown: Shown, method: Method, *settings: Mapping[str, Any]) -> tuple:
+    map_key = predict_work.map_key(each.net, shown.pixels, method.key, each.target, each.values)
+    return what, map_key, tuple(tuple(sorted(of.items())) for of in settings)
+
+
+# ---------------------------------------------------------------- the sanity check
+
+
+def _sanity(shown: Shown, method: Method, explained: Sequence[Explained]) -> None:
+    pressed, values = _head(
+        "Randomise",
+        ":material/shuffle:",
+        "predict.randomise",
+        ("sanity",),
+        "The weights are replaced by random ones from the top layer down. A map that shows what the net has learned loses its order of "
+        "pixels, and its rank correlation falls to about 0; one that hardly changes shows the image. (Adebayo et al. 2018)",
+    )
+    settings = values["sanity"]
+    tasks = [_sanity_task(shown, method, each, settings) for each in explained]
+    if not (pressed or all(predict_work.is_kept(task.key) for task in tasks)):
+        return
+    found = predict_work.results(f"Sanity check of {method.label}: steps", tasks)
+    there = {}
+    for each, steps in zip(explained, found, strict=True):
+        if isinstance(steps, Failed):
+            st.error(escaped(steps.message), icon=":material/error:")
+        else:
+            there[each.label] = (each, steps)
+    if not there:
+        return
+    curves = [_curve(each, steps, method) for each, steps in there.values()]
+    picked = {"format_func": KINDS.get, "default": "signed", "required": True, "key": "predict.kind"}
+    kind = st.segmented_control("Rank correlation", list(KINDS), **picked) or "signed"
+    figure_chart(sanity_figure(curves, kind), sanity_figure(curves, kind, dark=True), key="sanity_chart")
+    note = (
+        f"Spearman's rank correlation of each map with that of the net as it is; {method.label}, {shown.name}, seed {settings['seed']}; "
+        "the target stays. No point where a map is flat."
+    )
+    st.caption(escaped(note))
+    chart_files(
+        f"{shown.stem}-{method.key}-sanity",
+        "ResNet Lab: sanity check",
+        lambda: sanity_csv(curves),
+        lambda dark: sanity_figure(curves, kind, dark),
+        note,
+    )
+    for label, (each, steps) in there.items():
+        _strip(shown, method, label, each, steps, kind)
+    st.caption("Each picture has a colour scale of its own: magnitudes of random nets cannot be compared with a trained one's.")
+
+
+def _sanity_task(shown: Shown, method: Method, each: Explained, settings: Mapping[str, Any]) -> Task:
+    load, pixels = predict_work.loader(), shown.pixels
+    count = 1 + len(cascade_steps(each.net.model, settings["per_stage"]))
+
+    def work(progress: Progress, should_stop: ShouldStop) -> Any:
+        from resnet_core.analysis.passes import Stopped
+        from resnet_core.attribution.sanity import cascade
+
+        found = []
+        for step in cascade(load(each.net), predict_work.tensor(pixels), method.key, each.target, **settings, **each.values):
+            found.append(step)
+            progress(len(found), count)
+            if should_stop():
+                raise Stopped
+        return found
+
+    return Task(_key("sanity", each, shown, method, settings), work, count)
+
+
+def _curve(each: Explained, steps: Sequence[Any], method: Method) -> SanityCurve:
+    labels = [step.label for step in steps]
+    values = [[step.signed for step in steps], [step.absolute for step in steps]]
+    return SanityCurve(each.net.id, each.label, each.net.model, method.key, labels, *values)
+
+
+def _strip(shown: Shown, method: Method, label: str, each: Explained, steps: Sequence[Any], kind: str) -> None:
+    pictures = [overlay(shown.pixels, finite(step.map), common_scale([finite(step.map)], method.signed), SIZE) for step in steps]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"**{escaped(label)}**, for {escaped(each.classes[each.target])}", width="content")
+        gap = np.full((SIZE, SIZE // 14, 4), 255, np.uint8)
+        sheet = np.hstack([part for picture in pictures for part in (picture, gap)][:-1])
+        save("All steps (PNG)", lambda: png(sheet), f"{shown.stem}-{each.net.id}-{method.key}-sanity.png", "image/png")
+    captions = [escaped(f"{step.label} · {number(getattr(step, kind))}") for step in steps]
+    st.image([picture[..., :3] for picture in pictures], caption=captions, width=_SMALL)
+
+
+def finite(values: np.ndarray) -> np.ndarray:
+    """Random nets may overflow fp32; such pixels are shown as nothing."""
+    return np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
+
+
+# ---------------------------------------------------------------- numbers
+
+
+def number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3g}".replace("-", "−")
+
+
+def exact(value: float | None) -> str:
+    return "" if value is None else f"{value:.6g}"
+
+
+def cell(text: str) -> str:
+    """A text from outside as a cell of a CSV: spreadsheets would run what begins like a formula."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(head)
+    writer.writerows(rows)
+    return text.getvalue()

@@ -1,0 +1,70 @@
+"""Widgets made from the declarations of parameters (``resnet_core.attribution``): nothing here knows a method."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from resnet_core.attribution import Parameter, default_layer, layers_of
+from resnet_core.nets import Net
+
+#: Where nets differ in depth, one layer's name is not the same place in all: these are.
+LAST = "last"
+_BIND = "query-params"
+
+
+def parameter_widgets(parameters: Sequence[Parameter], nets: Sequence[Net], prefix: str = "", bound: bool = True) -> dict[str, Any]:
+    """Draws one widget for each, where it is called: name -> value. A ``layer`` may be a place; see ``resolved``.
+
+    Args:
+        nets: whose layers are offered.
+        prefix: of the widgets' keys, which are names in the URL if ``bound``.
+    """
+    return {each.name: _widget(each, nets, f"{prefix}{each.name}", _BIND if bound else None) for each in parameters}
+
+
+def _widget(parameter: Parameter, nets: Sequence[Net], key: str, bind: Any) -> Any:
+    label = parameter.label[:1].upper() + parameter.label[1:]
+    if parameter.kind == "choice":
+        titles = dict(parameter.choices)
+        options = [value for value, _ in parameter.choices]
+        shared = {"key": key, "bind": bind, "help": parameter.help}
+        return st.selectbox(label, options, options.index(parameter.default), format_func=titles.get, **shared)
+    if parameter.kind == "layer":
+        return st.selectbox(label, layer_options(nets), format_func=_layer_title, key=key, bind=bind, help=parameter.help)
+    number = float if parameter.kind == "float" else int
+    bounds = [number(value) for value in (parameter.minimum, parameter.maximum, parameter.default, parameter.step)]
+    form = "%g" if parameter.kind == "float" else None
+    return st.number_input(label, *bounds[:3], step=bounds[3], format=form, key=key, bind=bind, help=parameter.help)
+
+
+def layer_options(nets: Sequence[Net]) -> list[str]:
+    """Places that all nets have, then all layers of all nets, in the order of the net that has most."""
+    each = sorted((layers_of(net.model) for net in nets), key=len, reverse=True)
+    names = list(dict.fromkeys(name for names in each for name in names))
+    stages = sorted({name.partition(".")[0] for name in names if "." in name})
+    return [LAST, *stages, *names]
+
+
+def _layer_title(option: str) -> str:
+    if option == LAST:
+        return "the last one with a map"
+    return f"end of {option}" if option.startswith("layer") and "." not in option else option
+
+
+def resolved(values: Mapping[str, Any], parameters: Sequence[Parameter], net: Net) -> dict[str, Any]:
+    """The values for one net: places become the names of its layers. A name that it does not have stays, to be refused."""
+    found = dict(values)
+    for parameter in parameters:
+        if parameter.kind == "layer":
+            found[parameter.name] = _layer_of(found[parameter.name], net)
+    return found
+
+
+def _layer_of(option: str, net: Net) -> str:
+    if option == LAST:
+        return default_layer(net.model)
+    inside = [name for name in layers_of(net.model) if name.startswith(f"{option}.")]
+    return inside[-1] if inside and "." not in option else option

@@ -1,0 +1,196 @@
+"""What Predict computes, kept in the viewer's session: plain results and copies of nets that nobody else has. Nothing of it is on disk.
+
+Only what does not depend on a viewer's image is shared: what nets say of the test set (here), and the feature indices (on disk).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import streamlit as st
+
+from pages.ui import analysis_cache
+from pages.ui.analysis_cache import Progress, ShouldStop
+from resnet_core import data
+from resnet_core.config import DataConfig
+from resnet_core.errors import UserError
+from resnet_core.nets import Net
+
+if TYPE_CHECKING:
+    from resnet_core.attribution.compute import Attribution
+    from resnet_core.nets.loading import LoadedNet
+
+#: Of a session: results (a map has 4 to 16 kB), and nets, each in fp32 and in what is fastest here.
+_MOST_RESULTS, _MOST_NETS = 500, 8
+_RESULTS, _NETS = "predict.results", "predict.nets"
+#: Attribution and the answer it explains are in fp32; so the bars are too, and both say the same.
+PRECISION = "fp32"
+
+
+@dataclass(frozen=True)
+class Failed:
+    """In the place of a result: why there is none, fit to be shown."""
+
+    message: str
+
+
+@dataclass(frozen=True)
+class Task:
+    """One result.
+
+    Attributes:
+        key: equal keys mean equal results.
+        work: called with ``progress(done, total)`` and ``should_stop()``, in a thread: it knows no session.
+        steps: how many steps of the bar it is worth.
+    """
+
+    key: Hashable
+    work: Callable[[Progress, ShouldStop], Any]
+    steps: int = 1
+
+
+def is_kept(key: Hashable) -> bool:
+    return key in _held(_RESULTS)
+
+
+def results(text: str, tasks: Sequence[Task]) -> list[Any]:
+    """The result of each task, or ``Failed``: from the session, or computed now, behind a bar if that takes more than a moment.
+
+    Results that are ready when the viewer turns to something else are kept.
+
+    Args:
+        text: Markdown, before the count.
+    """
+    held = _held(_RESULTS)
+    missing = [task for task in tasks if task.key not in held]
+    if missing:
+        total = sum(task.steps for task in missing)
+
+        def work(progress: Progress, should_stop: ShouldStop) -> None:
+            done = 0
+            for task in missing:
+                if should_stop():
+                    return
+                progress(done, total)
+                scaled = _scaled(progress, done, task.steps, total)
+                try:
+                    held[task.key] = task.work(scaled, should_stop)
+                except UserError as error:
+                    held[task.key] = Failed(str(error))
+                done += task.steps
+
+        analysis_cache.with_progress(text, work)
+    found = [held[task.key] for task in tasks]
+    for task in tasks:
+        held.move_to_end(task.key)
+    while len(held) > _MOST_RESULTS:
+        held.popitem(last=False)
+    return found
+
+
+def _scaled(progress: Progress, before: int, steps: int, total: int) -> Progress:
+    return lambda done, of: progress(before + round(steps * done / of) if of else before, total)
+
+
+def _held(name: str) -> OrderedDict:
+    return st.session_state.setdefault(name, OrderedDict())
+
+
+def loader(precision: str = PRECISION) -> Callable[[Net], LoadedNet]:
+    """Gives nets as this session's own copies; to be made before a thread begins, and called in it."""
+    held = _held(_NETS)
+
+    def load(net: Net) -> LoadedNet:
+        from resnet_core.nets import loading
+
+        key = (net.version, precision)
+        if key not in held:
+            held[key] = loading.load(net, precision=precision)
+        held.move_to_end(key)
+        while len(held) > _MOST_NETS:
+            held.popitem(last=False)
+        return held[key]
+
+    return load
+
+
+def key_of(pixels: np.ndarray) -> str:
+    """Equal for equal images."""
+    return hashlib.sha256(np.ascontiguousarray(pixels).data).hexdigest()[:24]
+
+
+def tensor(pixels: np.ndarray) -> Any:
+    """uint8 (32, 32, 3) -> uint8 (3, 32, 32), torch."""
+    import torch
+
+    return torch.from_numpy(np.array(pixels)).permute(2, 0, 1).contiguous()
+
+
+def predictions(nets: Sequence[Net], pixels: np.ndarray, crops: int) -> dict[str, np.ndarray | Failed]:
+    """Net id -> float32 (classes,) probabilities of one image."""
+    load, image = loader(), key_of(pixels)
+
+    def said(net: Net) -> np.ndarray:
+        from resnet_core.analysis import prediction
+
+        return prediction.predict(load(net), prediction.stack([pixels]), crops)[0]
+
+    tasks = [Task(("prediction", net.version, image, crops), lambda *_, net=net: said(net)) for net in nets]
+    return {net.id: found for net, found in zip(nets, results("Asking the nets", tasks), strict=True)}
+
+
+def map_key(net: Net, pixels: np.ndarray, method: str, target: int, values: Mapping[str, Any]) -> Hashable:
+    return "map", net.version, key_of(pixels), method, target, tuple(sorted(values.items()))
+
+
+def map_task(net: Net, pixels: np.ndarray, method: str, target: int, values: Mapping[str, Any]) -> Task:
+    """An ``Attribution``. ``values``: all parameters, checked."""
+    load = loader()
+
+    def work(progress: Progress, should_stop: ShouldStop) -> Attribution:
+        from resnet_core.attribution import compute
+
+        return compute.attribute(load(net), tensor(pixels), method, target, **values)
+
+    return Task(map_key(net, pixels, method, target, values), work)
+
+
+# ---------------------------------------------------------------- the test set and the training set
+
+
+@st.cache_resource(show_spinner=False, max_entries=2)
+def images_of(dataset: str, split: str, where: str | None) -> data.Split:
+    """All images of a split, which all viewers share: nobody may write into them."""
+    return getattr(data.load(DataConfig(dataset), where), split)
+
+
+def test_answers(nets: Sequence[Net], dataset: str) -> list[np.ndarray]:
+    """Of each net (N, classes): its probabilities of all test images, computed once per net for all viewers.
+
+    Raises:
+        UserError: a net cannot be asked.
+    """
+    where = analysis_cache.folder()
+    found = []
+    for net in nets:
+        work = _asking(net, dataset, where)
+        found.append(analysis_cache.with_progress(f"{net.name}: the test images", work))
+    return found
+
+
+def _asking(net: Net, dataset: str, where: str | None) -> Callable[[Progress, ShouldStop], np.ndarray]:
+    return lambda progress, should_stop: _test_answers(net.version, dataset, net, progress, should_stop, where)
+
+
+@st.cache_data(show_spinner=False, max_entries=100)
+def _test_answers(version: str, dataset: str, _net: Net, _progress: Progress, _should_stop: ShouldStop, _where: str | None) -> np.ndarray:
+    from resnet_core.analysis.prediction import predict
+    from resnet_core.nets.loading import load
+
+    images = images_of(dataset, "test", _where).images
+    return predict(load(_net, precision=PRECISION), images, progress=_progress, should_stop=_should_stop)
