@@ -95,7 +95,7 @@ def _cells(row: table.Row) -> dict[str, str]:
         "test error (%)": error(table.TEST, table.TEST_SPREAD),
         "paper's test error (%)": escaped(str(row[table.PAPER] or "–")),
         table.SEEDS: str(row[table.SEEDS]).translate(_UNBREAKABLE),
-        table.DATA: str(row[table.DATA]).replace(" (", "\u00a0("),
+        table.DATA: str(row[table.DATA]).replace("-", "\u2011"),
         **{key: str(row[key]) for key in (table.SCHEDULE, table.PRECISION, table.STATE)},
     }
 

@@ -66,10 +66,10 @@ def table(page: AppTest) -> list[dict]:
 
 
 def texts(page: AppTest) -> str:
-    """All Markdown and captions, without escapes."""
-    return (
-        "\n".join([each.value for each in page.markdown] + [each.value for each in page.caption]).replace("\\", "").replace("\u00a0", " ")
-    )
+    """All Markdown, captions and the tables of the model card, without escapes."""
+    cells = [str(cell) for each in page.table for cell in each.value.to_numpy().ravel()]
+    lines = cells + [each.value for each in [*page.markdown, *page.caption]]
+    return "\n".join(lines).replace("\\", "").replace("\u00a0", " ")
 
 
 def metrics(page: AppTest) -> dict[str, str]:
@@ -132,7 +132,7 @@ def test_the_card_of_the_chosen_net(page: AppTest, shipped: Path):
         "Test error": "43.25 %", "Training error": "41.25 %", "Test error in the paper": "8.75 %", "Parameters": "272,474",
     }  # fmt: skip
     told = texts(page)
-    assert "**1/1,280 of the paper's schedule**" in told and "test error on 1,000 (sample) images" in told
+    assert "**1/1,280 of the paper's schedule**" in told and "test error on 1,000 images of the sample" in told
     for part in ("a machine", "c" * 12, "2 h 00 min", find("resnet-20").card["checksum_sha256"], "bf16", "sample (5,000 images)"):
         assert part in told, part
     assert "| 1,000 of the embedded sample | fp32 | 433 | 43.30 % |" in told

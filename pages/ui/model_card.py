@@ -37,8 +37,10 @@ def model_card(entry: Entry) -> None:
     errors[3].metric("Parameters", f"{entry.row['parameters']:,}")
     st.caption(conditions(net, card, published))
     left, right = st.columns(2, gap="large")
-    left.markdown(_markdown("Where it comes from" if net.config is None else "How it was trained", training(net, card)))
-    right.markdown(_markdown("What it is", identity(net, card)))
+    with left:
+        _table("Where it comes from" if net.config is None else "How it was trained", training(net, card))
+    with right:
+        _table("What it is", identity(net, card))
     for title, key in (("weights.safetensors", "checksum_sha256"), ("the imported file", "source_sha256")):
         if card.get(key):
             st.markdown(f"SHA-256 of {title}: `{card[key]}`")
@@ -50,7 +52,8 @@ def conditions(net: Net, card: dict[str, Any], published: paper.Published | None
     """What must be read with the numbers: how many images, how much of the paper's schedule, precision, data, seed."""
     parts = []
     if on := tested_on(net, card):
-        parts.append(f"test error on {escaped(on)} images")
+        count, _, sample = on.partition(" ")
+        parts.append(f"test error on {count} images{' of the sample' if sample else ''}")
     if card.get("schedule_fraction") is not None:
         parts.append(f"**{escaped(fraction_text(card['schedule_fraction']))}**")
     if net.config:
@@ -136,9 +139,10 @@ def _evaluations(found: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def _markdown(title: str, values: dict[str, str | None]) -> str:
-    lines = [f"| {key.replace(' ', _NBSP)} | {value} |" for key, value in values.items() if value]
-    return "\n".join([f"**{title}**", "", "| | |", "|:--|:--|", *lines])
+def _table(title: str, values: dict[str, str | None]) -> None:
+    st.markdown(f"**{title}**")
+    rows = [{"what": key.replace(" ", _NBSP), "value": value} for key, value in values.items() if value]
+    st.table(rows, border="horizontal", hide_index=True, hide_header=True)
 
 
 def _percent(value: float | None) -> str:
