@@ -1,0 +1,174 @@
+"""Maps as pictures: what colours mean, one scale a row, and numbers that can be taken away."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from resnet_core.attribution import METHODS
+from resnet_core.config import ModelConfig
+from resnet_core.figures.attribution import (
+    _METHOD_LOOKS,
+    KINDS,
+    Panel,
+    SanityCurve,
+    maps_csv,
+    maps_figure,
+    sanity_csv,
+    sanity_figure,
+    tick_labels,
+)
+from resnet_core.figures.overlay import Scale, color_scale, colors, common_scale, enlarge, grey, overlay, png
+
+IMAGE = np.random.default_rng(0).integers(0, 256, (32, 32, 3)).astype(np.uint8)
+SIGNED = np.random.default_rng(1).normal(size=(32, 32)).astype(np.float32)
+
+
+def rows(text):
+    return list(csv.reader(io.StringIO(text)))
+
+
+def test_a_scale_is_common_to_the_row_and_symmetrical_where_there_are_signs():
+    scale = common_scale([SIGNED, 10 * SIGNED], signed=True, percentile=100)
+    assert scale.limit == pytest.approx(np.abs(10 * SIGNED).max())
+    assert (scale.low, scale.beyond) == (-scale.limit, 0)
+    # A method with signs whose values happen to be positive keeps its symmetrical scale.
+    assert common_scale([np.abs(SIGNED)], signed=True).low < 0
+    assert common_scale([np.abs(SIGNED)], signed=False).low == 0
+
+
+def test_single_outliers_do_not_take_the_colours_and_are_told():
+    spike = np.full((32, 32), 0.5)
+    spike[3, 4] = 1000.0
+    scale = common_scale([spike], signed=False)
+    assert scale.limit == pytest.approx(0.5)
+    assert scale.beyond == pytest.approx(1 / 1024)
+    assert "0.1 % of the pixels are beyond it" in scale.text
+    assert "symmetrical" in common_scale([SIGNED], True).text and "no sign" in scale.text
+
+
+def test_maps_of_zeros_and_nearly_zeros_have_a_scale():
+    assert common_scale([np.zeros((32, 32))], True) == Scale(1.0, True)
+    assert common_scale([], False).limit == 1.0
+    lonely = np.zeros((32, 32))
+    lonely[0, 0] = -3.0
+    assert common_scale([lonely], True).limit == 3.0
+
+
+def test_nothing_is_grey_and_everything_is_colour():
+    values = np.zeros((32, 32))
+    values[0, 0], values[0, 1], values[0, 2] = 2.0, -2.0, 99.0
+    signed = overlay(IMAGE, values, Scale(2.0, True))
+    assert signed.shape == (32, 32, 4) and signed.dtype == np.uint8 and (signed[..., 3] == 255).all()
+    assert np.array_equal(signed[1:, :, :3], np.rint(255 * grey(IMAGE)).astype(np.uint8)[1:])
+    green, purple = signed[0, 0, :3].astype(int), signed[0, 1, :3].astype(int)
+    assert green[1] > green[0] + 50 and green[1] > green[2] + 50
+    assert min(purple[0], purple[2]) > purple[1] + 50
+    assert np.array_equal(signed[0, 2], signed[0, 0])  # beyond the limit looks as the limit does
+
+
+@pytest.mark.parametrize("signed", [True, False])
+def test_more_is_never_fainter(signed):
+    scale = Scale(1.0, signed)
+    values = np.linspace(0, 1, 50)
+    _, opacity = colors(values, scale)
+    assert (np.diff(opacity) > 0).all() and opacity[0] == 0 and opacity[-1] == 1
+    if signed:
+        assert np.array_equal(colors(-values, scale)[1], opacity)
+
+
+def test_pixels_are_enlarged_as_squares():
+    large = overlay(IMAGE, SIGNED, common_scale([SIGNED], True), 96)
+    assert large.shape == (96, 96, 4)
+    assert np.array_equal(large[1::3, 2::3], overlay(IMAGE, SIGNED, common_scale([SIGNED], True)))
+    with pytest.raises(ValueError, match="no multiple"):
+        enlarge(IMAGE, 100)
+
+
+def test_a_png_holds_the_very_pixels():
+    pixels = overlay(IMAGE, SIGNED, Scale(1.0, True), 64)
+    with Image.open(io.BytesIO(png(pixels))) as image:
+        assert image.format == "PNG"
+        assert np.array_equal(np.asarray(image), pixels)
+
+
+def test_a_row_shares_one_scale():
+    panels = [Panel("as it is", IMAGE, None), Panel("plain-20", IMAGE, SIGNED, "cat"), Panel("<b>net", IMAGE, 3 * SIGNED)]
+    scale = common_scale([panel.map for panel in panels[1:]], True)
+    figure = maps_figure(panels, scale, dark=True)
+    assert [trace.type for trace in figure.data] == ["image", "image", "image", "scatter"]
+    axis = figure.layout.coloraxis
+    assert (axis.cmin, axis.cmax) == (-scale.limit, scale.limit)
+    assert np.array_equal(figure.data[0].z, IMAGE)
+    assert np.array_equal(figure.data[2].z, overlay(IMAGE, 3 * SIGNED, scale)[..., :3])
+    assert figure.data[1].hovertext[3][5] == f"{SIGNED[3, 5]:.3g}"
+    titles = [annotation.text for annotation in figure.layout.annotations]
+    assert "cat" in titles[1] and "&lt;b&gt;net" in titles[2]
+
+
+def test_without_a_scale_each_picture_has_its_own():
+    panels = [Panel("a", IMAGE, SIGNED), Panel("b", IMAGE, 1e9 * SIGNED), Panel("c", IMAGE, np.zeros((32, 32)))]
+    figure = maps_figure(panels, None, columns=2)
+    assert [trace.type for trace in figure.data] == ["image"] * 3
+    assert np.array_equal(figure.data[0].z, figure.data[1].z)
+    assert figure.layout.coloraxis.cmin is None
+    assert figure.layout.height > maps_figure(panels, None).layout.height
+
+
+def test_the_colour_bar_has_the_colours_of_the_maps():
+    stops = color_scale(Scale(2.0, True))
+    assert (stops[0][0], stops[-1][0]) == (0, 1)
+    assert stops[10][1] == "rgb({0},{0},{0})".format(round(255 * 0.35))  # zero: the middle grey
+    assert len({color for _, color in stops}) == len(stops)
+    assert maps_figure([], common_scale([], True)).layout.height > 0
+
+
+def curve(depth=20, steps=("as it is", "fc", "layer3.2", "conv1"), method="saliency", **changes):
+    values = {"signed": [1.0, 0.5, None, -0.6], "absolute": [1.0, 0.9, 0.8, 0.7]} | changes
+    model = ModelConfig(depth, "A")
+    return SanityCurve(f"{depth}-{method}", f"ResNet-{depth}", model, method, steps, **values)
+
+
+def test_a_step_without_a_correlation_is_a_gap_and_all_values_are_in_sight():
+    figure = sanity_figure([curve()])
+    assert [None if math.isnan(v) else v for v in figure.data[0].y] == [1.0, 0.5, None, -0.6]
+    low, high = figure.layout.yaxis.range
+    assert low < -0.6 and high > 1
+    assert list(figure.layout.xaxis.ticktext) == ["as it is", "fc", "layer3.2", "conv1"]
+    assert sanity_figure([curve()], "absolute", dark=True).data[0].y[3] == 0.7
+    assert sanity_figure([]).layout.height > 0
+
+
+def test_curves_are_told_apart_by_net_or_by_method():
+    nets = sanity_figure([curve(20), curve(56)])
+    assert nets.data[0].line.color != nets.data[1].line.color
+    methods = [curve(20, method=key) for key in METHODS]
+    for dark in (False, True):
+        figure = sanity_figure(methods, dark=dark, by="method")
+        assert len({trace.line.color for trace in figure.data}) == len({trace.marker.symbol for trace in figure.data}) == len(METHODS)
+    assert set(_METHOD_LOOKS) == set(METHODS)
+    with pytest.raises(ValueError, match="neither net nor method"):
+        sanity_figure(methods, by="colour")
+    with pytest.raises(ValueError, match="kind 'both'"):
+        sanity_figure(methods, "both")
+
+
+def test_steps_of_nets_of_different_depth_have_labels_for_both():
+    deep = ("as it is", "fc", "layer3.6–8", "conv1")
+    assert tick_labels([curve(20), curve(56, deep)]) == ["as it is", "fc", "layer3", "conv1"]
+    assert set(KINDS) == {"signed", "absolute"}
+
+
+def test_numbers_to_take_away():
+    head, *found = rows(maps_csv([Panel("as it is", IMAGE, None), Panel("net", IMAGE, SIGNED, "cat")]))
+    assert head == ["label", "note", "row", "column", "value"]
+    assert len(found) == 1024
+    assert found[33][:4] == ["net", "cat", "1", "1"] and float(found[33][4]) == pytest.approx(SIGNED[1, 1], rel=1e-5)
+    head, *found = rows(sanity_csv([curve()]))
+    assert head[-2:] == ["rank_correlation", "rank_correlation_absolute"]
+    assert found[2] == ["ResNet-20", "ResNet-20", "saliency", "2", "layer3.2", "", "0.8"]
