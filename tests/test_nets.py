@@ -15,7 +15,6 @@ from resnet_core.models import build_model
 from resnet_core.nets import NORMALIZATIONS, catalog, find, folder
 from resnet_core.nets.loading import load
 from resnet_core.runs import RunStore
-from resnet_core.runs.records import RecordWriter
 from resnet_core.training import checkpoint
 from resnet_core.training.evaluate import evaluate
 from tests import runs_tools
