@@ -50,6 +50,11 @@ def test_plain_nets_stand_left_and_residual_ones_right_with_one_y_axis():
     np.testing.assert_allclose(drawn["ResNet-20", "test"].y, 9 + 30 * (1 - np.arange(400, 16_001, 400) / 16_000))
 
 
+def test_a_panel_without_nets_is_drawn_nevertheless():
+    figure = figure6([each for each in RUNS if each.config.model.is_plain])
+    assert {(trace.xaxis, trace.yaxis) for trace in figure.data} == {("x", "y"), ("x2", "y2")}
+
+
 def test_training_error_is_averaged_over_an_epoch():
     training = curves(figure6(RUNS))["plain-20", "training"]
     # An epoch is 390.6 iterations: one record on each side, as a second is 200 away.

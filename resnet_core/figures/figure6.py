@@ -83,6 +83,8 @@ def figure6(runs: Sequence[RunRecords], dark: bool = False, font_size: int = 16)
     for axes, panel in zip(_AXES, panels, strict=True):
         traces += [trace | axes for run in panel for trace in _curves(run, dark)]
         traces += [trace | axes for trace in _names(panel, top, dark)]
+        if not panel:
+            traces.append({"type": "scatter", "x": [None], "y": [None], "hoverinfo": "skip"} | axes)  # axes without any trace are not drawn
     # In one step and of plain values: plotly's own subplots and lines take some ten times as long, and this is on the front page.
     return go.Figure(traces, _layout(panels, top, dark, font_size))
 
