@@ -163,6 +163,8 @@ def _computed(shown: Shown, method: Method, todo: Sequence[Explained]) -> list[E
         st.caption("With these nets and settings the maps take more than a moment.")
         if not st.button(f"Compute {method.label}", type="primary", icon=":material/visibility:", key="predict.compute"):
             return None
+        predict_work.results(method.label, tasks)
+        st.rerun()  # without the button
     found = dict(zip([each.net.id for each in able], predict_work.results(method.label, tasks), strict=True))
     return [_with(each, found.get(each.net.id)) for each in todo]
 
@@ -213,7 +215,15 @@ def color_bar(scale: Scale) -> None:
 
 def _files(shown: Shown, method: Method, there: Sequence[Explained], scale: Scale) -> None:
     panels = [Panel(each.label, shown.pixels, each.found.map, note_of(each)) for each in there]
-    save("Numbers (CSV)", lambda: maps_csv(panels).encode(), f"{shown.stem}-{method.key}.csv", "text/csv")
+    with st.container(horizontal=True, gap="small"):
+        save("The row (PNG)", lambda: _sheet(shown, there, scale), f"{shown.stem}-{method.key}.png", "image/png")
+        save("Numbers (CSV)", lambda: maps_csv(panels).encode(), f"{shown.stem}-{method.key}.csv", "text/csv")
+
+
+def _sheet(shown: Shown, there: Sequence[Explained], scale: Scale) -> bytes:
+    """What the net sees, then the maps, from left to right."""
+    image = np.dstack([enlarge(shown.pixels, SIZE), np.full((SIZE, SIZE), 255, np.uint8)])
+    return png(np.hstack([image, *(overlay(shown.pixels, each.found.map, scale, SIZE) for each in there)]))
 
 
 def save(title: str, content: bytes | Callable[[], bytes], name: str, mime: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import streamlit as st
 
 from pages.ui import analysis_cache, predict_work
@@ -23,6 +24,7 @@ from resnet_core.runs import RunStore
 DATA = {"sample": "sample: 5,000", "cifar10": "CIFAR-10: 50,000"}
 #: Side of a neighbour, in pixels of the page.
 _SIDE = 128
+_TEXT = "Features of the training images"
 
 
 def neighbours_section(shown: Shown, asked: Sequence[Explained]) -> None:
@@ -43,23 +45,28 @@ def neighbours_section(shown: Shown, asked: Sequence[Explained]) -> None:
     if unbuilt:
         names = ", ".join(escaped(each.label) for each in unbuilt)
         st.caption(f"The features of all training images are computed once per net, and kept on disk. Not yet for {names}.")
-        if not st.button("Compute the features", icon=":material/scatter_plot:", key="predict.index"):
-            asked, tasks = _pairs(asked, tasks, [each for each in asked if each not in unbuilt])
+        if st.button("Compute the features", icon=":material/scatter_plot:", key="predict.index"):
+            predict_work.results(_TEXT, tasks)
+            st.rerun()  # without the button
+        asked, tasks = _pairs(asked, tasks, [each for each in asked if each not in unbuilt])
     if not tasks:
         return
     rows: list[tuple] = []
-    for each, found in zip(asked, predict_work.results("Features of the training images", tasks), strict=True):
+    sheets: list[np.ndarray] = []
+    for each, found in zip(asked, predict_work.results(_TEXT, tasks), strict=True):
         if isinstance(found, Failed):
             st.error(escaped(found.message), icon=":material/error:")
             continue
-        _row(shown, each, found, dataset, where)
+        sheets.append(_row(shown, each, found, dataset, where))
         rows += [
             (cell(each.label), rank, f"train:{i}", CLASSES[label], f"{distance:.6g}")
             for rank, (i, label, distance) in enumerate(found["nearest"], start=1)
         ]
     if rows:
         head = ("net", "rank", "image", "class", "distance")
-        save("Numbers (CSV)", lambda: table(head, rows).encode(), f"{shown.stem}-neighbours.csv", "text/csv")
+        with st.container(horizontal=True, gap="small"):
+            save("Pictures, a row each net (PNG)", lambda: png(np.vstack(sheets)), f"{shown.stem}-neighbours.png", "image/png")
+            save("Numbers (CSV)", lambda: table(head, rows).encode(), f"{shown.stem}-neighbours.csv", "text/csv")
 
 
 def _pairs(asked: Sequence[Explained], tasks: Sequence[Task], kept: Sequence[Explained]) -> tuple[list[Explained], list[Task]]:
@@ -67,17 +74,19 @@ def _pairs(asked: Sequence[Explained], tasks: Sequence[Task], kept: Sequence[Exp
     return [each for each, _ in pairs], [task for _, task in pairs]
 
 
-def _row(shown: Shown, each: Explained, found: dict[str, Any], dataset: str, where: str | None) -> None:
+def _row(shown: Shown, each: Explained, found: dict[str, Any], dataset: str, where: str | None) -> np.ndarray:
+    """Draws a net's neighbours; returns them side by side."""
     train = predict_work.images_of(dataset, "train", where)
     pictures, captions = [], []
     for i, label, distance in found["nearest"]:
-        pictures.append(png(enlarge(train.images[i].permute(1, 2, 0).contiguous().numpy(), SIZE)))
+        pictures.append(enlarge(train.images[i].permute(1, 2, 0).contiguous().numpy(), SIZE))
         name = f"**{CLASSES[label]}**" if label == shown.label else CLASSES[label]
         captions.append(f"{name} · {distance:.3g}")
     st.markdown(f"**{escaped(each.label)}**")
     if found["problem"]:
         st.caption(escaped(found["problem"]))
-    st.image(pictures, caption=captions, width=_SIDE)
+    st.image(pictures, caption=captions, width=_SIDE, output_format="PNG")
+    return np.hstack(pictures)
 
 
 def _task(shown: Shown, net: Net, dataset: str, where: str | None, home: Path) -> Task:

@@ -185,7 +185,7 @@ def _strip(shown: Shown, method: Method, label: str, each: Explained, steps: Seq
         sheet = np.hstack([part for picture in pictures for part in (picture, gap)][:-1])
         save("All steps (PNG)", lambda: png(sheet), f"{shown.stem}-{each.net.id}-{method.key}-sanity.png", "image/png")
     captions = [escaped(f"{step.label} · {number(getattr(step, kind))}") for step in steps]
-    st.image([picture[..., :3] for picture in pictures], caption=captions, width=_SMALL)
+    st.image([picture[..., :3] for picture in pictures], caption=captions, width=_SMALL, output_format="PNG")
 
 
 def finite(values: np.ndarray) -> np.ndarray:

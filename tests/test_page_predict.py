@@ -1,0 +1,240 @@
+"""Predict: the page shows the core's numbers, explains the target that was asked for, and survives whatever is uploaded."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from streamlit.testing.v1 import AppTest
+
+from pages.ui import predict_image, predict_widgets
+from pages.ui.predict_maps import target_of
+from resnet_core import data
+from resnet_core.analysis import prediction
+from resnet_core.attribution import METHODS, layers_of
+from resnet_core.attribution.compute import attribute
+from resnet_core.config import DataConfig, ImageNetConfig, ModelConfig
+from resnet_core.data import CLASSES
+from resnet_core.images import HOWS
+from resnet_core.nets import find
+from resnet_core.nets.loading import load
+from tests.analysis_tools import DEEPER, PLAIN, RESIDUAL, address, array, figures, opened, said, ship, shipped
+from tests.bad_images import CASES
+from tests.nets_tools import write_checkpoint
+from tests.page_tools import app
+
+__all__ = ["shipped"]
+
+#: Widgets of the session, by the kind of a parameter.
+KINDS = {"int": "number_input", "float": "number_input", "choice": "selectbox", "layer": "selectbox"}
+
+
+@pytest.fixture
+def page(root: Path, monkeypatch: pytest.MonkeyPatch, shipped: Path) -> AppTest:
+    return app(root, monkeypatch, "pages/predict.py")
+
+
+@pytest.fixture
+def nets(shipped: Path) -> list[str]:
+    """Two small nets of different depths."""
+    ship(shipped, "plain-20", PLAIN)
+    write_checkpoint(shipped, "resnet-56", DEEPER, seed=5)
+    return ["plain-20", "resnet-56"]
+
+
+def test_image(index: int) -> np.ndarray:
+    return data.load(DataConfig()).test.images[index].permute(1, 2, 0).contiguous().numpy()
+
+
+test_image.__test__ = False
+
+
+def bars(page: AppTest) -> list[tuple[list[str], np.ndarray]]:
+    """Of each net the classes and probabilities of its bars."""
+    return [([name.split(" (")[0] for name in t["customdata"]], array(t["x"])) for t in figures(page)[0] if "customdata" in t]
+
+
+def notes(page: AppTest) -> list[str]:
+    """What stands under each map."""
+    return [text for each in page.caption if (text := each.value.replace("\\", "")).startswith("for ")]
+
+
+def test_without_nets_it_says_where_to_begin(page: AppTest):
+    opened(page)
+    assert "There is no net to look into yet" in page.info[0].value
+    assert not page.get("bidi_component") and not page.selectbox
+
+
+@pytest.mark.parametrize(("crops", "view"), [(1, "one view"), (10, "mean of 10 crops")])
+def test_bars_are_the_cores_numbers(page: AppTest, nets: list[str], crops: int, view: str):
+    opened(page, image="17", crops=view)
+    assert address(page, "nets") == nets
+    drawn = bars(page)
+    assert len(drawn) == 2
+    for name, (classes, values) in zip(nets, drawn, strict=True):
+        expected = prediction.predict(load(find(name), precision="fp32"), prediction.stack([test_image(17)]), crops)[0]
+        best = prediction.top(expected)
+        assert classes == [CLASSES[i] for i, _ in best]
+        np.testing.assert_allclose(values, [p for _, p in best], rtol=1e-5)
+    label = CLASSES[int(data.load(DataConfig()).test.labels[17])]
+    assert f"test image 17: {label}" in said(page)
+
+
+def test_each_map_is_of_the_target_that_was_asked_for(page: AppTest, nets: list[str]):
+    opened(page, image="17")
+    loaded = [load(find(name), precision="fp32") for name in nets]
+    image = torch.from_numpy(test_image(17)).permute(2, 0, 1)
+    own = [int(net.logits(image[None])[0].argmax()) for net in loaded]
+    assert own[0] != own[1]  # else nothing is tested here
+    assert [note.split(" ·")[0] for note in notes(page)] == [f"for {CLASSES[i]} (its prediction)" for i in own]
+
+    true = int(data.load(DataConfig()).test.labels[17])
+    for chosen, target in (("the true class", true), ("a class of my choice", 4)):
+        page.selectbox(key="target").set_value({"the true class": "true"}.get(chosen, "another")).run()
+        if target == 4:
+            page.selectbox(key="explain").set_value(CLASSES[4]).run()
+        deltas = [attribute(net, image, "integrated-gradients", target).delta for net in loaded]
+        for note, delta, mine in zip(notes(page), deltas, own, strict=True):
+            assert note.startswith(f"for {CLASSES[target]}{' (its prediction)' if mine == target else ''} ·")
+            assert f"convergence delta {delta:.2g} of" in note
+
+
+def test_a_target_that_a_net_does_not_have_is_not_replaced():
+    assert target_of("predicted", None, 3, 5, CLASSES) == (3, "")
+    assert target_of("true", None, 3, 5, CLASSES) == (5, "")
+    assert target_of("another", "frog", 3, 5, CLASSES) == (CLASSES.index("frog"), "")
+    missing, why = target_of("true", None, 3, None, CLASSES)
+    assert missing is None and "not known" in why
+    foreign = prediction.class_names(1000)
+    assert target_of("predicted", None, 17, None, foreign) == (17, "")
+    for kind, name in (("true", None), ("another", "frog")):
+        missing, why = target_of(kind, name, 3, 5, foreign)
+        assert missing is None and "does not know" in why
+
+
+@pytest.mark.parametrize("key", METHODS)
+def test_widgets_are_those_of_the_declaration(page: AppTest, nets: list[str], key: str):
+    method = METHODS[key]
+    opened(page, method=method.label)
+    assert page.selectbox(key="method").value == key
+    for parameter in method.parameters:
+        widget = getattr(page, KINDS[parameter.kind])(key=parameter.name)
+        if parameter.kind == "int":
+            assert (widget.min, widget.max, widget.step) == (parameter.minimum, parameter.maximum, parameter.step)
+        if parameter.kind == "choice":
+            assert widget.options == [title for _, title in parameter.choices]
+        if parameter.kind != "layer":
+            assert widget.value == parameter.default
+    declared = {parameter.name for each in METHODS.values() for parameter in each.parameters}
+    there = {widget.key for widget in [*page.selectbox, *page.number_input]}
+    assert there & declared == {parameter.name for parameter in method.parameters}
+    assert [method.warning] * bool(method.warning) == [each.value.replace("\\", "") for each in page.warning]
+    assert len(notes(page)) == 2 and method.source in said(page)
+
+
+def test_a_link_restores_method_layer_and_parameters(page: AppTest, nets: list[str]):
+    opened(page, method="Grad-CAM", layer="layer2.1", image="3", which="nets disagree")
+    own, foreign = page.info, notes(page)
+    assert [each.split(" · ")[1] for each in foreign] == ["layer2.1"]  # the deeper net has it
+    assert "no such layer" in own[0].value  # the other is told so, and nothing stands in
+    page.selectbox(key="layer").set_value("layer2").run()
+    assert [each.split(" · ")[1] for each in notes(page)] == ["layer2.0", "layer2.1"]
+    answers = [prediction.predict(load(find(name), precision="fp32"), data.load(DataConfig()).test.images) for name in nets]
+    assert f"{len(prediction.disagreements(answers)):,} of 1,000 images" in said(page)
+
+
+def test_parameters_that_do_not_go_together_are_said_and_nothing_is_drawn(page: AppTest, nets: list[str]):
+    opened(page, method="Occlusion", window="4")
+    page.number_input(key="stride").set_value(8).run()
+    assert "more than the window of 4" in page.error[0].value and notes(page) == []
+    assert bars(page)  # the page is intact
+
+
+def test_layers_that_are_offered_and_what_a_place_means():
+    class Of:
+        def __init__(self, model):
+            self.model = model
+
+    small, deep, other = Of(RESIDUAL), Of(ModelConfig(20, "A")), Of(ImageNetConfig((2, 2, 2, 2), "basic", 10))
+    options = predict_widgets.layer_options([small, deep, other])
+    assert options[0] == predict_widgets.LAST and set(layers_of(deep.model)) <= set(options)
+    (layer,) = METHODS["grad-cam"].parameters
+    for option, net, expected in (
+        ("last", deep, "layer3.2"), ("layer2", deep, "layer2.2"), ("layer2", small, "layer2.0"), ("layer1.1", deep, "layer1.1"),
+        ("relu", small, "relu"),
+    ):  # fmt: skip
+        assert predict_widgets.resolved({"layer": option}, [layer], net) == {"layer": expected}
+    assert predict_widgets.resolved({"layer": "layer2.1"}, [layer], small) == {"layer": "layer2.1"}  # to be refused
+
+
+def test_infidelity_sensitivity_and_the_sanity_check(page: AppTest, nets: list[str]):
+    opened(page, method="Saliency", image="3")
+    page.button(key="predict.measure").click().run()
+    page.button(key="predict.randomise").click().run()
+    assert not page.exception and not page.error
+    table = next(each.value for each in page.markdown if "| Infidelity |" in each.value)
+    assert table.count("\n| ") == 2
+    curves = figures(page)[1]
+    assert [len(array(curve["y"])) for curve in curves] == [6, 9]  # as it is, fc, blocks, conv1
+    assert all(array(curve["y"])[0] == pytest.approx(1) for curve in curves)
+
+
+def test_neighbours_are_found_after_one_click_and_then_at_once(page: AppTest, nets: list[str], tmp_path: Path):
+    opened(page, image="3")
+    page.button(key="predict.index").click().run()
+    assert "predict.index" not in [button.key for button in page.button]
+    assert len(list((tmp_path / "runs" / ".cache" / "features").glob("*.safetensors"))) == 2
+    page.number_input(key="image").set_value(4).run()
+    assert not page.error and "predict.index" not in [button.key for button in page.button]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_an_upload_is_read_or_refused_in_words(name: str):
+    case = CASES[name]
+    found = predict_image.read(case.content(), case.name)
+    if case.refused is not None:
+        assert isinstance(found, str)
+        return
+    assert {found[how].shape for how in HOWS} == {(32, 32, 3)} and found["original"].startswith(b"\x89PNG")
+    assert len(found["notes"]) == len(case.notes)
+
+
+def test_several_uploads_the_bad_ones_named_and_a_picker_among_the_rest(page: AppTest, nets: list[str], tmp_path: Path):
+    opened(page, **{"from": "upload"})
+    assert "Choose an image or several" in page.info[0].value
+    evil = "<img src=x onerror=alert(1)>*bold*.png"
+    files = [(name, CASES[case].content(), "image/png") for name, case in (("a.png", "png"), (evil, "greyscale png"), ("bomb.png", "bomb"))]
+    uploader = page.file_uploader(key="predict.files")
+    uploader.set_value(files).run()
+    assert not page.exception
+    assert "declares 30,000 x 30,000" in page.error[0].value.replace("\\", "") and len(page.error) == 1
+    text = said(page)
+    assert "**a.png**" in text and "48x40 pixels: the square in its centre" in text
+    (expected,) = prediction.predict(load(find("plain-20"), precision="fp32"), prediction.stack([upload_input("png", "crop")]))
+    np.testing.assert_allclose(bars(page)[0][1], [p for _, p in prediction.top(expected)], rtol=1e-5)
+    page.radio(key="how").set_value("fit").run()
+    (expected,) = prediction.predict(load(find("plain-20"), precision="fp32"), prediction.stack([upload_input("png", "fit")]))
+    np.testing.assert_allclose(bars(page)[0][1], [p for _, p in prediction.top(expected)], rtol=1e-5)
+
+    picker = page.selectbox(key="predict.picked")
+    picker.set_value(page.session_state["predict.picked"]).select_index(1).run()
+    assert not page.exception and "greyscale" in said(page)
+    told = [each.value for each in [*page.markdown, *page.caption] if "<img" in each.value]
+    assert told and not any(re.search(r"(?<!\\)[<*(]", each.strip("*")) for each in told)  # all of it escaped
+    true = next(each for each in page.selectbox if str(each.key).startswith("predict.true."))
+    true.set_value("cat").run()
+    page.selectbox(key="target").set_value("true").run()
+    assert [note.split(" ·")[0].removesuffix(" (its prediction)") for note in notes(page)] == ["for cat"] * 2
+
+    uploader = page.file_uploader(key="predict.files")
+    uploader.set_value([("<b>*x*_.png", b"no image", "image/png")]).run()
+    assert "<b>" not in page.error[0].value and not page.get("bidi_component")
+    assert len(page.session_state["predict.uploads"]) == 1  # those that were taken away are gone
+    assert not [path for path in tmp_path.rglob("*") if path.suffix in (".png", ".webp", ".jpg")]
+
+
+def upload_input(case: str, how: str) -> np.ndarray:
+    return predict_image.read(CASES[case].content(), CASES[case].name)[how]
