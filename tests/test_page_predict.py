@@ -173,10 +173,12 @@ def test_layers_that_are_offered_and_what_a_place_means():
 def test_infidelity_sensitivity_and_the_sanity_check(page: AppTest, nets: list[str]):
     opened(page, method="Saliency", image="3")
     page.button(key="predict.measure").click().run()
-    page.button(key="predict.randomise").click().run()
     assert not page.exception and not page.error
     table = next(each.value for each in page.markdown if "| Infidelity |" in each.value)
     assert table.count("\n| ") == 2
+    page.segmented_control(key="check").set_value("sanity check").run()
+    page.button(key="predict.randomise").click().run()
+    assert not page.exception and not page.error
     curves = figures(page)[1]
     assert [len(array(curve["y"])) for curve in curves] == [6, 9]  # as it is, fc, blocks, conv1
     assert all(array(curve["y"])[0] == pytest.approx(1) for curve in curves)

@@ -25,16 +25,18 @@ from resnet_core.figures.overlay import common_scale, overlay, png
 
 #: Side of a picture of one step, in pixels of the page.
 _SMALL = 132
+IN_NUMBERS, SANITY = "in two numbers", "sanity check"
 
 
 def trust_section(shown: Shown, method: Method, explained: Sequence[Explained]) -> None:
     """Draws both checks; each is computed when its button is pressed, and stays while image, nets and settings do."""
     st.subheader("Is the map to be believed?", anchor=False)
-    numbers, sanity = st.tabs(["In two numbers", "Sanity check: the weights randomised"])
-    with numbers:
-        _numbers(shown, method, explained)
-    with sanity:
+    # No tabs: a redrawing below a progress bar would turn them back to the first.
+    options = {"default": IN_NUMBERS, "required": True, "key": "check", "bind": "query-params", "label_visibility": "collapsed"}
+    if st.segmented_control("Check", [IN_NUMBERS, SANITY], **options) == SANITY:
         _sanity(shown, method, explained)
+    else:
+        _numbers(shown, method, explained)
 
 
 def _head(button: str, icon: str, key: str, which: Sequence[str], text: str) -> tuple[bool, dict[str, dict[str, Any]]]:
