@@ -42,7 +42,7 @@ def test_upload_predict_attribute(start_app, open_page, tmp_path):
     expect(maps).to_have_count(2)
     for picture in maps.all():
         assert picture.bounding_box()["width"] >= 220
-    expect(page.get_by_text("convergence delta")).to_have_count(2)
+    expect(page.get_by_text(re.compile(r"convergence delta \S+ of"))).to_have_count(2)
     choose(page, "Method", "Grad-CAM")
     expect(page.get_by_role("img", name=re.compile("^Grad-CAM of"))).to_have_count(2)
     expect(page).to_have_url(re.compile("method=Grad-CAM"))
