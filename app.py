@@ -19,17 +19,18 @@ ABOUT = (
 st.set_page_config(page_title="ResNet Lab", page_icon=ICON, layout="wide", menu_items={"About": ABOUT})
 st.html(UI / "style.css")
 
+# Without icons: with them the names of nine pages do not fit beside a sidebar on a small projector, and the last ones hide in a menu.
 page = st.navigation(
     [
-        st.Page("pages/home.py", title="Home", icon=":material/home:", default=True),
-        st.Page("pages/train.py", title="Train", icon=":material/model_training:"),
-        st.Page("pages/compare.py", title="Compare", icon=":material/ssid_chart:"),
-        st.Page("pages/responses.py", title="Layer responses", icon=":material/equalizer:"),
-        st.Page("pages/gradients.py", title="Gradients", icon=":material/gradient:"),
-        st.Page("pages/predict.py", title="Predict", icon=":material/image_search:"),
-        st.Page("pages/checkpoints.py", title="Checkpoints", icon=":material/inventory_2:"),
-        st.Page("pages/paper.py", title="Paper", icon=":material/fact_check:"),
-        st.Page("pages/complexity.py", title="Complexity", icon=":material/account_tree:"),
+        st.Page("pages/home.py", title="Home", default=True),
+        st.Page("pages/train.py", title="Train"),
+        st.Page("pages/compare.py", title="Compare"),
+        st.Page("pages/responses.py", title="Layer responses"),
+        st.Page("pages/gradients.py", title="Gradients"),
+        st.Page("pages/predict.py", title="Predict"),
+        st.Page("pages/checkpoints.py", title="Checkpoints"),
+        st.Page("pages/paper.py", title="Paper"),
+        st.Page("pages/complexity.py", title="Complexity"),
     ],
     position="top",
 )
