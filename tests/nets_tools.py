@@ -9,7 +9,8 @@ import torch
 
 from resnet_core.config import ModelConfig, RunConfig
 from resnet_core.models import build_model
-from resnet_core.nets import NORMALIZATIONS, folder
+from resnet_core.nets import NORMALIZATIONS, find, folder
+from resnet_core.nets.loading import LoadedNet, load
 from resnet_core.runs import Run, RunStore
 from resnet_core.runs.records import RecordWriter
 from resnet_core.training import checkpoint
@@ -64,3 +65,11 @@ def save_run(mean: torch.Tensor | None = None, iteration: int = 7, seed: int = 0
         writer.write(row)
     writer.close()
     return run
+
+
+def write_and_load(
+    root: Path, model: Any = TINY, normalization: str = "pixel-mean", seed: int = 0, name: str = "tiny", precision: str = "fp32"
+) -> LoadedNet:
+    """Such a checkpoint, loaded on the CPU; ``root`` must be where the shipped ones are looked for."""
+    write_checkpoint(root, name, model, seed, normalization)
+    return load(find(name), "cpu", precision)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import subprocess
@@ -22,7 +23,7 @@ from resnet_core.config import ImageNetConfig, ModelConfig
 from resnet_core.errors import CheckpointError
 from resnet_core.nets import find
 from resnet_core.nets.loading import load
-from tests.nets_tools import TINY, save_run, write_checkpoint
+from tests.nets_tools import TINY, save_run, write_and_load
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -36,12 +37,7 @@ def images(count: int = 40, seed: int = 0) -> torch.Tensor:
 @pytest.fixture
 def net(tmp_path, monkeypatch):
     monkeypatch.setenv("RESNET_LAB_CHECKPOINTS", str(tmp_path / "shipped"))
-
-    def make(model=TINY, normalization="pixel-mean", seed=0, name="tiny", precision="fp32"):
-        write_checkpoint(tmp_path / "shipped", name, model, seed, normalization)
-        return load(find(name), "cpu", precision)
-
-    return make
+    return functools.partial(write_and_load, tmp_path / "shipped")
 
 
 @pytest.fixture

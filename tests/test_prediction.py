@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import subprocess
 import sys
 
@@ -14,9 +15,7 @@ from resnet_core.analysis.passes import Stopped
 from resnet_core.config import ImageNetConfig, ModelConfig
 from resnet_core.data import CLASSES
 from resnet_core.errors import CheckpointError
-from resnet_core.nets import find
-from resnet_core.nets.loading import load
-from tests.nets_tools import TINY, write_checkpoint
+from tests.nets_tools import TINY, write_and_load
 
 SMALL_IMAGENET = ImageNetConfig((1, 1, 1, 1), "basic", num_classes=17, width=8)
 NETS = [
@@ -35,12 +34,7 @@ def images(count: int = 3, seed: int = 0) -> torch.Tensor:
 @pytest.fixture
 def net(tmp_path, monkeypatch):
     monkeypatch.setenv("RESNET_LAB_CHECKPOINTS", str(tmp_path / "shipped"))
-
-    def make(model=TINY, normalization="pixel-mean", seed=0, name="tiny", precision="fp32"):
-        write_checkpoint(tmp_path / "shipped", name, model, seed, normalization)
-        return load(find(name), "cpu", precision)
-
-    return make
+    return functools.partial(write_and_load, tmp_path / "shipped")
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

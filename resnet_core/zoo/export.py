@@ -126,7 +126,7 @@ def readme(card: dict[str, Any]) -> str:
     return f"""# {card["name"]}
 
 A net of section 4.2 of He, Zhang, Ren and Sun, "Deep Residual Learning for Image Recognition" (CVPR 2016), trained with this project's
-own command line (`make zoo`). `weights.safetensors` holds the weights and the mean image its input is normalised with, `records.jsonl`
+own command line. `weights.safetensors` holds the weights and the mean image its input is normalised with, `records.jsonl`
 the whole training, `card.json` what stands here, for programs.
 
 | | |
@@ -144,7 +144,7 @@ the whole training, `card.json` what stands here, for programs.
 | precision | {card["precision"]} (convolutions; weights and updates in fp32) |
 | seed | {card["seed"]} |
 | machine | {"; ".join(card["machines"])}; {card["threads"]} thread(s) |
-| training time | {minutes:.0f} min, {card["images_per_second"]:,.0f} images per second (on a machine that did other work meanwhile) |
+| training time | {minutes:.0f} min, {card["images_per_second"]:,.0f} images per second |
 | commit | {card["commit"]} |
 | versions | {", ".join(f"{name} {version}" for name, version in card["versions"].items() if name != "commit")} |
 
