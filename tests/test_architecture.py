@@ -17,6 +17,7 @@ CORE = ROOT / "resnet_core"
 #: models, data -> analysis; figures take plain data. Nothing points back.
 ARROWS = {
     "errors": set(),
+    "csv_text": set(),
     "config": {"errors"},
     "paper": {"config"},
     "claims": {"config", "errors", "paper", "verdict"},
@@ -26,12 +27,12 @@ ARROWS = {
     "training": {"config", "errors", "models", "data"},
     "runs": {"config", "errors", "models", "data", "training"},
     "nets": {"config", "errors", "models", "data", "training", "runs"},
-    "analysis": {"config", "errors", "models", "data", "training", "nets"},
+    "analysis": {"config", "csv_text", "errors", "models", "data", "training", "nets"},
     "images": {"errors"},
     "attribution": {"config", "errors", "models", "data", "training", "nets", "analysis"},
     "imports": {"config", "errors", "models", "data", "training", "runs", "nets", "analysis"},
     "zoo": {"config", "errors", "runs", "nets", "data", "training", "analysis"},
-    "figures": {"config", "errors", "paper", "verdict"},
+    "figures": {"config", "csv_text", "errors", "paper", "verdict"},
     "reference": {"config", "errors", "runs"},
     "bench": {"config", "errors", "models", "data", "training"},
     "cli": {

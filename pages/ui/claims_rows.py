@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 
 from pages.ui.labels import escaped
 from resnet_core import claims
 from resnet_core.claims import Result
+from resnet_core.csv_text import csv_text
 from resnet_core.figures.captions import fraction_short
 
 #: status -> (icon, colour of its badge)
@@ -49,13 +48,11 @@ def schedule(fraction: float) -> str:
 
 def as_csv(results: Sequence[Result]) -> str:
     """A row a claim."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    rows = []
     for result in results:
         claim, finding = result.claim, result.finding
         fraction = "" if result.fraction is None else f"{result.fraction:.6g}"
         nets = " ".join(result.used)
         row = (claim.id, claim.group, claim.text, claim.source, result.status, claim.paper, finding.ours, fraction, nets)
-        writer.writerow((*row, finding.evidence, claim.criterion))
-    return text.getvalue()
+        rows.append((*row, finding.evidence, claim.criterion))
+    return csv_text(COLUMNS, rows)

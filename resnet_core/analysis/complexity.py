@@ -12,14 +12,13 @@ table of exact counts of their CIFAR nets. ``resnet_core.analysis.measured`` tak
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from resnet_core.config import ModelConfig
+from resnet_core.csv_text import csv_text
 
 #: Side of the images of CIFAR-10, in pixels.
 IMAGE_SIZE = 32
@@ -172,14 +171,12 @@ def complexity(config: ModelConfig) -> Complexity:
 
 
 def rows_as_csv(net: Complexity) -> str:
-    """The rows as CSV (RFC 4180) with a header; one line per module with parameters, the name of the net in its first column."""
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(
-        ("net", "layer", "kind", "output_channels", "output_height", "output_width", "kernel", "stride", "params", "macs", "share_of_macs")
-    )
+    """The rows as CSV with a header; one line per module with parameters, the name of the net in its first column."""
+    rows = []
     for row in net.rows:
-        channels, height, width = (*row.output_shape, 1, 1)[:3]
-        shape = (channels, height, width)
-        writer.writerow((net.config.name, row.name, row.kind, *shape, row.kernel, row.stride, row.params, row.macs, row.share))
-    return out.getvalue()
+        shape = (*row.output_shape, 1, 1)[:3]
+        rows.append((net.config.name, row.name, row.kind, *shape, row.kernel, row.stride, row.params, row.macs, row.share))
+    return csv_text(
+        ("net", "layer", "kind", "output_channels", "output_height", "output_width", "kernel", "stride", "params", "macs", "share_of_macs"),
+        rows,
+    )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import html
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +12,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from resnet_core.csv_text import csv_text
 from resnet_core.figures import style
 from resnet_core.figures.overlay import Scale, color_scale, common_scale, overlay
 
@@ -192,14 +191,6 @@ def _method_look(method: str, dark: bool) -> tuple[str, str]:
     return bright if dark else light, symbol
 
 
-def _csv(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(head)
-    writer.writerows(rows)
-    return text.getvalue()
-
-
 def maps_csv(panels: Sequence[Panel]) -> str:
     """A row a panel and pixel: label, note, row, column (from 0, from the top left), value."""
     rows = [
@@ -208,7 +199,7 @@ def maps_csv(panels: Sequence[Panel]) -> str:
         if panel.map is not None
         for (y, x), value in np.ndenumerate(panel.map)
     ]
-    return _csv(("label", "note", "row", "column", "value"), rows)
+    return csv_text(("label", "note", "row", "column", "value"), rows)
 
 
 def sanity_csv(curves: Sequence[SanityCurve]) -> str:
@@ -218,4 +209,4 @@ def sanity_csv(curves: Sequence[SanityCurve]) -> str:
         for curve in curves
         for index, (step, signed, absolute) in enumerate(zip(curve.steps, curve.signed, curve.absolute, strict=True))
     ]
-    return _csv(("net", "label", "method", "step", "randomised", "rank_correlation", "rank_correlation_absolute"), rows)
+    return csv_text(("net", "label", "method", "step", "randomised", "rank_correlation", "rank_correlation_absolute"), rows)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import html
-import io
 from collections.abc import Sequence
 
 import numpy as np
 import plotly.graph_objects as go
 
+from resnet_core.csv_text import csv_text
 from resnet_core.figures import style
 
 #: From nothing to everything: the page's background, then the blue of residual nets.
@@ -76,9 +75,4 @@ def confusion_csv(confusion: np.ndarray, classes: Sequence[str] = ()) -> str:
     """The counts with the predicted classes as header and the true class first in each row."""
     counts = np.asarray(confusion)
     names = list(classes) if len(classes) == len(counts) else list(range(len(counts)))
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("true \\ predicted", *names))
-    for name, row in zip(names, counts, strict=True):
-        writer.writerow((name, *map(int, row)))
-    return text.getvalue()
+    return csv_text(("true \\ predicted", *names), [(name, *map(int, row)) for name, row in zip(names, counts, strict=True)])

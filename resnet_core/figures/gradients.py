@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import html
-import io
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,6 +12,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from resnet_core.csv_text import csv_text
 from resnet_core.figures import style
 from resnet_core.figures.responses import number_text, traced, two_panels
 
@@ -274,33 +273,27 @@ def overflow_text(values: np.ndarray) -> str:
 
 def history_csv(histories: Sequence[GradientHistory]) -> str:
     """A row a net, iteration and layer."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("net", "label", "iteration", "layer", "name", "gradient_norm", "conditions"))
+    rows = []
     for one in histories:
         for iteration, norms in zip(one.iterations, one.norms, strict=True):
             for i, (name, norm) in enumerate(zip(one.names, norms, strict=True)):
-                writer.writerow((one.model.name, one.label, int(iteration), i + 1, name, number_text(norm), one.note))
-    return text.getvalue()
+                rows.append((one.model.name, one.label, int(iteration), i + 1, name, number_text(norm), one.note))
+    return csv_text(("net", "label", "iteration", "layer", "name", "gradient_norm", "conditions"), rows)
 
 
 def gradients_csv(curves: Sequence[GradientCurve], column: str = "gradient_norm") -> str:
     """A row a net and layer; ``column`` is the name of the quantity."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("net", "label", "layer", "name", column, "conditions"))
+    rows = []
     for curve in curves:
         for i, (name, value) in enumerate(zip(curve.names, curve.values, strict=True)):
-            writer.writerow((curve.model.name, curve.label, i + 1, name, number_text(value), curve.note))
-    return text.getvalue()
+            rows.append((curve.model.name, curve.label, i + 1, name, number_text(value), curve.note))
+    return csv_text(("net", "label", "layer", "name", column, "conditions"), rows)
 
 
 def initialization_csv(curves: Sequence[InitializationCurve], column: str = "gradient_norm") -> str:
     """A row a net, BN and layer; overflow is ``inf`` or ``nan``."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("net", "depth", "batch_norm", "seed", "layer", "name", column))
+    rows = []
     for curve in curves:
         for i, (name, value) in enumerate(zip(curve.names, curve.values, strict=True)):
-            writer.writerow((curve.model.name, curve.model.depth, curve.batch_norm, curve.seed, i + 1, name, number_text(value)))
-    return text.getvalue()
+            rows.append((curve.model.name, curve.model.depth, curve.batch_norm, curve.seed, i + 1, name, number_text(value)))
+    return csv_text(("net", "depth", "batch_norm", "seed", "layer", "name", column), rows)

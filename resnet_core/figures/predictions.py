@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import html
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +10,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from resnet_core.csv_text import csv_text
 from resnet_core.figures import style
 
 #: Classes shown of each net.
@@ -142,17 +141,10 @@ def predictions_csv(images: Sequence[tuple[str, Sequence[Prediction]]]) -> str:
     Args:
         images: the name of each with what the nets say of it.
     """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(CSV_COLUMNS)
+    rows = []
     for image, predictions in images:
         for net in predictions:
             for rank, i in enumerate(net.order(), start=1):
                 true = "" if net.true is None else int(i == net.true)
-                writer.writerow((_cell(image), _cell(net.name), rank, net.classes[i], f"{net.probabilities[i]:.6g}", true))
-    return text.getvalue()
-
-
-def _cell(text: str) -> str:
-    """A text from outside as a cell: spreadsheets take what begins so for a formula, and would run it."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+                rows.append((image, net.name, rank, net.classes[i], f"{net.probabilities[i]:.6g}", true))
+    return csv_text(CSV_COLUMNS, rows)

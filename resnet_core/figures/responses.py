@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import html
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +11,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from resnet_core.csv_text import csv_text
 from resnet_core.figures import style
 
 #: Figure 7 in one sentence, to stand beside the chart.
@@ -177,24 +176,20 @@ def number_text(value: float) -> str:
 
 def responses_csv(curves: Sequence[ResponseCurve]) -> str:
     """A row a layer and net: its place in the order and in the ranking, both from 1."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("net", "label", "layer", "name", "rank", "response_std", "conditions"))
+    rows = []
     for curve in curves:
         ranks = np.empty(len(curve.std), dtype=int)
         ranks[ranked(curve)] = np.arange(1, len(curve.std) + 1)
         for i, (name, std) in enumerate(zip(curve.names, curve.std, strict=True)):
-            writer.writerow((curve.model.name, curve.label, i + 1, name, ranks[i], number_text(std), curve.note))
-    return text.getvalue()
+            rows.append((curve.model.name, curve.label, i + 1, name, ranks[i], number_text(std), curve.note))
+    return csv_text(("net", "label", "layer", "name", "rank", "response_std", "conditions"), rows)
 
 
 def branch_csv(curves: Sequence[ResponseCurve]) -> str:
     """A row a block and net: |F(x)| / |x|, and whether dimensions change there (then it is beside the shortcut's output)."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("net", "label", "block", "name", "branch_over_input", "dimensions_change", "has_addition", "conditions"))
+    rows = []
     for curve in curves:
         for i, name in enumerate(curve.blocks):
             change, adds = bool(curve.dimensions_change[i]), not curve.model.is_plain
-            writer.writerow((curve.model.name, curve.label, i + 1, name, number_text(curve.ratio[i]), change, adds, curve.note))
-    return text.getvalue()
+            rows.append((curve.model.name, curve.label, i + 1, name, number_text(curve.ratio[i]), change, adds, curve.note))
+    return csv_text(("net", "label", "block", "name", "branch_over_input", "dimensions_change", "has_addition", "conditions"), rows)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from resnet_core.config import RunConfig
+from resnet_core.csv_text import csv_text
 
 METRICS = ("error", "loss")
 KINDS = ("training", "test", "validation")
@@ -199,9 +198,7 @@ CSV_COLUMNS = (
 
 def records_csv(runs: Sequence[RunRecords]) -> str:
     """All train and test records of the runs, unsmoothed: a row a record, errors in percent, with what tells the runs apart."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, CSV_COLUMNS, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
+    rows = []
     for run in runs:
         config = run.config
         head = {
@@ -212,5 +209,6 @@ def records_csv(runs: Sequence[RunRecords]) -> str:
         per_epoch = config.recipe.batch_size / config.data.train_images
         for record in sorted(run.records, key=lambda r: r["iteration"]):
             if record["kind"] in ("train", "test"):
-                writer.writerow({"epoch": round(record["iteration"] * per_epoch, 4), **head, **record})
-    return text.getvalue()
+                row = {"epoch": round(record["iteration"] * per_epoch, 4), **head, **record}
+                rows.append([row.get(column) for column in CSV_COLUMNS])
+    return csv_text(CSV_COLUMNS, rows)
