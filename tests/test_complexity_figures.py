@@ -9,7 +9,8 @@ from resnet_core.analysis.names import net_from_name
 from resnet_core.figures.complexity import layers_figure
 from resnet_core.figures.diagram import MAX_BOXES, SHORTCUT_COLOR, STAGE_COLORS, diagram, is_drawn_in_full
 from resnet_core.figures.diagram_parts import TEXT_ON_BOX
-from resnet_core.figures.style import BACKGROUNDS, rgb
+from resnet_core.figures.style import BACKGROUNDS
+from tests.contrast import contrast
 
 
 def net(name):
@@ -107,17 +108,6 @@ def test_text_follows_the_theme_and_backgrounds_are_transparent():
         assert figure.layout.paper_bgcolor == figure.layout.plot_bgcolor == "rgba(0,0,0,0)"
         assert figure.layout.font.color is None
         assert all(annotation.font.color is None for annotation in figure.layout.annotations)
-
-
-def luminance(color):
-    channels = [value / 255 for value in rgb(color)]
-    linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in channels]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
-def contrast(one, other):
-    low, high = sorted((luminance(one), luminance(other)))
-    return (high + 0.05) / (low + 0.05)
 
 
 def test_colours_have_the_contrast_that_they_claim():

@@ -7,11 +7,13 @@ import io
 
 import numpy as np
 import pytest
+from plotly.colors import find_intermediate_color
 
 from resnet_core.config import ImageNetConfig, ModelConfig
 from resnet_core.figures import style
 from resnet_core.figures.confusion import confusion_csv, confusion_figure
 from resnet_core.figures.responses import ResponseCurve, branch_csv, branch_figure, ranked, responses_csv, responses_figure
+from tests.contrast import contrast
 
 EIGHT = ModelConfig(8, "A")
 
@@ -120,11 +122,11 @@ COUNTS = np.array([[8, 2, 0], [0, 1, 3], [0, 0, 0]])
 @pytest.mark.parametrize("dark", [False, True])
 def test_confusion_is_coloured_by_row_and_tells_counts(dark):
     figure = confusion_figure(COUNTS, ["cat", "dog", "<b>"], dark)
-    heat = figure.data[0]
+    heat, text = figure.data
     np.testing.assert_allclose(heat.z[0], np.sqrt([80, 20, 0]))
     np.testing.assert_allclose(heat.z[1], np.sqrt([0, 25, 75]))
     np.testing.assert_array_equal(heat.z[2], 0)  # a class without images
-    assert list(heat.text[0]) == ["8", "2", ""] and heat.texttemplate == "%{text}"
+    assert list(zip(text.y, text.x, text.text, strict=True)) == [(0, 0, "8"), (0, 1, "2"), (1, 1, "1"), (1, 2, "3")]
     assert (heat.zmin, heat.zmax) == (0, 10)
     assert heat.customdata[1][2].tolist() == ["dog", "&lt;b&gt;", 75.0, 3]
     assert list(figure.layout.xaxis.ticktext) == ["cat", "dog", "&lt;b&gt;"] and figure.layout.yaxis.autorange == "reversed"
@@ -135,7 +137,20 @@ def test_confusion_is_coloured_by_row_and_tells_counts(dark):
 
 def test_confusion_of_many_classes_has_no_text():
     figure = confusion_figure(np.eye(100, dtype=np.int64))
-    assert figure.data[0].texttemplate is None and figure.layout.xaxis.ticktext is None
+    assert len(figure.data) == 1 and figure.layout.xaxis.ticktext is None
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_counts_can_be_read_on_every_colour(dark):
+    for share in range(1, 100):
+        heat, text = confusion_figure(np.array([[share, 100 - share], [0, 0]]), dark=dark).data
+        cells = []
+        for place in heat.z[0] / heat.zmax * (len(heat.colorscale) - 1):
+            stop = min(int(place), len(heat.colorscale) - 2)
+            pair = [style.rgb(color) for _, color in heat.colorscale[stop : stop + 2]]
+            cells.append(find_intermediate_color(*pair, place - stop))
+        for cell, color in zip(cells, text.textfont.color, strict=True):
+            assert contrast("#" + "".join(f"{round(channel):02x}" for channel in cell), color) >= 4.5
 
 
 def test_confusion_csv():

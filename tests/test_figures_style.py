@@ -9,6 +9,7 @@ import pytest
 
 from resnet_core.config import ModelConfig, valid_depths
 from resnet_core.figures import style
+from tests.contrast import contrast, linear, luminance
 
 PAPER_DEPTHS = (8, 20, 32, 44, 56, 110, 1202)
 
@@ -21,21 +22,6 @@ DEFICIENCIES = {
 }
 # sRGB to CIE XYZ, D65 (IEC 61966-2-1).
 TO_XYZ = np.array([[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]])
-
-
-def linear(color: str) -> np.ndarray:
-    values = np.array(style.rgb(color)) / 255
-    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
-
-
-def luminance(color: str) -> float:
-    return float(TO_XYZ[1] @ linear(color))
-
-
-def contrast(one: str, other: str) -> float:
-    """WCAG 2.1 contrast ratio, 1 to 21."""
-    low, high = sorted((luminance(one), luminance(other)))
-    return (high + 0.05) / (low + 0.05)
 
 
 def lab(color: str, deficiency: str) -> np.ndarray:

@@ -46,9 +46,6 @@ def confusion_figure(confusion: np.ndarray, classes: Sequence[str] = (), dark: b
         zmin=0,
         zmax=10,
         customdata=hover,
-        # An empty cell says zero, and leaves the eye to the mistakes.
-        text=[[f"{count:,}" if count else "" for count in row] for row in counts.tolist()],
-        texttemplate="%{text}" if few else None,
         colorscale=[[i / (len(_SCALES[dark]) - 1), color] for i, color in enumerate(_SCALES[dark])],
         xgap=1 if few else 0,
         ygap=1 if few else 0,
@@ -63,12 +60,38 @@ def confusion_figure(confusion: np.ndarray, classes: Sequence[str] = (), dark: b
         "%{customdata[2]:.1f} % of the class<extra></extra>",
     )
     figure = go.Figure(heat)
+    if few:
+        figure.add_trace(_counts(counts, share, dark))
     figure.update_layout(base, height=HEIGHT, uirevision="viewer")
     ticks = {"tickvals": list(range(size)), "ticktext": names} if few else {}
     axis = {"showgrid": False, "zeroline": False, **ticks}
     figure.update_xaxes(title_text="predicted class", **axis)
     figure.update_yaxes(title_text="true class", autorange="reversed", **axis)
     return figure
+
+
+def _counts(counts: np.ndarray, share: np.ndarray, dark: bool) -> go.Scatter:
+    """The counts in black or white, whatever stands out more from the cell. An empty cell says zero, and leaves the eye to the mistakes."""
+    rows, columns = np.nonzero(counts)
+    cells = _cell_colors(np.sqrt(share[rows, columns]) / 10, dark)
+    # Relative luminance (WCAG 2.1); black and white stand out alike at 0.179.
+    linear = np.where(cells <= 0.04045, cells / 12.92, ((cells + 0.055) / 1.055) ** 2.4)
+    bright = linear @ (0.2126, 0.7152, 0.0722) > 0.179
+    return go.Scatter(
+        x=columns,
+        y=rows,
+        mode="text",
+        text=[f"{count:,}" for count in counts[rows, columns].tolist()],
+        textfont={"color": np.where(bright, "#000000", "#ffffff").tolist()},
+        hoverinfo="skip",
+        showlegend=False,
+    )
+
+
+def _cell_colors(values: np.ndarray, dark: bool) -> np.ndarray:
+    """The colours of ``values``, 0 to 1, on the scale: (N,) -> (N, 3), 0 to 1."""
+    stops = np.array([[int(color[i : i + 2], 16) for i in (1, 3, 5)] for color in _SCALES[dark]]) / 255
+    return np.stack([np.interp(values, np.linspace(0, 1, len(stops)), channel) for channel in stops.T], axis=1)
 
 
 def confusion_csv(confusion: np.ndarray, classes: Sequence[str] = ()) -> str:
