@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -79,22 +78,6 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("RESNET_LAB_CHECKPOINTS", str(tmp_path / "shipped"))
     monkeypatch.setenv("RESNET_LAB_SLOTS", "0")
     return tmp_path / "shipped"
-
-
-def opened(page: AppTest, **query: str | list[str]) -> AppTest:
-    for name, value in query.items():
-        page.query_params[name] = value
-    page.run()
-    assert not page.exception and not page.error
-    return page
-
-
-def array(value: list | dict) -> np.ndarray:
-    """Plotly's base64 encoding of an array, or a list."""
-    if not isinstance(value, dict):
-        return np.array([np.nan if one is None else one for one in value])
-    found = np.frombuffer(base64.b64decode(value["bdata"]), value["dtype"])
-    return found.reshape([int(n) for n in value["shape"].split(",")]) if "shape" in value else found
 
 
 def figures(page: AppTest) -> list[list[dict[str, Any]]]:

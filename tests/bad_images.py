@@ -124,9 +124,16 @@ def webp_of(width: int, height: int) -> bytes:
     return bytes(content)
 
 
+def motion_photo() -> bytes:
+    """What telephones save: a thumbnail before the picture, and 8 MB of film behind its end (here noise, with 120 accidental scans)."""
+    film = np.random.default_rng(0).integers(0, 256, 8 << 20, dtype=np.uint8).tobytes()
+    assert film.count(b"\xff\xda") > 100
+    return saved(scene(), "JPEG", quality=95, comment=saved(scene(), "JPEG")) + film
+
+
 def scans_jpeg() -> bytes:
-    """A progressive JPEG that asks for hundreds of passes: its last scan again and again."""
-    content = saved(scene(), "JPEG", progressive=True)
+    """A progressive JPEG that asks for hundreds of passes: its last scan again and again. An end within a thumbnail is not its end."""
+    content = saved(scene(), "JPEG", progressive=True, comment=saved(scene(), "JPEG"))
     last = content.rindex(b"\xff\xda")
     return content[:last] + content[last:-2] * 300 + content[-2:]
 
@@ -202,6 +209,7 @@ CASES: dict[str, Case] = {
     "png": Case("scene.png", lambda: saved(scene(), "PNG")),
     "jpeg": Case("scene.jpg", lambda: saved(scene(), "JPEG", quality=95), tolerance=LOSSY),
     "progressive jpeg": Case("scene.jpeg", lambda: saved(scene(), "JPEG", quality=95, progressive=True), tolerance=LOSSY),
+    "motion photo": Case("phone.jpg", motion_photo, tolerance=LOSSY),
     "webp": Case("scene.webp", lambda: saved(scene(), "WEBP", quality=95), tolerance=30),
     "lossless webp": Case("scene.webp", lambda: saved(scene(), "WEBP", lossless=True)),
     "palette": Case("scene.png", lambda: saved(Image.fromarray(scene()).quantize(4), "PNG")),

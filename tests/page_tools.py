@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from streamlit.testing.v1 import AppTest
 
 from resnet_core.config import RunConfig
@@ -64,6 +66,23 @@ def app(root: Path, monkeypatch, page: str | None = None) -> AppTest:
     monkeypatch.chdir(root)
     test = AppTest.from_file(str(root / "app.py"), default_timeout=120)
     return test if page is None else test.run().switch_page(page)
+
+
+def opened(page: AppTest, **query: str | list[str]) -> AppTest:
+    """The page at an address with this query, without an exception or an error on it."""
+    for name, value in query.items():
+        page.query_params[name] = value
+    page.run()
+    assert not page.exception and not page.error
+    return page
+
+
+def array(value: list | dict) -> np.ndarray:
+    """Plotly's base64 encoding of an array, or a list."""
+    if not isinstance(value, dict):
+        return np.array([np.nan if one is None else one for one in value])
+    found = np.frombuffer(base64.b64decode(value["bdata"]), value["dtype"])
+    return found.reshape([int(n) for n in value["shape"].split(",")]) if "shape" in value else found
 
 
 def live_chart(page: AppTest) -> dict[str, Any]:

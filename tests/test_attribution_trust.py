@@ -13,8 +13,9 @@ from resnet_core.analysis.passes import Stopped
 from resnet_core.attribution import METHODS
 from resnet_core.attribution.compute import attribute
 from resnet_core.attribution.ranks import ranks, spearman
-from resnet_core.attribution.sanity import TRAINED, cascade
+from resnet_core.attribution.sanity import TRAINED, cascade, random_net
 from resnet_core.attribution.trust import SQUARES, infidelity, sensitivity, squares
+from resnet_core.config import ModelConfig
 from resnet_core.models import build_model
 from tests import attribution_tools as tools
 from tests.attribution_tools import made, sample, trained
@@ -104,6 +105,14 @@ def test_infidelity_of_a_map_of_zeros_is_1_and_scale_does_not_matter():
     assert infidelity(loaded, image(), double).relative == pytest.approx(infidelity(loaded, image(), found).relative, rel=1e-3)
 
 
+def test_a_map_that_says_the_contrary_is_no_better_than_zeros():
+    loaded = trained()
+    found = attribute(loaded, image(), "occlusion", 3, **FAST["occlusion"])
+    contrary = dataclasses.replace(found, map=-found.map)
+    assert infidelity(loaded, image(), found).relative < 0.9
+    assert infidelity(loaded, image(), contrary).relative == 1.0
+
+
 @pytest.mark.parametrize("key", ["saliency", "grad-cam"])
 def test_sensitivity_is_the_largest_of_a_loop(key):
     loaded = trained()
@@ -168,7 +177,7 @@ def test_the_cascade_ends_at_a_net_before_its_first_update_and_leaves_the_caller
     assert all(torch.equal(value, before[name]) for name, value in loaded.model.state_dict().items())
     assert steps[0].label == TRAINED and (steps[0].signed, steps[0].absolute) == (pytest.approx(1), pytest.approx(1))
     np.testing.assert_array_equal(steps[0].map, attribute(loaded, image(), "saliency", 2).map)
-    fresh = tools.in_memory(loaded.model.config, build_model(loaded.model.config, 11))
+    fresh = tools.in_memory(loaded.model.config, random_net(loaded.model.config, 11))
     fresh = dataclasses.replace(fresh, mean=loaded.mean, std=loaded.std)
     np.testing.assert_allclose(steps[-1].map, attribute(fresh, image(), "saliency", 2).map, rtol=1e-4, atol=1e-6 * steps[-1].map.max())
     assert [step.modules for step in steps][:2] == [(), ("fc",)]
@@ -177,13 +186,26 @@ def test_the_cascade_ends_at_a_net_before_its_first_update_and_leaves_the_caller
         assert set(earlier.modules) < set(later.modules)
 
 
+def test_the_random_weights_are_none_that_a_training_begins_with():
+    """A trained net resembles its own initial weights: put back to those, its layers are not random. Most trainings have seed 0."""
+    config = ModelConfig(20, "A")
+    for seed in range(3):
+        fresh = random_net(config, seed).state_dict()
+        assert all(torch.equal(value, fresh[name]) for name, value in random_net(config, seed).state_dict().items())
+        for training in range(4):
+            for name, begun in build_model(config, training).state_dict().items():
+                if begun.ndim > 1:
+                    cosine = torch.nn.functional.cosine_similarity(begun.flatten(), fresh[name].flatten(), dim=0)
+                    assert abs(cosine) < 5 / begun.numel() ** 0.5, (name, seed, training)
+
+
 def test_the_first_step_changes_the_classifier_only():
     loaded = trained()
     steps = cascade(loaded, image(), "grad-cam", 3, seed=2)
     next(steps)
     second = next(steps)
     changed = trained()
-    random = build_model(tools.TRAINED, 2)
+    random = random_net(tools.TRAINED, 2)
     changed.model.fc.load_state_dict(random.fc.state_dict())
     np.testing.assert_allclose(second.map, attribute(changed, image(), "grad-cam", 3).map, atol=1e-5 * max(second.map.max(), 1e-6))
 
@@ -219,8 +241,6 @@ def test_randomising_all_weights_destroys_grad_cam():
 
 def test_guided_grad_cam_is_told_as_it_is():
     """Whatever is found: no bound is asked of a method that is known to fail (Adebayo et al. 2018)."""
-    found = correlations("guided-grad-cam", 4)
-    finite = found[np.isfinite(found)]
-    assert ((finite >= -1) & (finite <= 1)).all()
+    assert np.isfinite(correlations("guided-grad-cam", 4)).any()
     steps = list(cascade(trained(), image(), "guided-grad-cam", 1, per_stage=1))
     assert [step.to_dict()["label"] for step in steps] == [TRAINED, "fc", "layer3.0", "layer2.0", "layer1.0", "conv1"]

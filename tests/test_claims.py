@@ -148,7 +148,7 @@ def test_a_residual_net_must_beat_its_twin_in_both_errors():
         ([0.01] * 1 + [0.1] * 7, REPRODUCED, "100 to 200 iterations"),
         ([0.1] * 8, NOT_REPRODUCED, "no warm-up"),
         ([0.1] * 4 + [0.01] * 4, NOT_REPRODUCED, "no warm-up"),
-        ([0.01] * 8, NOT_REPRODUCED, "no warm-up"),
+        ([0.01] * 8, NOT_REPRODUCED, "did not end"),
         ([0.01] * 9 + [0.1] * 7, NOT_REPRODUCED, "900 to 1,000 iterations"),
     ],
 )
@@ -156,6 +156,12 @@ def test_the_warm_up_is_read_from_the_recorded_rates(rates: list[float], status:
     rows = tuple(train(100 * i, rate, 79.5) for i, rate in enumerate(rates, start=1))
     result = found("section4.2-warmup", net("ResNet-110", records=rows))
     assert (result.status, result.finding.ours) == (status, ours)
+
+
+def test_a_training_without_a_warm_up_says_nothing_of_it():
+    rows = tuple(train(100 * i, 0.1, 79.5) for i in range(1, 9))
+    result = found("section4.2-warmup", net("ResNet-110", records=rows, warmup="none"))
+    assert result.status == NOT_RUN and "without a warm-up" in result.finding.evidence
 
 
 def test_responses_of_the_last_record_are_compared():
@@ -180,6 +186,13 @@ def test_gradients_must_be_healthy_at_every_recorded_moment():
     vanished = layers(800, (1, 1, 1), (0.009, 0.1, 1.0))
     result = found("section4.1-gradients-56", net("plain-56", records=(*rows, vanished)))
     assert result.status == NOT_REPRODUCED and "1/111" in result.finding.evidence
+    exploded = layers(0, (1, 1, 1), (230.0, 3.0, 1.0))
+    result = found("section4.1-gradients-56", net("plain-56", records=(exploded,)))
+    assert result.status == REPRODUCED
+    assert "the largest is 230, of conv1 at initialisation. That is far from even" in result.finding.evidence
+    lost = layers(400, (1, 1, 1), (None, 0.1, 1.0))
+    result = found("section4.1-gradients-56", net("plain-56", records=(*rows, lost)))
+    assert result.status == NOT_REPRODUCED and "At iteration 400" in result.finding.evidence
     dead = layers(0, (1, 1, 1), (0.0, 0.1, 1.0))
     result = found("section4.1-gradients-56", net("plain-56", records=(dead,)))
     assert result.status == NOT_REPRODUCED and "at initialisation" in result.finding.evidence

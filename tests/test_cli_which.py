@@ -6,11 +6,15 @@ import json
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from resnet_core.cli import main
 from resnet_core.config import DataConfig
 from resnet_core.data import load
+from resnet_core.models import build_model
+from resnet_core.nets.folder import FORMAT, MEAN, STD, model_to_dict
 from tests.imports_nets import Akamaster, randomized
+from tests.nets_tools import TINY, write_checkpoint
 
 
 @pytest.fixture(autouse=True)
@@ -53,3 +57,52 @@ def test_a_file_that_is_no_checkpoint_is_refused_by_its_own_message(tmp_path, ca
     (tmp_path / "photo.pt").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
     assert main(["evaluate", "photo.pt"]) == 2
     assert "PNG" in capsys.readouterr().err
+
+
+def ours(path, model, **tensors):
+    """A file that says ResNet Lab wrote it: ``model`` as its metadata tell it, with these tensors instead of a net's own."""
+    state = build_model(TINY).state_dict() | {MEAN: torch.zeros(3, 1, 1)}
+    save_file(state | tensors, path, {"format": FORMAT, "model": model, "normalization": "own"})
+
+
+@pytest.mark.parametrize(
+    "model, tensors, told",
+    [
+        ("3", {}, "not an object"),
+        ('{"family": []}', {}, "family"),
+        ('[["depth", 8]]', {}, "not an object"),
+        ("[" * 100_000, {}, "describe"),
+        ('{"depth": 1199, "width": 256, "block": "bottleneck"}', {}, "tensors are those of ResNet-8"),
+        (None, {"fc.bias": torch.full((10,), float("nan"))}, "not finite"),
+        (None, {MEAN: torch.zeros(7)}, "shape"),
+        (None, {MEAN: torch.zeros(3, 1, 1), STD: torch.zeros(3, 1, 1)}, "above 0"),
+        (None, {"bn1.running_var": torch.full((4,), -1.0)}, "below 0"),
+    ],
+    ids=["number", "family", "pairs", "nested", "another net", "nan", "mean", "std", "variance"],
+)
+def test_a_file_that_says_it_is_ours_is_believed_no_more_than_others(tmp_path, capsys, model, tensors, told):
+    ours(tmp_path / "net.safetensors", json.dumps(model_to_dict(TINY)) if model is None else model, **tensors)
+    assert main(["evaluate", "net.safetensors", "--json"]) == 2
+    output = capsys.readouterr()
+    assert told in output.err and output.err.startswith("resnet-lab: error: net.safetensors") and output.out == ""
+
+
+def test_a_file_of_ours_is_evaluated_as_the_net_it_came_from(tmp_path, home, capsys):
+    path = write_checkpoint(tmp_path / "shipped", "tiny", TINY, seed=4)
+    (tmp_path / "taken away.safetensors").write_bytes((path / "weights.safetensors").read_bytes())
+    options = ["--precision", "fp32", "--device", "cpu", "--json"]
+    told = []
+    for name in ("tiny", "taken away.safetensors"):
+        assert main(["evaluate", name, *options]) == 0
+        told.append(json.loads(capsys.readouterr().out.splitlines()[-1]))
+    assert [each["wrong"] for each in told] == [told[0]["wrong"]] * 2 and told[1]["normalization"] == "pixel-mean"
+    # What it says of itself can be overruled, as that of any net.
+    assert main(["evaluate", "taken away.safetensors", "--normalization", "imagenet", *options]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["normalization"] == "imagenet"
+    assert not list(home.rglob("*.safetensors"))
+
+
+def test_a_shortcut_is_asked_of_files_only(tmp_path, capsys):
+    write_checkpoint(tmp_path / "shipped", "tiny", TINY)
+    assert main(["evaluate", "tiny", "--shortcut", "none"]) == 2
+    assert "'none' is not that of" in capsys.readouterr().err

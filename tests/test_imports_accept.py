@@ -1,5 +1,6 @@
 """Trial, acceptance and deletion: the suggestion, the folder that is written, names, and the command line."""
 
+import contextlib
 import dataclasses
 import io
 import json
@@ -17,7 +18,7 @@ from resnet_core.imports import ImportRefused, Proposal, accept, acceptance, del
 from resnet_core.imports.trial import Attempt, Trial, _suggestion, trial
 from resnet_core.nets import NORMALIZATIONS, catalog, find
 from resnet_core.nets.loading import load
-from resnet_core.runs import RunStore
+from resnet_core.runs import RunStore, files
 from resnet_core.training.evaluate import EVALUATION_BATCH
 from tests.imports_nets import Akamaster, Chenyaofo, randomized
 
@@ -204,6 +205,30 @@ def test_an_import_that_reads_otherwise_than_it_was_written_is_taken_back(propos
     with pytest.raises(ImportRefused, match=r"reads otherwise: 'fc\.bias'"):
         accept(proposal, "mine", "half", errors=TRIED)
     assert list((RunStore().home / ".imported").iterdir()) == []
+
+
+def test_what_a_killed_process_left_goes_with_the_next_import(proposal):
+    folder = accept(proposal, "first", "half", errors=TRIED).path.parent
+    for name in (".new-x-1", ".old-.new-x-1", ".deleted-x-1"):
+        (folder / name).mkdir()
+    accept(proposal, "second", "half", errors=TRIED)
+    assert sorted(path.name for path in folder.iterdir()) == ["first", "second"]
+
+
+def test_two_who_delete_the_same_import(proposal, monkeypatch):
+    accept(proposal, "mine", "half", errors=TRIED)
+    real = files.locked
+
+    @contextlib.contextmanager
+    def slow(home):
+        monkeypatch.setattr(files, "locked", real)
+        delete("mine")  # the other one was faster
+        with real(home):
+            yield
+
+    monkeypatch.setattr(files, "locked", slow)
+    with pytest.raises(ImportRefused, match="No imported checkpoint is called"):
+        delete("mine")
 
 
 def test_deletion_takes_imports_and_nothing_else(proposal, tmp_path):

@@ -9,6 +9,8 @@ from safetensors.torch import save_file
 from resnet_core.config import ModelConfig
 from resnet_core.imports import ImportRefused, inspection, pickled, process, reader
 from resnet_core.imports.proposal import OWN
+from resnet_core.models import build_model
+from resnet_core.nets import NORMALIZATIONS
 from resnet_core.nets.folder import save_weights
 from tests.imports_files import CASES, MARKER, legacy, state
 from tests.imports_nets import Akamaster, Chenyaofo, randomized
@@ -168,22 +170,40 @@ def test_what_is_open_is_asked_with_the_repositorys_own_choice_first(tmp_path):
 @pytest.mark.parametrize("shortcut", ["none", "A", "B", "C"])
 @pytest.mark.parametrize("key, mean, std", [("pixel-mean", (3, 32, 32), None), ("cifar10", (3, 1, 1), (3, 1, 1)), ("own", (3, 1, 1), None)])
 def test_a_file_of_ours_leaves_nothing_open(shortcut, key, mean, std, tmp_path):
-    from resnet_core.models import build_model
-
     config = ModelConfig(8, shortcut, width=4)
     tensors = build_model(config).state_dict()
-    save_weights(tmp_path / "file", tensors, torch.full(mean, 0.25), None if std is None else torch.full(std, 0.5), config, key)
+    if key == "own":
+        given = [torch.full(mean, 0.25), None]
+    else:
+        given = [None if array is None else torch.from_numpy(array) for array in NORMALIZATIONS[key].arrays()]
+    assert [None if tensor is None else tuple(tensor.shape) for tensor in given] == [mean, std]
+    save_weights(tmp_path / "file", tensors, *given, config, key)
     proposal = examine(tmp_path / "file")
     assert (proposal.layout, proposal.model, proposal.questions) == ("resnet-lab", config, ())
     assert proposal.normalizations == (OWN if key == "own" else key,)
-    assert proposal.mean.shape == mean and (proposal.mean == 0.25).all()
-    assert (proposal.std is None) == (std is None)
+    assert (proposal.mean == given[0].numpy()).all() and (proposal.std is None) == (std is None)
     assert proposal.notes == () and not any(name.startswith("normalization") for name in proposal.tensors)
 
 
-def test_a_runs_checkpoint_does_not_say_its_shortcut(tmp_path):
-    from resnet_core.models import build_model
+@pytest.mark.parametrize("key", ["pixel-mean", "cifar10"])
+def test_a_normalisation_goes_by_its_name_only_if_it_is_that(key, tmp_path):
+    config = ModelConfig(8, "A", width=4)
+    mean, std = (None if array is None else torch.from_numpy(array) for array in NORMALIZATIONS[key].arrays())
+    save_weights(tmp_path / "file", build_model(config).state_dict(), mean + 0.01, std, config, key)
+    assert examine(tmp_path / "file").normalizations == (OWN,)
 
+
+def test_one_net_under_two_options_is_the_one_that_the_file_says(tmp_path):
+    for shortcut in ("B", "C"):
+        config = ModelConfig(11, shortcut, width=4, block="bottleneck")
+        tensors = build_model(config).state_dict()
+        save_weights(tmp_path / shortcut, tensors, torch.zeros(3, 1, 1), None, config, "own")
+        assert examine(tmp_path / shortcut).model == config
+        save_file(tensors, tmp_path / "bare")
+        assert examine(tmp_path / "bare").shortcuts == ("B",)
+
+
+def test_a_runs_checkpoint_does_not_say_its_shortcut(tmp_path):
     save_file(build_model(ModelConfig(8, "none", width=4)).state_dict(), tmp_path / "file")
     proposal = examine(tmp_path / "file")
     assert proposal.shortcuts == ("A", "none") and proposal.normalizations[0] == "pixel-mean"

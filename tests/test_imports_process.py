@@ -130,13 +130,19 @@ def test_the_reader_is_started_with_nothing_of_ours(tmp_path, monkeypatch):
     assert "A_SECRET" not in options["env"] and options["env"]["HOME"] == str(options["cwd"]) and options["start_new_session"]
 
 
+def test_a_reader_that_computes_too_long_is_ended_and_says_so(tmp_path):
+    limited = "import os\nfrom resnet_core.imports import limits\nlimits.CPU_SECONDS = 1\nlimits.apply()\nwhile True: pass"
+    ended = subprocess.run([sys.executable, "-c", limited], capture_output=True)
+    assert "s of computing" in process._grief(ended.returncode)
+
+
 def test_limits_hold_the_process():
     told = run_python(
         "import resource\nfrom resnet_core.imports import limits\nlimits.apply()\n"
         "print([resource.getrlimit(kind) for kind in (resource.RLIMIT_CPU, resource.RLIMIT_FSIZE, resource.RLIMIT_CORE)])\n"
         "try:\n    bytearray(20 << 30)\nexcept MemoryError:\n    print('no room')"
     )
-    assert told.splitlines() == ["[(120, 120), (408388608, 408388608), (0, 0)]", "no room"]
+    assert told.splitlines() == ["[(120, 125), (408388608, 408388608), (0, 0)]", "no room"]
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,14 @@ def test_bottlenecks_of_our_own():
         assert shortcut in found.shortcuts
 
 
+def test_where_every_block_changes_the_dimensions_options_b_and_c_are_one_net():
+    for shortcut in ("B", "C"):
+        found = recognize(meta(CifarResNet, ModelConfig(11, shortcut, block="bottleneck")))
+        assert (found.model, found.shortcuts) == (ModelConfig(11, "B", block="bottleneck"), ("B", "C"))
+    config = ImageNetConfig((1, 1, 1, 1), "bottleneck")
+    assert recognize(meta(ImageNetResNet, config)).model == config
+
+
 def test_padding_on_both_sides_needs_an_even_width():
     given = {
         ("linear" + key.removeprefix("fc") if key.startswith("fc") else key): s

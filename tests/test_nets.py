@@ -181,7 +181,7 @@ def test_a_loaded_net_has_exactly_the_error_that_training_measures(shipped):
     assert 100.0 * (loaded.logits(test.images).argmax(1) != test.labels).sum().item() / len(test) == error
 
 
-@pytest.mark.parametrize("spec", ["nothing", "", "../good", ".imported", "no/such/file.pt"])
+@pytest.mark.parametrize("spec", ["nothing", "", "../good", ".imported", "no/such/file.pt", "x" * 300, "~nobody-here/net.pt"])
 def test_what_is_not_there_is_named_with_what_is(shipped, spec):
     write_checkpoint(shipped, "good")
     with pytest.raises(RunError, match=r"No checkpoint, file or run is called .*Checkpoints: good"):
@@ -194,3 +194,10 @@ def test_a_file_of_somebody_else_is_to_be_imported(shipped, tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(CheckpointError, match=r"not a safetensors file|Import it first"):
         find(str(path))
+
+
+def test_a_folder_of_checkpoints_that_is_none_is_named(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("RESNET_LAB_CHECKPOINTS", str(tmp_path / "file"))
+    (problem,) = catalog(tmp_path / "home").problems
+    assert str(tmp_path / "file") in problem

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import zipfile
@@ -15,6 +16,7 @@ from resnet_core.errors import CheckpointError
 from resnet_core.models import build_model
 from resnet_core.nets import NORMALIZATIONS, export, find, folder
 from resnet_core.nets.loading import load
+from resnet_core.training import checkpoint
 from tests.nets_tools import ROWS, TINY, save_run, write_checkpoint
 
 
@@ -78,6 +80,25 @@ def test_the_archive_of_a_run_unpacked_is_a_checkpoint(shipped, tmp_path, images
     net = find(run.id)
     assert (net.origin, net.config, net.test_error, net.records()) == ("shipped", run.config, 62.5, ROWS)
     assert torch.equal(load(net, "cpu", "fp32").model.fc.weight, build_model(TINY, 3).fc.weight)
+
+
+def test_the_archive_of_a_run_that_goes_on_tells_of_the_weights_in_it(shipped):
+    run = save_run()
+    net = find(run.id)
+    state = checkpoint.TrainingState(build_model(TINY, 4).state_dict(), {"mean": torch.zeros(3, 32, 32)}, {"iteration": 9})
+    checkpoint.save(run.path / "checkpoints", state)  # after the page had looked
+    with zipfile.ZipFile(io.BytesIO(export.archive(net))) as packed:
+        card = json.loads(packed.read(f"{run.id}/{folder.CARD}"))
+    assert (card["iterations"], card["train_error"], card["test_error"]) == (9, None, None)  # nothing was recorded there
+    assert card["checksum_sha256"] == hashlib.sha256(export.weights(find(run.id))).hexdigest()
+
+
+def test_a_training_that_was_taken_away_before_its_end_says_so(shipped, tmp_path):
+    run = save_run()
+    with zipfile.ZipFile(io.BytesIO(export.archive(find(run.id)))) as packed:
+        packed.extractall(shipped)
+    net = find(str(shipped / run.id))
+    assert (net.iteration, net.state, net.test_error) == (7, "stopped", 62.5)
 
 
 def test_the_archive_of_a_checkpoint_keeps_its_card_and_its_texts(shipped, tmp_path):

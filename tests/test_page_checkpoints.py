@@ -22,7 +22,7 @@ from resnet_core.nets import folder as folders
 from resnet_core.nets.catalog import imported_folder
 from resnet_core.nets.loading import load
 from tests.nets_tools import TINY, save_run, write_checkpoint, write_shipped
-from tests.page_tools import app, live_chart
+from tests.page_tools import app, live_chart, opened
 from tests.runs_tools import wait_for
 
 CONFIG = demo_configs(iterations=200)[2]
@@ -43,14 +43,6 @@ def shipped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 @pytest.fixture
 def page(root: Path, monkeypatch: pytest.MonkeyPatch, shipped: Path) -> AppTest:
     return app(root, monkeypatch, "pages/checkpoints.py")
-
-
-def opened(page: AppTest, **query: str) -> AppTest:
-    for name, value in query.items():
-        page.query_params[name] = value
-    page.run()
-    assert not page.exception
-    return page
 
 
 def done(page: AppTest) -> AppTest:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ from resnet_core.figures import export
 from resnet_core.runs import Run, RunStore
 from resnet_core.runs.records import RecordWriter
 from tests.nets_tools import write_shipped
-from tests.page_tools import app, held, live_chart, write_run
+from tests.page_tools import app, array, held, live_chart, opened, write_run
 
 #: Final training errors of the demo's nets: those of the first trial.
 ENDS = {"plain-20": 49.0, "plain-56": 71.7, "ResNet-20": 42.4, "ResNet-56": 44.9}
@@ -39,22 +38,9 @@ def page(root: Path, monkeypatch: pytest.MonkeyPatch, store: RunStore) -> AppTes
     return app(root, monkeypatch, "pages/compare.py")
 
 
-def opened(page: AppTest, **query: str | list[str]) -> AppTest:
-    for name, value in query.items():
-        page.query_params[name] = value
-    page.run()
-    assert not page.exception and not page.error
-    return page
-
-
 def figure(page: AppTest) -> dict:
     """What the chart's component was given."""
     return live_chart(page)["figure"]
-
-
-def array(value: list | dict) -> np.ndarray:
-    """Plotly's base64 encoding of an array, or a list."""
-    return np.frombuffer(base64.b64decode(value["bdata"]), value["dtype"]) if isinstance(value, dict) else np.array(value)
 
 
 def curves(page: AppTest) -> dict[tuple[str, str], np.ndarray]:

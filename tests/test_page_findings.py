@@ -46,9 +46,9 @@ def test_deeper_residual_nets_and_their_plain_twins_as_in_the_paper():
     twins, deeper = texts([responses(PLAIN, 1.0), responses(RES_20, 0.6), responses(RES_56, 0.4)])
     assert twins == (
         True,
-        "Mean over the layers: ResNet-20 0.60 against plain-20 1.00. Residual nets respond less than their plain twins, as in the paper.",
+        "Median over the layers: ResNet-20 0.60 against plain-20 1.00. Residual nets respond less than their plain twins, as in the paper.",
     )
-    assert deeper[0] is True and deeper[1].startswith("By depth: ResNet-20 0.60, ResNet-56 0.40. The deeper")
+    assert deeper[0] is True and deeper[1].startswith("Median over the layers by depth: ResNet-20 0.60, ResNet-56 0.40. The deeper")
 
 
 def test_the_contrary_is_said_to_be_the_contrary():

@@ -15,7 +15,7 @@ from resnet_core.runs import RunStore
 from tests import data_fake
 from tests.data_fake import small_files  # noqa: F401  a fixture
 from tests.nets_tools import write_shipped
-from tests.page_tools import app, write_run
+from tests.page_tools import app, opened, write_run
 
 
 @pytest.fixture
@@ -43,14 +43,6 @@ def shipped(store: RunStore, tmp_path: Path) -> Path:
     for name, end in (("plain-20", 5.0), ("ResNet-20", 7.0), ("plain-56", 12.5), ("ResNet-56", 7.25)):
         write_shipped(tmp_path / "checkpoints", config(name), end)
     return tmp_path / "checkpoints"
-
-
-def opened(page: AppTest, **query: str) -> AppTest:
-    for name, value in query.items():
-        page.query_params[name] = value
-    page.run()
-    assert not page.exception and not page.error
-    return page
 
 
 def rows(page: AppTest) -> dict[str, dict[str, str]]:

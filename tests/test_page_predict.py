@@ -21,10 +21,10 @@ from resnet_core.data import CLASSES
 from resnet_core.images import HOWS
 from resnet_core.nets import find
 from resnet_core.nets.loading import load
-from tests.analysis_tools import DEEPER, PLAIN, RESIDUAL, address, array, figures, opened, said, ship, shipped
+from tests.analysis_tools import DEEPER, PLAIN, RESIDUAL, address, figures, said, ship, shipped
 from tests.bad_images import CASES
 from tests.nets_tools import write_checkpoint
-from tests.page_tools import app
+from tests.page_tools import app, array, opened
 
 __all__ = ["shipped"]
 

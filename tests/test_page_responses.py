@@ -14,9 +14,9 @@ from resnet_core.config import DataConfig
 from resnet_core.nets import catalog
 from resnet_core.nets.loading import load
 from resnet_core.runs import RunStore
-from tests.analysis_tools import DEEPER, PLAIN, RESIDUAL, address, array, figures, layer_rows, layers_run, opened, said, ship, shipped
+from tests.analysis_tools import DEEPER, PLAIN, RESIDUAL, address, figures, layer_rows, layers_run, said, ship, shipped
 from tests.nets_tools import write_checkpoint
-from tests.page_tools import app, held
+from tests.page_tools import app, array, held, opened
 
 __all__ = ["shipped"]
 

@@ -8,12 +8,14 @@ import pytest
 
 from resnet_core import zoo
 from resnet_core.cli import main
+from resnet_core.cli import zoo as cli_zoo
 from resnet_core.config import DataConfig
+from resnet_core.errors import RunError
 from resnet_core.nets import catalog, find, folder
 from resnet_core.nets.loading import load
 from resnet_core.runs import RunStore
 from resnet_core.zoo import plan
-from resnet_core.zoo.export import measure
+from resnet_core.zoo.export import export, measure
 from tests import runs_tools
 
 TINY = (runs_tools.config(shortcut="none"), runs_tools.config(shortcut="A"))
@@ -63,7 +65,7 @@ def test_zoo_trains_what_is_missing_ships_it_and_does_nothing_the_second_time(ti
         assert (net["train_error"], net["test_error"]) == (result["train_error"], result["test_error"])
         card = shipped.card
         assert card["training_weights_sha256"] == result["weights_sha256"]
-        assert card["commit"] == run.versions.get("commit")
+        assert card["commit"] == run.versions.get("commit") and card["commits"] == run.commits == [card["commit"]]
         assert card["machines"] == [card["machine"]] and card["training_seconds"] == result["elapsed_seconds"]
         # The error measured anew is the one on the card, exactly, in the precision that it names.
         (fp32,) = card["evaluations"]
@@ -96,6 +98,23 @@ def test_zoo_goes_on_with_a_stopped_training_and_replaces_a_damaged_checkpoint(t
     output = capsys.readouterr()
     assert "checksum" in output.err and "shipped" in output.out
     assert weights.read_bytes() == content
+
+
+def test_weights_that_are_not_those_of_the_end_are_not_shipped(tiny_zoo, capsys):
+    assert main(["zoo", "--only", "resnet-8-w4"]) == 0
+    run = tiny_zoo.find(TINY[1])
+    with tiny_zoo.locked():
+        tiny_zoo.change(run, result=run.state().result | {"weights_sha256": "0" * 64})
+    with pytest.raises(RunError, match="not those that its training ended with"):
+        export(run, zoo.training_home() / "elsewhere")
+
+
+def test_ctrl_c_stops_what_the_zoo_has_queued_and_nothing_else(tiny_zoo, monkeypatch):
+    monkeypatch.setenv("RESNET_LAB_SLOTS", "0")
+    mine, _ = tiny_zoo.submit(TINY[0])
+    theirs, _ = tiny_zoo.submit(runs_tools.config(seed=5))
+    cli_zoo._leave_queue(tiny_zoo, [mine])
+    assert (mine.state().state, theirs.state().state) == ("stopped", "queued")
 
 
 def test_a_checkpoint_of_another_recipe_is_not_taken_for_the_zoos(tiny_zoo, monkeypatch, capsys):

@@ -68,16 +68,16 @@ def response_findings(curves: Sequence[ResponseCurve], alike: Mapping[str, Hasha
     Args:
         alike: of each curve's key, what nets must share that are compared: data and schedule.
     """
-    means = {curve.key: float(np.mean(curve.std)) for curve in curves}
-    found = [_plain_against_residual(curves, alike, means), _deeper(curves, alike, means), _branches(curves)]
+    medians = {curve.key: float(np.median(curve.std)) for curve in curves}
+    found = [_plain_against_residual(curves, alike, medians), _deeper(curves, alike, medians), _branches(curves)]
     return [finding for finding in found if finding is not None]
 
 
-def _mean_text(curve: ResponseCurve, means: Mapping[str, float]) -> str:
-    return f"{escaped(curve.label)} **{_mean(means[curve.key])}**"
+def _median_text(curve: ResponseCurve, medians: Mapping[str, float]) -> str:
+    return f"{escaped(curve.label)} **{_size(medians[curve.key])}**"
 
 
-def _mean(value: float) -> str:
+def _size(value: float) -> str:
     return f"{value:.2f}" if value < 100 else _number(value)
 
 
@@ -86,7 +86,7 @@ def _kin(model: object) -> tuple:
     return type(model).__name__, model.block, model.width
 
 
-def _plain_against_residual(curves: Sequence[ResponseCurve], alike: Mapping[str, Hashable], means: Mapping[str, float]) -> Finding | None:
+def _plain_against_residual(curves: Sequence[ResponseCurve], alike: Mapping[str, Hashable], medians: Mapping[str, float]) -> Finding | None:
     pairs = [
         (plain, residual)
         for plain in curves
@@ -99,18 +99,18 @@ def _plain_against_residual(curves: Sequence[ResponseCurve], alike: Mapping[str,
     ]
     if not pairs:
         return None
-    text = "; ".join(f"{_mean_text(residual, means)} against {_mean_text(plain, means)}" for plain, residual in pairs)
-    smaller = [means[residual.key] < means[plain.key] for plain, residual in pairs]
+    text = "; ".join(f"{_median_text(residual, medians)} against {_median_text(plain, medians)}" for plain, residual in pairs)
+    smaller = [medians[residual.key] < medians[plain.key] for plain, residual in pairs]
     if all(smaller):
         end = "Residual nets respond less than their plain twins, as in the paper."
     elif any(smaller):
         end = "Not in every pair does the residual net respond less; in the paper it generally does."
     else:
         end = "Here the residual nets do not respond less than their plain twins, unlike in the paper."
-    return Finding(f"Mean over the layers: {text}. {end}", all(smaller))
+    return Finding(f"Median over the layers: {text}. {end}", all(smaller))
 
 
-def _deeper(curves: Sequence[ResponseCurve], alike: Mapping[str, Hashable], means: Mapping[str, float]) -> Finding | None:
+def _deeper(curves: Sequence[ResponseCurve], alike: Mapping[str, Hashable], medians: Mapping[str, float]) -> Finding | None:
     families: dict[Hashable, list[ResponseCurve]] = {}
     for curve in curves:
         if not curve.model.is_plain:
@@ -119,9 +119,9 @@ def _deeper(curves: Sequence[ResponseCurve], alike: Mapping[str, Hashable], mean
     for family in families.values():
         family.sort(key=lambda curve: curve.model.depth)
         if len({curve.model.depth for curve in family}) > 1:
-            texts.append(", ".join(_mean_text(curve, means) for curve in family))
+            texts.append(", ".join(_median_text(curve, medians) for curve in family))
             steps = [(a, b) for a, b in itertools.pairwise(family) if a.model.depth < b.model.depth]
-            smaller.append(all(means[b.key] < means[a.key] for a, b in steps))
+            smaller.append(all(medians[b.key] < medians[a.key] for a, b in steps))
     if not texts:
         return None
     end = (
@@ -129,7 +129,7 @@ def _deeper(curves: Sequence[ResponseCurve], alike: Mapping[str, Hashable], mean
         if all(smaller)
         else "Not every deeper residual net responds less than the shallower one here; in the paper it does."
     )
-    return Finding(f"By depth: {'; '.join(texts)}. {end}", all(smaller))
+    return Finding(f"Median over the layers by depth: {'; '.join(texts)}. {end}", all(smaller))
 
 
 def _branches(curves: Sequence[ResponseCurve]) -> Finding | None:

@@ -9,6 +9,7 @@ before its first update. A map that shows what the net has learned loses its ord
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +22,9 @@ from resnet_core.attribution.layers import CascadeStep, cascade_steps
 from resnet_core.attribution.methods import TRUST, check_target, method
 from resnet_core.attribution.ranks import spearman
 from resnet_core.attribution.subject import Subject
+from resnet_core.config import ImageNetConfig, ModelConfig
 from resnet_core.models import build_model
+from resnet_core.models.cifar import Model
 from resnet_core.nets.loading import LoadedNet
 
 TRAINED = "as it is"
@@ -50,6 +53,16 @@ class Step:
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values, without the map."""
         return {"label": self.label, "signed": self.signed, "absolute": self.absolute}
+
+
+def random_net(config: ModelConfig | ImageNetConfig, seed: int) -> Model:
+    """A net before its first update, initialised as for training, but from a random stream that no training draws from.
+
+    The weights of ``build_model(config, seed)`` are those that a training with that seed has begun with, and what was trained from them
+    still resembles them: the layers above would be put back to where they were, not made random.
+    """
+    digest = hashlib.sha256(f"sanity check/{seed}".encode()).digest()
+    return build_model(config, int.from_bytes(digest[:8], "big") >> 1)
 
 
 def cascade(
@@ -86,7 +99,7 @@ def _steps(
     seed: int,
 ) -> Iterator[Step]:
     weights = dict(loaded.model.state_dict())
-    fresh = build_model(loaded.model.config, seed).to(loaded.device, memory_format=torch.channels_last).state_dict()
+    fresh = random_net(loaded.model.config, seed).to(loaded.device, memory_format=torch.channels_last).state_dict()
 
     def explain() -> tuple[np.ndarray, np.ndarray]:
         subject = Subject(loaded, weights)

@@ -102,7 +102,7 @@ def infidelity(loaded: LoadedNet, image: torch.Tensor, found: Attribution, *, sa
     attributions = Raw(torch.from_numpy(found.map), per_channel).for_input.to(x.device)
     masks = torch.from_numpy(squares(samples, seed)).to(x.device)
 
-    def mean_squared_error(of: torch.Tensor) -> float:
+    def mean_squared_error(of: torch.Tensor, normalize: bool = True) -> float:
         taken = 0
 
         def hide(inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -112,10 +112,13 @@ def infidelity(loaded: LoadedNet, image: torch.Tensor, found: Attribution, *, sa
             change = mask * (inputs - blank)
             return (change if local else mask), inputs - change
 
-        options = {"n_perturb_samples": samples, "max_examples_per_batch": _AT_ONCE, "normalize": True}
+        options = {"n_perturb_samples": samples, "max_examples_per_batch": _AT_ONCE, "normalize": normalize}
         return float(captum.metrics.infidelity(subject, hide, x, of, target=found.target, **options))
 
     value, changes = mean_squared_error(attributions), mean_squared_error(torch.zeros_like(attributions))
+    # Captum's best scale may be negative: a map that says the contrary would do as well as the map. Ours is 0 at the least.
+    if value < changes and mean_squared_error(-attributions, False) < mean_squared_error(attributions, False):
+        value = changes
     text = (
         f"{samples:,} squares of {SQUARES[0]} to {SQUARES[1]} pixels a side at random places (seed {seed}), hidden by the mean image; "
         "the map scaled to fit best"

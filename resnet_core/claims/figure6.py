@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from resnet_core import paper
-from resnet_core.claims.claim import Claim, Finding, judged
+from resnet_core.claims.claim import NOT_RUN, Claim, Finding, judged
 from resnet_core.claims.material import WARMED_UP, Cohort
 from resnet_core.claims.table6 import against, difference
 from resnet_core.config import ModelConfig, Recipe
@@ -99,7 +99,11 @@ def _warmup() -> Claim:
         warm = [row for row in rows if math.isclose(row["learning_rate"], rate)]
         # The rate of the schedule comes down to the warm-up's later on: only the rows before its first change are the warm-up's.
         after = next((row for row in rows if row["learning_rate"] > rate * 1.001), None)
-        if not warm or after is None or warm[0]["iteration"] > after["iteration"]:
+        if net.config.recipe.warmup == "none":
+            return Finding("–", NOT_RUN, f"{name} ({net.id}) was trained without a warm-up.")
+        if warm and after is None:
+            return judged(False, "did not end", f"The rate was {rate:g} to the last record of {name}: its warm-up did not end.")
+        if not warm or warm[0]["iteration"] > after["iteration"]:
             return judged(False, "no warm-up", f"The records of {name} show no stretch at a rate of {rate:g} before a higher one.")
         last = max(row["iteration"] for row in warm if row["iteration"] < after["iteration"])
         first = after["iteration"]

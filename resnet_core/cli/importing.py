@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from resnet_core.cli.options import AUTO
 from resnet_core.cli.output import emit, note, percent, table
 from resnet_core.imports import LAYOUTS, ImportRefused, Proposal, accept, inspect_file, valid_name
 from resnet_core.nets.folder import model_to_dict
@@ -15,7 +16,6 @@ from resnet_core.nets.folder import model_to_dict
 if TYPE_CHECKING:
     from resnet_core.imports.trial import Attempt, Trial
 
-AUTO = "auto"
 #: Choices told in one line of an error.
 _TOLD = 8
 

@@ -13,6 +13,8 @@ from typing import Any, NoReturn
 from resnet_core import config
 from resnet_core.config import DataConfig, ModelConfig, Recipe
 
+#: The value of an option that leaves the choice to what is measured.
+AUTO = "auto"
 #: Options that are not called as their field is.
 _RENAMED = {"dataset": "--data"}
 #: Shown in the help; that a value is one of them is for the dataclass to check.

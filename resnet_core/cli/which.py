@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from resnet_core.cli.options import AUTO
 from resnet_core.cli.output import note, percent
 from resnet_core.errors import CheckpointError, ConfigError
 
@@ -27,16 +28,17 @@ def add_checkpoint(command: argparse.ArgumentParser) -> None:
     text = "of the input: for a file that does not say it (auto: the lowest error on the sample), or instead of the checkpoint's own"
     command.add_argument("--normalization", metavar=keys, help=text)
     text = "for a file whose keys do not tell a plain net from option A (default: auto, the lower error on the sample)"
-    command.add_argument("--shortcut", metavar="{none,A,auto}", default="auto", help=text)
+    command.add_argument("--shortcut", metavar="{none,A,auto}", default=AUTO, help=text)
 
 
 @contextlib.contextmanager
 def named(args: argparse.Namespace) -> Iterator[Net]:
-    """The net of CHECKPOINT. A file of another repository is read as by ``import``, but kept only for as long as this lasts.
+    """The net of CHECKPOINT. A file, whoever wrote it, is read as by ``import``, but kept only for as long as this lasts.
 
     Raises:
         RunError, CheckpointError: there is no such net, or it cannot be read.
         ImportRefused: the file is refused, or does not say how its input is normalised and no option does.
+        ConfigError: ``--shortcut`` for a net that has its own.
     """
     from resnet_core.nets import find
 
@@ -46,20 +48,31 @@ def named(args: argparse.Namespace) -> Iterator[Net]:
     except CheckpointError:
         if not path.is_file():
             raise
-    else:
+        net = None
+    if net is not None and net.origin != "file":
+        if args.shortcut not in (AUTO, net.model.shortcut):
+            raise ConfigError("shortcut", f"{args.shortcut!r} is not that of {net.name}, which is a {net.model.name}; leave it out.")
         yield net
         return
     from resnet_core.cli.importing import decide
     from resnet_core.imports import accept, inspect_file
+    from resnet_core.imports.trial import Attempt, Trial
 
     proposal = inspect_file(path)
     for text in proposal.notes:
         note(text)
-    measured, attempt = decide(proposal, args.normalization, args.shortcut)
+    # What a file says of itself another option may overrule (see ``loaded``); only what it leaves open is decided here.
+    normalization = args.normalization if len(proposal.normalizations) > 1 else None
+    if proposal.questions or args.shortcut != AUTO:
+        measured, attempt = decide(proposal, normalization, args.shortcut)
+    else:
+        attempt = Attempt(proposal.normalizations[0], proposal.shortcuts[0])
+        measured = Trial((attempt,), attempt, 0)
     if len(proposal.shortcuts) > 1 and attempt.error is not None:
         note(f"{path.name} is taken for a {proposal.net(attempt.shortcut).name}, with {percent(attempt.error)} error on the sample.")
     with tempfile.TemporaryDirectory() as folder:
-        yield accept(proposal, None, attempt.normalization, attempt.shortcut, folder, measured)
+        kept = accept(proposal, None, attempt.normalization, attempt.shortcut, folder, measured)
+        yield dataclasses.replace(kept, name=path.stem)
 
 
 def loaded(net: Net, args: argparse.Namespace, precision: str) -> LoadedNet:
@@ -71,7 +84,7 @@ def loaded(net: Net, args: argparse.Namespace, precision: str) -> LoadedNet:
     """
     from resnet_core.nets import NORMALIZATIONS
 
-    if args.normalization not in (None, "auto", *NORMALIZATIONS):
+    if args.normalization not in (None, AUTO, *NORMALIZATIONS):
         raise ConfigError("normalization", f"{args.normalization!r} is not one of {', '.join(NORMALIZATIONS)}, auto.")
     from resnet_core.nets.loading import load
 

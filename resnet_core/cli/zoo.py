@@ -13,7 +13,7 @@ from resnet_core.cli.train import INTERRUPTED, enter, outcome
 from resnet_core.data.folders import ENVIRONMENT
 from resnet_core.errors import ConfigError, RunError
 from resnet_core.nets import folder
-from resnet_core.runs import RunStore
+from resnet_core.runs import Run, RunStore
 from resnet_core.zoo import Entry, entries, plan, training_home
 
 
@@ -48,7 +48,8 @@ def _train(store: RunStore, data_dir: Path | None, only: list[str] | None) -> in
             note(f"{entry.problem} It is trained anew.")
     with Interrupts() as interrupts:
         # All of them enter the queue before the first is followed, so that every slot has work.
-        for entry, run in [(entry, enter(store, entry.config, entry.config.model.name, data_dir)) for entry in wanted]:
+        entered = [enter(store, entry.config, entry.config.model.name, data_dir) for entry in wanted]
+        for entry, run in zip(wanted, entered, strict=True):
             status = follow(store, run, interrupts)
             if status.state == "finished":
                 from resnet_core.zoo.export import export
@@ -58,15 +59,17 @@ def _train(store: RunStore, data_dir: Path | None, only: list[str] | None) -> in
             else:
                 code = max(code, outcome(run, status, str(store.home)))
             if interrupts.count:
-                _leave_queue(store)
+                _leave_queue(store, entered)
                 return INTERRUPTED
     return code
 
 
-def _leave_queue(store: RunStore) -> None:
-    """After Ctrl-C: what waits is taken out of the queue, what is being trained stops with a checkpoint."""
-    for run in [*reversed(store.queue()), *(run for run in store.runs() if run.state().state == "running")]:
+def _leave_queue(store: RunStore, entered: list[Run]) -> None:
+    """After Ctrl-C: what waits of ``entered`` is taken out of the queue, what is being trained stops with a checkpoint."""
+    for run in reversed(entered):  # the last first: what waits must not begin because something before it has stopped
         try:
+            if not run.state().is_active:
+                continue
             store.stop(run.id)
         except RunError as problem:  # it has ended by itself this very moment
             note(str(problem))

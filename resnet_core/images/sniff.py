@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 
@@ -34,6 +35,10 @@ _OTHERS = (
 _BRANDS = {b"avif": "an AVIF image", b"avis": "an AVIF image"} | dict.fromkeys(
     (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"), "a HEIC image"
 )
+#: A byte FF that is followed by neither 0 (data) nor a restart nor another FF begins a segment of a JPEG file (ITU-T T.81, B.1.1).
+_JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+_START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
+_WITHOUT_LENGTH = (0x01, 0xD8)
 _BLANK = b" \t\r\n\x00\xef\xbb\xbf"
 
 
@@ -109,8 +114,19 @@ def png_bits(content: bytes) -> int:
 
 
 def jpeg_scans(content: bytes) -> int:
-    """How often the decoder would go over a JPEG picture, at most. In coded data FF is never followed by DA (ITU-T T.81, B.1.1)."""
-    return content.count(b"\xff\xda")
+    """How often the decoder would go over a JPEG picture: its scans up to its end (ITU-T T.81, B.1.1).
+
+    What lies within a segment (a thumbnail) or behind the end (the film of a telephone's motion photo) is not the picture.
+    """
+    scans, at = 0, 2
+    while found := _JPEG_MARKER.search(content, at):
+        at, marker = found.end(), content[found.end() - 1]
+        if marker == _END_OF_IMAGE:
+            break
+        scans += marker == _START_OF_SCAN
+        if marker not in _WITHOUT_LENGTH:
+            at += max(int.from_bytes(content[at : at + 2], "big"), 2)
+    return scans
 
 
 def _webp_size(content: bytes) -> tuple[int, int] | None:

@@ -13,7 +13,7 @@ from resnet_core.imports.proposal import Proposal
 from resnet_core.imports.refusal import ImportRefused, listed, shown
 from resnet_core.nets import Net, catalog, find
 from resnet_core.nets.catalog import imported_folder, shipped_folder
-from resnet_core.nets.folder import WEIGHTS, model_to_dict, write_folder
+from resnet_core.nets.folder import WEIGHTS, model_to_dict, tidy, write_folder
 from resnet_core.runs import RunStore, files
 
 if TYPE_CHECKING:
@@ -118,6 +118,7 @@ def accept(
         errors = trial(proposal, choices=[(normalization, shortcut)])
     card = _card(proposal, normalization, shortcut, errors)
     with files.locked(RunStore(home).home):
+        tidy(imported_folder(home))
         name = suggest_name(proposal, home) if name is None else valid_name(name, home)
         return _write(proposal, name, card, home)
 
@@ -169,11 +170,11 @@ def delete(name: str, home: Path | str | None = None) -> None:
     """
     folder = imported_folder(home)
     path = folder / str(name)
-    if not _NAME.fullmatch(str(name)) or not path.is_dir():
+    if not _NAME.fullmatch(str(name)):
         raise ImportRefused(f"No imported checkpoint is called {shown(name)}.")
     hidden = folder / f".deleted-{name}-{uuid.uuid4().hex[:8]}"
     with files.locked(RunStore(home).home), files.explained(path):
+        if not path.is_dir():  # looked at under the lock: another viewer may be deleting it too
+            raise ImportRefused(f"No imported checkpoint is called {shown(name)}.")
         os.rename(path, hidden)
-    shutil.rmtree(hidden, ignore_errors=True)
-    for leftover in folder.glob(".deleted-*"):  # of a process that was killed right here
-        shutil.rmtree(leftover, ignore_errors=True)
+        tidy(folder)

@@ -15,7 +15,7 @@ from resnet_core.imports.conversion import convert
 from resnet_core.imports.process import read_apart
 from resnet_core.imports.proposal import OWN, Proposal
 from resnet_core.imports.recognition import Recognition, recognize
-from resnet_core.imports.refusal import ImportRefused, shown
+from resnet_core.imports.refusal import ImportRefused, listed, shown
 from resnet_core.imports.sniff import mismatch
 from resnet_core.nets import NORMALIZATIONS
 from resnet_core.nets.folder import FORMAT, MEAN, STD, model_from_dict, sha256
@@ -82,18 +82,22 @@ def propose(arrays: Mapping[str, Any], report: Mapping[str, Any], name: str, siz
     mean, std = arrays.pop(MEAN, None), arrays.pop(STD, None)
     recognition = recognize({key: array.shape for key, array in arrays.items()})
     model, shortcuts = recognition.model, recognition.shortcuts
+    if shortcuts == ("B", "C"):  # one net; which of the names it goes by, a file of ours says
+        shortcuts = ("B",)
     if metadata.get("format") == FORMAT:
         model = _told(metadata, recognition)
         shortcuts = (model.shortcut,)
     _check_normalization(mean, std)
     known = metadata.get("normalization") if metadata.get("format") == FORMAT else None
     if mean is not None:
-        normalizations = (known if known in NORMALIZATIONS else OWN,)
+        normalizations = (known if known in NORMALIZATIONS and _is(known, mean, std) else OWN,)
     elif known in NORMALIZATIONS:
         normalizations = (known,)
     else:
         normalizations = _choices(recognition)
     tensors, changed = convert(arrays, recognition)
+    if broken := [key for key, array in tensors.items() if key.endswith("running_var") and (array < 0).any()]:
+        raise ImportRefused(f"{listed(broken)} has values below 0; a variance has none, and the net's outputs would not be numbers.")
     notes = (*notes, *recognition.notes, *changed)
     return Proposal(name, size, digest, recognition.layout, model, shortcuts, normalizations, notes, tensors, mean, std)
 
@@ -120,6 +124,18 @@ def _check_normalization(mean: Any, std: Any) -> None:
         raise ImportRefused(f"Its {MEAN} has the shape {mean.shape}; (3, 32, 32) or (3, 1, 1) is due.")
     if std is not None and (std.shape != (3, 1, 1) or not (std > 0).all()):
         raise ImportRefused(f"Its {STD} is not of three numbers above 0 (shape {shown(std.shape)}).")
+
+
+def _is(key: str, mean: Any, std: Any) -> bool:
+    """Whether the file's numbers are those of the normalisation that it names."""
+    import numpy as np
+
+    for given, due in zip((mean, std), NORMALIZATIONS[key].arrays(), strict=True):
+        if (given is None) != (due is None):
+            return False
+        if given is not None and (given.shape != due.shape or not np.allclose(given, due, rtol=0, atol=1e-6)):
+            return False
+    return True
 
 
 def _choices(recognition: Recognition) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ MAX_ZIP_ENTRIES = 2 * MAX_TENSORS
 
 #: Reading a file of 512 MiB takes a few seconds; importing torch took 2 s. Much of both, for a machine that trains meanwhile.
 CPU_SECONDS = 120
+GRACE_SECONDS = 5
 WALL_SECONDS = 300.0
 #: Importing torch 2.14 (its CUDA build) mapped 3.3 GB, of which 0.76 GB were data of the process; its libraries are in the former only.
 ADDRESS_SPACE_BYTES = 12 << 30
@@ -39,4 +40,6 @@ def apply() -> None:
             kind = getattr(resource, name)
             hard = resource.getrlimit(kind)[1]
             value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-            resource.setrlimit(kind, (value, value))
+            # SIGXCPU, which says what it was, comes at the soft limit; at the hard one the process is killed without a word.
+            top = value + GRACE_SECONDS if name == "RLIMIT_CPU" and hard == resource.RLIM_INFINITY else value
+            resource.setrlimit(kind, (value, top))

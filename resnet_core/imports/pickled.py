@@ -45,7 +45,7 @@ def read_pickled(path: Path) -> tuple[dict[str, Any], list[str]]:
             loaded = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ImportRefused(f"torch.load(weights_only=True) refuses it: {_first_sentence(error)} {RESAVE}") from error
-    except MemoryError:
+    except (MemoryError, ImportRefused):
         raise
     except Exception as error:  # a damaged file raises nearly anything
         if "allocate" in str(error):

@@ -203,18 +203,19 @@ def _compare(given: Mapping[str, Shape], expected: Mapping[str, tuple[str, Shape
 
 def _model(skeleton: Skeleton, layout: str) -> tuple[ModelConfig | ImageNetConfig, tuple[str, ...]]:
     every = frozenset((stage, index) for stage, index, *_ in skeleton.blocks())
-    options = {frozenset(): ("A", "none"), skeleton.changing(): ("B",), every: ("C",)}
-    if skeleton.projected not in options:
+    options = ((frozenset(), ("A", "none")), (skeleton.changing(), ("B",)), (every, ("C",)))
+    # Where every block changes the dimensions (bottlenecks, one block a stage), B and C are one net.
+    shortcuts = tuple(option for places, found in options if places == skeleton.projected for option in found)
+    if not shortcuts:
         where = listed(f"layer{stage}.{index}" for stage, index in sorted(skeleton.projected ^ skeleton.changing()))
         raise ImportRefused(f"Its projections are neither option B's nor option C's: they differ from option B at {where}.")
-    shortcuts = options[skeleton.projected]
     try:
         if skeleton.stem == 7:
-            if shortcuts != ("B",):
+            if "B" not in shortcuts:
                 raise ImportRefused(
                     "It has a 7x7 first convolution, but not the projections of torchvision's ResNets (downsample.0 and .1)."
                 )
-            return ImageNetConfig(skeleton.layers, skeleton.block, skeleton.num_classes, skeleton.width), shortcuts
+            return ImageNetConfig(skeleton.layers, skeleton.block, skeleton.num_classes, skeleton.width), ("B",)
         if len(set(skeleton.layers)) != 1:
             blocks = ", ".join(map(str, skeleton.layers))
             raise ImportRefused(f"Its stages have {blocks} blocks; all stages of a CIFAR ResNet have the same number (depth 6n+2).")

@@ -32,7 +32,7 @@ class Net:
         path: its folder; of a ``file``, that file.
         config: of the whole training, where it was trained with this project.
         card: a checkpoint's ``card.json``; empty for a run.
-        state: of a run, else ``finished``.
+        state: of a run; of a checkpoint ``finished``, or ``stopped`` where its training was taken away before its end.
         iteration: parameter updates behind these weights, if known.
         train_error, test_error: final, in percent, as recorded (a run's newest while it runs); None if unknown.
         precision: of its training, if known.
@@ -128,19 +128,24 @@ def shipped_nets(problems: list[str] | None = None) -> list[Net]:
 def find(spec: str, home: Path | str | None = None) -> Net:
     """The net that ``spec`` names: a shipped or imported checkpoint, a run (id, name, or the beginning of an id), or a weights file.
 
+    What a file says of itself is believed, as long as it has our format: one from elsewhere goes through ``resnet_core.imports``.
+
     Raises:
         CheckpointError: it is a damaged checkpoint, a run without one, or a file that this project has not written.
         RunError: there is nothing of that name.
     """
     text = str(spec).strip()
     for root, origin in ((shipped_folder(), "shipped"), (imported_folder(home), "imported")):
-        if text and "/" not in text and not text.startswith(".") and (root / text).is_dir():
+        if text and "/" not in text and not text.startswith(".") and os.path.isdir(root / text):
             return _checkpoint(root / text, origin)
-    path = Path(text).expanduser()
-    if text and path.is_file():
-        return _file(path)
-    if text and path.is_dir() and (path / folders.CARD).is_file():
-        return _checkpoint(path.resolve(), "shipped")
+    try:
+        path = Path(text).expanduser()
+        if text and path.is_file():
+            return _file(path)
+        if text and path.is_dir() and (path / folders.CARD).is_file():
+            return _checkpoint(path.resolve(), "shipped")
+    except (OSError, RuntimeError):  # no name for a file: too long, or of an unknown person's home
+        pass
     try:
         run = RunStore(home).get(text)
     except RunError as error:
@@ -159,6 +164,9 @@ def _checkpoints(root: Path, origin: str, problems: list[str]) -> list[Net]:
         names = sorted(entry.name for entry in os.scandir(root) if entry.is_dir() and not entry.name.startswith("."))
     except FileNotFoundError:
         return []
+    except OSError as error:
+        problems.append(f"The checkpoints in {root} cannot be listed: {error.strerror}.")
+        return []
     for name in names:
         try:
             found.append(_checkpoint(root / name, origin))
@@ -170,6 +178,7 @@ def _checkpoints(root: Path, origin: str, problems: list[str]) -> list[Net]:
 def _checkpoint(path: Path, origin: str) -> Net:
     card = folders.read_folder(path)
     config = RunConfig.from_dict(card["config"]) if card.get("config") else None
+    iteration = card.get("iterations", config.recipe.iterations) if config else None
     return Net(
         id=path.name,
         name=str(card.get("name") or path.name),
@@ -178,7 +187,8 @@ def _checkpoint(path: Path, origin: str) -> Net:
         path=path,
         config=config,
         card=card,
-        iteration=config.recipe.iterations if config else None,
+        state="stopped" if config and iteration != config.recipe.iterations else "finished",
+        iteration=iteration,
         train_error=card.get("train_error"),
         test_error=card.get("test_error"),
         precision=card.get("precision"),
@@ -219,7 +229,7 @@ def _file(path: Path) -> Net:
         raise CheckpointError(f"{path} was not written by ResNet Lab. Import it first: python -m resnet_core import {path.name}")
     try:
         model = folders.model_from_dict(json.loads(metadata["model"]))
-    except ValueError as error:
+    except (ValueError, RecursionError, CheckpointError) as error:
         raise CheckpointError(f"{path}: its metadata do not describe a net ({error}).") from error
     card = {"normalization": metadata.get("normalization")}
     return Net(id=str(path), name=path.stem, origin="file", model=model, path=path.resolve(), card=card)

@@ -37,24 +37,31 @@ def weights(net: Net) -> bytes:
     Raises:
         CheckpointError: the weights cannot be read.
     """
+    return _content(net)[0]
+
+
+def _content(net: Net) -> tuple[bytes, int | None]:
+    """The weights file, and the iteration of the checkpoint it was made from where that is a run's."""
     try:
-        if net.origin != "run":
-            return net.weights.read_bytes()
-        return _of_run(net)
+        return _of_run(net) if net.origin == "run" else (net.weights.read_bytes(), None)
     except OSError as error:
         raise CheckpointError(f"The weights of {net.name} cannot be read ({error}).") from error
 
 
-def _of_run(net: Net) -> bytes:
+def _of_run(net: Net) -> tuple[bytes, int]:
     from resnet_core.nets.loading import read_weights
 
+    saved = net.weights
     tensors, mean, std = read_weights(net)
+    while net.weights != saved:  # it is being trained: another checkpoint has taken its place, and may be what was read
+        saved = net.weights
+        tensors, mean, std = read_weights(net)
     known, _ = NORMALIZATIONS["pixel-mean"].arrays()
     key = "pixel-mean" if std is None and np.array_equal(mean.numpy(), known) else OWN
     with tempfile.TemporaryDirectory(prefix="resnet-lab-") as place:
         path = Path(place) / folders.WEIGHTS
         folders.save_weights(path, tensors, mean, std, net.model, key)
-        return path.read_bytes()
+        return path.read_bytes(), int(saved.parent.name.removeprefix("iter-"))
 
 
 def records(net: Net) -> bytes:
@@ -63,8 +70,12 @@ def records(net: Net) -> bytes:
     return "".join(json.dumps(row, separators=(",", ":")) + "\n" for row in rows).encode()
 
 
-def card(net: Net) -> dict[str, Any]:
+def card(net: Net, iteration: int | None = None) -> dict[str, Any]:
     """What is known of the net, under the keys of a checkpoint's ``card.json``; of a run, what its folder tells, without a checksum.
+
+    Args:
+        iteration: of the weights that the card goes with. Of a run that is not finished the errors are then those recorded at that very
+            iteration, if there are any; without it, the newest.
 
     Raises:
         RunError: the run is gone.
@@ -79,6 +90,11 @@ def card(net: Net) -> dict[str, Any]:
     config, plan, result = run.config, status.plan or {}, status.result or {}
     machine = (plan.get("reason") or {}).get("machine")
     last = net.records("train")[-1:]
+    errors = {"train_error": net.train_error, "test_error": net.test_error}
+    if status.state != "finished" and iteration is not None:
+        for kind in ("train", "test"):
+            row = next((row for row in reversed(net.records(kind)) if row["iteration"] == iteration), {})
+            errors[f"{kind}_error"] = row.get(f"{kind}_error")
     return {
         "name": net.name,
         "run": run.id,
@@ -87,18 +103,18 @@ def card(net: Net) -> dict[str, Any]:
         "config": config.to_dict(),
         "data": config.data.label,
         "schedule_fraction": config.recipe.schedule_fraction,
-        "iterations": net.iteration,
+        "iterations": net.iteration if iteration is None else iteration,
         "batch_size": config.recipe.batch_size,
         "seed": config.recipe.seed,
         "precision": plan.get("precision"),
         "machine": machine,
         "machines": run.machines or ([machine] if machine else []),
         "commit": run.versions.get("commit"),
+        "commits": run.commits,
         "versions": run.versions,
         "training_seconds": result.get("elapsed_seconds", last[0].get("elapsed_seconds") if last else None),
         "images_per_second": result.get("images_per_second", status.images_per_second),
-        "train_error": net.train_error,
-        "test_error": net.test_error,
+        **errors,
         "params": parameters(net.weights),
         "created": status.ended or run.created,
     }
@@ -113,9 +129,9 @@ def archive(net: Net) -> bytes:
         CheckpointError: the weights cannot be read.
         RunError: the run is gone.
     """
-    content = weights(net)
+    content, iteration = _content(net)
     header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-    told = card(net) | {
+    told = card(net, iteration) | {
         "normalization": header["__metadata__"]["normalization"],
         "checksum_sha256": hashlib.sha256(content).hexdigest(),
         "weights_bytes": len(content),

@@ -43,10 +43,13 @@ def model_from_dict(values: Mapping[str, Any]) -> Any:
     Raises:
         CheckpointError: it describes no net that is known here.
     """
+    if not isinstance(values, Mapping):
+        raise CheckpointError(f"The net's configuration is a {type(values).__name__}, not an object.")
     fields = dict(values)
-    cls = getattr(configs, _FAMILIES.get(fields.pop("family", "cifar"), ""), None)
+    family = fields.pop("family", "cifar")
+    cls = getattr(configs, _FAMILIES[family]) if isinstance(family, str) and family in _FAMILIES else None
     if cls is None:
-        raise CheckpointError(f"The net's family {values.get('family')!r} is not one of {', '.join(_FAMILIES)}.")
+        raise CheckpointError(f"The net's family {family!r:.40} is not one of {', '.join(_FAMILIES)}.")
     try:
         return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()})
     except (TypeError, UserError) as error:
@@ -102,7 +105,7 @@ def read_header(path: Path) -> dict[str, Any]:
             header = json.loads(file.read(length))
         if not isinstance(header, dict):
             raise ValueError("no safetensors header")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} is not a safetensors file ({error}).") from error
     return header
 
@@ -148,12 +151,24 @@ def write_folder(
                 (new / name).write_bytes(text.encode() if isinstance(text, str) else text)
             if folder.exists():
                 os.rename(folder, old)
-            os.rename(new, folder)
+            try:
+                os.rename(new, folder)
+            except OSError:
+                if old.exists():
+                    os.rename(old, folder)
+                raise
             files.fsync_folder(folder.parent)
     finally:
         shutil.rmtree(new, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
     return folder
+
+
+def tidy(parent: Path) -> None:
+    """Removes what processes that were killed have left among the checkpoints of ``parent``; nobody may be writing one there."""
+    for pattern in (".new-*", ".old-*", ".deleted-*"):
+        for leftover in parent.glob(pattern):
+            shutil.rmtree(leftover, ignore_errors=True)
 
 
 def read_folder(folder: Path) -> dict[str, Any]:
@@ -170,7 +185,7 @@ def read_folder(folder: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         missing = Path(error.filename).name
         raise CheckpointError(f"Checkpoint {folder.name}: {missing} is missing. Restore {folder}, or remove it.") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         message = f"Checkpoint {folder.name}: {CARD} cannot be read ({error}). Restore {folder}, or remove it."
         raise CheckpointError(message) from error
     if found != card.get("checksum_sha256"):

@@ -60,12 +60,12 @@ def _versions() -> dict[str, str]:
     for package in ("torch", "torchvision", "resnet-lab"):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             found[package] = importlib.metadata.version(package)
-    if commit := _commit():
+    if commit := code_commit():
         found["commit"] = commit
     return found
 
 
-def _commit() -> str | None:
+def code_commit() -> str | None:
     """Of this code, where it lies in a Git checkout: ``<40 hex digits>``, with ``-dirty`` behind it if tracked files are changed."""
     command = ["git", "-C", str(Path(resnet_core.__file__).parent), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:

@@ -141,6 +141,15 @@ class Run:
             return []
 
     @property
+    def commits(self) -> list[str]:
+        """The commits of this code that have trained it, in order; more than one where it was continued with newer code."""
+        try:
+            recorded = list(read_state(self.path).get("commits") or [])
+        except BrokenRun:
+            recorded = []
+        return recorded or [self.versions["commit"]] if "commit" in self.versions else recorded
+
+    @property
     def checkpoints(self) -> list[Path]:
         """The folders of its checkpoints, oldest first."""
         try:

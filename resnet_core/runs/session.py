@@ -11,6 +11,7 @@ from typing import Any
 from resnet_core.config import RunConfig
 from resnet_core.errors import CheckpointError, ConfigError, RunError, UserError
 from resnet_core.runs import files
+from resnet_core.runs.create import code_commit
 from resnet_core.runs.records import RecordWriter
 from resnet_core.runs.run import Run, read_state
 
@@ -41,7 +42,7 @@ def train(run: Run, data_dir: Path | None, should_stop: Callable[[], bool], note
     except ValueError as error:
         raise RunError(f"{error}. The records are no longer whole, so run {run.id} cannot go on; train the configuration again.") from error
     files.log(f"{files.now()} process {os.getpid()} training {run.id} from iteration {trainer.iteration} on {plan.to_dict()}")
-    note(plan=plan.to_dict(), machines=_machines(run, plan), iteration=trainer.iteration, message=warning)
+    note(plan=plan.to_dict(), machines=_machines(run, plan), commits=_commits(run), iteration=trainer.iteration, message=warning)
     try:
         for record in trainer.run(should_stop):
             if record["kind"] == "end":
@@ -102,6 +103,12 @@ def _machines(run: Run, plan: Any) -> list[str]:
     first = (plan.reason or {}).get("machine")
     known = run.machines or ([first] if first else [])
     return list(dict.fromkeys([*known, machine_name(torch.device(plan.device))]))
+
+
+def _commits(run: Run) -> list[str]:
+    """Those whose code has trained it so far, and that of this process."""
+    known = run.commits if run.checkpoints else []
+    return list(dict.fromkeys([*known, *filter(None, [code_commit()])]))
 
 
 def explain(error: BaseException, run: Run, iteration: int) -> tuple[str, bool]:

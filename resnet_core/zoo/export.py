@@ -15,6 +15,7 @@ from resnet_core.nets import find
 from resnet_core.nets import folder as folders
 from resnet_core.nets.loading import LoadedNet, load
 from resnet_core.runs import Run
+from resnet_core.training.checkpoint import weights_sha256
 from resnet_core.training.evaluate import evaluate
 
 #: GitHub refuses files over 100 MB, and every clone carries what ships; 110 layers take 7 MB.
@@ -37,6 +38,11 @@ def export(run: Run, folder: Path, data_dir: Path | str | None = None, say: Call
     net = find(str(run.id), run.path.parent)
     loaded = load(net, precision="fp32")
     tensors = {name: tensor.cpu() for name, tensor in loaded.model.state_dict().items()}
+    if weights_sha256(tensors) != status.result["weights_sha256"]:
+        raise RunError(f"The weights of run {run.id} are not those that its training ended with; its checkpoint was replaced or damaged.")
+    size = sum(tensor.nbytes for tensor in tensors.values())
+    if size > MOST_BYTES:
+        raise RunError(f"The weights of run {run.id} have {size:,} bytes; at most {MOST_BYTES:,} can be shipped.")
     card = _card(run, _evaluations(run, data_dir, say))
     texts = {
         folders.CONFIG: _json(run.config.to_dict()),
@@ -44,9 +50,6 @@ def export(run: Run, folder: Path, data_dir: Path | str | None = None, say: Call
         folders.README: readme(card),
     }
     folders.write_folder(folder, tensors, loaded.mean.cpu(), None, card, texts)
-    size = (folder / folders.WEIGHTS).stat().st_size
-    if size > MOST_BYTES:
-        raise RunError(f"{folder / folders.WEIGHTS} has {size:,} bytes; at most {MOST_BYTES:,} can be shipped.")
     return folders.read_folder(folder)
 
 
@@ -89,6 +92,7 @@ def _card(run: Run, evaluations: list[dict[str, Any]]) -> dict[str, Any]:
         "machines": run.machines or ([machine] if machine else []),
         "threads": plan.get("threads"),
         "commit": run.versions.get("commit"),
+        "commits": run.commits,
         "versions": run.versions,
         "training_seconds": result.get("elapsed_seconds"),
         "images_per_second": result.get("images_per_second"),
@@ -145,7 +149,7 @@ the whole training, `card.json` what stands here, for programs.
 | seed | {card["seed"]} |
 | machine | {"; ".join(card["machines"])}; {card["threads"]} thread(s) |
 | training time | {minutes:.0f} min, {card["images_per_second"]:,.0f} images per second |
-| commit | {card["commit"]} |
+| commit | {", then ".join(card.get("commits") or [str(card["commit"])])} |
 | versions | {", ".join(f"{name} {version}" for name, version in card["versions"].items() if name != "commit")} |
 
 Test error measured anew from these weights when they were exported:
