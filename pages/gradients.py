@@ -81,12 +81,15 @@ def pair(nets: Sequence[Net]) -> list[str]:
 
 def choose_pair(nets: Sequence[Net], labels: dict[str, str]) -> list[str]:
     """Draws the choice of the heat maps' nets: one or two."""
-    names = [labels[net.id] for net in nets]
-    # Its own key for each list: a choice of nets that are gone would be no choice.
-    chosen = st.multiselect(
-        "Heat maps of", names, default=[labels[i] for i in pair(nets)], max_selections=2, key="heat", bind="query-params"
-    )
-    return [net.id for net in nets if labels[net.id] in chosen]
+    ids, state = [net.id for net in nets], st.session_state
+    if "heat" not in state:
+        if not {labels[i] for i in ids} & set(st.query_params.get_all("heat")):  # else a cold link, which brings its own
+            state["heat"] = pair(nets)
+    elif state["heat"]:
+        # Nets that are no longer shown have no map. If none is left, the choice is made anew; an empty one is the viewer's own.
+        state["heat"] = [i for i in state["heat"] if i in ids] or pair(nets)
+    chosen = st.multiselect("Heat maps of", ids, format_func=labels.get, max_selections=2, key="heat", bind="query-params")
+    return [i for i in ids if i in chosen]
 
 
 def histories_of(nets: Sequence[Net], labels: dict[str, str]) -> list[GradientHistory]:
@@ -148,23 +151,28 @@ def show_recorded(nets: Sequence[Net], labels: dict[str, str], x: str) -> None:
     moment = choose_moment(recorded)
     polled = any(map(is_active, nets))
     st.fragment(recorded_panel, run_every=POLL if polled else None)([net.id for net in nets], heat, labels, moment, x, polled)
-    histories = histories_of(recorded, labels)
-    curves, _ = curves_at(histories, recorded, moment)
+
+    # Read when they are clicked: a run goes on while its page is open.
+    def histories() -> list[GradientHistory]:
+        return histories_of(recorded, labels)
+
+    def curves() -> list[GradientCurve]:
+        return curves_at(histories(), recorded, moment)[0]
+
     note = recorded_note(nets, labels)
-    mapped = [one for one in histories if one.key in heat] or histories[:2]
     chart_files(
         "gradients-over-training",
         "ResNet Lab: gradients over training",
-        lambda: history_csv(histories),
-        lambda dark: gradient_heatmap(mapped, dark),
+        lambda: history_csv(histories()),
+        lambda dark: gradient_heatmap([one for one in histories() if one.key in heat] or histories()[:2], dark),
         note,
         "Heat maps, all nets:",
     )
     chart_files(
         "gradients-at-a-moment",
         "ResNet Lab: gradients at one moment",
-        lambda: gradients_csv(curves),
-        lambda dark: gradient_lines(curves, dark, x),
+        lambda: gradients_csv(curves()),
+        lambda dark: gradient_lines(curves(), dark, x),
         note,
         "This moment:",
     )

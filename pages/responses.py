@@ -200,12 +200,12 @@ def show_recorded(nets: Sequence[Net], labels: dict[str, str], log: bool) -> Non
     moment = choose_moment([net for net in nets if net.records("layers")])
     polled = any(map(is_active, nets))
     st.fragment(recorded_panel, run_every=POLL if polled else None)([net.id for net in nets], labels, moment, log, polled)
-    curves, iterations = recorded_curves(nets, labels, moment)
-    chart_files(
+    _, iterations = recorded_curves(nets, labels, moment)
+    chart_files(  # read when they are clicked: a run goes on while its page is open
         "layer-responses-in-training",
         "ResNet Lab: layer responses through training",
-        lambda: responses_csv(curves),
-        lambda dark: responses_figure(curves, dark, log),
+        lambda: responses_csv(recorded_curves(nets, labels, moment)[0]),
+        lambda dark: responses_figure(recorded_curves(nets, labels, moment)[0], dark, log),
         recorded_note(nets, labels, iterations),
     )
     st.caption("F(x) beside x needs the weights: choose “on test images”.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from resnet_core.analysis.passes import Stopped
 from resnet_core.attribution import METHODS, TRUST, cascade_steps, default_layer, layer_shapes, layers_of
 from resnet_core.attribution.compute import _COMPUTE, attribute
 from resnet_core.attribution.layers import images_at_once
@@ -24,6 +25,17 @@ def test_what_is_declared_is_what_is_computed():
     assert "Adebayo et al. 2018" in METHODS["guided-grad-cam"].warning
     for key, method in METHODS.items():
         assert (method.key, bool(method.label and method.source and method.meaning and method.channels)) == (key, True)
+
+
+@pytest.mark.parametrize("key", METHODS)
+def test_progress_is_told_of_all_passes_and_a_request_to_stop_is_heard(key):
+    loaded, image, told = made("A"), sample().test.images[0], []
+    attribute(loaded, image, key, 1, progress=lambda *part: told.append(part))
+    (total,) = {total for _, total in told}
+    begun = [done for done, _ in told]
+    assert begun == sorted(begun) and begun[0] == 0 and begun[-1] < total
+    with pytest.raises(Stopped):
+        attribute(loaded, image, key, 1, should_stop=lambda: True)
 
 
 @pytest.mark.parametrize("parameter", ALL_PARAMETERS, ids=lambda p: p.name)

@@ -5,13 +5,14 @@ import json
 import subprocess
 import sys
 import tempfile
+import tomllib
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
 from resnet_core.config import ModelConfig
-from resnet_core.imports import ImportRefused, inspect_bytes, inspect_file, process
+from resnet_core.imports import ImportRefused, inspect_bytes, inspect_file, limits, process
 from tests.imports_files import CASES, MARKER, legacy, state
 
 
@@ -163,3 +164,8 @@ def test_a_cheap_refusal_needs_no_torch(tmp_path):
         f"reader.main({str(tmp_path / 'file')!r}, {str(tmp_path)!r})"
     )
     assert "it was not run" in json.loads((tmp_path / process.REPORT).read_text())["refused"]
+
+
+def test_the_app_takes_uploads_as_large_as_an_import_may_be(root):
+    config = tomllib.loads((root / ".streamlit" / "config.toml").read_text())
+    assert config["server"]["maxUploadSize"] * limits.MIB == limits.MAX_FILE_BYTES

@@ -134,6 +134,18 @@ def test_heat_maps_of_a_chosen_net_and_lines_over_the_layers(page: AppTest, ship
     assert array(moment[0]["x"]).tolist() == list(range(1, 8))
 
 
+def test_where_the_nets_of_the_heat_maps_go_others_come(page: AppTest, shipped: Path):
+    ship(shipped, "plain-20", PLAIN)
+    ship(shipped, "resnet-20", RESIDUAL)
+    ship(shipped, "resnet-56", DEEPER)
+    opened(page, heat=[DEEPER.name])
+    (nets,) = [each for each in page.multiselect if each.key != "heat"]
+    nets.set_value([option for option in nets.value if "56" not in option]).run()
+    assert [trace["name"] for trace in figures(page)[0]] == [PLAIN.name, RESIDUAL.name]
+    page.multiselect(key="heat").set_value([]).run()  # the viewer's own wish
+    assert page.multiselect(key="heat").value == [] and not page.exception
+
+
 def test_before_the_first_update_the_choice_is_followed(page: AppTest):
     opened(page, family=["plain"], of="responses")
     (before,) = figures(page)

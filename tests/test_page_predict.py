@@ -10,7 +10,7 @@ import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
-from pages.ui import predict_image, predict_widgets
+from pages.ui import analysis_cache, predict_image, predict_widgets, predict_work
 from pages.ui.predict_maps import target_of
 from resnet_core import data
 from resnet_core.analysis import prediction
@@ -102,6 +102,34 @@ def test_each_map_is_of_the_target_that_was_asked_for(page: AppTest, nets: list[
             assert f"convergence delta {delta:.2g} of" in note
 
 
+def test_a_class_of_ones_own_choice_stays_whatever_the_image(page: AppTest, nets: list[str]):
+    opened(page, image="17")
+    page.selectbox(key="target").set_value("another").run()
+    own = CLASSES[int(data.load(DataConfig()).test.labels[17])]
+    assert page.selectbox(key="explain").value == own  # the image's own at first
+    page.button(key="predict.Next").click().run()
+    assert page.selectbox(key="explain").value == own
+
+
+def test_what_takes_long_is_asked_for_by_a_button(page: AppTest, nets: list[str], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(predict_work, "AT_ONCE", 0)
+    opened(page, which="nets disagree")
+    assert "Not yet asked of all 1,000 test images" in said(page) and not any("of 1,000 images." in each.value for each in page.caption)
+    page.button(key="predict.ask").click().run()
+    answers = [prediction.predict(load(find(name), precision="fp32"), data.load(DataConfig()).test.images) for name in nets]
+    differ = len(prediction.disagreements(answers))
+    assert 0 < differ < 1000 and any(f"{differ:,} of 1,000 images." in each.value for each in page.caption)
+    assert "predict.ask" not in [button.key for button in page.button]
+
+
+def test_what_is_kept_does_not_wait_for_another_viewers_computation(page: AppTest, nets: list[str]):
+    opened(page, image="17", method="Saliency")
+    with analysis_cache._ONE_AT_A_TIME:
+        page.segmented_control(key="crops").set_value("mean of 10 crops").run()  # light
+        page.segmented_control(key="crops").set_value("one view").run()  # kept
+        assert not page.exception and len(bars(page)) == 2 and len(notes(page)) == 2
+
+
 def test_a_target_that_a_net_does_not_have_is_not_replaced():
     assert target_of("predicted", None, 3, 5, CLASSES) == (3, "")
     assert target_of("true", None, 3, 5, CLASSES) == (5, "")
@@ -189,6 +217,11 @@ def test_neighbours_are_found_after_one_click_and_then_at_once(page: AppTest, ne
     page.button(key="predict.index").click().run()
     assert "predict.index" not in [button.key for button in page.button]
     assert len(list((tmp_path / "runs" / ".cache" / "features").glob("*.safetensors"))) == 2
+    drawn = [list(each.proto.imgs) for each in page.image if len(each.proto.imgs) > 1]
+    assert [len(pictures) for pictures in drawn] == [6, 6]
+    for pictures in drawn:
+        distances = [float(picture.caption.rpartition("·")[2]) for picture in pictures]
+        assert distances == sorted(distances) and distances[0] > 0
     page.number_input(key="image").set_value(4).run()
     assert not page.error and "predict.index" not in [button.key for button in page.button]
 

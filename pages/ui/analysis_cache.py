@@ -1,14 +1,15 @@
 """What the analysis pages compute, kept for all viewers: plain arrays by weights, data and number of images; never a model.
 
-A computation runs in a thread of its own while the page shows how far it is. It ends when the viewer turns to something else. One at a
-time in a server: the trainings run on the same processors.
+A computation runs in a thread of its own while the page shows how far it is. It ends when the viewer turns to something else. What takes
+all processors for long is done one at a time in a server (``turn``); what is kept already, or takes a moment, does not wait for it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import streamlit as st
@@ -30,7 +31,32 @@ ShouldStop = Callable[[], bool]
 _MOST_IMAGES = 10_000
 #: Seconds between two looks at a computation; one that is ready within the first shows no bar.
 _POLL = 0.1
-_ONE_AT_A_TIME = threading.Lock()
+_ONE_AT_A_TIME = threading.RLock()
+#: Of a thread that computes: what its page looks at.
+_thread = threading.local()
+
+
+@contextlib.contextmanager
+def turn(should_stop: ShouldStop) -> Iterator[None]:
+    """Around a long computation: one at a time. The page says that it waits.
+
+    Raises:
+        Stopped: ``should_stop`` returned True while it waited.
+    """
+    from resnet_core.analysis.passes import Stopped
+
+    seen: dict[str, Any] = getattr(_thread, "seen", {})
+    try:
+        while not _ONE_AT_A_TIME.acquire(timeout=_POLL):
+            seen["waits"] = True
+            if should_stop():
+                raise Stopped
+    finally:
+        seen["waits"] = False
+    try:
+        yield
+    finally:
+        _ONE_AT_A_TIME.release()
 
 
 def folder() -> str | None:
@@ -60,14 +86,9 @@ def with_progress(text: str, work: Callable[[Progress, ShouldStop], T], meanwhil
     stop = threading.Event()
 
     def run() -> None:
+        _thread.seen = done
         try:
-            while not _ONE_AT_A_TIME.acquire(timeout=_POLL):
-                if stop.is_set():
-                    return
-            try:
-                done["result"] = work(lambda *part: done.update(part=part), stop.is_set)
-            finally:
-                _ONE_AT_A_TIME.release()
+            done["result"] = work(lambda *part: done.update(part=part), stop.is_set)
         except BaseException as error:
             done["error"] = error
 
@@ -79,7 +100,8 @@ def with_progress(text: str, work: Callable[[Progress, ShouldStop], T], meanwhil
             meanwhile()
         while thread.is_alive():
             count, total = done["part"]
-            place.progress(count / total if total else 0.0, text=f"{text}: {count:,} of {total:,}" if total else f"{text} …")
+            how_far = " waits for another computation" if done.get("waits") else f" {count:,} of {total:,}" if total else " …"
+            place.progress(count / total if total else 0.0, text=f"{text}:{how_far}")
             thread.join(_POLL)
     finally:
         stop.set()
@@ -110,9 +132,10 @@ def _responses(
     from resnet_core.analysis.responses import layer_responses
     from resnet_core.nets.loading import load
 
-    loaded = load(_net)
-    images = _images(dataset, "test", _where).images[:count]
-    found = layer_responses(loaded.model, images, loaded.normalize, loaded.plan, progress=_progress, should_stop=_should_stop)
+    with turn(_should_stop):
+        loaded = load(_net)
+        images = _images(dataset, "test", _where).images[:count]
+        found = layer_responses(loaded.model, images, loaded.normalize, loaded.plan, progress=_progress, should_stop=_should_stop)
     return _plain(found)
 
 
@@ -130,17 +153,18 @@ def _gradients(
     from resnet_core.analysis.gradients import layer_gradients
     from resnet_core.nets.loading import load
 
-    loaded, train = load(_net), _images(dataset, "train", _where)
-    found = layer_gradients(
-        loaded.model,
-        train.images,
-        train.labels,
-        loaded.normalize,
-        loaded.plan,
-        batches=batches,
-        progress=_progress,
-        should_stop=_should_stop,
-    )
+    with turn(_should_stop):
+        loaded, train = load(_net), _images(dataset, "train", _where)
+        found = layer_gradients(
+            loaded.model,
+            train.images,
+            train.labels,
+            loaded.normalize,
+            loaded.plan,
+            batches=batches,
+            progress=_progress,
+            should_stop=_should_stop,
+        )
     return _plain(found)
 
 
@@ -168,7 +192,8 @@ def _at_initialization(depth: int, shortcut: str, batch_norm: bool, images: int,
     train = _images("sample", "train", None)
     mean, _ = NORMALIZATIONS["pixel-mean"].arrays()
     x = train.images[:images].float().div(255).sub(torch.from_numpy(mean)).contiguous(memory_format=torch.channels_last)
-    (found,) = gradients_at_initialization([depth], shortcut, batch_norm, 0, x, train.labels[:images], should_stop=_should_stop)
+    with turn(_should_stop):
+        (found,) = gradients_at_initialization([depth], shortcut, batch_norm, 0, x, train.labels[:images], should_stop=_should_stop)
     return _plain(found.gradients)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui.analysis_cache import datasets, folder
+from pages.ui.analysis_cache import datasets, folder, turn
 from pages.ui.figure_chart import figure_chart
 from pages.ui.jobs import JOBS, Job, job_panel
 from pages.ui.labels import escaped
@@ -21,6 +21,8 @@ _TITLES = {"sample": "Sample: 1,000 images", "cifar10": "CIFAR-10: 10,000 images
 _SHORT = {"sample": "the sample", "cifar10": "CIFAR-10"}
 #: Mistakes shown, and how many of them in a row.
 WORST, _COLUMNS = 20, 5
+#: In the session: the key of what was begun, by net, data and precision.
+_BEGUN = "evaluate.begun"
 #: A pixel of an image becomes so many on the page.
 _ZOOM = 6
 #: Of CIFAR-10 as it is embedded here and as it is found on disk.
@@ -38,16 +40,19 @@ def evaluate_panel(net: Net, card: dict[str, Any]) -> None:
         return
     dataset, precision = _choice(net)
     key = ("evaluate", net.version, dataset, precision)
-    job = JOBS.get(key)
-    if job is None or job.state in ("failed", "stopped"):
+    # A run that goes on has other weights by the time its evaluation is through: what was begun here is shown all the same.
+    begun = st.session_state.setdefault(_BEGUN, {})
+    job = JOBS.get(key) or JOBS.get(begun.get((net.id, dataset, precision)))
+    if job is None or job.state in ("failed", "stopped") or (job.state == "done" and job.key != key):
         where = folder()
         if st.button("Evaluate", type="primary", icon=":material/calculate:", key="evaluate.start"):
             JOBS.start(key, f"{net.name} on {_SHORT[dataset]}", lambda job: evaluated(net, dataset, where, precision, job))
+            begun[net.id, dataset, precision] = key
             st.rerun()
     if job is None:
         return
     if job.state == "done":
-        _show(net, card, dataset, job.result)
+        _show(net, card, dataset, *job.result)
     else:
         job_panel(job)
 
@@ -55,7 +60,8 @@ def evaluate_panel(net: Net, card: dict[str, Any]) -> None:
 def _choice(net: Net) -> tuple[str, str]:
     left, right = st.columns(2, vertical_alignment="bottom")
     found = datasets()
-    dataset = left.segmented_control("Test images", found, format_func=_TITLES.get, default="sample", required=True, key="evaluate.data")
+    kept = {"key": "evaluate.data", "persist_state": "session"}
+    dataset = left.segmented_control("Test images", found, format_func=_TITLES.get, default="sample", required=True, **kept)
     precision = right.segmented_control(
         "Precision", PRECISIONS, default=net.precision or "auto", required=True, key=f"evaluate.precision.{net.id}",
         help="auto: what is fastest on this machine. The error of a model card comes back exactly in the precision it was measured in.",
@@ -65,8 +71,8 @@ def _choice(net: Net) -> tuple[str, str]:
     return dataset or "sample", precision or "auto"
 
 
-def evaluated(net: Net, dataset: str, where: str | None, precision: str, job: Job) -> Any:
-    """The job: an ``Evaluation`` of the net, on a copy of its own.
+def evaluated(net: Net, dataset: str, where: str | None, precision: str, job: Job) -> tuple[Any, str]:
+    """The job: an ``Evaluation`` of the net, on a copy of its own; and of a run, the checkpoint that this copy is.
 
     Args:
         where: the folder of CIFAR-10, if the viewer has named one.
@@ -74,17 +80,23 @@ def evaluated(net: Net, dataset: str, where: str | None, precision: str, job: Jo
     from resnet_core.analysis.evaluation import evaluate_detailed
     from resnet_core.nets.loading import load
 
-    loaded, test = load(net, precision=precision), images_of(dataset, where)
-    return evaluate_detailed(
-        loaded.model,
-        test.images,
-        test.labels,
-        loaded.normalize,
-        loaded.plan,
-        worst=WORST,
-        progress=job.progress,
-        should_stop=job.should_stop,
-    )
+    with turn(job.should_stop):
+        saved, loaded = "", None
+        while loaded is None or saved != net.weights.parent.name:  # a newer checkpoint may come while it is read
+            saved = net.weights.parent.name
+            loaded = load(net, precision=precision)
+        test = images_of(dataset, where)
+        found = evaluate_detailed(
+            loaded.model,
+            test.images,
+            test.labels,
+            loaded.normalize,
+            loaded.plan,
+            worst=WORST,
+            progress=job.progress,
+            should_stop=job.should_stop,
+        )
+    return found, saved if net.origin == "run" else ""
 
 
 @functools.lru_cache(maxsize=2)
@@ -93,7 +105,9 @@ def images_of(dataset: str, where: str | None) -> Any:
     return data.load(DataConfig(dataset), where).test
 
 
-def _show(net: Net, card: dict[str, Any], dataset: str, result: Any) -> None:
+def _show(net: Net, card: dict[str, Any], dataset: str, result: Any, saved: str) -> None:
+    if saved and net.config is not None and (iteration := int(saved.removeprefix("iter-"))) < net.config.recipe.iterations:
+        st.caption(f"The weights after {iteration:,} of {net.config.recipe.iterations:,} iterations.")
     left, right = st.columns([0.3, 0.7], vertical_alignment="center")
     left.metric("Test error", f"{result.top1_error:.2f} %")
     right.markdown(

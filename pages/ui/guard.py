@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import streamlit as st
 
+from pages.ui.labels import escaped
 from resnet_core.errors import UserError
 
 LOG = logging.getLogger("resnet_lab")
@@ -29,11 +30,11 @@ def guarded(what: str) -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(escaped(str(error)), icon=":material/error:")
     except Exception as error:
         _log(what, error)
         st.error(
-            f"{what}: something went wrong that is no fault of yours ({type(error).__name__}). "
+            f"{escaped(what)}: something went wrong that is no fault of yours ({type(error).__name__}). "
             "Reload the page to try again; the details are in the terminal where the app was started.",
             icon=":material/bug_report:",
         )

@@ -26,6 +26,8 @@ def conditions(net: Net) -> str:
         fraction_text(recipe.schedule_fraction),
         net.precision or "precision not yet probed",
     ]
+    if net.iteration is not None and net.iteration < recipe.iterations:
+        parts.append(f"after {net.iteration:,} of {recipe.iterations:,} iterations")
     if net.state != "finished":
         parts.append(net.state)
     return " · ".join(parts)

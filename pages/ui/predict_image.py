@@ -75,7 +75,7 @@ def of_the_test_set(nets: Sequence[Net]) -> Shown | None:
     labels = test.labels.numpy()
     kind = st.selectbox("Which", [ALL, QUARREL, WRONG], key="which", bind="query-params", on_change=_filter)
     of = st.selectbox("Class", [ANY, *CLASSES], key="class", bind="query-params", on_change=_filter)
-    found = _pool(kind, of, nets, dataset, labels)
+    found, known = _pool(kind, of, nets, dataset, labels)
     # Set only where it must be, and before the widget is drawn: on a cold link it takes its value from the URL.
     index = st.session_state.get("image", 0)
     if st.session_state.pop(_FILTERED, False) and len(found) and index not in found:
@@ -90,7 +90,7 @@ def of_the_test_set(nets: Sequence[Net]) -> Shown | None:
         for title, icon, place in (("Previous", ":material/chevron_left:", -1), ("Next", ":material/chevron_right:", 1)):
             args = (found, index, place)
             st.button(icon, key=f"predict.{title}", on_click=_step, args=args, disabled=not len(found), help=f"{title} of these images")
-    among = kind != ALL or of != ANY
+    among = known and (kind != ALL or of != ANY)
     if among and not len(found):
         st.caption("No test image is like that.")
     elif among:
@@ -116,23 +116,33 @@ def _step(found: np.ndarray, index: int, by: int) -> None:
     st.session_state["image"] = int(found[place % len(found)])
 
 
-def _pool(kind: str, of: str, nets: Sequence[Net], dataset: str, labels: np.ndarray) -> np.ndarray:
-    """The images to choose among, rising."""
-    found = np.arange(len(labels))
+def _pool(kind: str, of: str, nets: Sequence[Net], dataset: str, labels: np.ndarray) -> tuple[np.ndarray, bool]:
+    """The images to choose among, rising; and whether they are what is asked for, or all because that is not known yet."""
+    found, known = np.arange(len(labels)), True
     asked = [net for net in nets if net.model.num_classes == len(CLASSES)]
     if kind != ALL:
         try:
-            found = _contested(kind, asked, dataset, labels)
+            contested = _contested(kind, asked, dataset, labels)
+            known = contested is not None
+            found = contested if known else found
         except UserError as error:
             st.error(escaped(str(error)), icon=":material/error:")
-    return found if of == ANY else found[labels[found] == CLASSES.index(of)]
+    return found if of == ANY else found[labels[found] == CLASSES.index(of)], known
 
 
-def _contested(kind: str, nets: Sequence[Net], dataset: str, labels: np.ndarray) -> np.ndarray:
+def _contested(kind: str, nets: Sequence[Net], dataset: str, labels: np.ndarray) -> np.ndarray | None:
+    """The images that the nets disagree on, or get wrong; None as long as the viewer has not asked for what takes long."""
     from resnet_core.analysis.prediction import disagreements, mistakes
 
     if kind == QUARREL and len(nets) < 2:
         st.caption("One net alone disagrees with none: choose two or more that know CIFAR-10's classes.")
+    todo = predict_work.unanswered(nets, dataset)
+    if sum(map(predict_work.macs, todo)) * len(labels) > predict_work.AT_ONCE:
+        st.caption(f"Not yet asked of all {len(labels):,} test images: {escaped(', '.join(net.name for net in todo))}.")
+        if not st.button("Ask them", icon=":material/quiz:", key="predict.ask"):
+            return None
+        predict_work.test_answers(nets, dataset)
+        st.rerun()  # without the button
     answers = predict_work.test_answers(nets, dataset)
     return disagreements(answers) if kind == QUARREL else mistakes(answers, labels)
 
@@ -145,7 +155,7 @@ def uploaded() -> Shown | None:
     files = st.file_uploader(
         "Images", TYPES, accept_multiple_files=True, max_upload_size=cap, key="predict.files", label_visibility="collapsed"
     )
-    st.caption(f"PNG, JPEG or WebP, at most {cap} MiB each. Kept in this session only, never on disk.")
+    st.caption(f"PNG, JPEG or WebP, at most {cap} MiB each. Kept in this session only.")
     if len(files) > MOST_UPLOADS:
         st.warning(f"Only the first {MOST_UPLOADS} of the {len(files)} images are taken.", icon=":material/filter_list:")
     return chosen_of([(file.file_id, file.name, file) for file in files[:MOST_UPLOADS]])
@@ -173,7 +183,8 @@ def chosen_of(files: Sequence[tuple[str, str, Any]]) -> Shown | None:
     if len(good) > 1:
         picked = st.selectbox("Picture", good, format_func=lambda i: f"{good.index(i) + 1}. {held[i]['name']}", key="predict.picked")
     how = st.radio("Made 32x32 of", list(HOWS), format_func=HOWS.get, key="how", bind="query-params")
-    label = st.selectbox("True class", [UNKNOWN, *CLASSES], key=f"predict.true.{picked}", help="Marked among the bars, if you say it.")
+    kept = {"key": f"predict.true.{picked}", "persist_state": "session"}
+    label = st.selectbox("True class", [UNKNOWN, *CLASSES], help="Marked among the bars, if you say it.", **kept)
     found = held[picked]
     width, height = found["size"]
     made = "already 32x32" if (width, height) == (SIDE, SIDE) else HOWS[how]

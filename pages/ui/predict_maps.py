@@ -14,10 +14,8 @@ from pages.ui.labels import escaped
 from pages.ui.predict_image import Shown
 from pages.ui.predict_widgets import parameter_widgets, resolved
 from pages.ui.predict_work import Failed
-from resnet_core.analysis.complexity import complexity
 from resnet_core.attribution import METHODS, Method, Parameter
 from resnet_core.attribution.layers import SIDE
-from resnet_core.config import ModelConfig
 from resnet_core.data import CLASSES
 from resnet_core.errors import ConfigError
 from resnet_core.figures.attribution import Panel, maps_csv
@@ -30,10 +28,6 @@ TITLES = {PREDICTED: "what each net says", TRUE: "the true class", CHOSEN: "a cl
 SIZE = 14 * SIDE
 #: Columns of the row at least: pictures of one net are not larger than of four.
 COLUMNS = 4
-#: Multiply-adds that are done at once; about a second on two cores. A backward pass counts as two forward ones.
-AT_ONCE = 60e9
-#: Of an ImageNet net on 32x32 pixels: 37 to 235 million, from ResNet-18 to ResNet-152.
-_IMAGENET_MACS = 1e8
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,10 +62,13 @@ def choose_target(label: int | None) -> tuple[str, str | None]:
     """What is to be explained: one of ``TITLES``, and the class's name if it is a class of the viewer's choice."""
     kind = st.selectbox(
         "Explain", list(TITLES), format_func=TITLES.get, key="target", bind="query-params",
-        help="The class whose logit the maps explain. Nets may predict different ones: what each map is of stands above it.",
+        help="The class whose logit the maps explain. Nets may predict different ones: what each map is of stands below it.",
     )  # fmt: skip
     if kind == CHOSEN:
-        return kind, st.selectbox("Class to explain", CLASSES, 0 if label is None else label, key="explain", bind="query-params")
+        # The image's own class at first. It is no default: what the URL leaves out must be the same for every image.
+        if label is not None and "explain" not in st.session_state and "explain" not in st.query_params:
+            st.session_state["explain"] = CLASSES[label]
+        return kind, st.selectbox("Class to explain", CLASSES, key="explain", bind="query-params")
     return kind, None
 
 
@@ -89,7 +86,7 @@ def target_of(kind: str, name: str | None, predicted: int | None, label: int | N
 
 def cost(method: Method, values: Mapping[str, Any], net: Net) -> float:
     """Multiply-adds of one map, roughly."""
-    macs = complexity(net.model).macs if isinstance(net.model, ModelConfig) else _IMAGENET_MACS
+    macs = predict_work.macs(net)
     if method.key == "integrated-gradients":
         return 3 * values["steps"] * macs
     if method.key == "occlusion":
@@ -159,7 +156,7 @@ def _computed(shown: Shown, method: Method, todo: Sequence[Explained]) -> list[E
     able = [each for each in todo if each.target is not None]
     tasks = [predict_work.map_task(each.net, shown.pixels, method.key, each.target, each.values) for each in able]
     missing = [each for each, task in zip(able, tasks, strict=True) if not predict_work.is_kept(task.key)]
-    if sum(cost(method, each.values, each.net) for each in missing) > AT_ONCE:
+    if sum(cost(method, each.values, each.net) for each in missing) > predict_work.AT_ONCE:
         st.caption("With these nets and settings the maps take more than a moment.")
         if not st.button(f"Compute {method.label}", type="primary", icon=":material/visibility:", key="predict.compute"):
             return None

@@ -14,8 +14,8 @@ from pages.ui.analysis_cache import Progress, ShouldStop
 from pages.ui.labels import escaped
 from pages.ui.predict_image import Shown
 from pages.ui.predict_maps import SIZE, Explained, save
-from pages.ui.predict_trust import cell, table
 from pages.ui.predict_work import Failed, Task
+from resnet_core.csv_text import csv_text
 from resnet_core.data import CLASSES
 from resnet_core.figures.overlay import enlarge, png
 from resnet_core.nets import Net
@@ -36,7 +36,7 @@ def neighbours_section(shown: Shown, asked: Sequence[Explained]) -> None:
     )
     dataset, there = "sample", analysis_cache.datasets()
     if len(there) > 1:
-        picked = {"format_func": DATA.get, "default": "sample", "required": True, "key": "predict.near"}
+        picked = {"format_func": DATA.get, "default": "sample", "required": True, "key": "near", "bind": "query-params"}
         dataset = st.segmented_control("Training images of", there, **picked) or "sample"
     where, home = analysis_cache.folder(), RunStore().home
     tasks = [_task(shown, each.net, dataset, where, home) for each in asked]
@@ -59,14 +59,14 @@ def neighbours_section(shown: Shown, asked: Sequence[Explained]) -> None:
             continue
         sheets.append(_row(shown, each, found, dataset, where))
         rows += [
-            (cell(each.label), rank, f"train:{i}", CLASSES[label], f"{distance:.6g}")
+            (each.label, rank, f"train:{i}", CLASSES[label], f"{distance:.6g}")
             for rank, (i, label, distance) in enumerate(found["nearest"], start=1)
         ]
     if rows:
         head = ("net", "rank", "image", "class", "distance")
         with st.container(horizontal=True, gap="small"):
             save("Pictures, a row each net (PNG)", lambda: png(np.vstack(sheets)), f"{shown.stem}-neighbours.png", "image/png")
-            save("Numbers (CSV)", lambda: table(head, rows).encode(), f"{shown.stem}-neighbours.csv", "text/csv")
+            save("Numbers (CSV)", lambda: csv_text(head, rows).encode(), f"{shown.stem}-neighbours.csv", "text/csv")
 
 
 def _pairs(asked: Sequence[Explained], tasks: Sequence[Task], kept: Sequence[Explained]) -> tuple[list[Explained], list[Task]]:
@@ -105,7 +105,7 @@ def _task(shown: Shown, net: Net, dataset: str, where: str | None, home: Path) -
     return Task(("near", net.version, predict_work.key_of(pixels), dataset), work, 100)
 
 
-@st.cache_resource(show_spinner=False, max_entries=8)
+@st.cache_resource(show_spinner=False, max_entries=4)
 def _index(version: str, dataset: str, home: str, _loaded: Any, _train: Any, _progress: Progress, _should_stop: ShouldStop) -> Any:
     """Read-only, and of no viewer's image: shared."""
     from resnet_core.analysis.neighbours import cached_index
@@ -116,7 +116,8 @@ def _index(version: str, dataset: str, home: str, _loaded: Any, _train: Any, _pr
 def _built(net: Net, dataset: str, home: Path) -> bool:
     """Whether its index lies on disk."""
     load: Callable[[Net], Any] = predict_work.loader("auto")
-    (found,) = predict_work.results("Loading", [Task(("index path", net.version, dataset), lambda *_: _path(load(net), dataset, home))])
+    task = Task(("index path", net.version, dataset), lambda *_: _path(load(net), dataset, home), light=True)
+    (found,) = predict_work.results("Loading", [task])
     return isinstance(found, Path) and found.exists()
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,11 +18,15 @@ from pages.ui.predict_maps import SIZE, Explained, save
 from pages.ui.predict_widgets import parameter_widgets
 from pages.ui.predict_work import Failed, Task
 from resnet_core.attribution import TRUST, Method, cascade_steps
+from resnet_core.attribution.layers import SIDE
+from resnet_core.csv_text import csv_text
 from resnet_core.figures.attribution import KINDS, SanityCurve, sanity_csv, sanity_figure
 from resnet_core.figures.overlay import common_scale, overlay, png
 
 #: Side of a picture of one step, in pixels of the page.
 _SMALL = 132
+#: And in pixels of its file: 5 for each of the image's.
+_SMALL_FILE = 5 * SIDE
 IN_NUMBERS, SANITY = "in two numbers", "sanity check"
 
 
@@ -48,7 +50,7 @@ def _head(button: str, icon: str, key: str, which: Sequence[str], text: str) -> 
             values = {}
             for each in which:
                 st.markdown(f"**{each.capitalize()}**")
-                values[each] = parameter_widgets(TRUST[each], (), f"predict.{each}.", bound=False)
+                values[each] = parameter_widgets(TRUST[each], (), f"{each}.")
     return pressed, values
 
 
@@ -78,14 +80,16 @@ def _numbers(shown: Shown, method: Method, explained: Sequence[Explained]) -> No
         of = each.classes[each.target]
         cells = [number(hidden.relative), number(hidden.value), number(shaken.value)]
         lines.append(f"| {escaped(each.label)} | {escaped(of)} | " + " | ".join(cells) + " |")
-        rows.append((cell(each.label), method.key, of, *(exact(v) for v in (hidden.relative, hidden.value, shaken.value))))
+        rows.append((each.label, method.key, of, *(exact(v) for v in (hidden.relative, hidden.value, shaken.value))))
         measured = [hidden.text, shaken.text]
     if not rows:
         return
     st.markdown("\n".join(lines))
-    st.caption(escaped(f"Infidelity: {measured[0]}. Sensitivity: {measured[1]}. – where hiding changes nothing, or the map is zero."))
+    of_what = f" Infidelity is that of {method.before}." if method.key == "saliency" else ""
+    note = f"Infidelity: {measured[0]}. Sensitivity: {measured[1]}. – where hiding changes nothing, or the map is zero.{of_what}"
+    st.caption(escaped(note))
     head = ("net", "method", "target", "infidelity_relative", "infidelity", "sensitivity")
-    save("Numbers (CSV)", lambda: table(head, rows).encode(), f"{shown.stem}-{method.key}-trust.csv", "text/csv")
+    save("Numbers (CSV)", lambda: csv_text(head, rows).encode(), f"{shown.stem}-{method.key}-trust.csv", "text/csv")
 
 
 def _trust_task(shown: Shown, method: Method, each: Explained, values: Mapping[str, Mapping[str, Any]]) -> Task:
@@ -134,13 +138,15 @@ def _sanity(shown: Shown, method: Method, explained: Sequence[Explained]) -> Non
     if not there:
         return
     curves = [_curve(each, steps, method) for each, steps in there.values()]
-    picked = {"format_func": KINDS.get, "default": "signed", "required": True, "key": "predict.kind"}
+    picked = {"format_func": KINDS.get, "default": "signed", "required": True, "key": "rank", "bind": "query-params"}
     kind = st.segmented_control("Rank correlation", list(KINDS), **picked) or "signed"
     figure_chart(sanity_figure(curves, kind), sanity_figure(curves, kind, dark=True), key="sanity_chart")
     note = (
         f"Spearman's rank correlation of each map with that of the net as it is; {method.label}, {shown.name}, seed {settings['seed']}; "
         "the target stays. No point where a map is flat."
     )
+    if method.before:
+        note += f" With signs: of {method.before}; the pictures show the map, which has none."
     st.caption(escaped(note))
     chart_files(
         f"{shown.stem}-{method.key}-sanity",
@@ -180,14 +186,19 @@ def _curve(each: Explained, steps: Sequence[Any], method: Method) -> SanityCurve
 
 
 def _strip(shown: Shown, method: Method, label: str, each: Explained, steps: Sequence[Any], kind: str) -> None:
-    pictures = [overlay(shown.pixels, finite(step.map), common_scale([finite(step.map)], method.signed), SIZE) for step in steps]
+    def pictures(size: int) -> list[np.ndarray]:
+        maps = [finite(step.map) for step in steps]
+        return [overlay(shown.pixels, each, common_scale([each], method.signed), size) for each in maps]
+
+    def sheet() -> bytes:
+        gap = np.full((SIZE, SIZE // 14, 4), 255, np.uint8)
+        return png(np.hstack([part for picture in pictures(SIZE) for part in (picture, gap)][:-1]))
+
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{escaped(label)}**, for {escaped(each.classes[each.target])}", width="content")
-        gap = np.full((SIZE, SIZE // 14, 4), 255, np.uint8)
-        sheet = np.hstack([part for picture in pictures for part in (picture, gap)][:-1])
-        save("All steps (PNG)", lambda: png(sheet), f"{shown.stem}-{each.net.id}-{method.key}-sanity.png", "image/png")
+        save("All steps (PNG)", sheet, f"{shown.stem}-{each.net.id}-{method.key}-sanity.png", "image/png")
     captions = [escaped(f"{step.label} · {number(getattr(step, kind))}") for step in steps]
-    st.image([picture[..., :3] for picture in pictures], caption=captions, width=_SMALL, output_format="PNG")
+    st.image([picture[..., :3] for picture in pictures(_SMALL_FILE)], caption=captions, width=_SMALL, output_format="PNG")
 
 
 def finite(values: np.ndarray) -> np.ndarray:
@@ -204,16 +215,3 @@ def number(value: float | None) -> str:
 
 def exact(value: float | None) -> str:
     return "" if value is None else f"{value:.6g}"
-
-
-def cell(text: str) -> str:
-    """A text from outside as a cell of a CSV: spreadsheets would run what begins like a formula."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(head)
-    writer.writerows(rows)
-    return text.getvalue()

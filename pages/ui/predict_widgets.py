@@ -12,32 +12,31 @@ from resnet_core.nets import Net
 
 #: Where nets differ in depth, one layer's name is not the same place in all: these are.
 LAST = "last"
-_BIND = "query-params"
 
 
-def parameter_widgets(parameters: Sequence[Parameter], nets: Sequence[Net], prefix: str = "", bound: bool = True) -> dict[str, Any]:
+def parameter_widgets(parameters: Sequence[Parameter], nets: Sequence[Net], prefix: str = "") -> dict[str, Any]:
     """Draws one widget for each, where it is called: name -> value. A ``layer`` may be a place; see ``resolved``.
 
     Args:
         nets: whose layers are offered.
-        prefix: of the widgets' keys, which are names in the URL if ``bound``.
+        prefix: of the widgets' keys, which are their names in the URL.
     """
-    return {each.name: _widget(each, nets, f"{prefix}{each.name}", _BIND if bound else None) for each in parameters}
+    return {each.name: _widget(each, nets, f"{prefix}{each.name}") for each in parameters}
 
 
-def _widget(parameter: Parameter, nets: Sequence[Net], key: str, bind: Any) -> Any:
+def _widget(parameter: Parameter, nets: Sequence[Net], key: str) -> Any:
     label = parameter.label[:1].upper() + parameter.label[1:]
     if parameter.kind == "choice":
         titles = dict(parameter.choices)
         options = [value for value, _ in parameter.choices]
-        shared = {"key": key, "bind": bind, "help": parameter.help}
+        shared = {"key": key, "bind": "query-params", "help": parameter.help}
         return st.selectbox(label, options, options.index(parameter.default), format_func=titles.get, **shared)
     if parameter.kind == "layer":
-        return st.selectbox(label, layer_options(nets), format_func=_layer_title, key=key, bind=bind, help=parameter.help)
+        return st.selectbox(label, layer_options(nets), format_func=_layer_title, key=key, bind="query-params", help=parameter.help)
     number = float if parameter.kind == "float" else int
     bounds = [number(value) for value in (parameter.minimum, parameter.maximum, parameter.default, parameter.step)]
     form = "%g" if parameter.kind == "float" else None
-    return st.number_input(label, *bounds[:3], step=bounds[3], format=form, key=key, bind=bind, help=parameter.help)
+    return st.number_input(label, *bounds[:3], step=bounds[3], format=form, key=key, bind="query-params", help=parameter.help)
 
 
 def layer_options(nets: Sequence[Net]) -> list[str]:

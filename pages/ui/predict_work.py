@@ -5,6 +5,7 @@ Only what does not depend on a viewer's image is shared: what nets say of the te
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -16,8 +17,10 @@ import streamlit as st
 
 from pages.ui import analysis_cache
 from pages.ui.analysis_cache import Progress, ShouldStop
+from pages.ui.labels import escaped
 from resnet_core import data
-from resnet_core.config import DataConfig
+from resnet_core.analysis.complexity import complexity
+from resnet_core.config import DataConfig, ModelConfig
 from resnet_core.errors import UserError
 from resnet_core.nets import Net
 
@@ -30,6 +33,14 @@ _MOST_RESULTS, _MOST_NETS = 500, 8
 _RESULTS, _NETS = "predict.results", "predict.nets"
 #: Attribution and the answer it explains are in fp32; so the bars are too, and both say the same.
 PRECISION = "fp32"
+#: Multiply-adds that are done at once, without a button; about a second on two cores. A backward pass counts as two forward ones.
+AT_ONCE = 60e9
+#: Of an ImageNet net on 32x32 pixels: 37 to 235 million, from ResNet-18 to ResNet-152.
+_IMAGENET_MACS = 1e8
+#: Steps of the bar that a map is worth.
+_MAP_STEPS = 20
+#: (version, data set) of the nets that have been asked of a whole test set, for all viewers.
+_ANSWERED: set[tuple[str, str]] = set()
 
 
 @dataclass(frozen=True)
@@ -47,11 +58,13 @@ class Task:
         key: equal keys mean equal results.
         work: called with ``progress(done, total)`` and ``should_stop()``, in a thread: it knows no session.
         steps: how many steps of the bar it is worth.
+        light: it takes a moment, and does not wait for other viewers' computations.
     """
 
     key: Hashable
     work: Callable[[Progress, ShouldStop], Any]
     steps: int = 1
+    light: bool = False
 
 
 def is_kept(key: Hashable) -> bool:
@@ -79,7 +92,8 @@ def results(text: str, tasks: Sequence[Task]) -> list[Any]:
                 progress(done, total)
                 scaled = _scaled(progress, done, task.steps, total)
                 try:
-                    held[task.key] = task.work(scaled, should_stop)
+                    with contextlib.nullcontext() if task.light else analysis_cache.turn(should_stop):
+                        held[task.key] = task.work(scaled, should_stop)
                 except UserError as error:
                     held[task.key] = Failed(str(error))
                 done += task.steps
@@ -119,6 +133,11 @@ def loader(precision: str = PRECISION) -> Callable[[Net], LoadedNet]:
     return load
 
 
+def macs(net: Net) -> float:
+    """Multiply-adds of one image, roughly."""
+    return complexity(net.model).macs if isinstance(net.model, ModelConfig) else _IMAGENET_MACS
+
+
 def key_of(pixels: np.ndarray) -> str:
     """Equal for equal images."""
     return hashlib.sha256(np.ascontiguousarray(pixels).data).hexdigest()[:24]
@@ -140,7 +159,7 @@ def predictions(nets: Sequence[Net], pixels: np.ndarray, crops: int) -> dict[str
 
         return prediction.predict(load(net), prediction.stack([pixels]), crops)[0]
 
-    tasks = [Task(("prediction", net.version, image, crops), lambda *_, net=net: said(net)) for net in nets]
+    tasks = [Task(("prediction", net.version, image, crops), lambda *_, net=net: said(net), light=True) for net in nets]
     return {net.id: found for net, found in zip(nets, results("Asking the nets", tasks), strict=True)}
 
 
@@ -155,18 +174,23 @@ def map_task(net: Net, pixels: np.ndarray, method: str, target: int, values: Map
     def work(progress: Progress, should_stop: ShouldStop) -> Attribution:
         from resnet_core.attribution import compute
 
-        return compute.attribute(load(net), tensor(pixels), method, target, **values)
+        return compute.attribute(load(net), tensor(pixels), method, target, progress=progress, should_stop=should_stop, **values)
 
-    return Task(map_key(net, pixels, method, target, values), work)
+    return Task(map_key(net, pixels, method, target, values), work, _MAP_STEPS)
 
 
 # ---------------------------------------------------------------- the test set and the training set
 
 
-@st.cache_resource(show_spinner=False, max_entries=2)
+@st.cache_resource(show_spinner=False, max_entries=4)
 def images_of(dataset: str, split: str, where: str | None) -> data.Split:
     """All images of a split, which all viewers share: nobody may write into them."""
     return getattr(data.load(DataConfig(dataset), where), split)
+
+
+def unanswered(nets: Sequence[Net], dataset: str) -> list[Net]:
+    """Those that have not been asked of all test images yet."""
+    return [net for net in nets if (net.version, dataset) not in _ANSWERED]
 
 
 def test_answers(nets: Sequence[Net], dataset: str) -> list[np.ndarray]:
@@ -179,7 +203,7 @@ def test_answers(nets: Sequence[Net], dataset: str) -> list[np.ndarray]:
     found = []
     for net in nets:
         work = _asking(net, dataset, where)
-        found.append(analysis_cache.with_progress(f"{net.name}: the test images", work))
+        found.append(analysis_cache.with_progress(f"{escaped(net.name)}, the test images", work))
     return found
 
 
@@ -193,4 +217,7 @@ def _test_answers(version: str, dataset: str, _net: Net, _progress: Progress, _s
     from resnet_core.nets.loading import load
 
     images = images_of(dataset, "test", _where).images
-    return predict(load(_net, precision=PRECISION), images, progress=_progress, should_stop=_should_stop)
+    with analysis_cache.turn(_should_stop):
+        found = predict(load(_net, precision=PRECISION), images, progress=_progress, should_stop=_should_stop)
+    _ANSWERED.add((version, dataset))
+    return found

@@ -8,6 +8,7 @@ What is explained is the logit of the target, not its probability: a probability
 
 from __future__ import annotations
 
+import math
 import time
 import warnings
 from collections.abc import Callable, Mapping
@@ -18,7 +19,8 @@ import numpy as np
 import torch
 from captum.attr import GuidedGradCam, IntegratedGradients, LayerAttribution, LayerGradCam, Occlusion, Saliency
 
-from resnet_core.attribution.layers import images_at_once
+from resnet_core.analysis.passes import Progress, ShouldStop, Stopped
+from resnet_core.attribution.layers import SIDE, images_at_once
 from resnet_core.attribution.methods import check_target, method
 from resnet_core.attribution.subject import Subject
 from resnet_core.nets.loading import LoadedNet
@@ -99,23 +101,55 @@ class Raw:
         return (self.map.expand(3, -1, -1) / 3 if self.per_channel is None else self.per_channel)[None]
 
 
-def attribute(loaded: LoadedNet, image: torch.Tensor, method_key: str, target: int, **parameters: Any) -> Attribution:
+def passes(method_key: str, values: Mapping[str, Any]) -> int:
+    """Images that go through the net for one map, of which all parameters are given."""
+    if method_key == "integrated-gradients":
+        return values["steps"] + 2  # the image and the baseline, for the convergence delta
+    if method_key == "occlusion":
+        return 1 + (math.ceil((SIDE - values["window"]) / values["stride"]) + 1) ** 2
+    return 2 if method_key == "guided-grad-cam" else 1
+
+
+def attribute(
+    loaded: LoadedNet,
+    image: torch.Tensor,
+    method_key: str,
+    target: int,
+    *,
+    progress: Progress | None = None,
+    should_stop: ShouldStop | None = None,
+    **parameters: Any,
+) -> Attribution:
     """One map of one image. The caller's net is only read, and is free of hooks also while this runs.
 
     Args:
         image: uint8 (3, 32, 32), anywhere.
         method_key: one of ``METHODS``.
         target: the class to explain, 0 to the net's classes - 1; it is never replaced by what the net says.
+        progress: called with the passes begun and the passes in all, in images.
+        should_stop: asked before each batch.
         parameters: of the method (``METHODS[method_key].parameters``); those left out or None have their defaults.
 
     Raises:
         ConfigError: there is no such method, class or parameter, or a value is out of its range; ``field`` names which.
+        Stopped: ``should_stop`` returned True.
     """
     begin = time.perf_counter()
     chosen, config = method(method_key), loaded.model.config
     target = check_target(target, config)
     values = chosen.complete(parameters, config)
     subject = Subject(loaded)
+    begun, total = 0, passes(method_key, values)
+
+    def watch(images: int) -> None:
+        nonlocal begun
+        if should_stop is not None and should_stop():
+            raise Stopped
+        if progress is not None:
+            progress(min(begun, total), total)
+        begun += images
+
+    subject.watch = watch
     raw = compute(subject, subject.pixels(image), method_key, target, values)
     return Attribution(
         map=_array(raw.map),

@@ -77,6 +77,7 @@ class Method:
         local: a value is a rate, per unit of change of the pixel; else it is a contribution to the answer. Infidelity treats them
             differently (Yeh et al. 2019, section 2).
         warning: what every viewer of such a map must know; empty for most.
+        before: what a map without signs was before it lost them.
         parameters: what may be chosen.
     """
 
@@ -89,6 +90,7 @@ class Method:
     local: bool
     parameters: tuple[Parameter, ...]
     warning: str = ""
+    before: str = ""
 
     def complete(self, given: Mapping[str, Any], model: Any) -> dict[str, Any]:
         """All parameters of the method: those given, checked, and the defaults of the others.
@@ -188,6 +190,7 @@ METHODS: dict[str, Method] = {
             channels="one value a pixel",
             local=False,
             parameters=(_LAYER,),
+            before="the sum before its ReLU",
         ),
         Method(
             "occlusion",
@@ -210,6 +213,7 @@ METHODS: dict[str, Method] = {
             channels="the parameter says: maximum or sum of the absolute values",
             local=True,
             parameters=(_CHANNELS,),
+            before="the gradient itself",
         ),
         Method(
             "guided-grad-cam",

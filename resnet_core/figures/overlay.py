@@ -112,5 +112,5 @@ def png(pixels: np.ndarray) -> bytes:
     from PIL import Image
 
     content = io.BytesIO()
-    Image.fromarray(pixels).save(content, "PNG", optimize=True)
+    Image.fromarray(pixels).save(content, "PNG")
     return content.getvalue()

@@ -69,9 +69,16 @@ class Net:
 
     @property
     def version(self) -> str:
-        """Changes when the weights do: a key for what was computed from them."""
+        """Changes when the weights do: a key for what was computed from them.
+
+        Raises:
+            CheckpointError: there are none (any more).
+        """
         path = self.weights
-        status = path.stat()
+        try:
+            status = path.stat()
+        except OSError as error:
+            raise CheckpointError(f"The weights of {self.name} are no longer there ({error.strerror}). Choose another net.") from error
         return f"{self.id}:{path.parent.name}:{status.st_mtime_ns}:{status.st_size}"
 
     def records(self, kind: str | None = None) -> list[dict[str, Any]]:

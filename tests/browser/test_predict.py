@@ -69,3 +69,8 @@ def test_upload_predict_attribute(start_app, open_page, tmp_path):
     expect(page.get_by_text("test image 0", exact=False).first).to_be_visible()
     page.get_by_role("button", name="Another").click()
     expect(page).to_have_url(re.compile(r"image=\d+"))
+    # A link must not depend on which image is shown: the class chosen first is the image's own.
+    choose(page, "Explain", "a class of my choice")
+    page.get_by_role("button", name="Another").click()
+    choose(page, "Class to explain", "frog")
+    expect(page).to_have_url(re.compile("explain=frog"))
