@@ -80,7 +80,7 @@ def _twins(depth: int) -> Claim:
         id=f"figure6-twins-{depth}",
         group=TWINS,
         text=f"{residual} has lower errors than {plain}.",
-        source="Figure 6",
+        source="Figure 6, by its curves",
         paper="lower",
         criterion=f"Training and test error are both lower, each by at least {CLEAR:g} points.",
         needs=(plain, residual),
