@@ -88,7 +88,7 @@ def training(net: Net, card: dict[str, Any]) -> dict[str, str | None]:
         "augmentation": {"standard": "4 pixels of padding, random crop, random flip", "none": "none"}[recipe.augmentation],
         "precision": _text(net.precision),
         "seed": str(recipe.seed),
-        "training time": seconds and f"{duration(seconds)}{f' ({speed:,.0f} images/s at the end)' if speed else ''}",
+        "training time": seconds and f"{duration(seconds)}{f' ({speed:,.0f} images/s on average)' if speed else ''}",
         "machine": _text("; ".join(card.get("machines") or []) or card.get("machine")),
     }
 
@@ -113,14 +113,14 @@ def identity(net: Net, card: dict[str, Any]) -> dict[str, str | None]:
     key = card.get("normalization")
     normalization = NORMALIZATIONS[key].label if key in NORMALIZATIONS else _OTHER[net.origin == "run"]
     versions = card.get("versions") or {}
-    commit = card.get("commit")
+    commits = [str(each) for each in card.get("commits") or filter(None, [card.get("commit")])]
     return {
         "net": f"{escaped(net.model.name)}: {net.model.depth} layers, {_shortcut(net.model.shortcut)}, {net.model.num_classes} classes",
         "MACs": f"{card['macs']:,}" if card.get("macs") else None,
         "origin": ORIGINS.get(net.origin, net.origin),
         "its input": escaped(normalization),
         "date": _text(str(card.get("created") or "").replace("T", " ")[:16]),
-        "commit": f"`{str(commit)[:12]}{'-dirty' if str(commit).endswith('-dirty') else ''}`" if commit else None,
+        "commit": ", then ".join(f"`{each[:12]}{'-dirty' if each.endswith('-dirty') else ''}`" for each in commits) or None,
         "versions": _text(", ".join(f"{name} {version}" for name, version in versions.items() if name != "commit")),
         "id": f"`{net.id}`",
     }
