@@ -19,7 +19,7 @@ ABOUT = (
 st.set_page_config(page_title="ResNet Lab", page_icon=ICON, layout="wide", menu_items={"About": ABOUT})
 st.html(UI / "style.css")
 
-# Without icons: with them the names of nine pages do not fit beside a sidebar on a small projector, and the last ones hide in a menu.
+# Without icons: with them the names of nine pages do not fit beside the sidebar, and the last ones hide in a menu.
 page = st.navigation(
     [
         st.Page("pages/home.py", title="Home", default=True),

@@ -73,8 +73,9 @@ def show_predictions(shown: Shown, nets: Sequence[Net], labels: dict[str, str], 
         asked.append(Explained(net, labels[net.id], classes, int(np.argmax(answer)), None))
     if bars:
         figure_chart(predictions_figure(bars), predictions_figure(bars, dark=True), key="predictions_chart")
+        marked = "; red and with a tick, the true one" if any(bar.true is not None for bar in bars) else ""
         views = "One view." if crops == 1 else "Mean of 10 crops: corners, centre and their mirror images, after padding by 4."
-        note = f"Softmax in {predict_work.PRECISION}, the five most likely classes. {views} {caption(nets, labels)}"
+        note = f"Softmax in {predict_work.PRECISION}, the five most likely classes{marked}. {views} {caption(nets, labels)}"
         st.caption(escaped(note))
         chart_files(
             f"{shown.stem}-predictions",
@@ -106,7 +107,7 @@ def main() -> None:
         return
     labels = option_labels(nets)
     with guarded("Predictions"):
-        left, right = st.columns([0.26, 0.74], gap="medium")
+        left, right = st.columns([0.23, 0.77], gap="medium")
         with left:
             show_image(shown)
         with right:

@@ -35,10 +35,10 @@ NOTE = (
 def initialization_section() -> None:
     """Draws the controls, then the chart as soon as it is computed. To be the last of a page: it may take half a minute the first time."""
     st.subheader("Before the first update", anchor=False)
-    left, middle, right = st.columns([0.45, 0.3, 0.25])
-    depths = left.pills("Depths", DEPTHS, selection_mode="multi", default=DEFAULT_DEPTHS, key="depths", bind="query-params")
-    families = middle.pills("Nets", list(FAMILIES), selection_mode="multi", default=list(FAMILIES), key="family", bind="query-params")
-    quantity = right.segmented_control(
+    row = st.container(horizontal=True, gap="medium")  # it breaks where columns would cut what is in them
+    depths = row.pills("Depths", DEPTHS, selection_mode="multi", default=DEFAULT_DEPTHS, key="depths", bind="query-params")
+    families = row.pills("Nets", list(FAMILIES), selection_mode="multi", default=list(FAMILIES), key="family", bind="query-params")
+    quantity = row.segmented_control(
         "Gradient of", list(QUANTITIES), default="weights", required=True, key="of", bind="query-params",
         help="weights: what an update is made of. responses: the backward signal itself.",
     )  # fmt: skip
