@@ -70,7 +70,7 @@ def test_all_columns_have_one_scale():
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4])
 def test_no_text_runs_into_another_beside_a_sidebar_on_a_small_projector(count):
-    """With "automobile" true and all but certain, or last: nothing is longer. A letter of our font has half its size in the mean, at most."""
+    """With "automobile" true and all but certain, or last: nothing is longer. A letter is half as wide as its size, at most."""
     sure, last = np.full(10, 2e-6), np.full(10, 0.111)
     sure[1], last[1] = 1 - 9 * 2e-6, 1e-4
     width = 640.0
