@@ -139,7 +139,7 @@ def test_sigkill_of_the_worker_interrupts_and_the_next_in_the_queue_goes_on(stor
 
 def test_children_of_a_killed_worker_do_not_keep_it_alive(store, fake, monkeypatch):
     """A forked child shares its parent's open files, and a lock lives as long as one of them."""
-    fake.install(monkeypatch, body="(control / 'child').write_text(str(os.getpid())) or time.sleep(600) if os.fork() == 0 else None")
+    fake.install(monkeypatch, body="((control / 'child').write_text(str(os.getpid())), time.sleep(600)) if os.fork() == 0 else None")
     run = store.submit(config())[0]
     child = fake.folder / "child"
     wait_for(lambda: child.exists() and child.read_text(), "the child")

@@ -318,3 +318,35 @@ def test_a_lock_that_is_never_released_is_told(store):
     with pytest.raises(RunError, match="another process has held the lock"), files.locked(store.home, timeout=0.05):
         pass
     files.release(lock)
+
+
+def test_two_viewers_delete_at_once_and_neither_is_told_of_an_error(store):
+    """Each sweeps up what it finds half deleted, so what it deletes itself may be gone when it comes to it."""
+    problems: list[Exception] = []
+
+    def delete(name: str) -> None:
+        try:
+            store.delete(name)
+        except Exception as error:
+            problems.append(error)
+
+    for seed in range(0, 20, 2):
+        runs = [store.submit(config(seed + k))[0] for k in range(2)]
+        for run in runs:
+            for k in range(30):
+                (run.path / f"file-{k}").write_text("")
+        threads = [threading.Thread(target=delete, args=(run.id,)) for run in runs]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert problems == [] and store.runs() == []
+    assert not list(store.home.glob(".deleted-*"))
+
+
+def test_a_run_that_was_deleted_meanwhile_gets_no_name(store, monkeypatch):
+    run = store.submit(config())[0]
+    monkeypatch.setattr(store, "get", lambda _: run)
+    shutil.rmtree(run.path)
+    with pytest.raises(RunError, match="has just been deleted"):
+        store.rename(run.id, "mine")

@@ -171,14 +171,19 @@ class RunStore:
         for leftover in self.home.glob(".deleted-*"):  # of a process that was killed right here
             if leftover != hidden:
                 shutil.rmtree(leftover, ignore_errors=True)
-        with files.explained(hidden):
-            shutil.rmtree(hidden)
+        # Whoever deletes another run at this moment tidies this one up too: what is gone already is no error.
+        shutil.rmtree(hidden, ignore_errors=True)
+        if hidden.exists():
+            with files.explained(hidden):
+                shutil.rmtree(hidden)
 
     def rename(self, id_or_name: str, name: str) -> None:
         """Gives a run another name for people, of 1 to 80 printable characters. Its id stays."""
         name = _valid_name(name)
         run = self.get(id_or_name)
         with self.locked():
+            if not run.path.is_dir():
+                raise RunError(f"Run {run.id} has just been deleted.")
             files.write_json(run.path / "meta.json", {"name": name})
 
     def ensure_workers(self) -> None:
