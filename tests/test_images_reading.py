@@ -159,6 +159,29 @@ def test_the_largest_picture_is_read_and_averaged_down(monkeypatch):
         read_image(bad_images.saved(bad_images.scene(48, 41), "PNG"), "a.png")
 
 
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "L", "P", "I;16", "1"])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_large_picture_is_averaged_tile_by_tile_to_the_same_pixels(monkeypatch, mode, orientation):
+    """Against all of it at once; sides that are no multiple of anything, so that every edge has a part of a cell."""
+    rng = np.random.default_rng(3)
+    if mode == "I;16":
+        image = Image.fromarray(rng.integers(0, 65536, (67, 101)).astype(np.uint16))
+    else:
+        image = Image.fromarray(rng.integers(0, 256, (67, 101, 4)).astype(np.uint8), "RGBA").convert(mode)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    content = bad_images.saved(image, "PNG", exif=exif)
+    whole = read_image(content, "a.png")
+    monkeypatch.setattr(reading, "KEPT_PIXELS", 101 * 67 // 9)
+    monkeypatch.setattr(reading, "_TILE", 7)
+    picture = read_image(content, "a.png")
+    assert (picture.size, picture.notes) == (whole.size, whole.notes) and picture.size == ((101, 67) if orientation == 1 else (67, 101))
+    upright = np.asarray(whole.image if orientation == 1 else whole.image.transpose(Image.Transpose.ROTATE_90))
+    expected = np.asarray(Image.fromarray(upright).reduce(4))
+    found = picture.image if orientation == 1 else picture.image.transpose(Image.Transpose.ROTATE_90)
+    assert np.array_equal(np.asarray(found), expected)
+
+
 def test_a_photograph_of_a_telephone_is_read():
     content = bad_images.saved(np.full((6144, 8160, 3), 99, np.uint8), "JPEG")  # 50 million pixels
     picture = read_image(content, "IMG.jpg")

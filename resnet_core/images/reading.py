@@ -7,6 +7,7 @@ decoded. Pillow's formats are many, and some of their decoders old; those three 
 from __future__ import annotations
 
 import io
+import threading
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,8 +25,12 @@ MAX_FILE_BYTES = 32 * MIB
 MAX_PIXELS = 64_000_000
 #: A picture with more than these is averaged down to fewer: it ends as 32x32, and lies in a viewer's memory until then.
 KEPT_PIXELS = 4_000_000
+#: Side of the tiles in which a large picture is averaged down, in pixels of the result.
+_TILE = 512
 #: A progressive JPEG has about 10; each is a pass over all of the picture, however few bytes it takes.
 MAX_SCANS = 100
+#: Of all viewers one at a time: the largest picture takes 256 MB while it is decoded.
+_DECODING = threading.Lock()
 # Pillow tells the terminal about damaged metadata, of which nothing but the orientation is used.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 CONVERT = "Save it as PNG, JPEG or WebP with an image editor first."
@@ -80,7 +85,8 @@ def read_image(content: bytes, name: str) -> Picture:
     from PIL import Image
 
     try:
-        return _decode(content, name, kind)
+        with _DECODING:
+            return _decode(content, name, kind)
     except ImageRefused:
         raise
     except Image.DecompressionBombError as error:  # Pillow has found another size than we have
@@ -151,17 +157,38 @@ def _decode(content: bytes, name: str, kind: str) -> Picture:
             notes.append(f"the first of {frames:,} pictures in the file" if kind == "JPEG" else f"animated: the first of {frames:,} frames")
         image.load()
         turn = _orientation(image)
-        rgb = _rgb(image, sniff.png_bits(content) if kind == "PNG" else 8, notes)
+        rgb = _reduced(image, sniff.png_bits(content) if kind == "PNG" else 8, notes)
+        size = image.size
     if turn is not None:
-        rgb = rgb.transpose(turn)
+        upright = rgb.transpose(turn)
+        size = size if upright.size == rgb.size else size[::-1]
+        rgb = upright
         notes.append("EXIF rotation applied")
-    size = rgb.size
-    factor = 1
-    while -(-rgb.width // factor) * -(-rgb.height // factor) > KEPT_PIXELS:
-        factor += 1
-    if factor > 1:
-        rgb = rgb.reduce((min(factor, rgb.width), min(factor, rgb.height)))
     return Picture(name, rgb, tuple(notes), size)
+
+
+def _reduced(image: PilImage, bits: int, notes: list[str]) -> PilImage:
+    """A loaded image as RGB of at most ``KEPT_PIXELS``, averaged; ``notes`` as in ``_rgb``.
+
+    Tile by tile: the conversions make several copies, which of the largest pictures would take a gigabyte.
+    """
+    from PIL import Image
+
+    width, height = image.size
+    factor = 1
+    while -(-width // factor) * -(-height // factor) > KEPT_PIXELS:
+        factor += 1
+    if factor == 1:
+        return _rgb(image, bits, notes)
+    across, down = min(factor, width), min(factor, height)
+    whole = Image.new("RGB", (-(-width // across), -(-height // down)))
+    for top in range(0, height, _TILE * down):
+        for left in range(0, width, _TILE * across):
+            box = (left, top, min(left + _TILE * across, width), min(top + _TILE * down, height))
+            said: list[str] = []
+            whole.paste(_rgb(image.crop(box), bits, said).reduce((across, down)), (left // across, top // down))
+            notes.extend(note for note in said if note not in notes)
+    return whole
 
 
 def _orientation(image: PilImage) -> int | None:
