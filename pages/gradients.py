@@ -186,7 +186,7 @@ def show_measured(nets: Sequence[Net], labels: dict[str, str], x: str) -> None:
             st.caption(f"{escaped(labels[net.id])} has no checkpoint yet: it is shown in training only.")
             continue
         try:
-            found = analysis_cache.with_progress(
+            net, found = analysis_cache.with_progress(
                 f"**{escaped(labels[net.id])}** on training images",
                 lambda progress, stop, net=net: analysis_cache.gradients(net, "sample", BATCHES, progress, stop, None),
             )

@@ -63,11 +63,12 @@ def show_predictions(shown: Shown, nets: Sequence[Net], labels: dict[str, str], 
     answers = predict_work.predictions(nets, shown.pixels, crops)
     asked, bars = [], []
     for net in nets:
-        answer, classes = answers[net.id], class_names(net.model.num_classes)
-        if isinstance(answer, Failed):
-            st.error(escaped(answer.message), icon=":material/error:")
-            asked.append(Explained(net, labels[net.id], classes, None, None, answer.message))
+        found, classes = answers[net.id], class_names(net.model.num_classes)
+        if isinstance(found, Failed):
+            st.error(escaped(found.message), icon=":material/error:")
+            asked.append(Explained(net, labels[net.id], classes, None, None, found.message))
             continue
+        net, answer = found
         true = shown.label if tuple(classes) == tuple(CLASSES) else None
         bars.append(Prediction(labels[net.id], answer, classes, true))
         asked.append(Explained(net, labels[net.id], classes, int(np.argmax(answer)), None))
@@ -75,7 +76,8 @@ def show_predictions(shown: Shown, nets: Sequence[Net], labels: dict[str, str], 
         figure_chart(predictions_figure(bars), predictions_figure(bars, dark=True), key="predictions_chart")
         marked = "; red and with a tick, the true one" if any(bar.true is not None for bar in bars) else ""
         views = "One view." if crops == 1 else "Mean of 10 crops: corners, centre and their mirror images, after padding by 4."
-        note = f"Softmax in {predict_work.PRECISION}, the five most likely classes{marked}. {views} {caption(nets, labels)}"
+        trained = caption([each.net for each in asked], labels)
+        note = f"Softmax in {predict_work.PRECISION}, the five most likely classes{marked}. {views} {trained}"
         st.caption(escaped(note))
         chart_files(
             f"{shown.stem}-predictions",

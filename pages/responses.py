@@ -68,15 +68,15 @@ def view_controls(recorded: bool) -> tuple[str, str, int, bool]:
     return source, DATA[title], count, log
 
 
-def measured_curves(nets: Sequence[Net], labels: dict[str, str], dataset: str, count: int) -> list[ResponseCurve]:
-    """Each net's newest weights on test images. A net that cannot be measured is named and left out."""
-    curves, where, preview = [], analysis_cache.folder(), _Preview(nets, labels)
+def measured_curves(nets: Sequence[Net], labels: dict[str, str], dataset: str, count: int) -> tuple[list[ResponseCurve], list[Net]]:
+    """Each net's newest weights on test images, and each net as it was then. One that cannot be measured is named and left out."""
+    curves, shown, where, preview = [], [], analysis_cache.folder(), _Preview(nets, labels)
     for net in nets:
         if net.origin == "run" and net.iteration is None:
             st.caption(f"{escaped(labels[net.id])} has no checkpoint yet: it is shown through its training only.")
             continue
         try:
-            found = analysis_cache.with_progress(
+            net, found = analysis_cache.with_progress(
                 f"**{escaped(labels[net.id])}** on test images",
                 lambda progress, stop, net=net: analysis_cache.responses(net, dataset, count, progress, stop, where),
                 preview.show,
@@ -91,8 +91,9 @@ def measured_curves(nets: Sequence[Net], labels: dict[str, str], dataset: str, c
                 net.id, labels[net.id], net.model, found.names, found.std, found.blocks, found.ratio, found.dimensions_change, note
             )
         )
+        shown.append(net)
     preview.place.empty()
-    return curves
+    return curves, shown
 
 
 class _Preview:
@@ -140,12 +141,11 @@ def moments_text(iterations: dict[str, int], labels: dict[str, str]) -> str:
 
 
 def show_measured(nets: Sequence[Net], labels: dict[str, str], dataset: str, count: int, log: bool) -> None:
-    curves = measured_curves(nets, labels, dataset, count)
+    curves, shown = measured_curves(nets, labels, dataset, count)
     if not curves:
         return
-    by_id = {net.id: net for net in nets}
     figure_chart(responses_figure(curves, log=log), responses_figure(curves, dark=True, log=log), key="responses_chart")
-    note = f"{HOOK_POINT} First {count:,} test images of {_data_text(dataset)}. " + caption([by_id[curve.key] for curve in curves], labels)
+    note = f"{HOOK_POINT} First {count:,} test images of {_data_text(dataset)}. " + caption(shown, labels)
     st.caption(escaped(note))
     chart_files(
         "layer-responses",
@@ -154,7 +154,7 @@ def show_measured(nets: Sequence[Net], labels: dict[str, str], dataset: str, cou
         lambda dark: responses_figure(curves, dark, log),
         note,
     )
-    findings.show(findings.response_findings(curves, {curve.key: alike(by_id[curve.key], by_id[curve.key].iteration) for curve in curves}))
+    findings.show(findings.response_findings(curves, {net.id: alike(net, net.iteration) for net in shown}))
 
     st.subheader("The residual branch beside its input", anchor=False)
     st.markdown(

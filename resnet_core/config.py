@@ -336,7 +336,10 @@ class RunConfig:
             known = {f.name for f in dataclasses.fields(sections[name])}
             for unknown in sorted(set(fields) - known):
                 raise ConfigError(unknown, f"is not a field of {name}; they are {', '.join(sorted(known))}.")
-            made[name] = sections[name](**fields)
+            try:
+                made[name] = sections[name](**fields)
+            except (TypeError, ValueError, OverflowError) as error:  # of another type altogether, as a number where a list belongs
+                raise ConfigError(name, f"has a field of the wrong type or size ({error}).") from error
         return cls(**made)
 
     @property

@@ -9,10 +9,10 @@ import torch
 from safetensors.torch import save_file
 
 from resnet_core.cli import main
-from resnet_core.config import DataConfig
+from resnet_core.config import DataConfig, ModelConfig
 from resnet_core.data import load
 from resnet_core.models import build_model
-from resnet_core.nets.folder import FORMAT, MEAN, STD, model_to_dict
+from resnet_core.nets.folder import CARD, FORMAT, MEAN, STD, WEIGHTS, model_to_dict, sha256
 from tests.imports_nets import Akamaster, randomized
 from tests.nets_tools import TINY, write_checkpoint
 
@@ -106,3 +106,24 @@ def test_a_shortcut_is_asked_of_files_only(tmp_path, capsys):
     write_checkpoint(tmp_path / "shipped", "tiny", TINY)
     assert main(["evaluate", "tiny", "--shortcut", "none"]) == 2
     assert "'none' is not that of" in capsys.readouterr().err
+
+
+def test_a_folder_from_elsewhere_is_believed_no_more_than_a_file(tmp_path, capsys, monkeypatch):
+    """Its card says it is a net of 20 GB: nothing of that size is made."""
+    path = write_checkpoint(tmp_path / "sent", "theirs", TINY, seed=4)
+    options = ["--precision", "fp32", "--device", "cpu", "--json"]
+    assert main(["evaluate", str(path), *options]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["n"] == 1000
+    huge = ModelConfig(1202, "A", 256)
+    save_file({"conv1.weight": torch.zeros(1)}, path / WEIGHTS, {"format": FORMAT, "model": json.dumps(model_to_dict(huge))})
+    card = json.loads((path / CARD).read_text()) | {"model": model_to_dict(huge), "checksum_sha256": sha256(path / WEIGHTS)}
+    (path / CARD).write_text(json.dumps(card))
+    monkeypatch.setattr("resnet_core.nets.loading.build_model", lambda *_: pytest.fail("a net was built"))
+    assert main(["evaluate", str(path), *options]) == 2
+    assert capsys.readouterr().err.startswith("resnet-lab: error: weights.safetensors")
+
+
+@pytest.mark.parametrize("command", [["evaluate", "~nobody-here/net.pt"], ["responses", "~nobody-here"]])
+def test_a_home_of_nobody_is_no_file(command, capsys):
+    assert main(command) == 2
+    assert "No checkpoint, file or run is called '~nobody-here" in capsys.readouterr().err

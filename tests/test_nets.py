@@ -42,6 +42,12 @@ def damage(path, at=-1):
     path.write_bytes(content)
 
 
+def write_card(path, config):
+    """The card of a checkpoint with another ``config``."""
+    card = json.loads((path / folder.CARD).read_text())
+    (path / folder.CARD).write_text(json.dumps(card | {"config": config}))
+
+
 def a_run(iteration=7):
     """A run with one checkpoint, as a worker leaves it."""
     store = RunStore()
@@ -129,6 +135,9 @@ def test_a_wrong_checksum_is_named_and_left_out(shipped):
         (lambda path: (path / folder.CARD).write_text("{}"), "card.json cannot be read"),
         (lambda path: (path / folder.CARD).write_text(json.dumps({"model": {"depth": 9}})), "configuration is not valid"),
         (lambda path: (path / folder.CARD).write_text(json.dumps({"model": {"family": "vgg"}})), "'vgg' is not one of"),
+        (lambda path: write_card(path, {"recipe": {"milestones": 5}}), "recipe: has a field of the wrong type"),
+        (lambda path: write_card(path, {"recipe": {"learning_rate": 10**400}}), "recipe: has a field of the wrong type or size"),
+        (lambda path: write_card(path, {"model": {"depth": [20]}}), "depth: [20] is not a whole number"),
     ],
 )
 def test_a_damaged_checkpoint_does_not_hide_the_others(shipped, harm, what):
@@ -165,6 +174,34 @@ def test_a_run_is_loaded_from_its_newest_checkpoint_with_its_own_mean(shipped):
     loaded = load(net, "cpu", "fp32")
     assert torch.equal(loaded.mean, torch.full((3, 32, 32), 0.25)) and loaded.std is None
     assert torch.equal(loaded.model.conv1.weight, build_model(TINY, 3).conv1.weight)
+
+
+def test_what_is_loaded_says_which_weights_it_has(shipped):
+    """A page looks a run up, waits for its turn, and loads: what it then has may be newer, and must be called so."""
+    run = a_run(iteration=7)
+    looked_up = find(run.id)
+    before = load(looked_up, "cpu", "fp32")
+    assert (before.net.iteration, before.net.version) == (7, looked_up.version)
+    newer = checkpoint.TrainingState(build_model(TINY, 4).state_dict(), {"mean": torch.zeros(3, 32, 32)}, {"iteration": 9})
+    checkpoint.save(run.path / "checkpoints", newer)
+    after = load(looked_up, "cpu", "fp32")
+    assert torch.equal(after.model.conv1.weight, build_model(TINY, 4).conv1.weight)
+    assert after.net.iteration == 9 and after.net.version != before.net.version and after.net.id == looked_up.id
+    # What was read keeps its name, and nothing else is given out under it.
+    assert ":iter-00000007:" in before.net.version
+    with pytest.raises(CheckpointError, match="trained on since"):
+        load(before.net, "cpu", "fp32")
+
+
+def test_a_folder_named_by_its_path_is_that_checkpoint_or_a_file_from_elsewhere(shipped, tmp_path):
+    write_checkpoint(shipped, "tiny")
+    theirs = write_checkpoint(tmp_path / "elsewhere", "theirs", seed=2)
+    assert (find(str(shipped / "tiny")).origin, find(str(shipped / "tiny")).id) == ("shipped", "tiny")
+    net = find(str(theirs))
+    assert (net.origin, net.path, net.name, net.model) == ("file", (theirs / folder.WEIGHTS).resolve(), "theirs", TINY)
+    damage(theirs / folder.WEIGHTS)
+    with pytest.raises(CheckpointError, match="Checkpoint theirs: the checksum"):
+        find(str(theirs))
 
 
 def test_a_run_without_a_checkpoint_is_not_there_yet(shipped):

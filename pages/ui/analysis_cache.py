@@ -118,17 +118,23 @@ def _images(dataset: str, split: str, where: str | None) -> Any:
     return data.Split(kept.images.clone(), kept.labels.clone())
 
 
-def responses(net: Net, dataset: str, count: int, progress: Progress, should_stop: ShouldStop, where: str | None) -> Responses:
-    """``layer_responses`` of the net's weights as they are now, on the first ``count`` test images."""
+def responses(
+    net: Net, dataset: str, count: int, progress: Progress, should_stop: ShouldStop, where: str | None
+) -> tuple[Net, Responses]:
+    """``layer_responses`` of the net's weights as they are now, on the first ``count`` test images; and the net as it was measured.
+
+    That is further than ``net`` where it is a run that went on while it waited for its turn.
+    """
     from resnet_core.analysis.responses import Responses
 
-    return Responses(**_responses(net.version, dataset, count, net, progress, should_stop, where))
+    read, found = _responses(net.version, dataset, count, net, progress, should_stop, where)
+    return dataclasses.replace(net, **read), Responses(**found)
 
 
 @st.cache_data(show_spinner=False, max_entries=500)
 def _responses(
     version: str, dataset: str, count: int, _net: Net, _progress: Progress, _should_stop: ShouldStop, _where: str | None
-) -> dict:
+) -> tuple[dict, dict]:
     from resnet_core.analysis.responses import layer_responses
     from resnet_core.nets.loading import load
 
@@ -136,20 +142,23 @@ def _responses(
         loaded = load(_net)
         images = _images(dataset, "test", _where).images[:count]
         found = layer_responses(loaded.model, images, loaded.normalize, loaded.plan, progress=_progress, should_stop=_should_stop)
-    return _plain(found)
+    return _as_read(loaded.net), _plain(found)
 
 
-def gradients(net: Net, dataset: str, batches: int, progress: Progress, should_stop: ShouldStop, where: str | None) -> Gradients:
-    """``layer_gradients`` of the net's weights as they are now, on the first ``batches`` batches of the training images."""
+def gradients(
+    net: Net, dataset: str, batches: int, progress: Progress, should_stop: ShouldStop, where: str | None
+) -> tuple[Net, Gradients]:
+    """``layer_gradients``, as ``responses``, on the first ``batches`` batches of the training images."""
     from resnet_core.analysis.gradients import Gradients
 
-    return Gradients(**_gradients(net.version, dataset, batches, net, progress, should_stop, where))
+    read, found = _gradients(net.version, dataset, batches, net, progress, should_stop, where)
+    return dataclasses.replace(net, **read), Gradients(**found)
 
 
 @st.cache_data(show_spinner=False, max_entries=500)
 def _gradients(
     version: str, dataset: str, batches: int, _net: Net, _progress: Progress, _should_stop: ShouldStop, _where: str | None
-) -> dict:
+) -> tuple[dict, dict]:
     from resnet_core.analysis.gradients import layer_gradients
     from resnet_core.nets.loading import load
 
@@ -165,7 +174,7 @@ def _gradients(
             progress=_progress,
             should_stop=_should_stop,
         )
-    return _plain(found)
+    return _as_read(loaded.net), _plain(found)
 
 
 def at_initialization(
@@ -195,6 +204,11 @@ def _at_initialization(depth: int, shortcut: str, batch_norm: bool, images: int,
     with turn(_should_stop):
         (found,) = gradients_at_initialization([depth], shortcut, batch_norm, 0, x, train.labels[:images], should_stop=_should_stop)
     return _plain(found.gradients)
+
+
+def _as_read(net: Net) -> dict[str, Any]:
+    """What a net that was loaded says of its weights."""
+    return {"read": net.read, "iteration": net.iteration}
 
 
 def _plain(found: Any) -> dict[str, Any]:

@@ -71,8 +71,8 @@ def _choice(net: Net) -> tuple[str, str]:
     return dataset or "sample", precision or "auto"
 
 
-def evaluated(net: Net, dataset: str, where: str | None, precision: str, job: Job) -> tuple[Any, str]:
-    """The job: an ``Evaluation`` of the net, on a copy of its own; and of a run, the checkpoint that this copy is.
+def evaluated(net: Net, dataset: str, where: str | None, precision: str, job: Job) -> tuple[Any, int | None]:
+    """The job: an ``Evaluation`` of the net, on a copy of its own; and the iteration of the weights that this copy has, if known.
 
     Args:
         where: the folder of CIFAR-10, if the viewer has named one.
@@ -81,10 +81,7 @@ def evaluated(net: Net, dataset: str, where: str | None, precision: str, job: Jo
     from resnet_core.nets.loading import load
 
     with turn(job.should_stop):
-        saved, loaded = "", None
-        while loaded is None or saved != net.weights.parent.name:  # a newer checkpoint may come while it is read
-            saved = net.weights.parent.name
-            loaded = load(net, precision=precision)
+        loaded = load(net, precision=precision)
         test = images_of(dataset, where)
         found = evaluate_detailed(
             loaded.model,
@@ -96,7 +93,7 @@ def evaluated(net: Net, dataset: str, where: str | None, precision: str, job: Jo
             progress=job.progress,
             should_stop=job.should_stop,
         )
-    return found, saved if net.origin == "run" else ""
+    return found, loaded.net.iteration
 
 
 @functools.lru_cache(maxsize=2)
@@ -105,8 +102,8 @@ def images_of(dataset: str, where: str | None) -> Any:
     return data.load(DataConfig(dataset), where).test
 
 
-def _show(net: Net, card: dict[str, Any], dataset: str, result: Any, saved: str) -> None:
-    if saved and net.config is not None and (iteration := int(saved.removeprefix("iter-"))) < net.config.recipe.iterations:
+def _show(net: Net, card: dict[str, Any], dataset: str, result: Any, iteration: int | None) -> None:
+    if iteration is not None and net.config is not None and iteration < net.config.recipe.iterations:
         st.caption(f"The weights after {iteration:,} of {net.config.recipe.iterations:,} iterations.")
     left, right = st.columns([0.3, 0.7], vertical_alignment="center")
     left.metric("Test error", f"{result.top1_error:.2f} %")
@@ -132,7 +129,8 @@ def _against_card(card: dict[str, Any], dataset: str, result: Any) -> str:
     for each in card.get("evaluations") or []:
         if (each.get("data"), each.get("precision"), each.get("n")) == (dataset, result.precision, result.n):
             same = each.get("wrong") == result.wrong
-            return " · **as its model card says**" if same else f" · its model card says {each.get('wrong'):,} wrong, on another machine"
+            # Other processors, devices and versions of torch add up in another order, and a close call falls the other way.
+            return " · **as its model card says**" if same else f" · its model card says {each.get('wrong'):,} wrong, as measured for it"
     return ""
 
 

@@ -124,7 +124,9 @@ def loader(precision: str = PRECISION) -> Callable[[Net], LoadedNet]:
 
         key = (net.version, precision)
         if key not in held:
-            held[key] = loading.load(net, precision=precision)
+            loaded = loading.load(net, precision=precision)
+            key = (loaded.net.version, precision)  # a run may have saved newer weights at this very moment
+            held[key] = loaded
         held.move_to_end(key)
         while len(held) > _MOST_NETS:
             held.popitem(last=False)
@@ -150,14 +152,15 @@ def tensor(pixels: np.ndarray) -> Any:
     return torch.from_numpy(np.array(pixels)).permute(2, 0, 1).contiguous()
 
 
-def predictions(nets: Sequence[Net], pixels: np.ndarray, crops: int) -> dict[str, np.ndarray | Failed]:
-    """Net id -> float32 (classes,) probabilities of one image."""
+def predictions(nets: Sequence[Net], pixels: np.ndarray, crops: int) -> dict[str, tuple[Net, np.ndarray] | Failed]:
+    """Net id -> the net as it was asked (what explains its answer is to take the same weights), float32 (classes,) probabilities."""
     load, image = loader(), key_of(pixels)
 
-    def said(net: Net) -> np.ndarray:
+    def said(net: Net) -> tuple[Net, np.ndarray]:
         from resnet_core.analysis import prediction
 
-        return prediction.predict(load(net), prediction.stack([pixels]), crops)[0]
+        loaded = load(net)
+        return loaded.net, prediction.predict(loaded, prediction.stack([pixels]), crops)[0]
 
     tasks = [Task(("prediction", net.version, image, crops), lambda *_, net=net: said(net), light=True) for net in nets]
     return {net.id: found for net, found in zip(nets, results("Asking the nets", tasks), strict=True)}

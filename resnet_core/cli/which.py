@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,14 +43,16 @@ def named(args: argparse.Namespace) -> Iterator[Net]:
     """
     from resnet_core.nets import find
 
-    path = Path(args.checkpoint).expanduser()
+    path = Path(os.path.expanduser(args.checkpoint))
     try:
         net = find(args.checkpoint, args.home)
     except CheckpointError:
         if not path.is_file():
             raise
         net = None
-    if net is not None and net.origin != "file":
+    if net is not None and net.origin == "file":
+        path = net.path
+    elif net is not None:
         if args.shortcut not in (AUTO, net.model.shortcut):
             raise ConfigError("shortcut", f"{args.shortcut!r} is not that of {net.name}, which is a {net.model.name}; leave it out.")
         yield net
@@ -72,7 +75,7 @@ def named(args: argparse.Namespace) -> Iterator[Net]:
         note(f"{path.name} is taken for a {proposal.net(attempt.shortcut).name}, with {percent(attempt.error)} error on the sample.")
     with tempfile.TemporaryDirectory() as folder:
         kept = accept(proposal, None, attempt.normalization, attempt.shortcut, folder, measured)
-        yield dataclasses.replace(kept, name=path.stem)
+        yield dataclasses.replace(kept, name=path.stem if net is None else net.name)
 
 
 def loaded(net: Net, args: argparse.Namespace, precision: str) -> LoadedNet:

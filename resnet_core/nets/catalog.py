@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from resnet_core.errors import CheckpointError, RunError, UserError
 from resnet_core.nets import folder as folders
 from resnet_core.runs import Run, RunStore
 from resnet_core.runs.records import reader
+from resnet_core.runs.run import checkpoint_iteration
 
 #: Of the shipped checkpoints, instead of ``checkpoints/`` beside the package.
 ENVIRONMENT = "RESNET_LAB_CHECKPOINTS"
@@ -36,6 +37,7 @@ class Net:
         iteration: parameter updates behind these weights, if known.
         train_error, test_error: final, in percent, as recorded (a run's newest while it runs); None if unknown.
         precision: of its training, if known.
+        read: the ``version`` of the weights, where this describes what has been loaded; else empty, and they are those on disk.
     """
 
     id: str
@@ -50,6 +52,7 @@ class Net:
     train_error: float | None = None
     test_error: float | None = None
     precision: str | None = None
+    read: str = field(default="", compare=False)
 
     @property
     def weights(self) -> Path:
@@ -74,11 +77,16 @@ class Net:
         Raises:
             CheckpointError: there are none (any more).
         """
-        path = self.weights
+        if self.read:
+            return self.read
         try:
-            status = path.stat()
+            return self.version_of(self.weights)
         except OSError as error:
             raise CheckpointError(f"The weights of {self.name} are no longer there ({error.strerror}). Choose another net.") from error
+
+    def version_of(self, path: Path) -> str:
+        """The version of the weights in ``path``. Raises OSError."""
+        status = path.stat()
         return f"{self.id}:{path.parent.name}:{status.st_mtime_ns}:{status.st_size}"
 
     def records(self, kind: str | None = None) -> list[dict[str, Any]]:
@@ -135,7 +143,8 @@ def shipped_nets(problems: list[str] | None = None) -> list[Net]:
 def find(spec: str, home: Path | str | None = None) -> Net:
     """The net that ``spec`` names: a shipped or imported checkpoint, a run (id, name, or the beginning of an id), or a weights file.
 
-    What a file says of itself is believed, as long as it has our format: one from elsewhere goes through ``resnet_core.imports``.
+    What a file says of itself is believed, as long as it has our format: one from elsewhere goes through ``resnet_core.imports``. A
+    checkpoint's folder may be named too.
 
     Raises:
         CheckpointError: it is a damaged checkpoint, a run without one, or a file that this project has not written.
@@ -146,12 +155,12 @@ def find(spec: str, home: Path | str | None = None) -> Net:
         if text and "/" not in text and not text.startswith(".") and os.path.isdir(root / text):
             return _checkpoint(root / text, origin)
     try:
-        path = Path(text).expanduser()
+        path = Path(os.path.expanduser(text))
         if text and path.is_file():
             return _file(path)
         if text and path.is_dir() and (path / folders.CARD).is_file():
-            return _checkpoint(path.resolve(), "shipped")
-    except (OSError, RuntimeError):  # no name for a file: too long, or of an unknown person's home
+            return _named_folder(path.resolve(), home)
+    except OSError:  # no name for a file: too long
         pass
     try:
         run = RunStore(home).get(text)
@@ -163,6 +172,15 @@ def find(spec: str, home: Path | str | None = None) -> Net:
     if net is None or net.iteration is None:
         raise CheckpointError(f"Run {run.id} has no checkpoint yet; it can be looked into after its first.")
     return net
+
+
+def _named_folder(path: Path, home: Path | str | None) -> Net:
+    """One of ours as it stands in the catalog; of any other folder the weights file, which is trusted no more than a file alone."""
+    for root, origin in ((shipped_folder(), "shipped"), (imported_folder(home), "imported")):
+        if path.parent == root.resolve():
+            return _checkpoint(path, origin)
+    folders.read_folder(path)  # damage is named before the file is looked into
+    return replace(_file(path / folders.WEIGHTS), name=path.name)
 
 
 def _checkpoints(root: Path, origin: str, problems: list[str]) -> list[Net]:
@@ -227,7 +245,7 @@ def _run(run: Run) -> Net | None:
 def _saved_iteration(run: Run) -> int | None:
     """Of the run's newest checkpoint; None if it has none."""
     saved = run.checkpoints
-    return int(saved[-1].name.removeprefix("iter-")) if saved else None
+    return checkpoint_iteration(saved[-1]) if saved else None
 
 
 def _file(path: Path) -> Net:

@@ -51,17 +51,13 @@ def _content(net: Net) -> tuple[bytes, int | None]:
 def _of_run(net: Net) -> tuple[bytes, int]:
     from resnet_core.nets.loading import read_weights
 
-    saved = net.weights
-    tensors, mean, std = read_weights(net)
-    while net.weights != saved:  # it is being trained: another checkpoint has taken its place, and may be what was read
-        saved = net.weights
-        tensors, mean, std = read_weights(net)
+    weights = read_weights(net)
     known, _ = NORMALIZATIONS["pixel-mean"].arrays()
-    key = "pixel-mean" if std is None and np.array_equal(mean.numpy(), known) else OWN
+    key = "pixel-mean" if weights.std is None and np.array_equal(weights.mean.numpy(), known) else OWN
     with tempfile.TemporaryDirectory(prefix="resnet-lab-") as place:
         path = Path(place) / folders.WEIGHTS
-        folders.save_weights(path, tensors, mean, std, net.model, key)
-        return path.read_bytes(), int(saved.parent.name.removeprefix("iter-"))
+        folders.save_weights(path, weights.tensors, weights.mean, weights.std, net.model, key)
+        return path.read_bytes(), weights.net.iteration
 
 
 def records(net: Net) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from resnet_core.errors import CheckpointError
 from resnet_core.models import build_model
 from resnet_core.nets import folder as folders
 from resnet_core.nets.catalog import Net
+from resnet_core.runs.run import checkpoint_iteration
 from resnet_core.training import probe
 from resnet_core.training.plan import Plan
 
@@ -27,7 +29,7 @@ class LoadedNet:
     """A net ready to compute with, in evaluation mode. The model is the caller's own copy.
 
     Attributes:
-        net: what it was loaded from.
+        net: what it was loaded from, with the version and, of a run, the iteration of these very weights.
         model: on the plan's device, channels last.
         mean: float32, (3, 32, 32) or (3, 1, 1), on the device, in units of pixel / 255.
         std: float32 (3, 1, 1) on the device, or None: nothing is divided.
@@ -70,32 +72,53 @@ def load(net: Net, device: str = "auto", precision: str = "auto") -> LoadedNet:
         ConfigError: the device is not on this machine.
     """
     plan = probe.decide(RunConfig(recipe=Recipe(device=device, precision=precision, compile="off")))
-    tensors, mean, std = read_weights(net)
+    weights = read_weights(net)
     target = torch.device(plan.device)
     model = build_model(net.model)
     try:
-        model.load_state_dict(tensors)
+        model.load_state_dict(weights.tensors)
     except RuntimeError as error:
         raise CheckpointError(f"{net.name}: the weights are not those of {net.model.name}: {error}") from error
     model = model.to(target, memory_format=torch.channels_last).eval()
-    return LoadedNet(net, model, mean.to(target), None if std is None else std.to(target), plan)
+    std = None if weights.std is None else weights.std.to(target)
+    return LoadedNet(weights.net, model, weights.mean.to(target), std, plan)
 
 
-def read_weights(net: Net) -> tuple[dict[str, torch.Tensor], torch.Tensor, torch.Tensor | None]:
-    """The state_dict, and mean and std of the input, on the CPU; of a run, those of its newest checkpoint.
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """What the weights file of a net holds, on the CPU.
+
+    Attributes:
+        net: whose they are, with their version and, of a run, their iteration: it may have got further since the net was looked up.
+        tensors: the ``state_dict``.
+        mean, std: of the input, as in ``LoadedNet``.
+    """
+
+    net: Net
+    tensors: dict[str, torch.Tensor]
+    mean: torch.Tensor
+    std: torch.Tensor | None = None
+
+
+def read_weights(net: Net) -> Weights:
+    """The weights of the net; of a run, those of its newest checkpoint.
 
     Raises:
-        CheckpointError: they cannot be read.
+        CheckpointError: they cannot be read, or are not those any more that ``net`` was read with.
     """
     for attempt in range(_ATTEMPTS):
         path = net.weights
         try:
+            version = net.version_of(path)
+            if net.read not in ("", version):
+                raise CheckpointError(f"{net.name} has been trained on since the page was drawn; draw it again for its newer weights.")
             tensors = load_file(path)
             if net.origin == "run":
-                return tensors, _training_mean(path), None
+                found = dataclasses.replace(net, read=version, iteration=checkpoint_iteration(path.parent))
+                return Weights(found, tensors, _training_mean(path))
             if folders.MEAN not in tensors:
                 raise CheckpointError(f"{path} does not say how its input is normalised ({folders.MEAN} is missing).")
-            return tensors, tensors.pop(folders.MEAN), tensors.pop(folders.STD, None)
+            return Weights(dataclasses.replace(net, read=version), tensors, tensors.pop(folders.MEAN), tensors.pop(folders.STD, None))
         except (OSError, safetensors.SafetensorError) as error:
             if attempt + 1 == _ATTEMPTS or path == net.weights:
                 raise CheckpointError(f"The weights of {net.name} cannot be read from {path} ({error}).") from error

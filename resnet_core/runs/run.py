@@ -156,7 +156,7 @@ class Run:
             found = [p for p in (self.path / "checkpoints").iterdir() if re.fullmatch(r"iter-\d+", p.name)]
         except OSError:
             return []
-        return sorted(found, key=_checkpoint_iteration)
+        return sorted(found, key=checkpoint_iteration)
 
     def records(self, kind: str | None = None) -> list[dict[str, Any]]:
         """The rows of ``kind`` (``train``, ``test``, ``layers``; None: all), in order, as far as they are written.
@@ -182,7 +182,7 @@ class Run:
                 speed, eta = self._pace(iteration)
             else:
                 state = "interrupted"
-                saved = _checkpoint_iteration(self.checkpoints[-1]) if self.checkpoints else 0
+                saved = checkpoint_iteration(self.checkpoints[-1]) if self.checkpoints else 0
                 iteration = max(iteration, saved)
                 message = _interrupted_message(iteration, saved)
         if rows.damaged:
@@ -256,7 +256,8 @@ def _interrupted_message(iteration: int, saved: int) -> str:
     )
 
 
-def _checkpoint_iteration(path: Path) -> int:
+def checkpoint_iteration(path: Path) -> int:
+    """Of a checkpoint's folder: the parameter updates behind it."""
     return int(path.name.removeprefix("iter-"))
 
 
