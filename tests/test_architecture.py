@@ -18,14 +18,16 @@ CORE = ROOT / "resnet_core"
 ARROWS = {
     "errors": set(),
     "csv_text": set(),
+    "field_docs": set(),
+    "slots": {"errors"},
     "config": {"errors"},
     "paper": {"config"},
     "claims": {"config", "errors", "paper", "verdict"},
     "verdict": {"config", "errors"},
     "models": {"config", "errors"},
     "data": {"config", "errors"},
-    "training": {"config", "errors", "models", "data"},
-    "runs": {"config", "errors", "models", "data", "training"},
+    "training": {"config", "errors", "slots", "models", "data"},
+    "runs": {"config", "errors", "slots", "models", "data", "training"},
     "nets": {"config", "errors", "models", "data", "training", "runs"},
     "analysis": {"config", "csv_text", "errors", "models", "data", "training", "nets"},
     "images": {"errors"},
@@ -36,7 +38,8 @@ ARROWS = {
     "reference": {"config", "errors", "runs"},
     "bench": {"config", "errors", "models", "data", "training"},
     "cli": {
-        "config", "errors", "data", "runs", "nets", "analysis", "imports", "zoo", "images", "attribution", "figures", "verdict", "bench",
+        "config", "errors", "field_docs", "data", "runs", "nets", "analysis", "imports", "zoo", "images", "attribution", "figures",
+        "verdict", "bench",
     },
     "__main__": {"cli"},
 }
@@ -141,6 +144,10 @@ def test_nothing_points_back(path):
     mine = part(path)
     named = {name.split(".")[1] for name in imports(path) if name.startswith("resnet_core.")}
     assert named - {mine} - ARROWS.get(mine, set()) == set()
+
+
+def test_the_app_stands_beside_the_command_line():
+    assert {str(path) for path in tracked("pages/*.py") if any(name.startswith("resnet_core.cli") for name in imports(path))} == set()
 
 
 @pytest.mark.parametrize("name", WITHOUT_TORCH)

@@ -8,9 +8,9 @@ import torch
 
 from resnet_core.config import DataConfig, ModelConfig, Recipe, RunConfig
 from resnet_core.data import load
-from resnet_core.errors import CheckpointError, ConfigError
+from resnet_core.errors import CheckpointError, ConfigError, RunError
 from resnet_core.models import build_model, response_layers
-from resnet_core.training import checkpoint
+from resnet_core.training import checkpoint, probe
 from resnet_core.training.device import pick_device
 from resnet_core.training.engine import Trainer
 from resnet_core.training.evaluate import evaluate
@@ -293,6 +293,27 @@ def test_the_probe_decides_and_says_why(tmp_path, monkeypatch):
     asked = decide(config(precision="fp32", compile="off"))
     assert (asked.precision, asked.compile, asked.reason["precision"]) == ("fp32", False, "as asked")
     assert Plan.from_dict(plan.to_dict()) == plan
+
+
+def test_a_compiler_that_failed_is_tried_again_the_next_time(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(probe, "COMPILE_WORTH_SECONDS", 0.0)
+
+    def fails(model, device):
+        raise RuntimeError("no compiler")
+
+    monkeypatch.setattr(probe, "compiled", fails)
+    assert "torch.compile failed here (RuntimeError)" in decide(config(precision="fp32")).reason["compile"]
+    monkeypatch.setattr(probe, "compiled", lambda model, device: model)
+    assert "times as fast as eager" in decide(config(precision="fp32")).reason["compile"]
+    monkeypatch.setattr(probe, "compiled", fails)
+    assert "times as fast as eager" in decide(config(precision="fp32")).reason["compile"]  # what was measured is kept
+
+
+def test_slots_that_are_no_number_are_named(monkeypatch):
+    monkeypatch.setenv("RESNET_LAB_SLOTS", "two")
+    with pytest.raises(RunError, match="RESNET_LAB_SLOTS: 'two' is not a whole number"):
+        decide(config())
 
 
 def test_a_device_that_is_not_there_is_named():

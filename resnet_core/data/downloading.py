@@ -115,7 +115,7 @@ def download(progress: Progress | None = None, to: Path | None = None) -> Path:
     """
     from resnet_core.data.readers import read
 
-    place = default_folder() if to is None else Path(to).expanduser()
+    place = default_folder() if to is None else Path(os.path.expanduser(to))
     final, part = place / PYTHON.folder, place / PART
     if _is_whole(final):
         return final

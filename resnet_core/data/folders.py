@@ -77,7 +77,7 @@ PYTHON = Layout("python", "cifar-10-batches-py", "")
 def default_folder() -> Path:
     """Where a download goes: ``$XDG_CACHE_HOME/resnet-lab``, by default ``~/.cache/resnet-lab``."""
     cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(cache).expanduser() / "resnet-lab"
+    return Path(os.path.expanduser(cache)) / "resnet-lab"
 
 
 def _candidates(folder: Path) -> list[tuple[Layout, Path, int]]:
@@ -123,9 +123,9 @@ def resolve_data_dir(data_dir: Path | str | None = None) -> Path | None:
     """The folder to read the full CIFAR-10 from: the argument, else ``RESNET_LAB_DATA``, else the folder of downloads if it
     holds a whole copy, else None. A folder that was named is returned even if it is wrong, so that the error can name it."""
     if data_dir is not None and str(data_dir):
-        return Path(data_dir).expanduser()
+        return Path(os.path.expanduser(data_dir))
     if os.environ.get(ENVIRONMENT):
-        return Path(os.environ[ENVIRONMENT]).expanduser()
+        return Path(os.path.expanduser(os.environ[ENVIRONMENT]))
     try:
         return find(default_folder())[1]
     except DataError:

@@ -32,7 +32,7 @@ _REMEDIES = {
 
 def home(path: Path | str | None = None) -> Path:
     """The folder of all runs, absolute: ``path``, else ``RESNET_LAB_HOME``, else ``runs`` in the working directory. Not created."""
-    return Path(path or os.environ.get("RESNET_LAB_HOME") or "runs").expanduser().absolute()
+    return Path(os.path.expanduser(path or os.environ.get("RESNET_LAB_HOME") or "runs")).absolute()
 
 
 def now() -> str:

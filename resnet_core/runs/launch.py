@@ -18,10 +18,10 @@ from pathlib import Path
 import resnet_core
 from resnet_core.errors import RunError
 from resnet_core.runs import files
+from resnet_core.slots import slots
 
 #: A worker that died before it had taken a run from the queue is started again after this many seconds, not at once.
 RETRY_SECONDS = 30.0
-MAX_SLOTS = 16
 _LOG_LIMIT = 1_000_000
 
 
@@ -39,14 +39,6 @@ def pool_of(device: str) -> str:
     if sys.platform == "darwin" and platform.machine() == "arm64":
         return "mps"
     return "cpu"
-
-
-def slots() -> int:
-    """Trainings at once per device: ``RESNET_LAB_SLOTS``, 1 by default; 0 starts none, so that runs stay in the queue."""
-    text = os.environ.get("RESNET_LAB_SLOTS", "").strip() or "1"
-    if not text.isdecimal() or int(text) > MAX_SLOTS:
-        raise RunError(f"RESNET_LAB_SLOTS: {text!r} is not a whole number from 0 to {MAX_SLOTS}.")
-    return int(text)
 
 
 def slot_path(home: Path, slot: str) -> Path:

@@ -21,10 +21,10 @@ from resnet_core.data import Batches, Cifar10, per_pixel_mean
 from resnet_core.errors import CheckpointError
 from resnet_core.models import build_model
 from resnet_core.training.checkpoint import TrainingState, weights_sha256
-from resnet_core.training.device import PeakMemory
+from resnet_core.training.device import PeakMemory, synchronize
 from resnet_core.training.evaluate import evaluate
 from resnet_core.training.layers import layer_statistics
-from resnet_core.training.plan import Plan
+from resnet_core.training.plan import Plan, compiled
 from resnet_core.training.schedule import learning_rate
 
 #: The ``error`` warm-up looks at the training error of this many iterations at a time.
@@ -47,10 +47,7 @@ class Trainer:
         if plan.device == "cpu":
             torch.set_num_threads(plan.threads)
         self.model = build_model(config.model, recipe.seed).to(self.device, memory_format=torch.channels_last)
-        self._compiled = self.model
-        if plan.compile:
-            # On CUDA these nets are bound by launches; CUDA graphs take those away.
-            self._compiled = torch.compile(self.model, mode="reduce-overhead" if plan.device == "cuda" else "default")
+        self._compiled = compiled(self.model, plan.device) if plan.compile else self.model
         self.mean = per_pixel_mean(dataset.train).to(self.device)
         self._batches = Batches(dataset.train, self.mean, recipe.batch_size, recipe.seed, self.device, recipe.augmentation)
         self.optimizer = torch.optim.SGD(
@@ -173,10 +170,13 @@ class Trainer:
                 message = f"The loss was no longer a finite number at iteration {bad:,}. Lower the learning rate, or warm it up."
                 yield self._end("diverged", message)
                 return
+            test_due, layers_due = self.iteration % test_every == 0 or last, self.iteration % layers_every == 0 or last
+            if test_due or layers_due or checkpoint_due:
+                synchronize(self.device)  # what is still queued there belongs to the steps, not to the pause
             paused = time.perf_counter()
-            if self.iteration % test_every == 0 or last:
+            if test_due:
                 yield self._test_record(elapsed)
-            if self.iteration % layers_every == 0 or last:
+            if layers_due:
                 yield self._layers_record(elapsed)
             if checkpoint_due:
                 elapsed()

@@ -22,8 +22,9 @@ from torch import nn
 
 from resnet_core.config import ModelConfig, RunConfig
 from resnet_core.models import build_model
+from resnet_core.slots import slots
 from resnet_core.training.device import pick_device, synchronize
-from resnet_core.training.plan import Plan
+from resnet_core.training.plan import Plan, compiled
 
 #: A net as deep as any stage of the family has, in few layers.
 PROBE_NET = ModelConfig(depth=8, shortcut="A")
@@ -40,11 +41,12 @@ def decide(config: RunConfig) -> Plan:
 
     Raises:
         ConfigError: the device asked for is not on this machine.
+        RunError: RESNET_LAB_SLOTS is no number that it may be.
     """
     recipe = config.recipe
     device = pick_device(recipe.device)
-    slots = max(1, int(os.environ.get("RESNET_LAB_SLOTS") or 1)) if device.type == "cpu" else 1
-    threads = max(1, _THREADS_AT_START // slots)
+    shared_by = max(1, slots()) if device.type == "cpu" else 1
+    threads = max(1, _THREADS_AT_START // shared_by)
     torch.set_num_threads(threads)
     plan = Plan(device.type, "fp32", False, threads)
     reason: dict[str, object] = {"machine": machine_name(device)}
@@ -116,13 +118,13 @@ def _worth_compiling(config: RunConfig, plan: Plan, device: torch.device) -> tup
         return False, f"about {expected:.0f} s of training; compiling pays from {COMPILE_WORTH_SECONDS:.0f} s on"
 
     def measure() -> dict[str, float]:
-        compiled = torch.compile(eager)
         batch, times = config.recipe.batch_size, {"eager": [], "compiled": []}
         try:
-            step_seconds(compiled, plan, batch, 1)
+            candidate = compiled(eager, plan.device)
+            step_seconds(candidate, plan, batch, 1)
             for _ in range(3):
                 times["eager"] += step_seconds(eager, plan, batch, 1)
-                times["compiled"] += step_seconds(compiled, plan, batch, 1)
+                times["compiled"] += step_seconds(candidate, plan, batch, 1)
         except Exception as error:  # no compiler, an unsupported device: whatever it is, eager still works
             return {"eager": 1.0, "compiled": float("inf"), "error": f"{type(error).__name__}"}
         return {name: statistics.median(values) for name, values in times.items()}
@@ -149,6 +151,8 @@ def _cached(plan: Plan, what: str, measure) -> dict[str, float]:
         return json.loads(path.read_text())
     except (OSError, ValueError):
         values = measure()
+    if "error" in values:
+        return values  # not kept: a compiler may be installed tomorrow
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
