@@ -6,6 +6,7 @@ that of another. Nothing is assumed before something has been measured.
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,11 +14,13 @@ from dataclasses import dataclass
 from pages.ui.runs_view import Seen
 from resnet_core.analysis.complexity import complexity
 from resnet_core.config import RunConfig
+from resnet_core.runs.launch import pool_of
+from resnet_core.slots import slots
 
 
 @dataclass(frozen=True)
 class Pace:
-    """A measured speed: of which training, on which device, in which precision, in images per second."""
+    """A measured speed: of which training, on which device, in which precision, in images per second with all that is done in between."""
 
     config: RunConfig
     images_per_second: float
@@ -26,12 +29,17 @@ class Pace:
 
 
 def measured(seen: Iterable[Seen]) -> list[Pace]:
-    """The speeds of all runs that have one."""
-    return [
-        Pace(s.run.config, s.status.images_per_second, s.status.plan["device"], s.status.plan["precision"])
-        for s in seen
-        if s.status.images_per_second and s.status.plan
-    ]
+    """The speeds of all runs that have one: from the first to the last record, so with their tests, layer statistics and checkpoints."""
+    found = []
+    for s in seen:
+        rows = s.run.records("train")
+        if not s.status.plan or len(rows) < 2:
+            continue
+        elapsed = rows[-1]["elapsed_seconds"] - rows[0]["elapsed_seconds"]
+        images = (rows[-1]["iteration"] - rows[0]["iteration"]) * s.config.recipe.batch_size
+        if images > 0 and elapsed > 0:
+            found.append(Pace(s.config, images / elapsed, s.status.plan["device"], s.status.plan["precision"]))
+    return found
 
 
 def seconds(config: RunConfig, paces: Sequence[Pace], iterations: int | None = None) -> float | None:
@@ -55,15 +63,14 @@ def seconds(config: RunConfig, paces: Sequence[Pace], iterations: int | None = N
 
 
 def remaining(seen: Iterable[Seen], paces: Sequence[Pace]) -> float | None:
-    """Seconds until all these runs are through, one after the other; None while one of them cannot be told."""
-    total = 0.0
-    for s in seen:
-        if not s.status.is_active:
-            continue
+    """Seconds until all these runs are through, in the slots of their devices; None while one of them cannot be told."""
+    ends: dict[str, list[float]] = {}  # of each pool, when its slots are free
+    for s in sorted((s for s in seen if s.is_active), key=lambda s: s.status.place or 0):  # those that run have no place
         left = s.status.eta_seconds
         if left is None:
-            left = seconds(s.run.config, paces, s.status.iterations - s.status.iteration)
+            left = seconds(s.config, paces, s.status.iterations - s.status.iteration)
         if left is None:
             return None
-        total += left
-    return total
+        free = ends.setdefault(pool_of(s.config.recipe.device), [0.0] * max(1, slots()))
+        heapq.heapreplace(free, free[0] + left)
+    return max((max(free) for free in ends.values()), default=0.0)

@@ -1,0 +1,62 @@
+"""How long trainings will take: from whole stretches of what was measured, and in the slots that there are."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from pages.ui import estimate
+from resnet_core.config import DEMO_RECIPE, DataConfig, ModelConfig, Recipe, RunConfig
+
+PLAN = {"device": "cpu", "precision": "fp32"}
+
+
+def seen(rows=(), depth=20, plan=PLAN, **status):
+    """A run as ``runs_view.look`` sees it."""
+    config = RunConfig(ModelConfig(depth), DataConfig(), Recipe(iterations=1000, batch_size=32))
+    values = {"plan": plan, "place": None, "eta_seconds": None, "iteration": 0, "iterations": 1000} | status
+    run = SimpleNamespace(records=lambda kind: list(rows))
+    return SimpleNamespace(config=config, run=run, is_active=True, status=SimpleNamespace(**values))
+
+
+def row(iteration: int, elapsed: float, **more):
+    return {"iteration": iteration, "elapsed_seconds": elapsed, **more}
+
+
+def test_the_pace_is_of_all_that_a_training_does():
+    """The steps alone are faster: their own speed leaves out tests, layer statistics and checkpoints."""
+    (pace,) = estimate.measured([seen([row(1, 2.0, images_per_second=9.0), row(501, 42.0, images_per_second=900.0)])])
+    assert pace.images_per_second == pytest.approx(500 * 32 / 40)
+    assert estimate.seconds(pace.config, [pace]) == pytest.approx(1000 * 32 / 400)
+
+
+def test_the_shipped_demo_took_what_it_would_have_been_told_to_take():
+    from pages.ui.demo import recorded
+
+    for run in recorded().runs:
+        rows = [each for each in run.records if each["kind"] == "train"]
+        fake = seen(rows)
+        fake.config = run.config
+        told = estimate.seconds(run.config, estimate.measured([fake]))
+        assert told == pytest.approx(rows[-1]["elapsed_seconds"], rel=0.05)
+        assert run.config.recipe.iterations == DEMO_RECIPE.iterations
+
+
+@pytest.mark.parametrize("rows", [[], [row(1, 0.5)], [row(1, 0.5), row(1, 0.5)]])
+def test_nothing_is_told_of_what_has_hardly_begun(rows):
+    assert estimate.measured([seen(rows)]) == []
+    assert estimate.measured([seen([row(1, 1), row(9, 2)], plan=None)]) == []
+    assert estimate.remaining([seen(rows)], []) is None
+
+
+def test_runs_at_the_same_time_do_not_add_up(monkeypatch):
+    two = [seen(eta_seconds=100.0), seen(eta_seconds=60.0)]
+    waiting = [seen(eta_seconds=30.0, place=2), seen(eta_seconds=50.0, place=1)]
+    monkeypatch.setenv("RESNET_LAB_SLOTS", "2")
+    assert estimate.remaining(two, []) == 100.0
+    # The first that waits (50) begins when the shorter one ends (60), the second (30) when the longer one does (100).
+    assert estimate.remaining(two + waiting, []) == 130.0
+    monkeypatch.setenv("RESNET_LAB_SLOTS", "1")
+    assert estimate.remaining(two + waiting, []) == 240.0
+    assert estimate.remaining([], []) == 0.0
