@@ -246,3 +246,9 @@ def test_shipped_nets_go_before_the_viewers_own():
     own, shipped = net("ResNet-20", test_error=20.0, shipped=False), net("ResNet-20", test_error=9.0, seed=4)
     assert found("table6-error-20", own, shipped).used == (shipped.id,)
     assert found("table6-error-20", own, net("ResNet-20", shipped=False, seed=1)).used == (own.id,)
+
+
+def test_a_training_that_held_images_out_is_not_on_all_of_cifar10():
+    held_out = RunConfig(ModelConfig(20), DataConfig("cifar10", validation=True), Recipe())
+    assert "held out for validation" in unlike_the_paper(held_out)
+    assert unlike_the_paper(dataclasses.replace(held_out, data=DataConfig("cifar10"))) == ""

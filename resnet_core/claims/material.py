@@ -75,6 +75,8 @@ def unlike_the_paper(config: RunConfig) -> str:
         return "is not one of the paper's CIFAR-10 nets (plain or option A, basic blocks, 16 filters)"
     if config.data.dataset != "cifar10":
         return "was not trained on all of CIFAR-10"
+    if config.data.validation:
+        return "was trained without the images that it held out for validation"
     for name in _ALIKE:
         if getattr(recipe, name) != getattr(paper, name):
             return f"has another {_NAMES.get(name, name)} than the paper's recipe"
