@@ -111,7 +111,7 @@ def show_verdict(runs: Sequence[series.RunRecords]) -> None:
 
 
 def panel(ids: Sequence[str], view: View, polled: bool) -> None:
-    """Chart, captions, verdict and table. ``polled`` tells whether this is run again every two seconds."""
+    """Chart, captions, verdict and table. ``polled`` tells whether this is run again and again."""
     with guarded("Compare"):
         seen = chosen(ids)
         if any(s.is_active for s in seen) != polled:

@@ -10,7 +10,7 @@ from streamlit.elements.lib.streamlit_plotly_theme import GRAY_90
 
 from pages.ui.front_door import through_the_front_door
 from pages.ui.labels import escaped
-from resnet_core.analysis.complexity import PAPER_PARAMS, complexity, rows_as_csv
+from resnet_core.analysis.complexity import complexity, rows_as_csv
 from resnet_core.analysis.measured import measured
 from resnet_core.analysis.names import net_from_name
 from resnet_core.analysis.shortcuts import percent, shortcut_differences
@@ -19,12 +19,13 @@ from resnet_core.errors import ConfigError
 from resnet_core.figures.complexity import layers_figure
 from resnet_core.figures.diagram import diagram, is_drawn_in_full
 from resnet_core.figures.diagram_parts import shape_text
+from resnet_core.paper import TABLE_6, published
 
 through_the_front_door()
 
 DEFAULT_NETS = ["plain-20", "ResNet-20", "plain-56", "ResNet-56"]
 OFFERED_NETS = [
-    *(f"{kind}-{depth}" for depth in PAPER_PARAMS for kind in ("plain", "ResNet")),
+    *(f"{kind}-{depth}" for depth in TABLE_6 for kind in ("plain", "ResNet")),
     *("ResNet-56-B", "ResNet-56-C", "ResNet-110-B", "ResNet-110-C", "ResNet-164-bottleneck", "ResNet-20-w64"),
 ]
 #: More would neither fit a table nor a chart that one can look at.
@@ -35,8 +36,6 @@ SHORTCUT_TITLES = {
     "B": "B: projections where dimensions change",
     "C": "C: projections",
 }
-#: Table 6 is of nets with shortcut A, basic blocks and 16 filters.
-TABLE_6 = {ModelConfig(depth): params for depth, params in PAPER_PARAMS.items()}
 CHART = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"]}
 
 
@@ -113,7 +112,7 @@ def totals_table(configs: list[ModelConfig], found: dict[str, dict | None]) -> s
             by = "fvcore, and arithmetic: equal"
         else:
             by = f"fvcore; arithmetic says {net.params:,} and {net.macs:,}"
-        in_paper = TABLE_6.get(config, "–")
+        in_paper = (row.params if (row := published(config)) else "") or "–"
         lines.append(f"| **{config.name}** | {net.layers} | {params:,} | {macs:,} | {by} | {in_paper} |")
     return "\n".join(lines)
 

@@ -178,7 +178,7 @@ def beside(found: demo.Demo, drawn: list[RunRecords], everything: list[Seen]) ->
 
 
 def panel(polled: bool, has_button: bool) -> None:
-    """The demo: chart, progress and verdict. ``polled`` tells whether this is run again every second; ``has_button``: with it."""
+    """The demo: chart, progress and verdict. ``polled`` tells whether this is run again and again; ``has_button``: with it."""
     with guarded("Home"), st.container(key="demo_panel"):
         left, right = st.columns(_COLUMNS, gap="medium")
         store = RunStore()

@@ -164,7 +164,7 @@ def rows_of_runs(store: RunStore, seen: Sequence[Seen]) -> list[Seen]:
 
 
 def runs_panel(polled: bool) -> None:
-    """One live chart, and beside it a row for each run. ``polled`` tells whether this is run again every second."""
+    """One live chart, and beside it a row for each run. ``polled`` tells whether this is run again and again."""
     with guarded("Train"):
         store = RunStore()
         store.ensure_workers()

@@ -56,14 +56,6 @@ RESNET_110_MEAN, RESNET_110_SPREAD = 6.61, 0.16
 #: How long ResNet-110 is warmed up, about, and until which training error in percent (He et al. 2016, section 4.2).
 WARMUP_ITERATIONS, WARMUP_ERROR = 400, 80.0
 
-RECIPE = (
-    "SGD, batch 128, momentum 0.9, weight decay 0.0001; learning rate 0.1, divided by 10 at 32k and 48k iterations, stop at 64k; "
-    "He initialisation, batch normalisation, no dropout; per-pixel mean subtracted, 4 pixels of padding, random 32x32 crop, random "
-    "horizontal flip; 110 layers start at 0.01 until the training error is under 80 %."
-)
-RECIPE_SOURCE = "He et al. 2016, section 4.2"
-
-
 def published(model: ModelConfig) -> Published | None:
     """What the paper reports of exactly this net on CIFAR-10, or None.
 
@@ -74,9 +66,3 @@ def published(model: ModelConfig) -> Published | None:
     if model.shortcut == "A":
         return TABLE_6.get(model.depth)
     return PLAIN_110 if model.is_plain and model.depth == 110 else None
-
-
-def table6_error(model: ModelConfig) -> float | None:
-    """The test error (%) that Table 6 of He et al. 2016 gives for exactly this net, or None. Of ResNet-110: the best of five runs."""
-    row = published(model)
-    return row.test_error if row else None

@@ -116,7 +116,7 @@ def test_a_run_is_a_checkpoint_too(monkeypatch, capsys):
 def test_neighbours_tells_what_the_core_computes(tiny, files, capsys, tmp_path):
     loaded, data = tiny(), load(DataConfig())
     found = told(capsys, "neighbours", "tiny", files[0], *FP32)
-    index = neighbours.FeatureIndex.build(loaded, data.train.images)
+    index = neighbours.FeatureIndex(neighbours.features(loaded, data.train.images))
     feature = neighbours.features(loaded, prediction.stack([to_input(read_file(files[0]))]))[0]
     expected, distances = index.nearest(feature)
     assert found["indices"] == expected.tolist() and len(found["indices"]) == 6

@@ -10,15 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from resnet_core.attribution import METHODS
 from resnet_core.config import ModelConfig
 from resnet_core.figures.attribution import (
-    _METHOD_LOOKS,
     KINDS,
     Panel,
     SanityCurve,
     maps_csv,
-    maps_figure,
     sanity_csv,
     sanity_figure,
     tick_labels,
@@ -97,35 +94,11 @@ def test_a_png_holds_the_very_pixels():
         assert np.array_equal(np.asarray(image), pixels)
 
 
-def test_a_row_shares_one_scale():
-    panels = [Panel("as it is", IMAGE, None), Panel("plain-20", IMAGE, SIGNED, "cat"), Panel("<b>net", IMAGE, 3 * SIGNED)]
-    scale = common_scale([panel.map for panel in panels[1:]], True)
-    figure = maps_figure(panels, scale, dark=True)
-    assert [trace.type for trace in figure.data] == ["image", "image", "image", "scatter"]
-    axis = figure.layout.coloraxis
-    assert (axis.cmin, axis.cmax) == (-scale.limit, scale.limit)
-    assert np.array_equal(figure.data[0].z, IMAGE)
-    assert np.array_equal(figure.data[2].z, overlay(IMAGE, 3 * SIGNED, scale)[..., :3])
-    assert figure.data[1].hovertext[3][5] == f"{SIGNED[3, 5]:.3g}"
-    titles = [annotation.text for annotation in figure.layout.annotations]
-    assert "cat" in titles[1] and "&lt;b&gt;net" in titles[2]
-
-
-def test_without_a_scale_each_picture_has_its_own():
-    panels = [Panel("a", IMAGE, SIGNED), Panel("b", IMAGE, 1e9 * SIGNED), Panel("c", IMAGE, np.zeros((32, 32)))]
-    figure = maps_figure(panels, None, columns=2)
-    assert [trace.type for trace in figure.data] == ["image"] * 3
-    assert np.array_equal(figure.data[0].z, figure.data[1].z)
-    assert figure.layout.coloraxis.cmin is None
-    assert figure.layout.height > maps_figure(panels, None).layout.height
-
-
 def test_the_colour_bar_has_the_colours_of_the_maps():
     stops = color_scale(Scale(2.0, True))
     assert (stops[0][0], stops[-1][0]) == (0, 1)
     assert stops[10][1] == "rgb({0},{0},{0})".format(round(255 * 0.35))  # zero: the middle grey
     assert len({color for _, color in stops}) == len(stops)
-    assert maps_figure([], common_scale([], True)).layout.height > 0
 
 
 def curve(depth=20, steps=("as it is", "fc", "layer3.2", "conv1"), method="saliency", **changes):
@@ -144,18 +117,11 @@ def test_a_step_without_a_correlation_is_a_gap_and_all_values_are_in_sight():
     assert sanity_figure([]).layout.height > 0
 
 
-def test_curves_are_told_apart_by_net_or_by_method():
+def test_curves_of_nets_are_told_apart():
     nets = sanity_figure([curve(20), curve(56)])
     assert nets.data[0].line.color != nets.data[1].line.color
-    methods = [curve(20, method=key) for key in METHODS]
-    for dark in (False, True):
-        figure = sanity_figure(methods, dark=dark, by="method")
-        assert len({trace.line.color for trace in figure.data}) == len({trace.marker.symbol for trace in figure.data}) == len(METHODS)
-    assert set(_METHOD_LOOKS) == set(METHODS)
-    with pytest.raises(ValueError, match="neither net nor method"):
-        sanity_figure(methods, by="colour")
     with pytest.raises(ValueError, match="kind 'both'"):
-        sanity_figure(methods, "both")
+        sanity_figure([curve()], "both")
 
 
 def test_steps_of_nets_of_different_depth_have_labels_for_both():

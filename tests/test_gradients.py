@@ -175,19 +175,15 @@ def test_overflow_is_told_as_such(sample, prepared):
     # Each block of a residual net without BN doubles the variance at least: fp32 ends before 300 blocks.
     x, y = prepared(sample.images[:2]), sample.labels[:2]
     (found,) = gradients_at_initialization([602], "A", False, 0, x, y, width=1)
-    assert not found.gradients.is_finite
     assert not np.isfinite(found.gradients.gradient_norm).all()
     told = found.gradients.to_dict()
     assert any(layer["gradient_norm"] is None for layer in told["layers"])
     (fine,) = gradients_at_initialization([20], "A", False, 0, x, y, width=1)
-    assert fine.gradients.is_finite and math.isfinite(fine.gradients.to_dict()["loss"])
+    assert np.isfinite(fine.gradients.gradient_norms).all() and math.isfinite(fine.gradients.to_dict()["loss"])
 
 
-def test_progress_stopping_and_what_there_is_not(sample, prepared):
+def test_stopping_and_what_there_is_not(sample, prepared):
     x, y = prepared(sample.images[:4]), sample.labels[:4]
-    told = []
-    gradients_at_initialization([8, 14], "A", True, 0, x, y, width=2, progress=lambda *at: told.append(at))
-    assert told == [(1, 2), (2, 2)]
     with pytest.raises(Stopped):
         gradients_at_initialization([8], "A", True, 0, x, y, width=2, should_stop=lambda: True)
     with pytest.raises(ConfigError, match="nearest valid"):

@@ -76,7 +76,7 @@ def test_features_are_what_the_last_layer_is_given(net, model, normalization, wi
 
 def test_neighbours_are_those_of_brute_force(net):
     loaded = net()
-    index = FeatureIndex.build(loaded, images(200))
+    index = FeatureIndex(features(loaded, images(200)))
     for query in features(loaded, images(5, seed=1)):
         distances = []
         for row in index.features:
@@ -95,7 +95,7 @@ def test_neighbours_are_those_of_brute_force(net):
 def test_a_training_image_is_its_own_nearest_neighbour(net, precision, tolerance):
     loaded = net(precision=precision)
     train = images(100)
-    index = FeatureIndex.build(loaded, train)
+    index = FeatureIndex(features(loaded, train))
     for i in (0, 41, 99):
         found, away = index.nearest(features(loaded, train[i : i + 1])[0])
         assert found[0] == i

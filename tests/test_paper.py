@@ -11,8 +11,8 @@ from resnet_core.verdict import Outcome, degradation, degradation_verdict
 
 @pytest.mark.parametrize(("depth", "error"), [(20, 8.75), (32, 7.51), (44, 7.17), (56, 6.97), (110, 6.43), (1202, 7.93)])
 def test_table_6(depth: int, error: float):
-    assert paper.table6_error(ModelConfig(depth, "A")) == error
     row = paper.published(ModelConfig(depth, "A"))
+    assert row.test_error == error
     assert row.text == f"{error:.2f}" and "Table 6" in row.source and row.name == f"ResNet-{depth}" and row.params
 
 
@@ -24,7 +24,8 @@ def test_table_6(depth: int, error: float):
     ],
 )  # fmt: skip
 def test_the_paper_has_no_error_of_other_nets(model: ModelConfig):
-    assert paper.table6_error(model) is None
+    row = paper.published(model)
+    assert row is None or row.test_error is None
 
 
 def test_of_plain_110_the_paper_gives_a_bound_only():

@@ -162,6 +162,9 @@ def _picked_below() -> None:
     choose(st.session_state[_PICKER])
 
 
+_TRAINING_ERROR = "Of augmented images as seen: the mean over the last epoch; of a run that has not finished, its newest record."
+
+
 def _columns() -> dict[str, Any]:
     number, text = st.column_config.NumberColumn, st.column_config.TextColumn
     return {
@@ -171,7 +174,7 @@ def _columns() -> dict[str, Any]:
         "shortcut": text("shortcut", width=85),
         "parameters": number("parameters", format="localized", width=105),
         "MB": number("MB", format="%.2f", help="Weights on disk, in MB of 1,000,000 bytes.", width=65),
-        "training error": number("training", format="%.2f", help="Mean over the last epoch, of augmented images as seen.", width=80),
+        "training error": number("training", format="%.2f", help=_TRAINING_ERROR, width=80),
         "test error": number("test", format="%.2f", help="Test error, single view.", width=65),
         "tested on": text("test images", help="Images that the test error was counted on.", width=120),
         "paper": text("paper", help="Test error that the paper reports of this net.", width=70),

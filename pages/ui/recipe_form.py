@@ -7,13 +7,11 @@ from typing import Any
 import streamlit as st
 
 from resnet_core import config
-from resnet_core.cli.options import attribute_docs
 from resnet_core.config import Recipe
 from resnet_core.errors import ConfigError
+from resnet_core.field_docs import field_docs
 
-#: Fields of the recipe that are columns of the table instead, so that nets can differ in them.
-IN_TABLE = ("iterations", "batch_size", "learning_rate", "schedule", "warmup", "seed")
-#: heading -> fields, in the order of the form.
+#: heading -> fields, in the order of the form; those that are not here are columns of the table (``nets_table``), so that nets can differ.
 GROUPS = {
     "Optimiser": ("momentum", "weight_decay", "augmentation"),
     "Schedule": ("milestones", "gamma", "warmup_iterations", "warmup_learning_rate", "warmup_error"),
@@ -28,7 +26,7 @@ _CHOICES = {
 }
 _STEPS = {"momentum": 0.05, "weight_decay": 1e-4, "gamma": 0.05, "warmup_learning_rate": 0.001, "warmup_error": 1.0}
 _PREFIX = "train.recipe."
-_DOCS = attribute_docs(Recipe)
+_DOCS = field_docs(Recipe)
 
 
 def fill(recipe: Recipe) -> None:

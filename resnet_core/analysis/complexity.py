@@ -24,9 +24,6 @@ from resnet_core.csv_text import csv_text
 IMAGE_SIZE = 32
 STAGES = (1, 2, 3)
 
-#: He et al. 2016, Table 6: parameters in millions, as printed there; shortcut A, basic blocks, width 16.
-PAPER_PARAMS = {20: "0.27M", 32: "0.46M", 44: "0.66M", 56: "0.85M", 110: "1.7M", 1202: "19.4M"}
-
 
 @dataclass(frozen=True)
 class Layer:

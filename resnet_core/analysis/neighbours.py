@@ -53,13 +53,6 @@ class FeatureIndex:
     def __post_init__(self) -> None:
         self.features.flags.writeable = False
 
-    @classmethod
-    def build(
-        cls, loaded: LoadedNet, images: torch.Tensor, progress: Progress | None = None, should_stop: ShouldStop | None = None
-    ) -> FeatureIndex:
-        """Computes it; see ``features``."""
-        return cls(features(loaded, images, progress, should_stop))
-
     def nearest(self, feature: np.ndarray, k: int = COUNT) -> tuple[np.ndarray, np.ndarray]:
         """int64 (k,) images, nearest first (of equally near ones the first), and their Euclidean distances, float64 (k,).
 

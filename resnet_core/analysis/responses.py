@@ -94,7 +94,7 @@ class Moments:
     """Count, sum and sum of squares of all values of a stream of tensors, in fp64 whatever their precision.
 
     Each image is summed by itself in fp32, so how the images are batched does not matter. What is summed are distances from the
-    first value seen, so that a variance much smaller than the mean is not lost to cancellation.
+    mean of the first image's values, so that a variance much smaller than the mean is not lost to cancellation.
     """
 
     def __init__(self) -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import inspect
-import re
 import typing
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
 from resnet_core import config
 from resnet_core.config import DataConfig, ModelConfig, Recipe
+from resnet_core.field_docs import field_docs
 
 #: The value of an option that leaves the choice to what is measured.
 AUTO = "auto"
@@ -71,21 +70,6 @@ def real_numbers(text: str) -> tuple[float, ...]:
     return tuple(real_number(part) for part in text.split(",") if part.strip())
 
 
-def attribute_docs(cls: type) -> dict[str, str]:
-    """Field name -> its description, from the ``Attributes:`` section of a docstring (``a, b: text`` describes both)."""
-    section = (inspect.getdoc(cls) or "").partition("Attributes:\n")[2].partition("\n\n")[0]
-    docs: dict[str, str] = {}
-    names: list[str] = []
-    for line in section.splitlines():
-        entry = re.match(r" {4}(\w+(?:, \w+)*): (.*)", line)
-        if entry:
-            names = entry[1].split(", ")
-            docs.update(dict.fromkeys(names, entry[2]))
-        else:
-            docs.update({name: f"{docs[name]} {line.strip()}" for name in names})
-    return {name: text.replace("``", "").rstrip(".") for name, text in docs.items()}
-
-
 def _shown(value: Any) -> str:
     return ",".join(f"{v:g}" for v in value) if isinstance(value, tuple) else f"{value:g}" if isinstance(value, float) else str(value)
 
@@ -98,7 +82,7 @@ def add_fields(parser: argparse._ActionsContainer, cls: type, leave_out: Iterabl
         str: (str, "TEXT"),
         tuple[float, ...]: (real_numbers, "X,X,..."),
     }
-    docs, hints = attribute_docs(cls), typing.get_type_hints(cls)
+    docs, hints = field_docs(cls), typing.get_type_hints(cls)
     for field in dataclasses.fields(cls):
         if field.name in leave_out:
             continue

@@ -45,7 +45,8 @@ def _train(store: RunStore, data_dir: Path | None, only: list[str] | None) -> in
     wanted = [entry for entry in entries(store, plan.CONFIGS) if not entry.shipped and (not only or entry.name in only)]
     for entry in wanted:
         if entry.problem:
-            note(f"{entry.problem} It is trained anew.")
+            again = "exported anew from its training" if entry.status and entry.status.state == "finished" else "trained anew"
+            note(f"{entry.problem} It is {again}.")
     with Interrupts() as interrupts:
         # All of them enter the queue before the first is followed, so that every slot has work.
         entered = [enter(store, entry.config, entry.config.model.name, data_dir) for entry in wanted]

@@ -1,4 +1,4 @@
-"""Attribution maps in a row with one colour scale, the pictures of a sanity check, its curves, and all of it as CSV."""
+"""The curves of a sanity check, and attribution maps as CSV; the pictures themselves are made in ``overlay``."""
 
 from __future__ import annotations
 
@@ -10,22 +10,10 @@ from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from resnet_core.csv_text import csv_text
 from resnet_core.figures import style
-from resnet_core.figures.overlay import Scale, color_scale, common_scale, overlay
 
-#: Side of one picture on a page, in pixels: 9 for one of the image's 32.
-PICTURE = 288
-#: Colour and symbol of each method in a chart of one net; Okabe and Ito's colours that are no family's, and black or white.
-_METHOD_LOOKS = {
-    "integrated-gradients": ("#009e73", "#2fd6a5", "circle"),
-    "grad-cam": ("#1f2430", "#f2f4f8", "square"),
-    "occlusion": ("#a34f86", "#e79fcb", "diamond"),
-    "saliency": ("#8a6d00", "#f0e442", "triangle-up"),
-    "guided-grad-cam": ("#b3261e", "#ff8a80", "x"),
-}
 #: The two rank correlations of a step, and what a chart calls them.
 KINDS = {"signed": "with signs", "absolute": "of magnitudes"}
 
@@ -69,62 +57,6 @@ class SanityCurve:
     absolute: Sequence[float | None]
 
 
-def maps_figure(panels: Sequence[Panel], scale: Scale | None, dark: bool = False, columns: int = 0) -> go.Figure:
-    """The panels side by side. With a ``scale`` they share it and its colour bar; without one each has its own, to see patterns by.
-
-    Args:
-        scale: ``common_scale([panel.map ...], method.signed)``; or None, where magnitudes cannot be compared (random nets).
-        columns: panels in a row; 0: all of them.
-    """
-    columns = columns or max(1, len(panels))
-    rows = max(1, math.ceil(len(panels) / columns))
-    # ``<br>`` always: pictures with and without a note are of one height.
-    titles = [
-        f"<b>{html.escape(each.label, quote=False)}</b><br><span style='font-size:13px'>{html.escape(each.note, quote=False) or ' '}</span>"
-        for each in panels
-    ]
-    head = 56
-    height = rows * (PICTURE + head) + 12
-    figure = make_subplots(
-        rows=rows,
-        cols=columns,
-        subplot_titles=titles or None,
-        horizontal_spacing=0.02,
-        vertical_spacing=head / (height - head) if rows > 1 else 0,
-    )
-    base = style.layout(dark)
-    for index, panel in enumerate(panels):
-        figure.add_trace(_picture(panel, scale), index // columns + 1, index % columns + 1)
-    if scale is not None:
-        bar = {"outlinewidth": 0, "thickness": 18, "len": min(1, PICTURE / (height - head)), "y": 1, "yanchor": "top"}
-        axis = {"colorscale": color_scale(scale), "cmin": scale.low, "cmax": scale.limit, "colorbar": bar}
-        # A colour bar needs a trace; this one shows nothing else.
-        hidden = {"x": [None], "y": [None], "mode": "markers", "marker": {"color": [0], "coloraxis": "coloraxis"}, "showlegend": False}
-        figure.add_trace(go.Scatter(**hidden, hoverinfo="skip"), 1, 1)
-        figure.update_layout(coloraxis=axis)
-    figure.update_layout(
-        {key: value for key, value in base.items() if key not in ("xaxis", "yaxis")},
-        height=height,
-        margin={"l": 8, "r": 8, "t": head, "b": 12},
-        uirevision="viewer",
-    )
-    figure.update_annotations(font={"size": 16, "color": style.TEXT[dark]})
-    empty = {"showticklabels": False, "showgrid": False, "zeroline": False, "ticks": "", "constrain": "domain", "range": [-0.5, 31.5]}
-    figure.update_xaxes(empty)
-    figure.update_yaxes({**empty, "range": [31.5, -0.5]})
-    return figure
-
-
-def _picture(panel: Panel, scale: Scale | None) -> go.Image:
-    if panel.map is None:
-        hover = "row %{y}, column %{x}: %{z}<extra></extra>"
-        return go.Image(z=panel.image, name=panel.label, hovertemplate=hover)
-    own = scale or common_scale([panel.map], bool((np.asarray(panel.map) < 0).any()))
-    text = [[f"{value:.3g}" for value in row] for row in panel.map]
-    hover = "<b>%{hovertext}</b><br>row %{y}, column %{x}<extra></extra>"
-    return go.Image(z=overlay(panel.image, panel.map, own)[..., :3], hovertext=text, name=panel.label, hovertemplate=hover)
-
-
 def tick_labels(curves: Sequence[SanityCurve]) -> list[str]:
     """Of the steps that all curves have: their common label, or of nets of different depths what their labels share (``layer3``)."""
     shared = []
@@ -134,21 +66,17 @@ def tick_labels(curves: Sequence[SanityCurve]) -> list[str]:
     return shared
 
 
-def sanity_figure(curves: Sequence[SanityCurve], kind: str = "signed", dark: bool = False, by: str = "net") -> go.Figure:
+def sanity_figure(curves: Sequence[SanityCurve], kind: str = "signed", dark: bool = False) -> go.Figure:
     """Rank correlation with the map of the net as it is, step by step. A map that shows what the net has learned falls to about 0.
 
     Args:
         kind: one of ``KINDS``.
-        by: what colours tell apart: ``net`` or ``method``.
     """
-    if kind not in KINDS or by not in ("net", "method"):
-        raise ValueError(f"kind {kind!r} is not one of {list(KINDS)}, or by {by!r} neither net nor method")
+    if kind not in KINDS:
+        raise ValueError(f"kind {kind!r} is not one of {list(KINDS)}")
     base = style.layout(dark)
     figure = go.Figure()
-    if by == "net":
-        looks = style.told_apart([curve.model for curve in curves], dark)
-    else:
-        looks = [_method_look(curve.method, dark) for curve in curves]
+    looks = style.told_apart([curve.model for curve in curves], dark)
     lowest = 0.0
     for curve, (color, symbol) in zip(curves, looks, strict=True):
         values = [math.nan if value is None else value for value in getattr(curve, kind)]
@@ -184,11 +112,6 @@ def sanity_figure(curves: Sequence[SanityCurve], kind: str = "signed", dark: boo
         zerolinecolor=style.MUTED[dark],
     )
     return figure
-
-
-def _method_look(method: str, dark: bool) -> tuple[str, str]:
-    light, bright, symbol = _METHOD_LOOKS[method]
-    return bright if dark else light, symbol
 
 
 def maps_csv(panels: Sequence[Panel]) -> str:
