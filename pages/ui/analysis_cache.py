@@ -27,8 +27,6 @@ T = TypeVar("T")
 Progress = Callable[[int, int], None]
 ShouldStop = Callable[[], bool]
 
-#: Images kept of a split: all of CIFAR-10's test set.
-_MOST_IMAGES = 10_000
 #: Seconds between two looks at a computation; one that is ready within the first shows no bar.
 _POLL = 0.1
 _ONE_AT_A_TIME = threading.RLock()
@@ -112,10 +110,9 @@ def with_progress(text: str, work: Callable[[Progress, ShouldStop], T], meanwhil
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)
-def _images(dataset: str, split: str, where: str | None) -> Any:
-    """The first images of a split, which all share: nobody may write into them."""
-    kept = getattr(data.load(DataConfig(dataset), where), split).part(0, _MOST_IMAGES)
-    return data.Split(kept.images.clone(), kept.labels.clone())
+def images_of(dataset: str, split: str, where: str | None) -> data.Split:
+    """All images of a split, ``train`` or ``test``, which all viewers share: nobody may write into them."""
+    return getattr(data.load(DataConfig(dataset), where), split)
 
 
 def responses(
@@ -140,7 +137,7 @@ def _responses(
 
     with turn(_should_stop):
         loaded = load(_net)
-        images = _images(dataset, "test", _where).images[:count]
+        images = images_of(dataset, "test", _where).images[:count]
         found = layer_responses(loaded.model, images, loaded.normalize, loaded.plan, progress=_progress, should_stop=_should_stop)
     return _as_read(loaded.net), _plain(found)
 
@@ -163,7 +160,7 @@ def _gradients(
     from resnet_core.nets.loading import load
 
     with turn(_should_stop):
-        loaded, train = load(_net), _images(dataset, "train", _where)
+        loaded, train = load(_net), images_of(dataset, "train", _where)
         found = layer_gradients(
             loaded.model,
             train.images,
@@ -198,7 +195,7 @@ def _at_initialization(depth: int, shortcut: str, batch_norm: bool, images: int,
 
     from resnet_core.analysis.gradients import gradients_at_initialization
 
-    train = _images("sample", "train", None)
+    train = images_of("sample", "train", None)
     mean, _ = NORMALIZATIONS["pixel-mean"].arrays()
     x = train.images[:images].float().div(255).sub(torch.from_numpy(mean)).contiguous(memory_format=torch.channels_last)
     with turn(_should_stop):

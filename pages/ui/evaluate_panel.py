@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 import io
 from typing import Any
 
 import streamlit as st
 
-from pages.ui.analysis_cache import datasets, folder, turn
+from pages.ui.analysis_cache import datasets, folder, images_of, turn
 from pages.ui.figure_chart import figure_chart
 from pages.ui.jobs import JOBS, Job, job_panel
 from pages.ui.labels import escaped
 from resnet_core import data
-from resnet_core.config import PRECISIONS, DataConfig
+from resnet_core.config import PRECISIONS
 from resnet_core.figures.confusion import confusion_csv, confusion_figure
 from resnet_core.nets import Net
 
@@ -82,7 +81,7 @@ def evaluated(net: Net, dataset: str, where: str | None, precision: str, job: Jo
 
     with turn(job.should_stop):
         loaded = load(net, precision=precision)
-        test = images_of(dataset, where)
+        test = images_of(dataset, "test", where)
         found = evaluate_detailed(
             loaded.model,
             test.images,
@@ -94,12 +93,6 @@ def evaluated(net: Net, dataset: str, where: str | None, precision: str, job: Jo
             should_stop=job.should_stop,
         )
     return found, loaded.net.iteration
-
-
-@functools.lru_cache(maxsize=2)
-def images_of(dataset: str, where: str | None) -> Any:
-    """The test images of ``sample`` or ``cifar10``, read once for all viewers. They are not to be changed."""
-    return data.load(DataConfig(dataset), where).test
 
 
 def _show(net: Net, card: dict[str, Any], dataset: str, result: Any, iteration: int | None) -> None:
@@ -140,7 +133,7 @@ def _mistakes(dataset: str, result: Any) -> None:
     if not shown:
         st.markdown("There is none: every image is right.")
         return
-    images = images_of(dataset, folder()).images
+    images = images_of(dataset, "test", folder()).images
     for start in range(0, len(shown), _COLUMNS):
         for column, mistake in zip(st.columns(_COLUMNS), shown[start : start + _COLUMNS], strict=False):
             true, said = data.CLASSES[mistake.true], data.CLASSES[mistake.predicted]

@@ -71,7 +71,7 @@ def of_the_test_set(nets: Sequence[Net]) -> Shown | None:
     if "cifar10" in analysis_cache.datasets():
         title = st.segmented_control("Test images of", list(DATA), default="sample", required=True, key="data", bind="query-params")
         dataset = DATA.get(title, "sample")
-    test = predict_work.images_of(dataset, "test", analysis_cache.folder())
+    test = analysis_cache.images_of(dataset, "test", analysis_cache.folder())
     labels = test.labels.numpy()
     kind = st.selectbox("Which", [ALL, QUARREL, WRONG], key="which", bind="query-params", on_change=_filter)
     of = st.selectbox("Class", [ANY, *CLASSES], key="class", bind="query-params", on_change=_filter)

@@ -76,7 +76,7 @@ def _pairs(asked: Sequence[Explained], tasks: Sequence[Task], kept: Sequence[Exp
 
 def _row(shown: Shown, each: Explained, found: dict[str, Any], dataset: str, where: str | None) -> np.ndarray:
     """Draws a net's neighbours; returns them side by side."""
-    train = predict_work.images_of(dataset, "train", where)
+    train = analysis_cache.images_of(dataset, "train", where)
     pictures, captions = [], []
     for i, label, distance in found["nearest"]:
         pictures.append(enlarge(train.images[i].permute(1, 2, 0).contiguous().numpy(), SIZE))
@@ -96,7 +96,7 @@ def _task(shown: Shown, net: Net, dataset: str, where: str | None, home: Path) -
         from resnet_core.analysis.neighbours import features
         from resnet_core.analysis.prediction import stack
 
-        loaded, train = load(net), predict_work.images_of(dataset, "train", where)
+        loaded, train = load(net), analysis_cache.images_of(dataset, "train", where)
         index = _index(net.version, dataset, str(home), loaded, train, progress, should_stop)
         found, distances = index.nearest(features(loaded, stack([pixels]))[0])
         labels = train.labels[found].tolist()

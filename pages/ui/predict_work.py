@@ -18,9 +18,8 @@ import streamlit as st
 from pages.ui import analysis_cache
 from pages.ui.analysis_cache import Progress, ShouldStop
 from pages.ui.labels import escaped
-from resnet_core import data
 from resnet_core.analysis.complexity import complexity
-from resnet_core.config import DataConfig, ModelConfig
+from resnet_core.config import ModelConfig
 from resnet_core.errors import UserError
 from resnet_core.nets import Net
 
@@ -185,12 +184,6 @@ def map_task(net: Net, pixels: np.ndarray, method: str, target: int, values: Map
 # ---------------------------------------------------------------- the test set and the training set
 
 
-@st.cache_resource(show_spinner=False, max_entries=4)
-def images_of(dataset: str, split: str, where: str | None) -> data.Split:
-    """All images of a split, which all viewers share: nobody may write into them."""
-    return getattr(data.load(DataConfig(dataset), where), split)
-
-
 def unanswered(nets: Sequence[Net], dataset: str) -> list[Net]:
     """Those that have not been asked of all test images yet."""
     return [net for net in nets if (net.version, dataset) not in _ANSWERED]
@@ -219,7 +212,7 @@ def _test_answers(version: str, dataset: str, _net: Net, _progress: Progress, _s
     from resnet_core.analysis.prediction import predict
     from resnet_core.nets.loading import load
 
-    images = images_of(dataset, "test", _where).images
+    images = analysis_cache.images_of(dataset, "test", _where).images
     with analysis_cache.turn(_should_stop):
         found = predict(load(_net, precision=PRECISION), images, progress=_progress, should_stop=_should_stop)
     _ANSWERED.add((version, dataset))
