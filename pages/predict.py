@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
-from pages.ui import predict_near, predict_trust, predict_work
+from pages.ui import links, predict_many, predict_near, predict_trust, predict_work
 from pages.ui.chart_files import chart_files
 from pages.ui.figure_chart import figure_chart
 from pages.ui.front_door import through_the_front_door
@@ -61,6 +61,8 @@ def show_image(shown: Shown) -> None:
 def show_predictions(shown: Shown, nets: Sequence[Net], labels: dict[str, str], crops: int) -> list[Explained]:
     """The bars. Returns what each net says, to be explained."""
     answers = predict_work.predictions(nets, shown.pixels, crops)
+    # Maps are of one view: where that says otherwise than ten crops, they must be told apart.
+    alone = predict_work.predictions(nets, shown.pixels, 1) if crops > 1 else {}
     asked, bars = [], []
     for net in nets:
         found, classes = answers[net.id], class_names(net.model.num_classes)
@@ -71,7 +73,9 @@ def show_predictions(shown: Shown, nets: Sequence[Net], labels: dict[str, str], 
         net, answer = found
         true = shown.label if tuple(classes) == tuple(CLASSES) else None
         bars.append(Prediction(labels[net.id], answer, classes, true))
-        asked.append(Explained(net, labels[net.id], classes, int(np.argmax(answer)), None))
+        single = alone.get(net.id)
+        view = int(np.argmax(single[1])) if isinstance(single, tuple) else None
+        asked.append(Explained(net, labels[net.id], classes, int(np.argmax(answer)), None, alone=view))
     if bars:
         figure_chart(predictions_figure(bars), predictions_figure(bars, dark=True), key="predictions_chart")
         marked = "; red and with a tick, the true one" if any(bar.true is not None for bar in bars) else ""
@@ -99,6 +103,7 @@ def main() -> None:
         return
     with st.sidebar:
         nets = choose_nets(found, MOST_NETS, first_nets, "predict.nets")
+        links.check_choice("crops", "views", CROPS)
         crops = st.segmented_control("Views of the image", list(CROPS), default="one view", required=True, key="crops", bind="query-params")
         shown = choose_image(nets)
     if not nets:
@@ -114,6 +119,9 @@ def main() -> None:
             show_image(shown)
         with right:
             asked = show_predictions(shown, nets, labels, CROPS.get(crops, 1))
+        if shown.together:
+            with guarded("All pictures"):
+                predict_many.many_section(shown, [each.net for each in asked if each.predicted is not None], labels, CROPS.get(crops, 1))
         with guarded("Attribution"):
             method, explained = maps_section(shown, asked)
             if explained:

@@ -149,7 +149,8 @@ def test_for_people(capsys, tmp_path):
         (["--method", "occlusion", "--target", "1", "--window", "2", "--stride", "3"], ["stride: 3 is more than the window of 2"]),
         (["--method", "integrated-gradients", "--target", "1", "--steps", "many"], ["--steps", "'many' is not a whole number"]),
         (["--method", "saliency", "--target", "1", "--size", "100"], ["size: 100 is not a multiple of 32"]),
-        (["--method", "saliency", "--target", "1", "--seed", "-1"], ["seed: -1 is out of range"]),
+        (["--method", "saliency", "--target", "1", "--seed", "-1"], ["seed: -1 is out of range; it must be from 0 to 2,147,483,647."]),
+        (["--method", "saliency", "--target", "1", "--out", "map.jpg"], ["out: 'map.jpg' does not end in .png"]),
     ],
 )
 def test_errors_name_the_field(arguments, parts, refused):

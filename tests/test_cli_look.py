@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 
 import numpy as np
@@ -197,3 +198,18 @@ def test_in_a_process_of_its_own(cli, tiny, files, tmp_path):
     assert (ended.returncode, ended.stderr) == (0, "")
     ended = cli("neighbours", "tiny", str(tmp_path / "none.png"), *FP32)
     assert ended.returncode == 2 and ended.stderr.startswith("resnet-lab: error: none.png cannot be read")
+
+
+@pytest.mark.parametrize(
+    ("image", "told"),
+    [
+        ("https://example.com/cat.png", "https://example.com/cat.png is an address on the web; nothing is fetched from there."),
+        ("pipe", "pipe is no regular file"),
+    ],
+)
+def test_what_is_no_file_is_told_at_once(tiny, tmp_path, monkeypatch, capsys, image, told):
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe")
+    tiny()
+    assert main(["predict", "tiny", image]) == 2
+    assert told in capsys.readouterr().err

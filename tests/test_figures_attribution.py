@@ -13,6 +13,8 @@ from PIL import Image
 from resnet_core.config import ModelConfig
 from resnet_core.figures.attribution import (
     KINDS,
+    MAP_COLUMNS,
+    SANITY_COLUMNS,
     Panel,
     SanityCurve,
     maps_csv,
@@ -21,6 +23,7 @@ from resnet_core.figures.attribution import (
     tick_labels,
 )
 from resnet_core.figures.overlay import Scale, color_scale, colors, common_scale, enlarge, grey, overlay, png
+from resnet_core.figures.sheet import captioned, side_by_side, stacked
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (32, 32, 3)).astype(np.uint8)
 SIGNED = np.random.default_rng(1).normal(size=(32, 32)).astype(np.float32)
@@ -104,7 +107,7 @@ def test_the_colour_bar_has_the_colours_of_the_maps():
 def curve(depth=20, steps=("as it is", "fc", "layer3.2", "conv1"), method="saliency", **changes):
     values = {"signed": [1.0, 0.5, None, -0.6], "absolute": [1.0, 0.9, 0.8, 0.7]} | changes
     model = ModelConfig(depth, "A")
-    return SanityCurve(f"{depth}-{method}", f"ResNet-{depth}", model, method, steps, **values)
+    return SanityCurve(f"{depth}-{method}", f"ResNet-{depth}", model, method, "test image 3", "cat", 7, steps, **values)
 
 
 def test_a_step_without_a_correlation_is_a_gap_and_all_values_are_in_sight():
@@ -131,10 +134,31 @@ def test_steps_of_nets_of_different_depth_have_labels_for_both():
 
 
 def test_numbers_to_take_away():
-    head, *found = rows(maps_csv([Panel("as it is", IMAGE, None), Panel("net", IMAGE, SIGNED, "cat")]))
-    assert head == ["label", "note", "row", "column", "value"]
-    assert len(found) == 1024
-    assert found[33][:4] == ["net", "cat", "1", "1"] and float(found[33][4]) == pytest.approx(SIGNED[1, 1], rel=1e-5)
+    panels = [
+        Panel("a.png", "net", "integrated-gradients", "cat", SIGNED, {"steps": 50, "baseline": "mean"}, 0.0123456, 5.5),
+        Panel("a.png", "other", "grad-cam", "dog", 2 * SIGNED, {"layer": "layer3.2"}),
+    ]
+    head, *found = rows(maps_csv(panels))
+    assert head == list(MAP_COLUMNS) and len(found) == 2 * 1024
+    assert found[33][:-1] == ["a.png", "net", "integrated-gradients", "steps 50, baseline mean", "cat", "0.0123456", "5.5", "1", "1"]
+    assert float(found[33][-1]) == pytest.approx(SIGNED[1, 1], rel=1e-5)
+    assert found[1024][:-1] == ["a.png", "other", "grad-cam", "layer layer3.2", "dog", "", "", "0", "0"]
     head, *found = rows(sanity_csv([curve()]))
-    assert head[-2:] == ["rank_correlation", "rank_correlation_absolute"]
-    assert found[2] == ["ResNet-20", "ResNet-20", "saliency", "2", "layer3.2", "", "0.8"]
+    assert head == list(SANITY_COLUMNS)
+    assert found[2] == ["test image 3", "ResNet-20", "ResNet-20", "saliency", "cat", "7", "2", "layer3.2", "", "0.8"]
+
+
+def test_a_picture_to_take_away_has_its_words_below():
+    picture = enlarge(IMAGE, 320)
+    bare, told = captioned(picture, []), captioned(picture, ["ResNet-56", "for cat (its prediction) · convergence delta 0.18 of 11.3"])
+    at = slice(12, 12 + 320)
+    for sheet in (bare, told):
+        assert np.array_equal(sheet[at, at], picture) and sheet.dtype == np.uint8
+    assert told.shape[0] > bare.shape[0] and told.shape[1] == bare.shape[1]
+    words = told[12 + 320 + 4 :]
+    assert (words < 100).any() and (words[:, [0, -1]] == 255).all()  # written, and within the margins
+    one = captioned(picture, ["x" * 300])  # a word wider than the picture is broken, not cut off
+    assert one.shape[1] == bare.shape[1] and one.shape[0] > told.shape[0] and (one[:, -6:] == 255).all()
+    row = side_by_side([bare, told])
+    assert row.shape == (told.shape[0], 2 * told.shape[1], 3) and np.array_equal(row[: bare.shape[0], : bare.shape[1]], bare)
+    assert stacked([bare, row]).shape == (bare.shape[0] + row.shape[0], row.shape[1], 3)

@@ -83,6 +83,49 @@ def test_bars_are_the_cores_numbers(page: AppTest, nets: list[str], crops: int, 
     assert f"test image 17: {label}" in said(page)
 
 
+def test_a_map_of_one_view_says_so_where_ten_crops_say_otherwise(page: AppTest, nets: list[str]):
+    loaded = [load(find(name), precision="fp32") for name in nets]
+    images = data.load(DataConfig()).test.images
+    one, ten = ([prediction.predict(net, images[:200], crops).argmax(1) for net in loaded] for crops in (1, 10))
+    index = next(i for i in range(200) if one[0][i] != ten[0][i])
+    opened(page, image=str(index), crops="mean of 10 crops", method="Saliency")
+    for note, single, mean in zip(notes(page), one, ten, strict=True):
+        alone, said_by_bars = CLASSES[single[index]], CLASSES[mean[index]]
+        expected = "its prediction" if alone == said_by_bars else f"its prediction by 10 crops; by this view alone {alone}"
+        assert note.split(" ·")[0] == f"for {said_by_bars} ({expected})"
+    page.segmented_control(key="crops").set_value("one view").run()
+    assert notes(page)[0].split(" ·")[0] == f"for {CLASSES[one[0][index]]} (its prediction)"
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"image": "7777"}, "The link asks for test image “7777”. It goes from 0 to 999."),
+        ({"image": "-5"}, "test image “-5”"),
+        ({"data": "CIFAR-10", "image": "7"}, "test images of “CIFAR-10”. The full CIFAR-10 is not on this machine: the Train page"),
+        ({"which": "nonsense"}, "which images “nonsense”. There is no such choice here."),
+        ({"method": "nonsense"}, "the method “nonsense”"),
+        ({"method": "Grad-CAM", "layer": "layer9.9"}, "layer “layer9.9”"),
+        ({"steps": "100000"}, "steps “100000”. It goes from"),
+        ({"target": "foo"}, "the target “foo”"),
+        ({"target": "a class of my choice", "explain": "<b>unicorn"}, "the class “<b>unicorn”"),
+        ({"crops": "7"}, "views “7”"),
+        ({"from": "the moon"}, "an image from “the moon”"),
+    ],
+)
+def test_a_link_that_cannot_be_followed_says_what_it_asked_for(page: AppTest, nets: list[str], monkeypatch, asked: dict, told: str):
+    monkeypatch.setattr(analysis_cache, "datasets", lambda: ["sample"])
+    opened(page, **asked)
+    warnings = [each.value.replace("\\", "") for each in page.warning if "The link asks for" in each.value]
+    assert len(warnings) == 1 and told in warnings[0] and "Something else is shown." in warnings[0]
+    assert bars(page) and not page.error
+
+
+def test_a_good_link_is_followed_without_a_word(page: AppTest, nets: list[str]):
+    opened(page, image="17", method="Occlusion", window="4", which="a net is wrong", target="the true class", crops="mean of 10 crops")
+    assert not page.warning and (page.number_input(key="image").value, page.number_input(key="window").value) == (17, 4)
+
+
 def test_each_map_is_of_the_target_that_was_asked_for(page: AppTest, nets: list[str]):
     opened(page, image="17")
     loaded = [load(find(name), precision="fp32") for name in nets]
@@ -119,6 +162,7 @@ def test_what_takes_long_is_asked_for_by_a_button(page: AppTest, nets: list[str]
     answers = [prediction.predict(load(find(name), precision="fp32"), data.load(DataConfig()).test.images) for name in nets]
     differ = len(prediction.disagreements(answers))
     assert 0 < differ < 1000 and any(f"{differ:,} of 1,000 images." in each.value for each in page.caption)
+    assert page.number_input(key="image").value in prediction.disagreements(answers)  # the image is one of them now
     assert "predict.ask" not in [button.key for button in page.button]
 
 
@@ -269,6 +313,34 @@ def test_several_uploads_the_bad_ones_named_and_a_picker_among_the_rest(page: Ap
     assert "<b>" not in page.error[0].value and not page.get("bidi_component")
     assert len(page.session_state["predict.uploads"]) == 1  # those that were taken away are gone
     assert not [path for path in tmp_path.rglob("*") if path.suffix in (".png", ".webp", ".jpg")]
+
+
+def test_an_upload_outlives_its_uploader_and_is_removed_when_asked(page: AppTest, nets: list[str]):
+    opened(page, **{"from": "upload"})
+    page.file_uploader(key="predict.files").set_value([("a.png", CASES["png"].content(), "image/png")]).run()
+    before = bars(page)
+    page.segmented_control(key="from").set_value("test set").run()
+    assert "test image 0" in said(page)
+    page.segmented_control(key="from").set_value("upload").run()  # the uploader comes back empty
+    assert "Uploaded before: a.png." in said(page).replace("\\", "")
+    np.testing.assert_array_equal(bars(page)[0][1], before[0][1])
+    page.button(key="predict.remove").click().run()
+    assert "Choose an image or several" in page.info[0].value and page.session_state["predict.uploads"] == {}
+
+
+def test_all_pictures_that_were_uploaded_stand_in_one_table(page: AppTest, nets: list[str]):
+    opened(page, **{"from": "upload"})
+    cases = ("png", "greyscale png", "rgba png")
+    files = [(f"{k}.png", CASES[case].content(), "image/png") for k, case in enumerate(cases)]
+    page.file_uploader(key="predict.files").set_value(files).run()
+    assert "All 3 pictures" in [each.value for each in page.subheader]
+    (table,) = [each.value for each in page.dataframe]
+    assert list(table["name"]) == ["0.png", "1.png", "2.png"]
+    labels = [column for column in table.columns if column not in ("picture", "name")]
+    for name, column in zip(nets, labels, strict=True):
+        inputs = prediction.stack([upload_input(case, "crop") for case in cases])
+        expected = prediction.predict(load(find(name), precision="fp32"), inputs).argmax(1)
+        assert [cell.rpartition(" ")[0].rpartition(" ")[0] for cell in table[column]] == [CLASSES[i] for i in expected]
 
 
 def upload_input(case: str, how: str) -> np.ndarray:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import streamlit as st
 
-from pages.ui import analysis_cache, predict_work
+from pages.ui import analysis_cache, links, predict_work
 from pages.ui.labels import escaped
 from resnet_core.data import CLASSES
 from resnet_core.errors import UserError
@@ -29,8 +29,9 @@ TYPES = ["png", "jpg", "jpeg", "webp"]
 MOST_UPLOADS = 20
 #: Side of an upload's own picture beside what the net sees of it, in pixels.
 _THUMBNAIL = 256
-#: In the session: uploads that were read; whether the filters were just changed.
-_READ, _FILTERED = "predict.uploads", "predict.filtered"
+#: In the session: uploads that were read, by id; ids in the uploader when it was last drawn; whether these were just changed by the viewer,
+#: or the filters of the test set.
+_READ, _LISTED, _CHANGED, _FILTERED = "predict.uploads", "predict.listed", "predict.changed", "predict.filtered"
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +45,7 @@ class Shown:
         label: its class in CIFAR-10, or None.
         notes: what was done to it.
         original: the upload before it was made 32x32, as PNG, or None.
+        together: all pictures that were uploaded, where there are several; this one is among them.
     """
 
     name: str
@@ -52,11 +54,13 @@ class Shown:
     label: int | None = None
     notes: tuple[str, ...] = ()
     original: bytes | None = None
+    together: tuple[Shown, ...] = ()
 
 
 def choose_image(nets: Sequence[Net]) -> Shown | None:
     """Draws the choice; None while there is nothing to show."""
     st.subheader("Image", anchor=False)
+    links.check_choice("from", "an image from", [TEST, UPLOAD])
     source = st.segmented_control(
         "Where from", [TEST, UPLOAD], default=TEST, required=True, key="from", bind="query-params", label_visibility="collapsed"
     )
@@ -67,12 +71,18 @@ def choose_image(nets: Sequence[Net]) -> Shown | None:
 
 
 def of_the_test_set(nets: Sequence[Net]) -> Shown | None:
-    dataset = "sample"
-    if "cifar10" in analysis_cache.datasets():
+    dataset, there = "sample", analysis_cache.datasets()
+    absent = "The full CIFAR-10 is not on this machine: the Train page downloads it."
+    titles = [title for title, name in DATA.items() if name in there]
+    links.check_choice("data", "test images of", titles, absent if st.query_params.get("data") in DATA else "")
+    if len(titles) > 1:
         title = st.segmented_control("Test images of", list(DATA), default="sample", required=True, key="data", bind="query-params")
         dataset = DATA.get(title, "sample")
     test = analysis_cache.images_of(dataset, "test", analysis_cache.folder())
     labels = test.labels.numpy()
+    links.check_choice("which", "which images", [ALL, QUARREL, WRONG])
+    links.check_choice("class", "the class", [ANY, *CLASSES])
+    links.check_number("image", "test image", 0, len(test) - 1)
     kind = st.selectbox("Which", [ALL, QUARREL, WRONG], key="which", bind="query-params", on_change=_filter)
     of = st.selectbox("Class", [ANY, *CLASSES], key="class", bind="query-params", on_change=_filter)
     found, known = _pool(kind, of, nets, dataset, labels)
@@ -95,7 +105,8 @@ def of_the_test_set(nets: Sequence[Net]) -> Shown | None:
         st.caption("No test image is like that.")
     elif among:
         place = "" if index in found else " This one is none of them."
-        st.caption(f"{len(found):,} of {len(test):,} images.{place}")
+        asked = "" if kind == ALL else " Asked of one view each."
+        st.caption(f"{len(found):,} of {len(test):,} images.{asked}{place}")
     pixels = test.images[index].permute(1, 2, 0).contiguous().numpy()
     return Shown(f"test image {index}", f"test-{dataset}-{index}", pixels, int(labels[index]))
 
@@ -142,6 +153,7 @@ def _contested(kind: str, nets: Sequence[Net], dataset: str, labels: np.ndarray)
         if not st.button("Ask them", icon=":material/quiz:", key="predict.ask"):
             return None
         predict_work.test_answers(nets, dataset)
+        _filter()  # now that they are known, the image is to be one of them
         st.rerun()  # without the button
     answers = predict_work.test_answers(nets, dataset)
     return disagreements(answers) if kind == QUARREL else mistakes(answers, labels)
@@ -153,49 +165,69 @@ def _contested(kind: str, nets: Sequence[Net], dataset: str, labels: np.ndarray)
 def uploaded() -> Shown | None:
     cap = MAX_FILE_BYTES >> 20
     files = st.file_uploader(
-        "Images", TYPES, accept_multiple_files=True, max_upload_size=cap, key="predict.files", label_visibility="collapsed"
-    )
+        "Images", TYPES, accept_multiple_files=True, max_upload_size=cap, key="predict.files", label_visibility="collapsed",
+        on_change=_files_changed,
+    )  # fmt: skip
     st.caption(f"PNG, JPEG or WebP, at most {cap} MiB each. Kept in this session only.")
-    if len(files) > MOST_UPLOADS:
-        st.warning(f"Only the first {MOST_UPLOADS} of the {len(files)} images are taken.", icon=":material/filter_list:")
-    return chosen_of([(file.file_id, file.name, file) for file in files[:MOST_UPLOADS]])
+    return chosen_of([(file.file_id, file.name, file) for file in files])
+
+
+def _files_changed() -> None:
+    """Called when the viewer adds or removes a file; not when the uploader is emptied because another page was looked at."""
+    st.session_state[_CHANGED] = True
 
 
 def chosen_of(files: Sequence[tuple[str, str, Any]]) -> Shown | None:
     """Reads what is new, says what is refused, and lets the viewer choose among the rest.
 
+    What was uploaded before stays: an uploader forgets its files as soon as it is not drawn.
+
     Args:
-        files: an id, the name as the browser gave it, and something with ``getvalue()``, of each.
+        files: an id, the name as the browser gave it, and something with ``getvalue()``, of each in the uploader.
     """
     held: dict[str, Any] = st.session_state.setdefault(_READ, {})
-    for gone in set(held) - {file_id for file_id, _, _ in files}:
-        del held[gone]
+    listed = [file_id for file_id, _, _ in files]
+    removed = set(st.session_state.get(_LISTED, ())) - set(listed) if st.session_state.pop(_CHANGED, False) else set()
+    st.session_state[_LISTED] = listed
+    for file_id in [i for i, found in held.items() if i in removed or (isinstance(found, str) and i not in listed)]:
+        del held[file_id]
     for file_id, name, file in files:
-        if file_id not in held:
+        if file_id not in held and len(held) < MOST_UPLOADS:
             held[file_id] = read(file.getvalue(), name)
-    good = [file_id for file_id, _, _ in files if not isinstance(held[file_id], str)]
-    for file_id, _, _ in files:
-        if file_id not in good:
-            st.error(escaped(held[file_id]), icon=":material/broken_image:")
+    if left := [name for file_id, name, _ in files if file_id not in held]:
+        st.warning(f"At most {MOST_UPLOADS} images are taken; {len(left)} were not.", icon=":material/filter_list:")
+    for found in held.values():
+        if isinstance(found, str):
+            st.error(escaped(found), icon=":material/broken_image:")
+    good = [file_id for file_id, found in held.items() if not isinstance(found, str)]
+    if before := [file_id for file_id in good if file_id not in listed]:
+        st.caption(escaped(f"Uploaded before: {', '.join(held[i]['name'] for i in before)}."))
+        st.button("Remove", key="predict.remove", icon=":material/delete:", on_click=_remove, args=(before,))
     if not good:
         return None
     picked = good[0]
     if len(good) > 1:
         picked = st.selectbox("Picture", good, format_func=lambda i: f"{good.index(i) + 1}. {held[i]['name']}", key="predict.picked")
+    links.check_choice("how", "32x32 pixels of", HOWS.values())
     how = st.radio("Made 32x32 of", list(HOWS), format_func=HOWS.get, key="how", bind="query-params")
     kept = {"key": f"predict.true.{picked}", "persist_state": "session"}
     label = st.selectbox("True class", [UNKNOWN, *CLASSES], help="Marked among the bars, if you say it.", **kept)
-    found = held[picked]
+    shown = _shown(held[picked], how, None if label == UNKNOWN else CLASSES.index(label))
+    if len(good) == 1:
+        return shown
+    return replace(shown, together=tuple(shown if file_id == picked else _shown(held[file_id], how) for file_id in good))
+
+
+def _remove(ids: Sequence[str]) -> None:
+    for file_id in ids:
+        st.session_state[_READ].pop(file_id, None)
+
+
+def _shown(found: dict[str, Any], how: str, label: int | None = None) -> Shown:
     width, height = found["size"]
     made = "already 32x32" if (width, height) == (SIDE, SIDE) else HOWS[how]
-    return Shown(
-        found["name"],
-        stem(found["name"]),
-        found[how],
-        None if label == UNKNOWN else CLASSES.index(label),
-        (f"{width:,}x{height:,} pixels: {made}", *found["notes"]),
-        found["original"],
-    )
+    notes = (f"{width:,}x{height:,} pixels: {made}", *found["notes"])
+    return Shown(found["name"], stem(found["name"]), found[how], label, notes, found["original"])
 
 
 def read(content: bytes, name: str) -> dict[str, Any] | str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import streamlit as st
 
-from pages.ui import predict_work
+from pages.ui import links, predict_work
 from pages.ui.labels import escaped
 from pages.ui.predict_image import Shown
 from pages.ui.predict_widgets import parameter_widgets, resolved
@@ -20,6 +20,7 @@ from resnet_core.data import CLASSES
 from resnet_core.errors import ConfigError
 from resnet_core.figures.attribution import Panel, maps_csv
 from resnet_core.figures.overlay import Scale, color_scale, common_scale, enlarge, overlay, png
+from resnet_core.figures.sheet import captioned, side_by_side
 from resnet_core.nets import Net
 
 PREDICTED, TRUE, CHOSEN = "predicted", "true", "another"
@@ -37,7 +38,8 @@ class Explained:
     Attributes:
         label: of the net, distinct.
         probabilities: of what the bars show; None where the net cannot be asked.
-        predicted: index of its own prediction, or None.
+        predicted: index of its own prediction, as the bars show it, or None.
+        alone: of bars that are the mean of several crops: index of its prediction of the one view that a map explains; else None.
         target: index, or None where this net has no such target; then ``why`` says it.
         values: the method's parameters for this net.
         found: its ``Attribution``, once there is one.
@@ -51,15 +53,18 @@ class Explained:
     why: str = ""
     values: Mapping[str, Any] | None = None
     found: Any = None
+    alone: int | None = None
 
 
 def choose_method() -> Method:
+    links.check_choice("method", "the method", [method.label for method in METHODS.values()])
     key = st.selectbox("Method", list(METHODS), format_func=lambda key: METHODS[key].label, key="method", bind="query-params")
     return METHODS[key]
 
 
 def choose_target(label: int | None) -> tuple[str, str | None]:
     """What is to be explained: one of ``TITLES``, and the class's name if it is a class of the viewer's choice."""
+    links.check_choice("target", "the target", TITLES.values())
     kind = st.selectbox(
         "Explain", list(TITLES), format_func=TITLES.get, key="target", bind="query-params",
         help="The class whose logit the maps explain. Nets may predict different ones: what each map is of stands below it.",
@@ -68,6 +73,7 @@ def choose_target(label: int | None) -> tuple[str, str | None]:
         # The image's own class at first. It is no default: what the URL leaves out must be the same for every image.
         if label is not None and "explain" not in st.session_state and "explain" not in st.query_params:
             st.session_state["explain"] = CLASSES[label]
+        links.check_choice("explain", "the class", CLASSES)
         return kind, st.selectbox("Class to explain", CLASSES, key="explain", bind="query-params")
     return kind, None
 
@@ -147,8 +153,8 @@ def prepared(each: Explained, method: Method, given: Mapping[str, Any], kind: st
     try:
         values = method.complete(resolved(given, method.parameters, each.net), each.net.model)
     except ConfigError as error:
-        target, why = None, f"This net has no such layer: {error}"
-    return Explained(each.net, each.label, each.classes, each.predicted, target, why, values)
+        target, why = None, f"{each.label} has not that layer. {error}"
+    return replace(each, target=target, why=why, values=values)
 
 
 def _computed(shown: Shown, method: Method, todo: Sequence[Explained]) -> list[Explained] | None:
@@ -168,8 +174,8 @@ def _computed(shown: Shown, method: Method, todo: Sequence[Explained]) -> list[E
 
 def _with(each: Explained, found: Any) -> Explained:
     if isinstance(found, Failed):
-        return Explained(each.net, each.label, each.classes, each.predicted, None, found.message, each.values)
-    return Explained(each.net, each.label, each.classes, each.predicted, each.target, each.why, each.values, found)
+        return replace(each, target=None, why=found.message)
+    return replace(each, found=found)
 
 
 def _picture(shown: Shown, method: Method, each: Explained, scale: Scale) -> None:
@@ -189,13 +195,22 @@ def _picture(shown: Shown, method: Method, each: Explained, scale: Scale) -> Non
 
 
 def note_of(each: Explained) -> str:
-    """``for cat (its prediction) · layer3.2 · Δ 0.0021 of 5.23``."""
-    parts = [f"for {each.classes[each.target]}{' (its prediction)' if each.target == each.predicted else ''}"]
+    """``for cat (its prediction) · layer3.2 · convergence delta 0.0021 of 5.23``."""
+    parts = [f"for {each.classes[each.target]}{_whose(each)}"]
     if "layer" in each.found.parameters:
         parts.append(str(each.found.parameters["layer"]))
     if each.found.delta is not None:
         parts.append(f"convergence delta {each.found.delta:.2g} of {each.found.difference:.3g}")
     return " · ".join(parts)
+
+
+def _whose(each: Explained) -> str:
+    """Of the target: whether it is the net's own, and of which views. A map is of one view, whatever the bars are of."""
+    if each.alone is None or each.alone == each.predicted:
+        return " (its prediction)" if each.target == each.predicted else ""
+    if each.target == each.predicted:
+        return f" (its prediction by 10 crops; by this view alone {each.classes[each.alone]})"
+    return " (its prediction by this view alone)" if each.target == each.alone else ""
 
 
 def color_bar(scale: Scale) -> None:
@@ -211,16 +226,24 @@ def color_bar(scale: Scale) -> None:
 
 
 def _files(shown: Shown, method: Method, there: Sequence[Explained], scale: Scale) -> None:
-    panels = [Panel(each.label, shown.pixels, each.found.map, note_of(each)) for each in there]
     with st.container(horizontal=True, gap="small"):
-        save("The row (PNG)", lambda: _sheet(shown, there, scale), f"{shown.stem}-{method.key}.png", "image/png")
-        save("Numbers (CSV)", lambda: maps_csv(panels).encode(), f"{shown.stem}-{method.key}.csv", "text/csv")
+        save("The row (PNG)", lambda: _sheet(shown, method, there, scale), f"{shown.stem}-{method.key}.png", "image/png")
+        numbers = lambda: maps_csv([_panel(shown, method, each) for each in there]).encode()  # noqa: E731
+        save("Numbers (CSV)", numbers, f"{shown.stem}-{method.key}.csv", "text/csv")
 
 
-def _sheet(shown: Shown, there: Sequence[Explained], scale: Scale) -> bytes:
-    """What the net sees, then the maps, from left to right."""
-    image = np.dstack([enlarge(shown.pixels, SIZE), np.full((SIZE, SIZE), 255, np.uint8)])
-    return png(np.hstack([image, *(overlay(shown.pixels, each.found.map, scale, SIZE) for each in there)]))
+def _panel(shown: Shown, method: Method, each: Explained) -> Panel:
+    found, target = each.found, each.classes[each.target]
+    return Panel(shown.name, each.label, method.key, target, found.map, found.parameters, found.delta, found.difference)
+
+
+def _sheet(shown: Shown, method: Method, there: Sequence[Explained], scale: Scale) -> bytes:
+    """What the net sees, then the maps, from left to right, each with its words below."""
+    pictures = [captioned(enlarge(shown.pixels, SIZE), [shown.name, method.label])]
+    for each in there:
+        sides = f"colours from {scale.low:.3g} to {scale.limit:.3g}"
+        pictures.append(captioned(overlay(shown.pixels, each.found.map, scale, SIZE)[..., :3], [each.label, note_of(each), sides]))
+    return png(side_by_side(pictures))
 
 
 def save(title: str, content: bytes | Callable[[], bytes], name: str, mime: str) -> None:

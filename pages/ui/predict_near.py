@@ -18,6 +18,7 @@ from pages.ui.predict_work import Failed, Task
 from resnet_core.csv_text import csv_text
 from resnet_core.data import CLASSES
 from resnet_core.figures.overlay import enlarge, png
+from resnet_core.figures.sheet import captioned, side_by_side, stacked
 from resnet_core.nets import Net
 from resnet_core.runs import RunStore
 
@@ -32,7 +33,7 @@ def neighbours_section(shown: Shown, asked: Sequence[Explained]) -> None:
     st.subheader("What it finds like this image", anchor=False)
     st.markdown(
         "The six training images nearest to it by Euclidean distance in the last hidden layer's feature space, as in Figure 4 of "
-        "Krizhevsky et al. 2012. Distances of different nets cannot be compared."
+        f"Krizhevsky et al. 2012, in {predict_work.PRECISION}. Distances of different nets cannot be compared."
     )
     dataset, there = "sample", analysis_cache.datasets()
     if len(there) > 1:
@@ -59,13 +60,13 @@ def neighbours_section(shown: Shown, asked: Sequence[Explained]) -> None:
             continue
         sheets.append(_row(shown, each, found, dataset, where))
         rows += [
-            (each.label, rank, f"train:{i}", CLASSES[label], f"{distance:.6g}")
+            (shown.name, each.label, predict_work.PRECISION, rank, f"train:{i}", dataset, CLASSES[label], f"{distance:.6g}")
             for rank, (i, label, distance) in enumerate(found["nearest"], start=1)
         ]
     if rows:
-        head = ("net", "rank", "image", "class", "distance")
+        head = ("image", "net", "precision", "rank", "neighbour", "data", "class", "distance")
         with st.container(horizontal=True, gap="small"):
-            save("Pictures, a row each net (PNG)", lambda: png(np.vstack(sheets)), f"{shown.stem}-neighbours.png", "image/png")
+            save("Pictures, a row each net (PNG)", lambda: png(stacked(sheets)), f"{shown.stem}-neighbours.png", "image/png")
             save("Numbers (CSV)", lambda: csv_text(head, rows).encode(), f"{shown.stem}-neighbours.csv", "text/csv")
 
 
@@ -75,22 +76,23 @@ def _pairs(asked: Sequence[Explained], tasks: Sequence[Task], kept: Sequence[Exp
 
 
 def _row(shown: Shown, each: Explained, found: dict[str, Any], dataset: str, where: str | None) -> np.ndarray:
-    """Draws a net's neighbours; returns them side by side."""
+    """Draws a net's neighbours; returns them side by side, each with its words below."""
     train = analysis_cache.images_of(dataset, "train", where)
-    pictures, captions = [], []
+    pictures, captions, words = [], [], []
     for i, label, distance in found["nearest"]:
         pictures.append(enlarge(train.images[i].permute(1, 2, 0).contiguous().numpy(), SIZE))
         name = f"**{CLASSES[label]}**" if label == shown.label else CLASSES[label]
         captions.append(f"{name} · {distance:.3g}")
+        words.append([f"{each.label}: {CLASSES[label]}", f"train:{i}, distance {distance:.3g}"])
     st.markdown(f"**{escaped(each.label)}**")
     if found["problem"]:
         st.caption(escaped(found["problem"]))
     st.image(pictures, caption=captions, width=_SIDE, output_format="PNG")
-    return np.hstack(pictures)
+    return side_by_side([captioned(picture, lines) for picture, lines in zip(pictures, words, strict=True)])
 
 
 def _task(shown: Shown, net: Net, dataset: str, where: str | None, home: Path) -> Task:
-    load, pixels = predict_work.loader("auto"), shown.pixels
+    load, pixels = predict_work.loader(), shown.pixels
 
     def work(progress: Progress, should_stop: ShouldStop) -> dict[str, Any]:
         from resnet_core.analysis.neighbours import features
@@ -115,7 +117,7 @@ def _index(version: str, dataset: str, home: str, _loaded: Any, _train: Any, _pr
 
 def _built(net: Net, dataset: str, home: Path) -> bool:
     """Whether its index lies on disk."""
-    load: Callable[[Net], Any] = predict_work.loader("auto")
+    load: Callable[[Net], Any] = predict_work.loader()
     task = Task(("index path", net.version, dataset), lambda *_: _path(load(net), dataset, home), light=True)
     (found,) = predict_work.results("Loading", [task])
     return isinstance(found, Path) and found.exists()

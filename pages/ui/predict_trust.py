@@ -22,6 +22,7 @@ from resnet_core.attribution.layers import SIDE
 from resnet_core.csv_text import csv_text
 from resnet_core.figures.attribution import KINDS, SanityCurve, sanity_csv, sanity_figure
 from resnet_core.figures.overlay import common_scale, overlay, png
+from resnet_core.figures.sheet import captioned, side_by_side
 
 #: Side of a picture of one step, in pixels of the page.
 _SMALL = 132
@@ -80,7 +81,8 @@ def _numbers(shown: Shown, method: Method, explained: Sequence[Explained]) -> No
         of = each.classes[each.target]
         cells = [number(hidden.relative), number(hidden.value), number(shaken.value)]
         lines.append(f"| {escaped(each.label)} | {escaped(of)} | " + " | ".join(cells) + " |")
-        rows.append((each.label, method.key, of, *(exact(v) for v in (hidden.relative, hidden.value, shaken.value))))
+        numbers = [exact(value) for value in (hidden.relative, hidden.value, shaken.value)]
+        rows.append((shown.name, each.label, method.key, of, hidden.text, shaken.text, *numbers))
         measured = [hidden.text, shaken.text]
     if not rows:
         return
@@ -88,7 +90,7 @@ def _numbers(shown: Shown, method: Method, explained: Sequence[Explained]) -> No
     of_what = f" Infidelity is that of {method.before}." if method.key == "saliency" else ""
     note = f"Infidelity: {measured[0]}. Sensitivity: {measured[1]}. – where hiding changes nothing, or the map is zero.{of_what}"
     st.caption(escaped(note))
-    head = ("net", "method", "target", "infidelity_relative", "infidelity", "sensitivity")
+    head = ("image", "net", "method", "target", "infidelity_of", "sensitivity_of", "infidelity_relative", "infidelity", "sensitivity")
     save("Numbers (CSV)", lambda: csv_text(head, rows).encode(), f"{shown.stem}-{method.key}-trust.csv", "text/csv")
 
 
@@ -137,7 +139,7 @@ def _sanity(shown: Shown, method: Method, explained: Sequence[Explained]) -> Non
             there[each.label] = (each, steps)
     if not there:
         return
-    curves = [_curve(each, steps, method) for each, steps in there.values()]
+    curves = [_curve(shown, each, steps, method, settings["seed"]) for each, steps in there.values()]
     picked = {"format_func": KINDS.get, "default": "signed", "required": True, "key": "rank", "bind": "query-params"}
     kind = st.segmented_control("Rank correlation", list(KINDS), **picked) or "signed"
     figure_chart(sanity_figure(curves, kind), sanity_figure(curves, kind, dark=True), key="sanity_chart")
@@ -179,20 +181,22 @@ def _sanity_task(shown: Shown, method: Method, each: Explained, settings: Mappin
     return Task(_key("sanity", each, shown, method, settings), work, count)
 
 
-def _curve(each: Explained, steps: Sequence[Any], method: Method) -> SanityCurve:
+def _curve(shown: Shown, each: Explained, steps: Sequence[Any], method: Method, seed: int) -> SanityCurve:
     labels = [step.label for step in steps]
     values = [[step.signed for step in steps], [step.absolute for step in steps]]
-    return SanityCurve(each.net.id, each.label, each.net.model, method.key, labels, *values)
+    of = (shown.name, each.classes[each.target], seed)
+    return SanityCurve(each.net.id, each.label, each.net.model, method.key, *of, labels, *values)
 
 
 def _strip(shown: Shown, method: Method, label: str, each: Explained, steps: Sequence[Any], kind: str) -> None:
     def pictures(size: int) -> list[np.ndarray]:
         maps = [finite(step.map) for step in steps]
-        return [overlay(shown.pixels, each, common_scale([each], method.signed), size) for each in maps]
+        return [overlay(shown.pixels, one, common_scale([one], method.signed), size) for one in maps]
 
     def sheet() -> bytes:
-        gap = np.full((SIZE, SIZE // 14, 4), 255, np.uint8)
-        return png(np.hstack([part for picture in pictures(SIZE) for part in (picture, gap)][:-1]))
+        what = f"{method.label} for {each.classes[each.target]}"
+        words = [[label, what, f"random down to {step.label}" if k else step.label] for k, step in enumerate(steps)]
+        return png(side_by_side([captioned(picture[..., :3], lines) for picture, lines in zip(pictures(SIZE), words, strict=True)]))
 
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{escaped(label)}**, for {escaped(each.classes[each.target])}", width="content")

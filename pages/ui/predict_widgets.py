@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from pages.ui import links
 from resnet_core.attribution import Parameter, default_layer, layers_of
 from resnet_core.nets import Net
 
@@ -30,11 +31,15 @@ def _widget(parameter: Parameter, nets: Sequence[Net], key: str) -> Any:
         titles = dict(parameter.choices)
         options = [value for value, _ in parameter.choices]
         shared = {"key": key, "bind": "query-params", "help": parameter.help}
+        links.check_choice(key, parameter.label, titles.values())
         return st.selectbox(label, options, options.index(parameter.default), format_func=titles.get, **shared)
     if parameter.kind == "layer":
-        return st.selectbox(label, layer_options(nets), format_func=_layer_title, key=key, bind="query-params", help=parameter.help)
+        options = layer_options(nets)
+        links.check_choice(key, parameter.label, map(_layer_title, options))
+        return st.selectbox(label, options, format_func=_layer_title, key=key, bind="query-params", help=parameter.help)
     number = float if parameter.kind == "float" else int
     bounds = [number(value) for value in (parameter.minimum, parameter.maximum, parameter.default, parameter.step)]
+    links.check_number(key, parameter.label, parameter.minimum, parameter.maximum)
     form = "%g" if parameter.kind == "float" else None
     return st.number_input(label, *bounds[:3], step=bounds[3], format=form, key=key, bind="query-params", help=parameter.help)
 

@@ -153,6 +153,12 @@ def tensor(pixels: np.ndarray) -> Any:
 
 def predictions(nets: Sequence[Net], pixels: np.ndarray, crops: int) -> dict[str, tuple[Net, np.ndarray] | Failed]:
     """Net id -> the net as it was asked (what explains its answer is to take the same weights), float32 (classes,) probabilities."""
+    found = results("Asking the nets", prediction_tasks(nets, pixels, crops))
+    return {net.id: answer for net, answer in zip(nets, found, strict=True)}
+
+
+def prediction_tasks(nets: Sequence[Net], pixels: np.ndarray, crops: int) -> list[Task]:
+    """Of each net one task, whose result is as in ``predictions``."""
     load, image = loader(), key_of(pixels)
 
     def said(net: Net) -> tuple[Net, np.ndarray]:
@@ -161,8 +167,7 @@ def predictions(nets: Sequence[Net], pixels: np.ndarray, crops: int) -> dict[str
         loaded = load(net)
         return loaded.net, prediction.predict(loaded, prediction.stack([pixels]), crops)[0]
 
-    tasks = [Task(("prediction", net.version, image, crops), lambda *_, net=net: said(net), light=True) for net in nets]
-    return {net.id: found for net, found in zip(nets, results("Asking the nets", tasks), strict=True)}
+    return [Task(("prediction", net.version, image, crops), lambda *_, net=net: said(net), light=True) for net in nets]
 
 
 def map_key(net: Net, pixels: np.ndarray, method: str, target: int, values: Mapping[str, Any]) -> Hashable:

@@ -54,7 +54,7 @@ class Parameter:
         if isinstance(value, bool) or not isinstance(value, int if self.kind == "int" else (int, float)) or not math.isfinite(value):
             raise ConfigError(self.name, f"{value!r} is not a {'whole' if self.kind == 'int' else 'finite'} number.")
         if not self.minimum <= value <= self.maximum:
-            raise ConfigError(self.name, f"{value:g} is out of range; it must be from {self.minimum:g} to {self.maximum:g}.")
+            raise ConfigError(self.name, f"{value:g} is out of range; it must be from {_exact(self.minimum)} to {_exact(self.maximum)}.")
         return value if self.kind == "int" else float(value)
 
 
@@ -261,6 +261,11 @@ def method(key: str) -> Method:
     if key not in METHODS:
         raise ConfigError("method", f"{key!r} is not one of {', '.join(METHODS)}.")
     return METHODS[key]
+
+
+def _exact(value: float) -> str:
+    """``0.05``, ``2,147,483,647``: as ``:g``, but no digit of a whole number is lost."""
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:g}"
 
 
 def check_target(target: Any, model: Any) -> int:

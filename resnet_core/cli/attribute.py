@@ -97,6 +97,8 @@ def _attribute(args: argparse.Namespace, net: Net) -> int:
             parameter.check(args.seed, net.model)
     if args.size < 32 or args.size % 32 or args.size > 3200:
         raise ConfigError("size", f"{args.size} is not a multiple of 32 from 32 to 3200.")
+    if args.out is not None and args.out.suffix.lower() != ".png":
+        raise ConfigError("out", f"{str(args.out)!r} does not end in .png, which is what is written.")
     (shown,), _ = read_images(args)
 
     import torch

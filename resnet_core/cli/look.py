@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 #: An image of the data set instead of a file; ``./test:3`` is a file.
 _OF_THE_SET = re.compile(r"(test|train):(\d+)")
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +64,7 @@ def _add_options(command: argparse.ArgumentParser, several: bool, data_help: str
     command.add_argument("--data", choices=DATASETS, default="sample", help=data_help)
     command.add_argument("--data-dir", metavar="DIR", type=Path, help="of the full CIFAR-10 (default: RESNET_LAB_DATA, or as downloaded)")
     command.add_argument("--device", choices=DEVICES, default="auto", help="(default: auto)")
-    command.add_argument("--precision", choices=PRECISIONS, default="auto", help="(default: auto, what is fastest here)")
+    command.add_argument("--precision", choices=PRECISIONS, default="fp32", help="(default: fp32, as on the page)")
 
 
 def predict(args: argparse.Namespace) -> int:
@@ -184,6 +185,8 @@ def read_images(args: argparse.Namespace) -> tuple[list[Shown], Cifar10 | None]:
     refused = []
     for text, match in zip(given, matches, strict=True):
         try:
+            if _ADDRESS.match(text):
+                raise ImageRefused(f"{text} is an address on the web; nothing is fetched from there. Download it, and name the file.")
             picture = None if match else read_file(text)
         except ImageRefused as error:
             refused.append(str(error))

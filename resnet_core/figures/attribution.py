@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,19 +20,24 @@ KINDS = {"signed": "with signs", "absolute": "of magnitudes"}
 
 @dataclass(frozen=True, eq=False)
 class Panel:
-    """One picture.
+    """One map as numbers.
 
     Attributes:
-        label: above it, e.g. the net.
-        image: uint8 (32, 32, 3), as the net sees it.
-        map: (32, 32), or None: the image itself.
-        note: below the label, smaller, e.g. ``cat · Δ 0.02``.
+        image, net, target: names.
+        method: its key.
+        map: (32, 32).
+        parameters: of the method.
+        delta, difference: the convergence delta and what it is a part of, where the method has one.
     """
 
-    label: str
-    image: np.ndarray
-    map: np.ndarray | None
-    note: str = ""
+    image: str
+    net: str
+    method: str
+    target: str
+    map: np.ndarray
+    parameters: Mapping[str, Any]
+    delta: float | None = None
+    difference: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +49,8 @@ class SanityCurve:
         label: e.g. the net, or the method.
         model: the net's configuration.
         method: key of the method.
+        image, target: names of what the map is of.
+        seed: of the random weights.
         steps: labels, the first one is the net as it is.
         signed, absolute: a value a step; None where there is none.
     """
@@ -52,6 +59,9 @@ class SanityCurve:
     label: str
     model: Any
     method: str
+    image: str
+    target: str
+    seed: int
     steps: Sequence[str]
     signed: Sequence[float | None]
     absolute: Sequence[float | None]
@@ -114,22 +124,30 @@ def sanity_figure(curves: Sequence[SanityCurve], kind: str = "signed", dark: boo
     return figure
 
 
+MAP_COLUMNS = ("image", "net", "method", "parameters", "target", "convergence_delta", "difference", "row", "column", "value")
+
+
 def maps_csv(panels: Sequence[Panel]) -> str:
-    """A row a panel and pixel: label, note, row, column (from 0, from the top left), value."""
-    rows = [
-        (panel.label, panel.note, y, x, f"{value:.6g}")
-        for panel in panels
-        if panel.map is not None
-        for (y, x), value in np.ndenumerate(panel.map)
-    ]
-    return csv_text(("label", "note", "row", "column", "value"), rows)
+    """A row a map and pixel (row and column from 0, from the top left), with all that the map is of."""
+    rows = []
+    for panel in panels:
+        parameters = ", ".join(f"{name} {value}" for name, value in panel.parameters.items())
+        numbers = ["" if value is None else f"{value:.6g}" for value in (panel.delta, panel.difference)]
+        of = (panel.image, panel.net, panel.method, parameters, panel.target, *numbers)
+        rows += [(*of, y, x, f"{value:.6g}") for (y, x), value in np.ndenumerate(panel.map)]
+    return csv_text(MAP_COLUMNS, rows)
+
+
+SANITY_COLUMNS = (
+    "image", "net", "label", "method", "target", "seed", "step", "randomised", "rank_correlation", "rank_correlation_absolute",
+)  # fmt: skip
 
 
 def sanity_csv(curves: Sequence[SanityCurve]) -> str:
     """A row a curve and step; a correlation that does not exist is empty."""
-    rows = [
-        (curve.model.name, curve.label, curve.method, index, step, *("" if v is None else f"{v:.6g}" for v in (signed, absolute)))
-        for curve in curves
-        for index, (step, signed, absolute) in enumerate(zip(curve.steps, curve.signed, curve.absolute, strict=True))
-    ]
-    return csv_text(("net", "label", "method", "step", "randomised", "rank_correlation", "rank_correlation_absolute"), rows)
+    rows = []
+    for curve in curves:
+        of = (curve.image, curve.model.name, curve.label, curve.method, curve.target, curve.seed)
+        for index, (step, *values) in enumerate(zip(curve.steps, curve.signed, curve.absolute, strict=True)):
+            rows.append((*of, index, step, *("" if v is None else f"{v:.6g}" for v in values)))
+    return csv_text(SANITY_COLUMNS, rows)

@@ -55,10 +55,10 @@ class Prediction:
 
 
 def percent(probability: float) -> str:
-    """``97.3 %``; what would round to nothing is ``<0.1 %``, what would round to all ``>99.9 %``."""
+    """``97.3 %``; what would round to nothing is ``<0.1 %``, what would round to all ``>99.9 %``: a softmax is never all, but in fp32."""
     if 0 < probability < 0.0005:
         return "<0.1 %"
-    return ">99.9 %" if 0.9995 <= probability < 1 else f"{100 * probability:.1f} %"
+    return ">99.9 %" if probability >= 0.9995 else f"{100 * probability:.1f} %"
 
 
 def predictions_figure(predictions: Sequence[Prediction], dark: bool = False) -> go.Figure:

@@ -60,6 +60,8 @@ def read_file(path: Path | str) -> Picture:
         ImageRefused: it cannot be read, or is no image that is read here.
     """
     path = Path(path)
+    if path.exists() and not (path.is_file() or path.is_dir()):  # a pipe may never end, nor begin
+        raise ImageRefused(f"{safe_name(str(path))} is no regular file. Save the image in one, and name that.")
     try:
         with open(path, "rb") as file:
             content = file.read(MAX_FILE_BYTES + 1)
