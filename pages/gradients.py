@@ -14,7 +14,7 @@ from pages.ui.guard import guarded
 from pages.ui.initialization import initialization_section
 from pages.ui.labels import escaped
 from pages.ui.moment import Moment, choose_moment
-from pages.ui.net_words import caption, conditions, is_active
+from pages.ui.net_words import caption, conditions, is_active, recorded
 from pages.ui.nets_pick import choose_nets, nothing_yet, option_labels, warn_of
 from resnet_core.errors import UserError
 from resnet_core.figures.gradients import (
@@ -94,7 +94,7 @@ def choose_pair(nets: Sequence[Net], labels: dict[str, str]) -> list[str]:
 
 def histories_of(nets: Sequence[Net], labels: dict[str, str]) -> list[GradientHistory]:
     """Of the nets that have a recorded training."""
-    made = (history(net.id, labels[net.id], net.model, net.records("layers"), conditions(net)) for net in nets)
+    made = (history(net.id, labels[net.id], net.model, net.records("layers"), conditions(recorded(net))) for net in nets)
     return [one for one in made if one is not None]
 
 
@@ -111,7 +111,7 @@ def curves_at(histories: Sequence[GradientHistory], nets: Sequence[Net], moment:
 
 
 def recorded_note(nets: Sequence[Net], labels: dict[str, str]) -> str:
-    shown, left = [net for net in nets if net.records("layers")], [labels[net.id] for net in nets if not net.records("layers")]
+    shown, left = [recorded(net) for net in nets if net.records("layers")], [labels[net.id] for net in nets if not net.records("layers")]
     note = f"{_UNIT} Of one training batch at each recorded moment. {caption(shown, labels)}"
     return note + (f" No records of their training, so measured now only: {', '.join(left)}." if left else "")
 
@@ -133,7 +133,8 @@ def recorded_panel(ids: Sequence[str], heat: Sequence[str], labels: dict[str, st
         curves, iterations = curves_at(histories, nets, moment)
         mapped = [one for one in histories if one.key in heat]
         if mapped:
-            mark = None if moment.is_part else moment.value  # a part is another iteration in each of them
+            # A part is another iteration in each of them, and at the end a mark would hide the last column.
+            mark = None if moment.is_part or moment.value >= max(one.iterations[-1] for one in mapped) else moment.value
             figure_chart(gradient_heatmap(mapped, iteration=mark), gradient_heatmap(mapped, dark=True, iteration=mark), key="heat_chart")
         st.caption(escaped(recorded_note(nets, labels)))
         findings.show(findings.training_findings(histories))

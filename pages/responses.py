@@ -14,7 +14,7 @@ from pages.ui.front_door import through_the_front_door
 from pages.ui.guard import guarded
 from pages.ui.labels import escaped
 from pages.ui.moment import Moment, choose_moment, snapshots
-from pages.ui.net_words import alike, caption, conditions, is_active
+from pages.ui.net_words import alike, caption, conditions, is_active, recorded
 from pages.ui.nets_pick import choose_nets, nothing_yet, option_labels, warn_of
 from resnet_core.errors import UserError
 from resnet_core.figures.responses import (
@@ -68,9 +68,11 @@ def view_controls(recorded: bool) -> tuple[str, str, int, bool]:
     return source, DATA[title], count, log
 
 
-def measured_curves(nets: Sequence[Net], labels: dict[str, str], dataset: str, count: int) -> tuple[list[ResponseCurve], list[Net]]:
+def measured_curves(
+    nets: Sequence[Net], labels: dict[str, str], dataset: str, count: int, log: bool
+) -> tuple[list[ResponseCurve], list[Net]]:
     """Each net's newest weights on test images, and each net as it was then. One that cannot be measured is named and left out."""
-    curves, shown, where, preview = [], [], analysis_cache.folder(), _Preview(nets, labels)
+    curves, shown, where, preview = [], [], analysis_cache.folder(), _Preview(nets, labels, log)
     for net in nets:
         if net.origin == "run" and net.iteration is None:
             st.caption(f"{escaped(labels[net.id])} has no checkpoint yet: it is shown through its training only.")
@@ -99,8 +101,8 @@ def measured_curves(nets: Sequence[Net], labels: dict[str, str], dataset: str, c
 class _Preview:
     """Until the nets are measured: the last snapshots of their trainings, which are there at once."""
 
-    def __init__(self, nets: Sequence[Net], labels: dict[str, str]):
-        self.nets, self.labels, self.shown = nets, labels, False
+    def __init__(self, nets: Sequence[Net], labels: dict[str, str], log: bool):
+        self.nets, self.labels, self.log, self.shown = nets, labels, log, False
         self.place = st.empty()
 
     def show(self) -> None:
@@ -109,7 +111,8 @@ class _Preview:
             return
         self.shown = True
         with self.place.container():
-            figure_chart(responses_figure(curves), responses_figure(curves, dark=True), key="preview_chart")
+            figures = (responses_figure(curves, dark, self.log) for dark in (False, True))
+            figure_chart(*figures, key="preview_chart")
             st.caption(escaped(f"Until the test images have been through: {recorded_note(self.nets, self.labels, iterations)}"))
 
 
@@ -125,7 +128,7 @@ def recorded_curves(nets: Sequence[Net], labels: dict[str, str], moment: Moment 
         if found is None:
             continue
         iterations[net.id], std = found.nearest(moment.iteration(net.config) if moment else math.inf)
-        note = f"batch of iteration {iterations[net.id]:,} · {conditions(net)}"
+        note = f"batch of iteration {iterations[net.id]:,} · {conditions(recorded(net))}"
         curves.append(ResponseCurve(net.id, labels[net.id], net.model, found.names, std, note=note))
     return curves, iterations
 
@@ -141,7 +144,7 @@ def moments_text(iterations: dict[str, int], labels: dict[str, str]) -> str:
 
 
 def show_measured(nets: Sequence[Net], labels: dict[str, str], dataset: str, count: int, log: bool) -> None:
-    curves, shown = measured_curves(nets, labels, dataset, count)
+    curves, shown = measured_curves(nets, labels, dataset, count, log)
     if not curves:
         return
     figure_chart(responses_figure(curves, log=log), responses_figure(curves, dark=True, log=log), key="responses_chart")
@@ -177,7 +180,7 @@ def show_measured(nets: Sequence[Net], labels: dict[str, str], dataset: str, cou
 
 
 def recorded_note(nets: Sequence[Net], labels: dict[str, str], iterations: dict[str, int]) -> str:
-    shown = [net for net in nets if net.id in iterations]
+    shown = [recorded(net) for net in nets if net.id in iterations]
     left = [labels[net.id] for net in nets if net.id not in iterations]
     note = f"{HOOK_POINT} {moments_text(iterations, labels)} Of the training batch of that moment, with its own statistics in BN. "
     note += caption(shown, labels)
@@ -193,7 +196,10 @@ def recorded_panel(ids: Sequence[str], labels: dict[str, str], moment: Moment, l
         curves, iterations = recorded_curves(nets, labels, moment)
         figure_chart(responses_figure(curves, log=log), responses_figure(curves, dark=True, log=log), key="responses_chart")
         st.caption(escaped(recorded_note(nets, labels, iterations)))
-        findings.show(findings.response_findings(curves, {net.id: alike(net, iterations.get(net.id)) for net in nets}))
+        updated = [curve for curve in curves if iterations[curve.key] > 0]
+        findings.show(findings.response_findings(updated, {net.id: alike(net, iterations.get(net.id)) for net in nets}))
+        if len(updated) < len(curves):
+            st.info("Before the first update BN makes all responses 1 in every net; Figure 7 is of trained ones.", icon=":material/info:")
 
 
 def show_recorded(nets: Sequence[Net], labels: dict[str, str], log: bool) -> None:

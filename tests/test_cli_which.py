@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 import torch
@@ -127,3 +128,11 @@ def test_a_folder_from_elsewhere_is_believed_no_more_than_a_file(tmp_path, capsy
 def test_a_home_of_nobody_is_no_file(command, capsys):
     assert main(command) == 2
     assert "No checkpoint, file or run is called '~nobody-here" in capsys.readouterr().err
+
+
+def test_a_choice_is_offered_once_with_its_best_error(theirs, home, capsys):
+    """The shortcut is left to us, so each normalisation stands for its better shortcut."""
+    assert main(["evaluate", "theirs.th"]) == 2
+    offered = re.search(r"--normalization (.*?) \(errors", capsys.readouterr().err)[1]
+    keys = re.findall(r"([a-z0-9-]+) \(", offered)
+    assert len(keys) > 2 and len(set(keys)) == len(keys)

@@ -85,6 +85,16 @@ def test_shortcuts_are_told_apart_without_hue():
     assert style.net_color(ModelConfig(20, "B")) == style.net_color(ModelConfig(20, "A"))
 
 
+@pytest.mark.parametrize("dark", [False, True])
+def test_neighbouring_depths_in_one_chart_have_another_symbol_and_the_papers_have_none(dark: bool):
+    near = style.told_apart([ModelConfig(depth, "A") for depth in (20, 8, 14)], dark)
+    assert near[0][1] is None and len({symbol for _, symbol in near}) == 3
+    for shortcut in ("none", "A"):
+        looks = style.told_apart([ModelConfig(depth, shortcut) for depth in (20, 32, 44, 56, 110, 1202)], dark)
+        assert {symbol for _, symbol in looks} == {None} and len({color for color, _ in looks}) == 6
+    assert [symbol for _, symbol in style.told_apart([ModelConfig(20, "none"), ModelConfig(20, "A")], dark)] == [None, None]
+
+
 def test_training_is_dashed_and_test_is_bold():
     assert style.TRAIN_LINE["dash"] != "solid" and style.TEST_LINE["dash"] == "solid"
     assert style.TEST_LINE["width"] >= 2 * style.TRAIN_LINE["width"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from pages.ui import jobs
+from pages.ui import analysis_cache, jobs
 from pages.ui.jobs import Jobs
 from resnet_core.errors import CheckpointError
 from tests.runs_tools import wait_for
@@ -78,3 +78,19 @@ def test_the_oldest_that_are_done_are_forgotten(monkeypatch):
     for key in range(5):
         ended(made.start(key, "job", lambda job: job.key))
     assert [key for key in range(5) if made.get(key)] == [2, 3, 4]
+
+
+def test_a_job_that_waits_for_another_computation_says_so():
+    made, begun = Jobs(), threading.Event()
+
+    def work(job):
+        begun.set()
+        with analysis_cache.turn(job.should_stop, job.waits):
+            return job.state
+
+    with analysis_cache._ONE_AT_A_TIME:
+        job = made.start("a", "one", work)
+        begun.wait(60)
+        wait_for(lambda: job.state == "waiting", "it to wait")
+        assert job.is_active
+    assert ended(job).result == "running"

@@ -315,22 +315,9 @@ def test_several_uploads_the_bad_ones_named_and_a_picker_among_the_rest(page: Ap
     assert not [path for path in tmp_path.rglob("*") if path.suffix in (".png", ".webp", ".jpg")]
 
 
-def test_an_upload_outlives_its_uploader_and_is_removed_when_asked(page: AppTest, nets: list[str]):
-    opened(page, **{"from": "upload"})
-    page.file_uploader(key="predict.files").set_value([("a.png", CASES["png"].content(), "image/png")]).run()
-    before = bars(page)
-    page.segmented_control(key="from").set_value("test set").run()
-    assert "test image 0" in said(page)
-    page.segmented_control(key="from").set_value("upload").run()  # the uploader comes back empty
-    assert "Uploaded before: a.png." in said(page).replace("\\", "")
-    np.testing.assert_array_equal(bars(page)[0][1], before[0][1])
-    page.button(key="predict.remove").click().run()
-    assert "Choose an image or several" in page.info[0].value and page.session_state["predict.uploads"] == {}
-
-
 def test_all_pictures_that_were_uploaded_stand_in_one_table(page: AppTest, nets: list[str]):
     opened(page, **{"from": "upload"})
-    cases = ("png", "greyscale png", "rgba png")
+    cases = ("png", "greyscale png", "alpha png")
     files = [(f"{k}.png", CASES[case].content(), "image/png") for k, case in enumerate(cases)]
     page.file_uploader(key="predict.files").set_value(files).run()
     assert "All 3 pictures" in [each.value for each in page.subheader]

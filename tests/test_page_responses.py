@@ -14,7 +14,7 @@ from resnet_core.config import DataConfig
 from resnet_core.nets import catalog
 from resnet_core.nets.loading import load
 from resnet_core.runs import RunStore
-from tests.analysis_tools import DEEPER, PLAIN, RESIDUAL, address, figures, layer_rows, layers_run, said, ship, shipped
+from tests.analysis_tools import DEEPER, PLAIN, RESIDUAL, address, config, figures, layer_rows, layers_run, said, ship, shipped
 from tests.nets_tools import write_checkpoint
 from tests.page_tools import app, array, held, opened
 
@@ -185,3 +185,29 @@ def test_downloads_of_both_charts(page: AppTest, shipped: Path):
     ship(shipped, "resnet-20", RESIDUAL)
     opened(page, n="100")
     assert [button.proto.label for button in page.get("download_button")] == ["CSV", "HTML", "PNG"] * 2
+
+
+def test_a_run_that_has_nothing_to_show_yet_is_not_called_deleted(page: AppTest, shipped: Path, store: RunStore):
+    ship(shipped, "plain-20", PLAIN)
+    run, _ = store.submit(config(RESIDUAL))
+    opened(page, nets=["plain-20", run.id, "nonsense"])
+    assert any(run.id in each.value.replace("\\", "") and "nothing to look into yet" in each.value for each in page.info)
+    (warning,) = page.warning
+    assert "nonsense" in warning.value and run.id not in warning.value.replace("\\", "")
+
+
+def test_at_the_first_moment_nothing_is_said_against_the_paper(page: AppTest, shipped: Path):
+    ship(shipped, "plain-20", PLAIN)
+    ship(shipped, "resnet-20", RESIDUAL)
+    opened(page, responses="in training", at="0")
+    told = " ".join(each.value for each in [*page.info, *page.success])
+    assert "BN makes all responses 1" in told and "paper" not in told
+
+
+def test_what_records_show_does_not_speak_of_the_newest_checkpoint(page: AppTest, shipped: Path, store: RunStore):
+    ship(shipped, "plain-20", PLAIN)
+    run = layers_run(store, RESIDUAL, upto=100)
+    opened(page, nets=run.id, n="100")
+    assert "after 100 of 200 iterations" in said(page)
+    page.segmented_control(key="responses").set_value("in training").run()
+    assert "Snapshots of iteration 100." in said(page) and "after 100 of" not in said(page)

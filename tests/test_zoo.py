@@ -17,6 +17,7 @@ from resnet_core.runs import RunStore
 from resnet_core.zoo import plan
 from resnet_core.zoo.export import export, measure
 from tests import runs_tools
+from tests.nets_tools import write_checkpoint
 
 TINY = (runs_tools.config(shortcut="none"), runs_tools.config(shortcut="A"))
 
@@ -93,11 +94,21 @@ def test_zoo_goes_on_with_a_stopped_training_and_replaces_a_damaged_checkpoint(t
     content = weights.read_bytes()
     weights.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     assert main(["zoo", "--status", "--json"]) == 0
-    assert [net["state"] for net in told(capsys)["nets"]] == ["missing", "finished"]
+    found = told(capsys)["nets"]
+    assert [net["state"] for net in found] == ["missing", "finished"]
+    assert found[0]["problem"] == "" and "checksum" in found[1]["problem"]
     assert main(["zoo", "--only", "resnet-8-w4"]) == 0
     output = capsys.readouterr()
     assert "checksum" in output.err and "shipped" in output.out
     assert weights.read_bytes() == content
+
+
+def test_status_names_what_is_damaged_so_that_nobody_trains_it_again(tiny_zoo, capsys):
+    write_checkpoint(zoo.training_home().parent, "plain-8-w4")
+    (zoo.training_home().parent / "plain-8-w4" / folder.CARD).write_text("{")
+    assert main(["zoo", "--status"]) == 0
+    output = capsys.readouterr()
+    assert "damaged" in output.out and "Checkpoint plain-8-w4: card.json cannot be read" in output.err
 
 
 def test_weights_that_are_not_those_of_the_end_are_not_shipped(tiny_zoo, capsys):

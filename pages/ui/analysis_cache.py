@@ -35,8 +35,11 @@ _thread = threading.local()
 
 
 @contextlib.contextmanager
-def turn(should_stop: ShouldStop) -> Iterator[None]:
+def turn(should_stop: ShouldStop, waits: Callable[[bool], None] | None = None) -> Iterator[None]:
     """Around a long computation: one at a time. The page says that it waits.
+
+    Args:
+        waits: told when waiting begins and ends; by default ``with_progress`` is, whose thread this is.
 
     Raises:
         Stopped: ``should_stop`` returned True while it waited.
@@ -44,13 +47,14 @@ def turn(should_stop: ShouldStop) -> Iterator[None]:
     from resnet_core.analysis.passes import Stopped
 
     seen: dict[str, Any] = getattr(_thread, "seen", {})
+    say = waits or (lambda waiting: seen.update(waits=waiting))
     try:
         while not _ONE_AT_A_TIME.acquire(timeout=_POLL):
-            seen["waits"] = True
+            say(True)
             if should_stop():
                 raise Stopped
     finally:
-        seen["waits"] = False
+        say(False)
     try:
         yield
     finally:

@@ -79,7 +79,7 @@ def evaluated(net: Net, dataset: str, where: str | None, precision: str, job: Jo
     from resnet_core.analysis.evaluation import evaluate_detailed
     from resnet_core.nets.loading import load
 
-    with turn(job.should_stop):
+    with turn(job.should_stop, job.waits):
         loaded = load(net, precision=precision)
         test = images_of(dataset, "test", where)
         found = evaluate_detailed(

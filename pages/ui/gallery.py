@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from pages.ui.labels import escaped
+from pages.ui.net_words import say_absent
 from resnet_core import paper
 from resnet_core.config import ModelConfig
 from resnet_core.errors import UserError
@@ -139,10 +139,7 @@ def _restored(ids: Sequence[str]) -> str:
         if url in ids:
             state[_CHOSEN] = url
         else:
-            st.warning(
-                f"Not among the checkpoints here: {escaped(url[:80])}. Deleted, or the link comes from elsewhere.",
-                icon=":material/link_off:",
-            )
+            say_absent([url], "checkpoints")
     if state.get(_CHOSEN) not in ids:
         state[_CHOSEN] = ids[0]
     if url != state[_CHOSEN]:

@@ -59,6 +59,10 @@ class Job:
     def should_stop(self) -> bool:
         return self._stop.is_set()
 
+    def waits(self, waiting: bool) -> None:
+        """For ``work``: that it waits for something, or no longer does."""
+        self.state = "waiting" if waiting else "running"
+
     def stop(self) -> None:
         """It ends as soon as it asks ``should_stop``."""
         self._stop.set()

@@ -2,10 +2,45 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Hashable, Mapping, Sequence
 
+import streamlit as st
+
+from pages.ui.labels import escaped
+from resnet_core.errors import RunError
 from resnet_core.figures.captions import fraction_text
 from resnet_core.nets import NORMALIZATIONS, Net
+from resnet_core.runs import RunStore
+
+
+def recorded(net: Net) -> Net:
+    """The net as the records of its training show it, however far its newest checkpoint is: for ``conditions`` and ``caption``."""
+    return dataclasses.replace(net, iteration=None)
+
+
+def say_absent(ids: Sequence[str], what: str) -> None:
+    """Says of ids of a link why they are not there: runs that have nothing to look into yet, and what is not known at all.
+
+    Args:
+        what: they are looked for among, e.g. ``nets``.
+    """
+    store, early, unknown = RunStore(), [], []
+    for net_id in ids:
+        try:
+            run = store.get(net_id)
+            (early if run.id == net_id and run.state().is_active else unknown).append(net_id)
+        except RunError:
+            unknown.append(net_id)
+    if early:
+        st.info(f"In training or waiting for it, with nothing to look into yet: {_shown(early)}.", icon=":material/hourglass_empty:")
+    if unknown:
+        text = f"Not among the {what} here: {_shown(unknown)}. Deleted, or the link comes from elsewhere."
+        st.warning(text, icon=":material/link_off:")
+
+
+def _shown(ids: Sequence[str]) -> str:
+    return ", ".join(escaped(net_id[:80]) for net_id in ids[:10])
 
 
 def is_active(net: Net) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 
 from pages.ui.labels import escaped
+from pages.ui.net_words import say_absent
 from resnet_core.nets import Catalog, Net
 from resnet_core.verdict import trained_alike
 
@@ -53,8 +54,7 @@ def choose_nets(
     ids = _restored(kept, quick["Shipped"] or default_set(found)[:most])
     missing = [i for i in ids if found.get(i) is None]
     if missing:
-        names = ", ".join(escaped(i[:80]) for i in missing[:10])
-        st.warning(f"Not among the nets here: {names}. Deleted, or the link comes from elsewhere.", icon=":material/link_off:")
+        say_absent(missing, "nets")
     known = [i for i in ids if i not in missing]
     if len(known) > most:
         st.warning(f"Only the first {most} of the {len(known)} nets of this link are shown.", icon=":material/filter_list:")

@@ -153,7 +153,7 @@ def prepared(each: Explained, method: Method, given: Mapping[str, Any], kind: st
     try:
         values = method.complete(resolved(given, method.parameters, each.net), each.net.model)
     except ConfigError as error:
-        target, why = None, f"{each.label} has not that layer. {error}"
+        target, why = None, f"{each.label} has no such layer: {str(error).removeprefix('layer: ')}"
     return replace(each, target=target, why=why, values=values)
 
 

@@ -107,10 +107,13 @@ def _measure(proposal: Proposal, pairs: list[tuple[str, str]]) -> Trial:
 def _open(proposal: Proposal, measured: Trial, asked: list[str]) -> str:
     """The refusal where nobody can be asked: what is open, the choices, and their errors."""
     told = []
-    for attempt in measured.attempts[:_TOLD]:
+    best: dict[tuple[str, ...], Attempt] = {}  # of each choice among what is asked; the attempts are sorted, the best first
+    for attempt in measured.attempts:
+        best.setdefault(tuple(getattr(attempt, name) for name in asked), attempt)
+    for attempt in list(best.values())[:_TOLD]:
         choice = " ".join([getattr(attempt, asked[0]), *(f"--{name} {getattr(attempt, name)}" for name in asked[1:])])
         told.append(choice if attempt.error is None else f"{choice} ({percent(attempt.error)})")
-    rest = len(measured.attempts) - len(told)
+    rest = len(best) - len(told)
     more = f" and {rest} more" if rest > 0 else ""
     errors = f" (errors on the sample's {measured.images:,} test images)" if measured.images else ""
     net = f"{proposal.model.name} in the layout of {LAYOUTS[proposal.layout]}"

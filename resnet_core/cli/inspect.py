@@ -55,10 +55,10 @@ def _add_options(command: argparse.ArgumentParser) -> None:
 def evaluate(args: argparse.Namespace) -> int:
     """``evaluate``: error, loss and confusion on all test images."""
     dataset, net, told = _prepared(args)
+    _refuse_other_classes(net, dataset)
     from resnet_core.analysis.evaluation import evaluate_detailed
 
     split = dataset.test
-    _warn_of_classes(net, dataset)
     with _progress("evaluating") as progress:
         found = evaluate_detailed(net.model, split.images, split.labels, net.normalize, net.plan, progress=progress)
     told |= found.to_dict()
@@ -159,10 +159,14 @@ def _first(split: Split, count: int, kind: str, option: str) -> Split:
     return split.part(0, count)
 
 
-def _warn_of_classes(loaded: LoadedNet, dataset: Cifar10) -> None:
-    classes = loaded.net.model.num_classes
-    if classes > len(dataset.classes):
-        note(f"{loaded.net.name} tells {classes:,} classes apart, and these images are of {len(dataset.classes)}: its error says nothing.")
+def _refuse_other_classes(loaded: LoadedNet, dataset: Cifar10) -> None:
+    """Raises DataError if the images are not of the net's classes: what was counted would be taken for its error."""
+    classes, here = loaded.net.model.num_classes, len(dataset.classes)
+    if classes != here:
+        raise DataError(
+            f"{loaded.net.name} tells {classes:,} classes apart, and these images are of CIFAR-10's {here}, which are not its own: no "
+            "error can be counted on them. Its layer responses can be measured all the same."
+        )
 
 
 def _head(told: dict[str, Any]) -> str:

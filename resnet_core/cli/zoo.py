@@ -33,6 +33,9 @@ def zoo(args: argparse.Namespace) -> int:
             os.environ[ENVIRONMENT] = str(args.data_dir.absolute())
         code = _train(store, args.data_dir, args.only)
     found = entries(store, plan.CONFIGS)
+    for entry in found if args.status else []:
+        if entry.problem:
+            note(entry.problem)
     if args.json:
         emit({"home": str(store.home), "nets": [_told(entry) for entry in found]})
     else:
@@ -86,10 +89,19 @@ def _errors(entry: Entry) -> tuple[float | None, float | None]:
 
 def _told(entry: Entry) -> dict[str, Any]:
     train, test = _errors(entry)
-    state = "shipped" if entry.shipped else entry.status.state if entry.status else "missing"
+    absent = "damaged" if entry.problem else "missing"
+    state = "shipped" if entry.shipped else entry.status.state if entry.status else absent
     done = entry.config.recipe.iterations if entry.shipped else entry.status.iteration if entry.status else 0
     iterations = entry.config.recipe.iterations
-    return {"name": entry.name, "state": state, "iteration": done, "iterations": iterations, "train_error": train, "test_error": test}
+    return {
+        "name": entry.name,
+        "state": state,
+        "iteration": done,
+        "iterations": iterations,
+        "train_error": train,
+        "test_error": test,
+        "problem": entry.problem,
+    }
 
 
 def _row(entry: Entry) -> tuple[str, ...]:

@@ -97,7 +97,7 @@ def find(folder: Path) -> tuple[Layout, Path]:
     """
     if not folder.is_dir():
         what = "is a file, not a folder" if folder.exists() else "does not exist"
-        raise DataError(f"The data folder {folder} {what}. To train on the full CIFAR-10, {BY_HAND}.")
+        raise DataError(f"The data folder {folder} {what}. For the full CIFAR-10, {BY_HAND}.")
     candidates = _candidates(folder)
     complaint = None
     for layout, place, _ in candidates:
@@ -115,7 +115,7 @@ def find(folder: Path) -> tuple[Layout, Path]:
         raise DataError(f"{folder} holds {packed[0]}, still packed. Unpack it there first: tar -xzf {packed[0]}")
     raise DataError(
         f"{folder} holds no CIFAR-10: neither {BINARY.folder} ({BINARY.files()[0]}, ...) nor {PYTHON.folder} ({PYTHON.files()[0]}, ...), "
-        f"nor their files. To train on the full set, {BY_HAND}."
+        f"nor their files. For the full set, {BY_HAND}."
     )
 
 

@@ -34,6 +34,9 @@ _RAMPS = {
 #: Where a depth lies on its ramp (0 to 1). The paper's nets are spread wider than by their logarithms: 20 and 56 must differ at a glance.
 _PLACES = ((MIN_DEPTH, 0.0), (20, 0.1), (32, 0.32), (44, 0.5), (56, 0.66), (110, 0.83), (MAX_DEPTH, 1.0))
 
+#: Colours of nets that lie nearer to each other on their ramp are hard to tell apart; no two of the paper's depths do.
+_ALIKE = 0.12
+
 #: Figure 6 of the paper: training error dashed (and thin), test error bold. Used as ``line={**TRAIN_LINE, "color": ...}``.
 TRAIN_LINE: dict[str, Any] = {"dash": "5px,3px", "width": 1.6}
 TEST_LINE: dict[str, Any] = {"dash": "solid", "width": 3.4}
@@ -82,17 +85,17 @@ def net_symbol(model: ModelConfig) -> str | None:
 
 
 def told_apart(models: Sequence[ModelConfig], dark: bool = False) -> list[tuple[str, str | None]]:
-    """Colour and symbol of each net of one chart: the shortcut's symbol, or a spare one where an earlier net looks the same."""
-    taken: set[tuple[str, str | None]] = set()
+    """Colour and symbol of each net of one chart: the shortcut's symbol, or a spare one where an earlier net looks nearly the same."""
+    taken: list[tuple[bool, str | None, float]] = []
     looks = []
     for model in models:
-        color, symbol = net_color(model, dark), net_symbol(model)
+        symbol, place = net_symbol(model), place_on_ramp(model.depth)
         for spare in _SPARE_SYMBOLS:
-            if (color, symbol) not in taken:
+            if not any((plain, other) == (model.is_plain, symbol) and abs(at - place) < _ALIKE for plain, other, at in taken):
                 break
             symbol = spare
-        taken.add((color, symbol))
-        looks.append((color, symbol))
+        taken.append((model.is_plain, symbol, place))
+        looks.append((net_color(model, dark), symbol))
     return looks
 
 

@@ -75,7 +75,7 @@ def machine_name(device: torch.device) -> str:
     except (OSError, StopIteration):
         pass
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{name}, {cores} cores"
+    return f"{name}, {cores} core{'' if cores == 1 else 's'}"
 
 
 def step_seconds(model: nn.Module, plan: Plan, batch_size: int, steps: int) -> list[float]:

@@ -74,3 +74,10 @@ def test_upload_predict_attribute(start_app, open_page, tmp_path):
     page.get_by_role("button", name="Another").click()
     choose(page, "Class to explain", "frog")
     expect(page).to_have_url(re.compile("explain=frog"))
+
+    # The uploader forgets its files as soon as it is not drawn; the page does not.
+    page.get_by_text("upload", exact=True).click()
+    expect(page.get_by_text("Uploaded before: phone")).to_be_visible()
+    expect(page.get_by_text("EXIF rotation applied")).to_be_visible()
+    page.get_by_role("button", name="Remove", exact=True).click()
+    expect(page.get_by_text("Choose an image or several on the left")).to_be_visible()
