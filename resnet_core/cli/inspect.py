@@ -68,15 +68,14 @@ def evaluate(args: argparse.Namespace) -> int:
     print(_head(told))
     print(f"test error        {percent(found.top1_error)} ({found.wrong:,} of {found.n:,} images)")
     print(f"loss              {found.loss:.4f}\n")
-    if len(found.confusion) == len(dataset.classes):
-        rows = []
-        for i, name in enumerate(dataset.classes):
-            # The class that this one is taken for most often; the lowest of equals.
-            others = [(count if j != i else -1) for j, count in enumerate(found.confusion[i].tolist())]
-            most = max(others)
-            taken = f"{dataset.classes[others.index(most)]} ({most:,})" if most > 0 else "-"
-            rows.append((name, taken, percent(found.class_errors[i])))
-        print(table(("class", "most often taken for", "error"), rows, left=2))
+    rows = []
+    for i, name in enumerate(dataset.classes):
+        # The class that this one is taken for most often; the lowest of equals.
+        others = [(count if j != i else -1) for j, count in enumerate(found.confusion[i].tolist())]
+        most = max(others)
+        taken = f"{dataset.classes[others.index(most)]} ({most:,})" if most > 0 else "-"
+        rows.append((name, taken, percent(found.class_errors[i])))
+    print(table(("class", "most often taken for", "error"), rows, left=2))
     return 0
 
 
