@@ -159,6 +159,8 @@ def test_a_picture_to_take_away_has_its_words_below():
     assert (words < 100).any() and (words[:, [0, -1]] == 255).all()  # written, and within the margins
     one = captioned(picture, ["x" * 300])  # a word wider than the picture is broken, not cut off
     assert one.shape[1] == bare.shape[1] and one.shape[0] > told.shape[0] and (one[:, -6:] == 255).all()
+    assert np.array_equal(captioned(picture, ["layer3.6–8"]), captioned(picture, ["layer3.6-8"]))  # no box for what the font has not
+    assert not np.array_equal(captioned(picture, ["网络"]), bare)
     row = side_by_side([bare, told])
     assert row.shape == (told.shape[0], 2 * told.shape[1], 3) and np.array_equal(row[: bare.shape[0], : bare.shape[1]], bare)
     assert stacked([bare, row]).shape == (bare.shape[0] + row.shape[0], row.shape[1], 3)

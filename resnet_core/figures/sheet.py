@@ -9,6 +9,8 @@ import numpy as np
 #: Height of a letter and of its line, and the white around pictures and words, in pixels.
 _LETTER, _LINE, _MARGIN = 20, 27, 12
 _INK = (31, 36, 48)
+#: Pillow's own font, which is there on every machine, knows Latin letters only.
+_PLAIN = str.maketrans({"–": "-", "—": "-", "−": "-", "…": "...", "“": '"', "”": '"', "Δ": "delta "})
 
 
 def captioned(picture: np.ndarray, lines: Sequence[str]) -> np.ndarray:
@@ -29,7 +31,7 @@ def captioned(picture: np.ndarray, lines: Sequence[str]) -> np.ndarray:
 def _wrapped(text: str, width: int, font) -> list[str]:
     """The text in lines no wider than ``width`` pixels, broken between words, and within one that is wider itself."""
     lines = [""]
-    for word in text.split():
+    for word in text.translate(_PLAIN).encode("latin-1", "replace").decode("latin-1").split():
         while word:
             longer = f"{lines[-1]} {word}".strip()
             if font.getlength(longer) <= width:
