@@ -224,3 +224,12 @@ def test_the_readmes_files_exist():
     links = re.findall(r"\]\((?!https?:|#)([^)]+)\)", (ROOT / "README.md").read_text(encoding="utf-8"))
     assert "LICENSE" in links and len(links) > 1
     assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "benchmarks").glob("*.py")), ids=lambda path: path.stem)
+def test_every_benchmark_starts_as_its_first_lines_say(path, tmp_path):
+    """Without the project on Python's path: from a clone, with nothing but the requirements installed."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    ended = subprocess.run([sys.executable, str(path), "--help"], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    assert f"python benchmarks/{path.name}" in path.read_text(encoding="utf-8")
