@@ -324,10 +324,18 @@ def test_all_pictures_that_were_uploaded_stand_in_one_table(page: AppTest, nets:
     (table,) = [each.value for each in page.dataframe]
     assert list(table["name"]) == ["0.png", "1.png", "2.png"]
     labels = [column for column in table.columns if column not in ("picture", "name")]
+    assert [each["true"] for each in page.session_state["predict.uploads"].values() if "true" in each] == [None]  # of the one that is shown
     for name, column in zip(nets, labels, strict=True):
         inputs = prediction.stack([upload_input(case, "crop") for case in cases])
         expected = prediction.predict(load(find(name), precision="fp32"), inputs).argmax(1)
         assert [cell.rpartition(" ")[0].rpartition(" ")[0] for cell in table[column]] == [CLASSES[i] for i in expected]
+
+    true = next(each for each in page.selectbox if str(each.key).startswith("predict.true."))
+    true.set_value("cat").run()
+    page.selectbox(key="predict.picked").select_index(1).run()
+    held = list(page.session_state["predict.uploads"].values())
+    assert [each.get("true") for each in held] == [CLASSES.index("cat"), None, None]  # what was said of the first is not forgotten
+
 
 
 def upload_input(case: str, how: str) -> np.ndarray:

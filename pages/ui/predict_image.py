@@ -212,10 +212,9 @@ def chosen_of(files: Sequence[tuple[str, str, Any]]) -> Shown | None:
     how = st.radio("Made 32x32 of", list(HOWS), format_func=HOWS.get, key="how", bind="query-params")
     kept = {"key": f"predict.true.{picked}", "persist_state": "session"}
     label = st.selectbox("True class", [UNKNOWN, *CLASSES], help="Marked among the bars, if you say it.", **kept)
-    shown = _shown(held[picked], how, None if label == UNKNOWN else CLASSES.index(label))
-    if len(good) == 1:
-        return shown
-    return replace(shown, together=tuple(shown if file_id == picked else _shown(held[file_id], how) for file_id in good))
+    held[picked]["true"] = None if label == UNKNOWN else CLASSES.index(label)  # beside it, for when another picture is chosen
+    shown = _shown(held[picked], how)
+    return shown if len(good) == 1 else replace(shown, together=tuple(_shown(held[file_id], how) for file_id in good))
 
 
 def _remove(ids: Sequence[str]) -> None:
@@ -223,11 +222,11 @@ def _remove(ids: Sequence[str]) -> None:
         st.session_state[_READ].pop(file_id, None)
 
 
-def _shown(found: dict[str, Any], how: str, label: int | None = None) -> Shown:
+def _shown(found: dict[str, Any], how: str) -> Shown:
     width, height = found["size"]
     made = "already 32x32" if (width, height) == (SIDE, SIDE) else HOWS[how]
     notes = (f"{width:,}x{height:,} pixels: {made}", *found["notes"])
-    return Shown(found["name"], stem(found["name"]), found[how], label, notes, found["original"])
+    return Shown(found["name"], stem(found["name"]), found[how], found.get("true"), notes, found["original"])
 
 
 def read(content: bytes, name: str) -> dict[str, Any] | str:
