@@ -337,6 +337,5 @@ def test_all_pictures_that_were_uploaded_stand_in_one_table(page: AppTest, nets:
     assert [each.get("true") for each in held] == [CLASSES.index("cat"), None, None]  # what was said of the first is not forgotten
 
 
-
 def upload_input(case: str, how: str) -> np.ndarray:
     return predict_image.read(CASES[case].content(), CASES[case].name)[how]
