@@ -62,19 +62,18 @@ def choose_method() -> Method:
     return METHODS[key]
 
 
-def choose_target(label: int | None) -> tuple[str, str | None]:
-    """What is to be explained: one of ``TITLES``, and the class's name if it is a class of the viewer's choice."""
+def choose_target() -> tuple[str, str | None]:
+    """What is to be explained: one of ``TITLES``, and the class's name if the viewer has chosen one."""
     links.check_choice("target", "the target", TITLES.values())
     kind = st.selectbox(
         "Explain", list(TITLES), format_func=TITLES.get, key="target", bind="query-params",
         help="The class whose logit the maps explain. Nets may predict different ones: what each map is of stands below it.",
     )  # fmt: skip
     if kind == CHOSEN:
-        # The image's own class at first. It is no default: what the URL leaves out must be the same for every image.
-        if label is not None and "explain" not in st.session_state and "explain" not in st.query_params:
-            st.session_state["explain"] = CLASSES[label]
         links.check_choice("explain", "the class", CLASSES)
-        return kind, st.selectbox("Class to explain", CLASSES, key="explain", bind="query-params")
+        # No default, not even the image's own class: the address leaves a default out, so a link would ask for another class
+        # as soon as another image is shown.
+        return kind, st.selectbox("Class to explain", CLASSES, None, key="explain", placeholder="Choose a class", bind="query-params")
     return kind, None
 
 
@@ -87,7 +86,7 @@ def target_of(kind: str, name: str | None, predicted: int | None, label: int | N
     if kind == TRUE:
         unknown = "The true class of this picture is not known. Say it on the left, or explain another target."
         return label, unknown if label is None else ""
-    return CLASSES.index(name), ""
+    return (CLASSES.index(name), "") if name else (None, "Choose the class to explain above.")
 
 
 def cost(method: Method, values: Mapping[str, Any], net: Net) -> float:
@@ -106,7 +105,7 @@ def maps_section(shown: Shown, asked: Sequence[Explained]) -> tuple[Method, list
     nets = [each.net for each in asked]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="predict-controls"):
         method = choose_method()
-        kind, name = choose_target(shown.label)
+        kind, name = choose_target()
         given = parameter_widgets(method.parameters, nets)
     wrong = invalid(method, given, nets)
     if wrong:
