@@ -12,7 +12,7 @@ import streamlit as st
 from pages.ui import links, predict_work
 from pages.ui.labels import escaped
 from pages.ui.predict_image import Shown
-from pages.ui.predict_widgets import parameter_widgets, resolved
+from pages.ui.predict_widgets import NARROW, WIDE, parameter_widgets, resolved
 from pages.ui.predict_work import Failed
 from resnet_core.attribution import METHODS, Method, Parameter
 from resnet_core.attribution.layers import SIDE
@@ -58,7 +58,7 @@ class Explained:
 
 def choose_method() -> Method:
     links.check_choice("method", "the method", [method.label for method in METHODS.values()])
-    key = st.selectbox("Method", list(METHODS), format_func=lambda key: METHODS[key].label, key="method", bind="query-params")
+    key = st.selectbox("Method", list(METHODS), format_func=lambda key: METHODS[key].label, key="method", bind="query-params", width=WIDE)
     return METHODS[key]
 
 
@@ -66,14 +66,15 @@ def choose_target() -> tuple[str, str | None]:
     """What is to be explained: one of ``TITLES``, and the class's name if the viewer has chosen one."""
     links.check_choice("target", "the target", TITLES.values())
     kind = st.selectbox(
-        "Explain", list(TITLES), format_func=TITLES.get, key="target", bind="query-params",
+        "Explain", list(TITLES), format_func=TITLES.get, key="target", bind="query-params", width=WIDE,
         help="The class whose logit the maps explain. Nets may predict different ones: what each map is of stands below it.",
     )  # fmt: skip
     if kind == CHOSEN:
         links.check_choice("explain", "the class", CLASSES)
         # No default, not even the image's own class: the address leaves a default out, so a link would ask for another class
         # as soon as another image is shown.
-        return kind, st.selectbox("Class to explain", CLASSES, None, key="explain", placeholder="Choose a class", bind="query-params")
+        shared = {"key": "explain", "placeholder": "Choose a class", "bind": "query-params", "width": NARROW}
+        return kind, st.selectbox("Class to explain", CLASSES, None, **shared)
     return kind, None
 
 
@@ -106,7 +107,7 @@ def maps_section(shown: Shown, asked: Sequence[Explained]) -> tuple[Method, list
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="predict-controls"):
         method = choose_method()
         kind, name = choose_target()
-        given = parameter_widgets(method.parameters, nets)
+        given = parameter_widgets(method.parameters, nets, row=True)
     wrong = invalid(method, given, nets)
     if wrong:
         st.error(escaped(wrong), icon=":material/error:")

@@ -13,35 +13,39 @@ from resnet_core.nets import Net
 
 #: Where nets differ in depth, one layer's name is not the same place in all: these are.
 LAST = "last"
+#: Pixels of the fields that stand in one row, by how long their choices are: none is cut off on a projector.
+WIDE, NARROW = 230, 165
 
 
-def parameter_widgets(parameters: Sequence[Parameter], nets: Sequence[Net], prefix: str = "") -> dict[str, Any]:
+def parameter_widgets(parameters: Sequence[Parameter], nets: Sequence[Net], prefix: str = "", row: bool = False) -> dict[str, Any]:
     """Draws one widget for each, where it is called: name -> value. A ``layer`` may be a place; see ``resolved``.
 
     Args:
         nets: whose layers are offered.
         prefix: of the widgets' keys, which are their names in the URL.
+        row: whether they stand beside each other; else each is as wide as its place.
     """
-    return {each.name: _widget(each, nets, f"{prefix}{each.name}") for each in parameters}
+    return {each.name: _widget(each, nets, f"{prefix}{each.name}", row) for each in parameters}
 
 
-def _widget(parameter: Parameter, nets: Sequence[Net], key: str) -> Any:
+def _widget(parameter: Parameter, nets: Sequence[Net], key: str, row: bool) -> Any:
     label = parameter.label[:1].upper() + parameter.label[1:]
+    width = (WIDE if parameter.kind == "layer" else NARROW) if row else "stretch"
+    shared = {"key": key, "bind": "query-params", "help": parameter.help, "width": width}
     if parameter.kind == "choice":
         titles = dict(parameter.choices)
         options = [value for value, _ in parameter.choices]
-        shared = {"key": key, "bind": "query-params", "help": parameter.help}
         links.check_choice(key, parameter.label, titles.values())
         return st.selectbox(label, options, options.index(parameter.default), format_func=titles.get, **shared)
     if parameter.kind == "layer":
         options = layer_options(nets)
         links.check_choice(key, parameter.label, map(_layer_title, options))
-        return st.selectbox(label, options, format_func=_layer_title, key=key, bind="query-params", help=parameter.help)
+        return st.selectbox(label, options, format_func=_layer_title, **shared)
     number = float if parameter.kind == "float" else int
     bounds = [number(value) for value in (parameter.minimum, parameter.maximum, parameter.default, parameter.step)]
     links.check_number(key, parameter.label, parameter.minimum, parameter.maximum)
     form = "%g" if parameter.kind == "float" else None
-    return st.number_input(label, *bounds[:3], step=bounds[3], format=form, key=key, bind="query-params", help=parameter.help)
+    return st.number_input(label, *bounds[:3], step=bounds[3], format=form, **shared)
 
 
 def layer_options(nets: Sequence[Net]) -> list[str]:
