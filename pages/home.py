@@ -51,6 +51,11 @@ def show_figure6(nets: Sequence[RunRecords], problems: Sequence[str]) -> None:
         figure_chart(figure6(nets), figure6(nets, dark=True), key="home_figure6")
     texts = ["Figure 6 of the paper from nets trained with this project.", caption(grouped(nets)), missing_text(nets), NOTE]
     st.caption(" ".join(text for text in texts if text))
+    show_problems(problems)
+
+
+def show_problems(problems: Sequence[str]) -> None:
+    """What was left out of the nets that ship, and why."""
     for problem in problems:
         st.caption(f":material/warning: {escaped(problem)}")
 
@@ -245,6 +250,8 @@ def main() -> None:
             show_figure6(nets, problems)
         with right:
             show_facts(nets)
+    elif demo_first:
+        show_problems(problems)
 
 
 main()

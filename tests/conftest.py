@@ -22,6 +22,7 @@ def _own_home(tmp_path, tmp_path_factory, monkeypatch):
     for name in [name for name in os.environ if name.startswith("RESNET_LAB_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("RESNET_LAB_HOME", str(tmp_path / "runs"))
+    (tmp_path / "no-checkpoints").mkdir()
     monkeypatch.setenv("RESNET_LAB_CHECKPOINTS", str(tmp_path / "no-checkpoints"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
 

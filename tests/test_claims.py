@@ -73,7 +73,7 @@ def test_without_nets_only_what_is_counted_is_judged():
         assert result.status == (NOT_RUN if result.claim.needs else REPRODUCED), result.claim.id
         assert result.missing == result.claim.needs and result.fraction is None and result.used == ()
     (error,) = [result for result in results if result.claim.id == "table6-error-1202"]
-    assert error.finding.evidence == "Not yet trained: ResNet-1202." and error.finding.ours == "–"
+    assert error.finding.evidence == "Missing: ResNet-1202." and error.finding.ours == "–"
 
 
 @pytest.mark.parametrize(("depth", "count"), [(20, "269,722"), (110, "1,727,962"), (1202, "19,421,274")])
@@ -138,7 +138,7 @@ def test_a_residual_net_must_beat_its_twin_in_both_errors():
     assert found("figure6-twins-32", plain, net("ResNet-32", 3.0, 9.0)).status == REPRODUCED
     assert found("figure6-twins-32", plain, net("ResNet-32", 3.0, 10.9)).status == NOT_REPRODUCED
     assert found("figure6-twins-32", plain, net("ResNet-32", 5.9, 9.0)).status == NOT_REPRODUCED
-    assert found("figure6-twins-32", plain).finding.evidence == "Not yet trained: ResNet-32."
+    assert found("figure6-twins-32", plain).finding.evidence == "Missing: ResNet-32."
 
 
 @pytest.mark.parametrize(

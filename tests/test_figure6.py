@@ -93,7 +93,7 @@ def test_the_drops_of_the_rate_are_marked_in_both_panels():
 def test_what_is_missing_is_named():
     assert [model.name for model in wanted()] == [f"{kind}-{depth}" for kind in ("plain", "ResNet") for depth in DEPTHS]
     assert missing(RUNS) == ["plain-32", "plain-44", "plain-110", "ResNet-32", "ResNet-44", "ResNet-110"]
-    assert missing_text(RUNS[:0]).startswith("Not yet trained: plain-20, plain-32")
+    assert missing_text(RUNS[:0]).startswith("Missing: plain-20, plain-32")
     assert missing_text([run(model.name, 5, 8) for model in wanted()]) == ""
 
 

@@ -238,3 +238,11 @@ def test_a_folder_of_checkpoints_that_is_none_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("RESNET_LAB_CHECKPOINTS", str(tmp_path / "file"))
     (problem,) = catalog(tmp_path / "home").problems
     assert str(tmp_path / "file") in problem
+
+
+def test_a_folder_of_checkpoints_that_is_not_there_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("RESNET_LAB_CHECKPOINTS", str(tmp_path / "mistyped"))
+    (problem,) = catalog(tmp_path / "home").problems
+    assert problem.startswith(f"RESNET_LAB_CHECKPOINTS names {tmp_path / 'mistyped'}, which is not there.")
+    monkeypatch.delenv("RESNET_LAB_CHECKPOINTS")
+    assert not catalog(tmp_path / "home").problems

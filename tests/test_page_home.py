@@ -252,7 +252,7 @@ def test_figure_6_stands_first_and_says_what_is_missing(home, checkpoints):
     assert drawn == {("plain-20", "x"), ("plain-56", "x"), ("ResNet-20", "x2"), ("ResNet-56", "x2")}
     said = words(home)
     assert "Every curve: 1 seed · CIFAR-10 (50,000 images) · 1/4 of the paper's schedule · bf16." in said
-    assert "Not yet trained: plain-32, plain-44, plain-110, ResNet-32, ResNet-44, ResNet-110." in said
+    assert "Missing: plain-32, plain-44, plain-110, ResNet-32, ResNet-44, ResNet-110." in said
     assert "plain-56 ends 7.5 points above plain-20 (12.5 against 5.0 %)" in said
     assert "ResNet-56 ends 3.2 points below ResNet-20 (1.2 against 4.5 %)" in said
     assert [button.key for button in home.button] == ["demo_start"]
@@ -303,7 +303,14 @@ def test_a_damaged_checkpoint_is_named_and_left_out(home, checkpoints):
     home.run()
     assert not home.exception and charts(home) == ["Figure 6", "demo"]
     said = words(home).replace("\\", "")
-    assert "Checkpoint plain-56: the checksum" in said and "Not yet trained: plain-32, plain-44, plain-56" in said
+    assert "Checkpoint plain-56: the checksum" in said and "Missing: plain-32, plain-44, plain-56" in said
+
+
+def test_without_any_checkpoint_it_says_why(home, tmp_path, monkeypatch):
+    monkeypatch.setenv("RESNET_LAB_CHECKPOINTS", str(tmp_path / "mistyped"))
+    home.run()
+    assert not home.exception and charts(home) == ["demo"]
+    assert f"RESNET_LAB_CHECKPOINTS names {tmp_path}/mistyped, which is not there" in words(home).replace("\\", "")
 
 
 def test_a_wrong_setting_is_explained_once_below_figure_6(home, checkpoints, monkeypatch):

@@ -67,7 +67,7 @@ def test_without_nets_it_says_what_to_do_and_what_needs_no_training(page: AppTes
     assert len(found) == len(claims.CLAIMS) and len(page.table) == len(claims.GROUPS)
     row = found["ResNet-20 reaches a test error of 8.75 %."]
     assert "not yet run" in row[""] and row["ours"] == "–" and row["its value"] == "8.75 %"
-    assert "Not yet trained: ResNet-20." in row["evidence and criterion"]
+    assert "Missing: ResNet-20." in row["evidence and criterion"]
     assert found["ResNet-110 has 1.7M parameters."]["ours"] == "**1,727,962**"
 
 

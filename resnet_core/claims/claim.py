@@ -84,5 +84,5 @@ def look(claim: Claim, cohort: Cohort) -> Result:
     if not missing:
         return Result(claim, claim.judge(cohort), (), present, cohort.fraction if claim.needs else None)
     so_far = claim.partial(cohort) if claim.partial and present else ""
-    evidence = f"Not yet trained: {listed(missing)}.{' So far: ' + so_far + '.' if so_far else ''}"
+    evidence = f"Missing: {listed(missing)}.{' So far: ' + so_far + '.' if so_far else ''}"
     return Result(claim, Finding("–", NOT_RUN, evidence), missing, present if so_far else (), cohort.fraction if so_far else None)

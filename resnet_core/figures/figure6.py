@@ -44,9 +44,9 @@ def missing(runs: Iterable[RunRecords]) -> list[str]:
 
 
 def missing_text(runs: Iterable[RunRecords]) -> str:
-    """``Not yet trained: plain-32, ResNet-32.``; empty where all ten are there."""
+    """``Missing: plain-32, ResNet-32.``; empty where all ten are there."""
     names = missing(runs)
-    return f"Not yet trained: {', '.join(names)}." if names else ""
+    return f"Missing: {', '.join(names)}." if names else ""
 
 
 def epoch(run: RunRecords) -> float:

@@ -136,7 +136,11 @@ def catalog(home: Path | str | None = None, unsaved: bool = False) -> Catalog:
 
 def shipped_nets(problems: list[str] | None = None) -> list[Net]:
     """The checkpoints that ship, plain and residual by depth. What is left out, and why, is added to ``problems``."""
-    found = _checkpoints(shipped_folder(), "shipped", [] if problems is None else problems)
+    problems = [] if problems is None else problems
+    root = shipped_folder()
+    if os.environ.get(ENVIRONMENT) and not root.exists():
+        problems.append(f"{ENVIRONMENT} names {root}, which is not there. Set it to a folder of checkpoints, or unset it.")
+    found = _checkpoints(root, "shipped", problems)
     return sorted(found, key=lambda net: (net.model.depth, not net.model.is_plain, net.id))
 
 
