@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,9 @@ from tests import chromium
 from tests.command_line import CommandLine
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# A background job of a shell ignores Ctrl-C, and so would every process of the tests, those too that are to be stopped by it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
