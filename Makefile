@@ -1,5 +1,5 @@
 # make app     the app, on http://localhost:8501    (PORT=8600 for another port, ARGS="..." for other options of streamlit run)
-# make test    the style check and all tests        (ARGS="-k data" for some of them)
+# make test    the style check and all tests        (ARGS="-k data" for some of them, ARGS="-n 0 --pdb" in one process)
 # make bench   images per second, ours and the usual way, interleaved    (ARGS="..." for its options)
 # make zoo     train what is missing of the nets in checkpoints/, on the full CIFAR-10    (ARGS="--jobs 2"; goes on after any interruption)
 # make setup   only what the app needs, into .venv
@@ -28,7 +28,7 @@ app: $(APP_STAMP)
 	$(BIN)/streamlit run app.py --server.port $(PORT) $(ARGS)
 
 test: lint browser
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile $(ARGS)
 
 lint: $(DEV_STAMP)
 	$(BIN)/ruff check .

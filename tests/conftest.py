@@ -16,6 +16,10 @@ ROOT = Path(__file__).resolve().parent.parent
 # A background job of a shell ignores Ctrl-C, and so would every process of the tests, those too that are to be stopped by it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Tests that run side by side share the processors, and threads that wait for each other starve. torch is not loaded yet.
+if int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")) > 1:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 @pytest.fixture(autouse=True)
 def _own_home(tmp_path, tmp_path_factory, monkeypatch):
@@ -26,9 +30,10 @@ def _own_home(tmp_path, tmp_path_factory, monkeypatch):
     for name in [name for name in os.environ if name.startswith("RESNET_LAB_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("RESNET_LAB_HOME", str(tmp_path / "runs"))
-    (tmp_path / "no-checkpoints").mkdir()
-    monkeypatch.setenv("RESNET_LAB_CHECKPOINTS", str(tmp_path / "no-checkpoints"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+    shared = tmp_path_factory.getbasetemp()
+    (shared / "no-checkpoints").mkdir(exist_ok=True)
+    monkeypatch.setenv("RESNET_LAB_CHECKPOINTS", str(shared / "no-checkpoints"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(shared / "cache"))
 
 
 @pytest.fixture(scope="session")

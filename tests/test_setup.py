@@ -175,7 +175,8 @@ def test_make_test_checks_style_and_runs_pytest(make):
     asked, ended = make("test", "ARGS=-k data")
     assert ended.returncode == 0, ended.stderr
     assert installs(asked) == ["requirements.txt", "requirements-dev.txt"]
-    assert [line for line in asked if line.startswith(("check", "-m pytest"))] == ["check .", "-m pytest -k data"]
+    side_by_side = "-n logical --maxprocesses 4 --dist loadfile"
+    assert [line for line in asked if line.startswith(("check", "-m pytest"))] == ["check .", f"-m pytest {side_by_side} -k data"]
     make.fake("-m tests.chromium")
     if os.geteuid() != 0:  # root on Debian would have it installed
         asked, ended = make("test")
