@@ -31,7 +31,7 @@ def test_all_of_them_can_be_read(monkeypatch):
     found = catalog()
     assert found.problems == []
     assert sorted(net.id for net in found.nets if net.origin == "shipped") == NAMES
-    pairs = {f"{kind}-{depth}" for kind in ("plain", "resnet") for depth in (20, 32, 56)}
+    pairs = {f"{kind}-{depth}" for kind in ("plain", "resnet") for depth in (20, 32, 44, 56)}
     assert pairs <= set(NAMES) <= {config.model.name.lower() for config in zoo.CONFIGS}
 
 
