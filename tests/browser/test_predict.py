@@ -73,7 +73,10 @@ def test_upload_predict_attribute(start_app, open_page, tmp_path):
     # The first of the classes and the one most easily lost: a default does not stand in the address.
     choose(page, "Class to explain", "airplane")
     expect(page).to_have_url(re.compile("explain=airplane"))
+    before = page.url
     page.get_by_role("button", name="Another").click()
+    expect(page).not_to_have_url(before)
+    expect(page).to_have_url(re.compile("explain=airplane"))
     expect(page.get_by_role("img", name=re.compile("^Grad-CAM of .* for airplane"))).to_have_count(2)
 
     # The uploader forgets its files as soon as it is not drawn; the page does not.
