@@ -88,7 +88,7 @@ def test_evaluate_with_another_normalisation(told, sample):
 
 
 def test_evaluate_a_file_for_people(capsys, checkpoints):
-    assert main(["evaluate", str(checkpoints / "plain-8" / "weights.safetensors"), "--precision", "fp32"]) == 0
+    assert main(["evaluate", str(checkpoints / "plain-8" / "weights.safetensors")]) == 0
     out = capsys.readouterr().out
     assert "plain-8-w4 on the embedded sample, fp32, input normalised by none" in out
     assert "of 1,000 images)" in out and "most often taken for" in out

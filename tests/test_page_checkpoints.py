@@ -164,7 +164,6 @@ def test_the_error_is_that_of_the_loaded_net_counted(page: AppTest, shipped: Pat
     predicted = torch.cat([loaded.logits(test.images[start : start + 500]) for start in (0, 500)]).argmax(1)
     wrong = int((predicted != test.labels).sum())
     opened(page, checkpoint="tiny", view="Evaluate")
-    page.button_group(key="evaluate.precision.tiny").set_value("fp32").run()
     page.button(key="evaluate.start").click().run()
     done(page)
     assert metrics(page) == {"Test error": f"{wrong / 10:.2f} %"}
@@ -177,7 +176,6 @@ def test_the_error_is_that_of_the_loaded_net_counted(page: AppTest, shipped: Pat
     # Another viewer finds it at once.
     other = app(root, monkeypatch, "pages/checkpoints.py")
     opened(other, checkpoint="tiny", view="Evaluate")
-    other.button_group(key="evaluate.precision.tiny").set_value("fp32").run()
     assert metrics(other) == metrics(page)
 
 

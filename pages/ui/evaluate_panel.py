@@ -62,12 +62,12 @@ def _choice(net: Net) -> tuple[str, str]:
     kept = {"key": "evaluate.data", "persist_state": "session"}
     dataset = left.segmented_control("Test images", found, format_func=_TITLES.get, default="sample", required=True, **kept)
     precision = right.segmented_control(
-        "Precision", PRECISIONS, default=net.precision or "auto", required=True, key=f"evaluate.precision.{net.id}",
-        help="auto: what is fastest on this machine. The error of a model card comes back exactly in the precision it was measured in.",
+        "Precision", PRECISIONS, default="fp32", required=True, key=f"evaluate.precision.{net.id}",
+        help="fp32: the checkpoint's own error, whatever the machine. auto: what is fastest on this machine. A model card names both.",
     )  # fmt: skip
     if "cifar10" not in found:
         left.caption("The full test set of 10,000 images is offered once CIFAR-10 is there: the Train page downloads it.")
-    return dataset or "sample", precision or "auto"
+    return dataset or "sample", precision or "fp32"
 
 
 def evaluated(net: Net, dataset: str, where: str | None, precision: str, job: Job) -> tuple[Any, int | None]:

@@ -61,11 +61,13 @@ class LoadedNet:
             return self.model(self.normalize(images)).float()
 
 
-def load(net: Net, device: str = "auto", precision: str = "auto") -> LoadedNet:
-    """The net with its weights, as a copy of its own.
+def load(net: Net, device: str = "auto", precision: str = "fp32") -> LoadedNet:
+    """Load the net with its weights, as a copy of its own.
 
     Args:
-        device, precision: as in ``Recipe``; ``auto`` is what the probe has found for this machine.
+        device: as in ``Recipe``.
+        precision: as in ``Recipe``. fp32 unless asked otherwise: what is measured then belongs to the checkpoint, and not to what this
+            machine is fastest in.
 
     Raises:
         CheckpointError: the weights cannot be read, or are not those of the net.
