@@ -33,7 +33,8 @@ from resnet_core.data import load, normalize, per_pixel_mean
 from resnet_core.models import build_model
 from resnet_core.training.device import synchronize
 from resnet_core.training.plan import Plan
-from resnet_core.training.probe import decide, machine_name
+from resnet_core.training.probe import decide
+from resnet_core.training.timing import machine_name
 
 RESPONSE_IMAGES, EVALUATION_IMAGES = 1_000, 10_000
 

@@ -28,7 +28,8 @@ from resnet_core.models import build_model
 from resnet_core.training.device import pick_device, synchronize
 from resnet_core.training.engine import Trainer
 from resnet_core.training.plan import Plan
-from resnet_core.training.probe import decide, machine_name
+from resnet_core.training.probe import decide
+from resnet_core.training.timing import machine_name
 
 BATCH = 128
 DEPTHS = (20, 56)

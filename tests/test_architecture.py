@@ -38,8 +38,8 @@ ARROWS = {
     "reference": {"config", "errors", "runs"},
     "bench": {"config", "errors", "models", "data", "training"},
     "cli": {
-        "config", "errors", "field_docs", "data", "runs", "nets", "analysis", "imports", "zoo", "images", "attribution", "figures",
-        "verdict", "bench",
+        "config", "errors", "field_docs", "data", "training", "runs", "nets", "analysis", "imports", "zoo", "images", "attribution",
+        "figures", "verdict", "bench",
     },
     "__main__": {"cli"},
 }

@@ -319,3 +319,17 @@ def test_tables_are_aligned():
 @pytest.mark.parametrize(("seconds", "text"), [(5.4, "0:05"), (65, "1:05"), (7384, "2:03:04"), (3599.6, "1:00:00")])
 def test_remaining_time(seconds, text):
     assert follow.remaining(seconds) == text
+
+
+def test_probe_tells_what_auto_means_and_measures_again(monkeypatch, tmp_path, capsys):
+    from resnet_core.training import timing
+
+    ratios = [2.5, 0.4]
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(timing, "compare", lambda *_: timing.Answer(ratios.pop(0), 0.1, "2026-11-30T00:00:00+00:00"))
+    for arguments, expected in (([], "trains in bf16"), ([], "trains in bf16"), (["--again"], "trains in fp32")):
+        assert main(["probe", *arguments]) == 0
+        assert expected in capsys.readouterr().out
+    assert main(["probe", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["precision"], told["ratio"], told["clear"]) == ("fp32", 0.4, True)

@@ -15,8 +15,9 @@ from resnet_core.models import build_model
 from resnet_core.nets import NORMALIZATIONS, catalog, find, folder
 from resnet_core.nets.loading import load
 from resnet_core.runs import RunStore
-from resnet_core.training import checkpoint, probe
+from resnet_core.training import checkpoint, timing
 from resnet_core.training.evaluate import evaluate
+from resnet_core.training.timing import Answer
 from tests import runs_tools
 from tests.nets_tools import TINY, write_checkpoint
 
@@ -251,7 +252,7 @@ def test_a_folder_of_checkpoints_that_is_not_there_is_named(tmp_path, monkeypatc
 def test_a_checkpoint_is_measured_in_fp32_whatever_the_machine_is_fast_in(shipped, tmp_path, monkeypatch):
     """A published error belongs to the weights: a probe that prefers bf16 decides on trainings only."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(probe, "_time_precisions", lambda *_: {"fp32": 10.0, "bf16": 1.0})
+    monkeypatch.setattr(timing, "compare", lambda *_: Answer(10.0, 0.1, "2026-11-30T00:00:00+00:00"))
     write_checkpoint(shipped, "tiny")
     assert load(find("tiny"), "cpu", "auto").plan.precision == "bf16"
     assert load(find("tiny"), "cpu").plan.precision == "fp32"

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import time
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from resnet_core.config import DataConfig, ModelConfig, Recipe, RunConfig
 from resnet_core.data import load
 from resnet_core.errors import CheckpointError, ConfigError, RunError
 from resnet_core.models import build_model, response_layers
-from resnet_core.training import checkpoint, probe
+from resnet_core.training import checkpoint, probe, timing
 from resnet_core.training.device import pick_device
 from resnet_core.training.engine import Trainer
 from resnet_core.training.evaluate import evaluate
@@ -18,6 +19,7 @@ from resnet_core.training.layers import layer_statistics
 from resnet_core.training.plan import Plan
 from resnet_core.training.probe import decide
 from resnet_core.training.schedule import learning_rate
+from resnet_core.training.timing import Answer
 
 TINY = ModelConfig(depth=8, shortcut="A", width=4)
 DEVICE = pick_device()
@@ -284,6 +286,7 @@ def test_evaluate_counts_as_a_loop_does(sample):
 
 def test_the_probe_decides_and_says_why(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(timing, "UNCLEAR", 0.0)  # whatever this machine's ratio is, it is kept
     plan = decide(config())
     assert plan.precision in ("fp32", "bf16") and plan.compile is False and plan.threads >= 1
     assert "times as fast" in plan.reason["precision"] and plan.reason["machine"]
@@ -295,9 +298,67 @@ def test_the_probe_decides_and_says_why(tmp_path, monkeypatch):
     assert Plan.from_dict(plan.to_dict()) == plan
 
 
-def test_a_compiler_that_failed_is_tried_again_the_next_time(tmp_path, monkeypatch):
+@pytest.fixture
+def answers(tmp_path, monkeypatch):
+    """Lets the probe of this machine measure the ratios of a list, one after the other; gives that list."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    ratios = []
+    monkeypatch.setattr(timing, "compare", lambda *_, **__: Answer(ratios.pop(0), 0.1, "2026-11-30T00:00:00+00:00"))
+    return ratios
+
+
+@pytest.mark.parametrize("first, precision, kept", [(2.5, "bf16", True), (0.4, "fp32", True), (1.3, "bf16", False), (1.2, "fp32", False)])
+def test_only_a_clear_answer_of_the_probe_is_kept(answers, first, precision, kept):
+    answers += [first, 1 / first]
+    plan = decide(config(compile="off"))
+    assert plan.precision == precision
+    assert ("measured again" in plan.reason["precision"]) == (not kept)
+    decide(config(compile="off"))
+    assert len(answers) == (1 if kept else 0)
+
+
+def test_an_answer_holds_for_one_machine_driver_and_torch(answers, monkeypatch):
+    answers += [2.5, 0.4, 0.3]
+    assert decide(config(compile="off")).precision == "bf16"
+    monkeypatch.setattr(torch, "__version__", "99.0")
+    assert decide(config(compile="off")).precision == "fp32"
+    monkeypatch.setattr(timing, "machine_name", lambda device: "another processor")
+    decide(config(compile="off"))
+    monkeypatch.undo()
+    assert not answers
+
+
+def test_a_damaged_answer_is_measured_anew_and_another_one_on_demand(answers, tmp_path):
+    answers += [2.5, 3.0, 0.4]
+    device = pick_device("auto")
+    assert probe.precision_answer(device).ratio == 2.5
+    (path,) = (tmp_path / "resnet-lab").glob("probe-precision-*.json")
+    for damage in ("", "[]", '{"answer": {"ratio": "fast"}}', '{"answer": {"ratio": NaN, "seconds": 1, "measured": ""}}'):
+        path.write_text(damage)
+        assert timing.kept(device, "precision") is None
+    assert probe.precision_answer(device).ratio == 3.0 and probe.precision_answer(device).kept
+    assert probe.measure_again(device).ratio == 0.4
+    assert timing.kept(device, "precision").ratio == 0.4
+
+
+def test_a_pause_of_the_processor_is_no_work(monkeypatch):
+    """What others do on the machine makes a step last longer: here, a tenth of a second of sleep in one of two equal contenders."""
+    work = torch.randn(400, 400)
+
+    def step() -> None:
+        for _ in range(20):
+            work @ work
+
+    def disturbed() -> None:
+        time.sleep(0.1)
+        step()
+
+    assert timing.compare(step, disturbed, torch.device("cpu"), rounds=5).ratio > 0.5
+
+
+def test_a_compiler_that_failed_is_tried_again_the_next_time(answers, monkeypatch):
     monkeypatch.setattr(probe, "COMPILE_WORTH_SECONDS", 0.0)
+    answers += [1.9, 0.1]
 
     def fails(model, device):
         raise RuntimeError("no compiler")
@@ -305,9 +366,9 @@ def test_a_compiler_that_failed_is_tried_again_the_next_time(tmp_path, monkeypat
     monkeypatch.setattr(probe, "compiled", fails)
     assert "torch.compile failed here (RuntimeError)" in decide(config(precision="fp32")).reason["compile"]
     monkeypatch.setattr(probe, "compiled", lambda model, device: model)
-    assert "times as fast as eager" in decide(config(precision="fp32")).reason["compile"]
+    assert "compiled 1.90 times as fast as eager" in decide(config(precision="fp32")).reason["compile"]
     monkeypatch.setattr(probe, "compiled", fails)
-    assert "times as fast as eager" in decide(config(precision="fp32")).reason["compile"]  # what was measured is kept
+    assert "compiled 1.90 times as fast as eager" in decide(config(precision="fp32")).reason["compile"]  # what was measured is kept
 
 
 def test_slots_that_are_no_number_are_named(monkeypatch):

@@ -48,6 +48,8 @@ def recipe_form() -> dict[str, Any]:
             st.markdown(f"**{heading}**")
             for name in fields:
                 values[name] = _widget(name)
+            if heading == "Machine":
+                _probe(values["device"])
     values["milestones"] = _numbers("milestones", values["milestones"])
     return values
 
@@ -62,6 +64,22 @@ def _widget(name: str) -> Any:
     if isinstance(default, int):
         return st.number_input(label, step=1, **shared)
     return st.number_input(label, step=_STEPS[name], format="%g", **shared)
+
+
+def _probe(device: str) -> None:
+    """What ``auto`` means for the precision, if that was measured here before, and a button that measures it again."""
+    from resnet_core.training import probe, timing
+    from resnet_core.training.device import pick_device
+
+    chosen = pick_device(device)
+    answer = timing.kept(chosen, "precision")
+    if answer is None:
+        st.caption("Which precision is faster here is measured when the first training starts; it takes about a second.")
+    else:
+        st.caption(f"auto: {'bf16' if answer.wins else 'fp32'}. {probe.precision_text(answer)}, measured {answer.measured[:10]}.")
+    again = "Forgets the measurement and measures now. Nets that are compared are to be trained in one precision."
+    measure = {"on_click": probe.measure_again, "args": (chosen,)}
+    st.button("Measure the precisions", key="train.probe", icon=":material/speed:", help=again, **measure)
 
 
 def _shown(value: Any) -> Any:

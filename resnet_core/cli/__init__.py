@@ -84,6 +84,10 @@ def parser() -> argparse.ArgumentParser:
     fetch = add("download", manage.download, "download the full CIFAR-10", home=False)
     fetch.add_argument("--to", type=Path, metavar="DIR", help="into this folder, which then is for --data-dir or RESNET_LAB_DATA")
 
+    probed = add("probe", manage.probe, "show what precision auto means on this machine, and the measurement that says so", home=False)
+    probed.add_argument("--again", action="store_true", help="forget what was measured here before, and measure now")
+    probed.add_argument("--device", choices=DEVICES, default="auto", help="(default: auto)")
+
     bench = add("bench", manage.bench, "measure images per second, ours and the common way, in turn", home=False)
     bench.add_argument("--rounds", type=at_least_1, default=3, metavar="N", help="turns of each contender (default: 3)")
     bench.add_argument("--steps", type=at_least_1, default=12, metavar="N", help="training steps in a turn (default: 12)")

@@ -48,7 +48,8 @@ def _add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--data", default="sample", metavar="{" + ",".join(DATASETS) + "}", help="(default: sample, the embedded one)")
     where = "where the full CIFAR-10 lies (default: RESNET_LAB_DATA, else where it was downloaded to)"
     command.add_argument("--data-dir", metavar="DIR", type=Path, help=where)
-    command.add_argument("--precision", choices=PRECISIONS, default="fp32", help="(default: fp32, the checkpoint's own numbers; auto: the fastest)")
+    text = "(default: fp32, the checkpoint's own numbers; auto: what is fastest here)"
+    command.add_argument("--precision", choices=PRECISIONS, default="fp32", help=text)
     command.add_argument("--device", default="auto", metavar="{" + ",".join(DEVICES) + "}", help="(default: auto)")
 
 

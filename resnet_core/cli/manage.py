@@ -1,4 +1,4 @@
-"""``runs``, ``delete``, ``rename``, ``complexity``, ``download`` and ``bench``: the commands that wait for no training."""
+"""``runs``, ``delete``, ``rename``, ``complexity``, ``download``, ``probe`` and ``bench``: the commands that wait for no training."""
 
 from __future__ import annotations
 
@@ -107,6 +107,23 @@ def download(args: argparse.Namespace) -> int:
         emit({"path": str(path)})
     else:
         print(f"CIFAR-10 is in {path}.")
+    return 0
+
+
+def probe(args: argparse.Namespace) -> int:
+    """``probe``: what ``--precision auto`` means on this machine, from what was measured before or, with ``--again``, now."""
+    from resnet_core.training import probe as probing
+    from resnet_core.training.device import pick_device
+    from resnet_core.training.timing import MARGIN, machine_name
+
+    device = pick_device(args.device)
+    answer = (probing.measure_again if args.again else probing.precision_answer)(device)
+    chosen = "bf16" if answer.wins else "fp32"
+    if args.json:
+        told = {"ratio": answer.ratio, "needs": MARGIN, "precision": chosen, "clear": answer.is_clear, "measured": answer.measured}
+        emit({"machine": machine_name(device), "device": device.type, **told})
+    else:
+        print(f"{machine_name(device)}: {probing.precision_text(answer)}, measured {answer.measured}. --precision auto trains in {chosen}.")
     return 0
 
 

@@ -98,7 +98,7 @@ def _machines(run: Run, plan: Any) -> list[str]:
     """Those that have trained it so far, and this one."""
     import torch
 
-    from resnet_core.training.probe import machine_name
+    from resnet_core.training.timing import machine_name
 
     first = (plan.reason or {}).get("machine")
     known = run.machines or ([first] if first else [])
