@@ -1,4 +1,5 @@
-# make app     the app, on http://localhost:8501    (PORT=8600 for another port, ARGS="..." for other options of streamlit run)
+# make app     the app, on http://localhost:8501    (PORT=8600 for another port, ARGS="..." for other options of streamlit run;
+#              HOST=192.168.1.5 opens it to everybody who can reach this machine by that name or address, and lets them delete runs)
 # make test    the style check and all tests        (ARGS="-k data" for some of them, ARGS="-n 0 --pdb" in one process)
 # make bench   images per second, ours and the usual way, interleaved    (ARGS="..." for its options)
 # make zoo     train what is missing of the nets in checkpoints/, on the full CIFAR-10    (ARGS="--jobs 2"; goes on after any interruption)
@@ -11,12 +12,14 @@
 PYTHON ?= python3
 PORT ?= 8501
 ARGS ?=
+HOST ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
 # The stamps carry the content's checksum in their names: a changed file, and nothing else, installs again.
 APP_STAMP := $(VENV)/.app-$(shell cat requirements.txt | cksum | tr -s ' \t' '--')
 DEV_STAMP := $(VENV)/.dev-$(shell cat requirements.txt requirements-dev.txt | cksum | tr -s ' \t' '--')
+OPENED := $(if $(HOST),--server.address 0.0.0.0 --browser.serverAddress $(HOST) $(foreach host,$(HOST) localhost 127.0.0.1,--server.allowedHosts $(host)))
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .PHONY: help app test lint bench zoo setup browser clean
@@ -25,7 +28,7 @@ help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
 
 app: $(APP_STAMP)
-	$(BIN)/streamlit run app.py --server.port $(PORT) $(ARGS)
+	$(BIN)/streamlit run app.py --server.port $(PORT) $(OPENED) $(ARGS)
 
 test: lint browser
 	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile $(ARGS)

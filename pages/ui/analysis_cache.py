@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import streamlit as st
 
+from pages.ui.owner import at_the_servers_machine
 from resnet_core import data
 from resnet_core.config import DataConfig
 from resnet_core.errors import DataError
@@ -63,7 +64,7 @@ def turn(should_stop: ShouldStop, waits: Callable[[bool], None] | None = None) -
 
 def folder() -> str | None:
     """The folder of CIFAR-10 that was typed on the Train page in this session, if any."""
-    return st.session_state.get("train.data_dir") or None
+    return (st.session_state.get("train.data_dir") or None) if at_the_servers_machine() else None
 
 
 def datasets() -> list[str]:

@@ -9,6 +9,7 @@ import streamlit as st
 
 from pages.ui.guard import LOG
 from pages.ui.labels import escaped
+from pages.ui.owner import at_the_servers_machine
 from resnet_core import data
 from resnet_core.config import DATASETS, DataConfig
 from resnet_core.errors import DataError, UserError
@@ -76,16 +77,21 @@ def data_pick() -> tuple[DataConfig, str | None, bool]:
     config = DataConfig(dataset, validation)
     if dataset == "sample":
         return config, None, _is_there(config, None)
-    typed = st.text_input(
-        "Folder with CIFAR-10",
-        key="train.data_dir",
-        persist_state="session",
-        placeholder=str(data.resolve_data_dir() or "a folder on the server, with the python or the binary version in it"),
-    ).strip()
+    typed = _folder_field() if at_the_servers_machine() else ""
     there = _is_there(config, typed or None)
     if not typed and (DOWNLOAD.running or not there):
         st.fragment(_download_panel, run_every=0.5 if DOWNLOAD.running else None)(DOWNLOAD.running)
     return config, typed or None, there
+
+
+def _folder_field() -> str:
+    """What the owner of this machine types; anybody else would learn from the answers what lies on it."""
+    return st.text_input(
+        "Folder with CIFAR-10",
+        key="train.data_dir",
+        persist_state="session",
+        placeholder=str(data.resolve_data_dir() or "a folder on this machine, with the python or the binary version in it"),
+    ).strip()
 
 
 def _is_there(config: DataConfig, folder: str | None) -> bool:
@@ -98,7 +104,7 @@ def _is_there(config: DataConfig, folder: str | None) -> bool:
         elif not (DOWNLOAD.running or DOWNLOAD.error):
             st.info(escaped(str(error)), icon=":material/folder_off:")
         return False
-    if config.dataset == "cifar10":
+    if config.dataset == "cifar10" and at_the_servers_machine():
         st.caption(f"Found in {escaped(str(data.resolve_data_dir(folder)))}.")
     return True
 

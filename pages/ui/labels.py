@@ -19,9 +19,14 @@ def curve_names(runs: Sequence[RunRecords]) -> list[str]:
     return [name if seeded[name] == 1 else label for name, label in zip(names, told_apart, strict=True)]
 
 
+#: Where Streamlit's Markdown would make a link of plain text, whatever is escaped: behind http, https and www, and after an @.
+_AUTOLINK = re.compile(r"(?<=http)(?=s?://)|(?<=https)(?=://)|(?<=www)(?=\.)|(?<=@)", re.IGNORECASE)
+_WORD_JOINER = "\u2060"  # invisible, and of no width
+
+
 def escaped(text: str) -> str:
-    """The text as Streamlit's Markdown shows it literally: run names are the users' own."""
-    return re.sub(r"([\\`*_{}\[\]()#+\-.!|~:$<>])", r"\\\1", text)
+    """Write other people's text (a run's name, a value from a link) so that Streamlit's Markdown shows it literally, without links."""
+    return re.sub(r"([\\`*_{}\[\]()#+\-.!|~:$<>])", r"\\\1", _AUTOLINK.sub(_WORD_JOINER, text))
 
 
 def duration(seconds: float) -> str:

@@ -30,10 +30,10 @@ class App:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http://localhost:{self.port}"
         self.log = log
         command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless", "true"]
-        command += ["--server.address", "127.0.0.1", "--server.port", str(self.port)]
+        command += ["--server.port", str(self.port)]
         with open(log, "wb") as output:
             self.process = subprocess.Popen(
                 command, cwd=root, env=os.environ | environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
@@ -89,7 +89,7 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
     complaints: list[str] = []
 
     def asked(request: Request) -> None:
-        if not request.url.startswith(("http://127.0.0.1:", "blob:", "data:")):
+        if not request.url.startswith(("http://localhost:", "blob:", "data:")):
             complaints.append(f"asked for {request.url}")
 
     def said(message: ConsoleMessage) -> None:
