@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from streamlit.runtime.context import ContextProxy
 from streamlit.testing.v1 import AppTest
 
 from resnet_core.config import RunConfig
@@ -61,9 +62,13 @@ def held(run: Run):
         files.release(lock)
 
 
-def app(root: Path, monkeypatch, page: str | None = None) -> AppTest:
-    """The app before its first run, or on its way to a page from the front page (a cold link is for the browser's tests)."""
+def app(root: Path, monkeypatch, page: str | None = None, address: str | None = None) -> AppTest:
+    """The app before its first run, or on its way to a page from the front page (a cold link is for the browser's tests).
+
+    It is looked at from ``address``, by default the server's own machine.
+    """
     monkeypatch.chdir(root)
+    monkeypatch.setattr(ContextProxy, "ip_address", address)
     test = AppTest.from_file(str(root / "app.py"), default_timeout=120)
     return test if page is None else test.run().switch_page(page)
 

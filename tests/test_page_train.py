@@ -234,6 +234,13 @@ def test_missing_images_are_explained_and_a_folder_is_taken(opened, store, tmp_p
     assert {run.data_dir for run in store.runs()} == {folder}
 
 
+def test_a_viewer_from_elsewhere_cannot_ask_what_lies_on_the_server(store, root, monkeypatch):
+    page = app(root, monkeypatch, "pages/train.py", address="192.168.1.7").run()
+    page.button_group(key="train.dataset").set_value("cifar10").run()
+    assert not errors(page) and "The full CIFAR-10 was not found" in words(page)
+    assert "train.data_dir" not in {field.key for field in page.text_input}
+
+
 def test_a_download_that_fails_says_why(opened, monkeypatch):
     from resnet_core import data
     from resnet_core.errors import DataError
