@@ -20,7 +20,7 @@ from resnet_core import paper
 from resnet_core.figures import captions, export, series, table
 from resnet_core.figures.curves import X_AXES, View, learning_curves, view_note
 from resnet_core.runs import RunStore
-from resnet_core.verdict import Outcome, degradation, degradation_verdict
+from resnet_core.verdict import degradation, degradation_verdict
 
 through_the_front_door()
 
@@ -103,7 +103,7 @@ def _cells(row: table.Row) -> dict[str, str]:
 def show_verdict(runs: Sequence[series.RunRecords]) -> None:
     """Whether the finished runs show degradation; nothing where no two depths were trained alike."""
     ended = [run for run in runs if run.state in ("finished", "diverged")]
-    outcomes = [Outcome(run.config, series.final_errors(run)[0] if run.state == "finished" else None) for run in ended]
+    outcomes = [series.outcome(run) for run in ended]
     found = degradation(outcomes)
     if found is not None:
         show = st.success if found.shown else st.info

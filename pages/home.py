@@ -17,10 +17,11 @@ from pages.ui.labels import duration, escaped
 from pages.ui.live_chart import CAPTION, live_chart
 from pages.ui.run_rows import progress_row
 from pages.ui.runs_view import Seen, look
+from resnet_core.config import DEMO_DATA
 from resnet_core.errors import UserError
 from resnet_core.figures.captions import caption, fraction_text, grouped
-from resnet_core.figures.figure6 import NOTE, figure6, missing_text, wanted
-from resnet_core.figures.series import RunRecords, final_errors
+from resnet_core.figures.figure6 import NOTE, figure6, gap_over_time, missing_text, wanted
+from resnet_core.figures.series import RunRecords, outcome
 from resnet_core.runs import RunStore
 from resnet_core.verdict import degradation, degradation_verdict
 
@@ -31,8 +32,17 @@ SENTENCES = (
     "this is *degradation*, not overfitting. "
     "It need not be so, as the deeper net could copy the shallower one and let its additional layers do nothing; training does not find "
     "that solution. "
-    "A **residual** net adds a shortcut around every two layers, so that doing nothing is the easy thing to do: no more parameters, and "
-    "the deeper net is no longer worse."
+    "A **residual** net adds a shortcut around every two layers, without more parameters, and the deeper net is no longer worse. The idea "
+    "of He et al.: doing nothing then only takes a block whose output is zero. Why it works so well is still being studied."
+)
+#: What the demo is to be looked at for, and what it cannot tell.
+TO_SEE = (
+    "Look at the training error at the end: a deep plain net that cannot fit the few images which a shallower one fits has not overfitted "
+    "them."
+)
+NOT_SEEN = (
+    "The errors above are of the trained nets on their own training images. How good they are is not to be seen here: trained on so few "
+    "images, their test errors mean little."
 )
 #: In the session: the demo has run here, so its curves stay on top of Figure 6.
 _DEMO_FIRST = "home.demo_first"
@@ -62,10 +72,12 @@ def show_problems(problems: Sequence[str]) -> None:
 
 def show_facts(nets: Sequence[RunRecords]) -> None:
     """How the nets of Figure 6 ended: plain against residual, from the shallowest to the deepest that were trained alike."""
-    seen = degradation(demo.outcomes(list(nets)))
+    seen = degradation([outcome(run) for run in nets])
     if seen is not None:
         st.markdown(f"**Depth and training error**, on {fraction_text(seen.fraction)}:")
         st.markdown("\n".join(f"- {gap}" for gap in (seen.plain, seen.residual) if gap))
+        if late := gap_over_time(nets):
+            st.caption(late)
     st.page_link("pages/paper.py", label="The paper, claim by claim", icon=":material/fact_check:")
 
 
@@ -73,7 +85,7 @@ def picture(found: demo.Demo, store: RunStore) -> tuple[list[RunRecords], str]:
     """The curves to draw, and where they come from: this demo's own, another one trained here, or those that ship with the project."""
     if found.begun:
         return [s.records() for s in found.seen], ""
-    others = {run.config.recipe.seed for run in store.runs() if run.config.data.dataset == "sample"}
+    others = {run.config.recipe.seed for run in store.runs() if run.config.data == DEMO_DATA}
     for seed in sorted(others):
         other = demo.find(store, seed)
         if other.ended:
@@ -83,8 +95,10 @@ def picture(found: demo.Demo, store: RunStore) -> tuple[list[RunRecords], str]:
 
 
 def errors_table(runs: list[RunRecords]) -> str:
-    """The four final training errors, family by family, as a Markdown table."""
-    final = {(run.config.model.is_plain, run.config.model.depth): final_errors(run)[0] for run in runs if run.state != "diverged"}
+    """The four final training errors (clean ones, if all have them), family by family, as a Markdown table."""
+    results = {(run.config.model.is_plain, run.config.model.depth): outcome(run) for run in runs}
+    clean = all(result.clean_error is not None for result in results.values() if result.train_error is not None)
+    final = {key: result.clean_error if clean else result.train_error for key, result in results.items()}
     shallow, deep = (f(run.config.model.depth for run in runs) for f in (min, max))
     rows = [f"| layers | {shallow} | {deep} | change |", "|:--|--:|--:|--:|"]
     for is_plain, name in ((True, "plain"), (False, "residual")):
@@ -97,11 +111,12 @@ def errors_table(runs: list[RunRecords]) -> str:
 
 def show_verdict(runs: list[RunRecords]) -> None:
     """What the runs that are drawn show, computed from how they ended."""
-    results = demo.outcomes(runs)
+    results = [outcome(run) for run in runs]
     seen = degradation(results)
     show = st.success if seen and seen.shown else st.warning
     show(degradation_verdict(results), icon=":material/check_circle:" if seen and seen.shown else ":material/info:")
     st.markdown(errors_table(runs))
+    st.caption(NOT_SEEN)
 
 
 def next_seed() -> None:
@@ -115,7 +130,10 @@ def next_seed() -> None:
         st.session_state.seed = seed
 
 
-def seed_input() -> int:
+def seed_input(store: RunStore) -> int:
+    """The seed of the demo. Whoever comes in while one runs sees that one, as all others do, unless the address asks for another."""
+    if "seed" not in st.session_state and "seed" not in st.query_params:
+        st.session_state.seed = demo.running_seed(store) or 0
     help_text = "Of the initial weights and the batches: another seed, another demo."
     return st.number_input("Seed", 0, 2**31 - 1, 0, key="seed", bind="query-params", help=help_text)
 
@@ -142,8 +160,8 @@ def announcement(found: demo.Demo, everything: list[Seen]) -> str:
     parts = [estimate.seconds(config, known) for config in found.configs]
     time = f"about {duration(sum(parts))} here" if all(parts) else "how long it takes is not yet measured on this machine"
     return (
-        "Trains plain-20, plain-56, ResNet-20 and ResNet-56, one after the other, on 5,000 real CIFAR-10 images: "
-        f"{recipe.iterations:,} iterations of {recipe.batch_size} images each; {time}."
+        f"Trains plain-20, plain-56, ResNet-20 and ResNet-56, one after the other, on {found.configs[0].data.train_images:,} real CIFAR-10 "
+        f"images: {recipe.iterations:,} iterations of {recipe.batch_size} images each, until they are through; {time}. {TO_SEE}"
     )
 
 
@@ -151,7 +169,7 @@ def start_box(store: RunStore, everything: list[Seen]) -> demo.Demo:
     """Button and seed, and what the demo will do. Returns the demo of the seed that was chosen."""
     button, chooser = st.columns([0.66, 0.34], vertical_alignment="bottom")
     with chooser:
-        seed = seed_input()
+        seed = seed_input(store)
     found = demo.find(store, seed)
     with button:
         controls(store, found, seed)

@@ -211,6 +211,7 @@ def test_records_without_layers_are_named(claim_id: str):
         (net("ResNet-110").config, ""),
         (net("plain-20", record_every=7, precision="fp32", seed=5).config, ""),
         (demo_configs()[0], "all of CIFAR-10"),
+        (dataclasses.replace(net("ResNet-20").config, data=DataConfig("cifar10", images_per_class=4_000)), "all of CIFAR-10"),
         (net("ResNet-20", iterations=15_000).config, "less than 25% of the paper's schedule"),
         (net("ResNet-20", schedule="cosine").config, "another schedule"),
         (net("ResNet-20", weight_decay=5e-4).config, "another weight decay"),

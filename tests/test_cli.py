@@ -18,7 +18,7 @@ from tests.command_line import PATIENCE, TINY, CommandLine, wait_for
 #: One value other than the default for every option of a training.
 OTHERS = {
     ModelConfig: {"--depth": 56, "--shortcut": "none", "--width": 4, "--block": "bottleneck"},
-    DataConfig: {"--data": "cifar10", "--validation": True},
+    DataConfig: {"--data": "cifar10", "--validation": True, "--images-per-class": 7},
     Recipe: {
         "--iterations": 300,
         "--batch-size": 32,

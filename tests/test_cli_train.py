@@ -174,7 +174,7 @@ def test_demo_gives_the_four_final_errors(cli):
         assert 0 < net["train_error"] <= 100 and 0 < net["test_error"] <= 100
     for name, family in (("plain", "plain"), ("residual", "ResNet")):
         deep, shallow = told["nets"][f"{family}-56"], told["nets"][f"{family}-20"]
-        assert told["gaps"][name] == round(deep["train_error"] - shallow["train_error"], 2)
+        assert told["gaps"][name] == round(deep["clean_train_error"] - shallow["clean_train_error"], 2)
     assert told["seconds"] > 0
     again = cli("demo", "--iterations", "1", "--seed", "3")
     assert again.returncode == 0

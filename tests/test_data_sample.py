@@ -13,7 +13,7 @@ from PIL import Image
 
 from resnet_core.config import DataConfig
 from resnet_core.data import check, load, make_sample, sample
-from resnet_core.errors import DataError
+from resnet_core.errors import ConfigError, DataError
 from tests import data_fake
 from tests.data_fake import small_files  # noqa: F401  a fixture
 
@@ -54,6 +54,27 @@ def test_no_image_is_in_it_twice_and_none_of_the_test_images_is_trained_on(data)
     digests = [{image.numpy().tobytes() for image in split.images} for split in (data.train, data.test)]
     assert [len(each) for each in digests] == [5000, 1000]
     assert not digests[0] & digests[1]
+
+
+def test_the_first_images_of_each_class(data):
+    part = load(DataConfig("sample", images_per_class=50))
+    assert torch.bincount(part.train.labels).tolist() == [50] * 10 and len(part.test) == 1000
+    # The classes alternate in the sample, so these are simply its first images; channels last in memory, like all.
+    assert torch.equal(part.train.images, data.train.images[:500]) and torch.equal(part.train.labels, data.train.labels[:500])
+    assert part.train.images.is_contiguous(memory_format=torch.channels_last)
+    held = load(DataConfig("sample", validation=True, images_per_class=50))
+    assert (len(held.train), len(held.validation)) == (450, 50)
+    assert DataConfig("sample", images_per_class=50).label == "sample (500 images)"
+    assert DataConfig("sample", validation=True, images_per_class=50).label == "sample (450 images + 50 for validation)"
+    assert DataConfig("sample", validation=True, images_per_class=50).train_images == 450
+
+
+@pytest.mark.parametrize("dataset, most", [("sample", 500), ("cifar10", 5000)])
+def test_no_class_has_more_images_than_it_has(dataset, most):
+    assert DataConfig(dataset, images_per_class=most).train_images == DataConfig(dataset).train_images
+    for wrong in (most + 1, -1, 2.5):
+        with pytest.raises(ConfigError, match="images_per_class"):
+            DataConfig(dataset, images_per_class=wrong)
 
 
 def test_the_validation_split_is_balanced_too(data):

@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from pages.ui import demo
 from resnet_core.config import DataConfig, ModelConfig, Recipe, RunConfig, demo_configs
+from resnet_core.figures.series import outcome
 from resnet_core.runs import RunStore
 from resnet_core.verdict import degradation
 from tests.nets_tools import write_shipped
@@ -22,11 +23,14 @@ from tests.page_tools import app, curve, held, live_chart, progress, write_run
 ENDS = {"plain-20": 49.0, "plain-56": 71.7, "ResNet-20": 42.4, "ResNet-56": 44.9}
 
 
+SHOWN = "Degradation in the plain nets, and none in the residual ones: plain-56 ends 22.7 points above plain-20"
+
+
 @pytest.fixture
 def store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> RunStore:
     """Runs of this test only; they stay in the queue. No checkpoint ships, unless the test writes one."""
     monkeypatch.setenv("RESNET_LAB_SLOTS", "0")
-    monkeypatch.setenv("RESNET_LAB_DEMO_ITERATIONS", "40")
+    monkeypatch.setenv("RESNET_LAB_DEMO_ITERATIONS", "320")
     monkeypatch.setenv("RESNET_LAB_CHECKPOINTS", str(tmp_path / "checkpoints"))
     return RunStore()
 
@@ -37,7 +41,7 @@ def home(root: Path, store: RunStore, monkeypatch: pytest.MonkeyPatch) -> AppTes
 
 
 def write_demo(store: RunStore, seed: int = 0, **ends: float) -> None:
-    for config in demo_configs(seed, 40):
+    for config in demo_configs(seed, 320):
         write_run(store, config, {**ENDS, **ends}[config.model.name])
 
 
@@ -75,7 +79,7 @@ def test_before_anything_is_trained_it_draws_the_shipped_records_and_says_whose(
     assert curve(home, "plain-56", "test")["y"] == [73.2]
     assert curve(home, "plain-56", "raw")["y"][-1] == 71.7
     assert "Recorded 2026-11-22, on a laptop, at commit 0123456789" in words(home)
-    assert home.success[0].value.startswith("Degradation, and its cure: plain-56 ends 22.7 points above plain-20")
+    assert home.success[0].value.startswith(SHOWN)
     assert home.button(key="demo_start").label == "Run the demo"
 
 
@@ -84,21 +88,21 @@ def test_without_shipped_records_the_chart_says_what_to_do(home, shipped):
     assert not home.exception and not home.error
     assert live_chart(home)["note"] == "No curves yet: run the demo."
     assert home.title[0].value == "Deeper, and worse: the degradation problem"
-    assert "40 iterations of 32 images each; how long it takes is not yet measured on this machine." in words(home)
+    assert "320 iterations of 32 images each, until they are through; how long it takes is not yet measured on this machine." in words(home)
 
 
 def test_what_ships_with_the_project_can_be_drawn_and_shows_the_effect():
     shipped = demo.recorded()
     assert [run.config.model.name for run in shipped.runs] == list(ENDS)
     assert all(len([r for r in run.records if r["kind"] == kind]) >= 5 for run in shipped.runs for kind in ("train", "test"))
-    assert degradation(demo.outcomes(shipped.runs)).shown
+    assert degradation([outcome(run) for run in shipped.runs]).shown
 
 
 def test_one_click_queues_the_four_nets_and_a_second_stops_them_all(home, store):
     home.run()
     home.button(key="demo_start").click().run()
     assert not home.exception and not home.error
-    assert [run.config for run in store.runs()] == demo_configs(0, 40)
+    assert [run.config for run in store.runs()] == demo_configs(0, 320)
     assert progress(home) == [
         "**plain-20** :gray-badge[:material/hourglass_empty: queued]  \nnext in the queue",
         "**plain-56** :gray-badge[:material/hourglass_empty: queued]  \nplace 2 in the queue",
@@ -114,7 +118,7 @@ def test_one_click_queues_the_four_nets_and_a_second_stops_them_all(home, store)
 
 
 def test_a_running_net_shows_its_speed_the_time_left_and_its_curves(home, store):
-    first, second, *others = demo_configs(0, 40)
+    first, second, *others = demo_configs(0, 320)
     write_run(store, first, 50.0)
     run = write_run(store, second, 60.0, state="running", part=0.5)
     for config in others:
@@ -122,17 +126,17 @@ def test_a_running_net_shows_its_speed_the_time_left_and_its_curves(home, store)
     with held(run):
         home.run()
     assert not home.exception and not home.error
-    # 20 iterations of 32 images at 900 a second are left.
-    assert "**plain-56** :blue-badge[:material/play_arrow: running]  \n20 of 40 · 900 images/s · 1 s left" in progress(home)
+    # 160 iterations of 32 images at 900 a second are left.
+    assert "**plain-56** :blue-badge[:material/play_arrow: running]  \n160 of 320 · 900 images/s · 6 s left" in progress(home)
     drawn = curve(home, "plain-56", "raw")
-    assert drawn["x"] == list(range(2, 21, 2)) and drawn["y"][-1] == 65.0
+    assert drawn["x"] == list(range(16, 161, 16)) and drawn["y"][-1] == 65.0
     assert curve(home, "ResNet-56", "train")["x"] == []
 
 
 def test_a_killed_worker_is_said_to_be_so(home, store):
-    write_run(store, demo_configs(0, 40)[0], 50.0, state="running", part=0.5)  # nobody holds its lock
+    write_run(store, demo_configs(0, 320)[0], 50.0, state="running", part=0.5)  # nobody holds its lock
     home.run()
-    assert progress(home)[0].startswith("**plain-20** :orange-badge[:material/power_off: interrupted]  \n20 of 40")
+    assert progress(home)[0].startswith("**plain-20** :orange-badge[:material/power_off: interrupted]  \n160 of 320")
     assert "Resuming goes on from the start" in words(home).replace("\\", "")
     assert home.button(key="demo_start").label == "Resume the demo"
 
@@ -141,11 +145,11 @@ def test_the_verdict_is_computed_from_the_results(home, store):
     write_demo(store)
     home.run()
     assert not home.exception and not home.error
-    assert home.success[0].value.startswith("Degradation, and its cure: plain-56 ends 22.7 points above plain-20 (71.7 against 49.0 %)")
+    assert home.success[0].value.startswith(f"{SHOWN} (71.7 against 49.0 %)")
     table = next(m.value for m in home.markdown if m.value.startswith("| layers | 20 | 56 | change |"))
     assert "| plain | 49.0 % | 71.7 % | **+22.7** |" in table
     assert "| residual | 42.4 % | 44.9 % | **+2.5** |" in table
-    assert "Every curve: 1 seed · sample (5,000 images) · 1/6,400 of the paper's schedule · bf16." in words(home)
+    assert "Every curve: 1 seed · sample (500 images) · 1/800 of the paper's schedule · bf16." in words(home)
 
 
 def test_a_demo_that_does_not_show_the_effect_says_so(home, store):
@@ -156,7 +160,7 @@ def test_a_demo_that_does_not_show_the_effect_says_so(home, store):
 
 
 def test_a_net_that_diverged_is_said_to_have(home, store):
-    *others, last = demo_configs(0, 40)
+    *others, last = demo_configs(0, 320)
     for config in others:
         write_run(store, config, ENDS[config.model.name])
     write_run(store, last, 90.0, "diverged", 0.5)
@@ -173,7 +177,7 @@ def test_again_trains_the_next_seed_that_is_not_there(home, store):
     home.run()
     home.button(key="demo_again").click().run()
     assert not home.exception and not home.error
-    assert [run.config for run in store.runs()][8:] == demo_configs(2, 40)
+    assert [run.config for run in store.runs()][8:] == demo_configs(2, 320)
     assert home.number_input(key="seed").value == 2
 
 
@@ -192,8 +196,18 @@ def test_another_seed_shows_the_demo_that_was_trained_here_before(home, store):
     assert home.button(key="demo_start").label == "Run the demo"
     assert "Trained here before, with seed 0." in words(home)
     assert curve(home, "plain-56", "raw")["y"][-1] == 71.7
-    # 160 iterations of 32 images, measured at 900 images a second for each of the four nets.
-    assert "about 6 s here" in words(home)
+    # 1,280 iterations of 32 images, measured at 900 images a second for each of the four nets.
+    assert "about 46 s here" in words(home)
+
+
+def test_whoever_comes_in_sees_the_demo_that_runs(home, store):
+    """A teacher runs seed 5; a student opens the page's bare address."""
+    for config in demo_configs(5, 320):
+        store.submit(config)
+    home.run()
+    assert home.number_input(key="seed").value == 5
+    assert [text.partition(" ")[0] for text in progress(home)] == ["**plain-20**", "**plain-56**", "**ResNet-20**", "**ResNet-56**"]
+    assert home.button(key="demo_stop")
 
 
 def test_other_trainings_are_shown_too(home, store):
@@ -272,11 +286,11 @@ def test_a_viewer_who_comes_later_sees_figure_6_first_again(home, checkpoints, s
     write_demo(store)
     home.run()
     assert charts(home) == ["Figure 6", "demo"] and [button.key for button in home.button] == ["demo_again"]
-    assert home.success[0].value.startswith("Degradation, and its cure: plain-56 ends 22.7 points above plain-20")
+    assert home.success[0].value.startswith(SHOWN)
 
 
 def test_another_viewers_demo_is_seen_at_once(home, checkpoints, store):
-    run = write_run(store, demo_configs(0, 40)[0], 60.0, state="running", part=0.5)
+    run = write_run(store, demo_configs(0, 320)[0], 60.0, state="running", part=0.5)
     with held(run):
         home.run()
         assert charts(home) == ["demo", "Figure 6"] and curve(home, "plain-20", "raw")["y"]

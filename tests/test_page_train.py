@@ -76,7 +76,7 @@ def test_it_opens_with_the_demo_and_what_it_costs(opened):
     assert [row["net"] for row in rows] == ["plain-20", "plain-56", "ResNet-20", "ResNet-56"]
     assert [row["parameters"] for row in rows] == [269_722, 853_018, 269_722, 853_018]
     assert [row["MACs"] for row in rows] == [40_551_040, 125_485_696, 40_551_040, 125_485_696]
-    assert {row["epochs"] for row in rows} == {IMAGES / 5000}
+    assert {row["epochs"] for row in rows} == {IMAGES / 500}
     assert {row["schedule"] for row in rows} == {f"1/{round(64_000 * 128 / IMAGES)} of the paper's schedule"}
     assert {(row["time"], row["in the store"]) for row in rows} == {("not yet measured", "new")}
     assert opened.button(key="train.start").label == "Start training 4 nets (time not yet measured on this machine)"
@@ -113,7 +113,7 @@ def test_edited_added_and_deleted_rows_are_trained_as_they_stand(opened, store):
     assert [row["net"] for row in plan(opened)] == ["ResNet-32-B", "ResNet-20", "ResNet-29-C-bottleneck-w8"]
     started(opened)
     first, second, third = [run.config for run in store.runs()]
-    assert first == RunConfig(ModelConfig(32, "B"), DataConfig(), dataclasses.replace(DEMO[0].recipe, seed=5, learning_rate=0.5))
+    assert first == RunConfig(ModelConfig(32, "B"), DEMO[0].data, dataclasses.replace(DEMO[0].recipe, seed=5, learning_rate=0.5))
     assert second == DEMO[2]
     assert third.model == ModelConfig(29, "C", 8, "bottleneck")
     changes = {"iterations": 10, "batch_size": 4, "learning_rate": 0.1, "schedule": "step", "warmup": "error", "seed": 1}
@@ -229,8 +229,9 @@ def test_missing_images_are_explained_and_a_folder_is_taken(opened, store, tmp_p
     opened.text_input(key="train.data_dir").set_value(str(folder)).run()
     assert not errors(opened)
     opened.toggle(key="train.validation").set_value(True).run()
+    opened.number_input(key="train.images_per_class").set_value(600).run()
     started(opened)
-    assert {run.config.data for run in store.runs()} == {DataConfig("cifar10", validation=True)}
+    assert {run.config.data for run in store.runs()} == {DataConfig("cifar10", validation=True, images_per_class=600)}
     assert {run.data_dir for run in store.runs()} == {folder}
 
 
@@ -378,3 +379,10 @@ def test_who_comes_while_something_is_trained_sees_the_runs(train, store):
     train.run()
     assert train.session_state["tab"] == "Runs"
     assert rows(train) == [("queued", "next in the queue")]
+
+
+def test_no_more_images_of_a_class_are_asked_for_than_the_set_has(opened):
+    opened.button_group(key="train.dataset").set_value("cifar10").run()
+    opened.number_input(key="train.images_per_class").set_value(5000).run()
+    opened.button_group(key="train.dataset").set_value("sample").run()
+    assert not opened.exception and opened.number_input(key="train.images_per_class").value == 500

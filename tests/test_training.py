@@ -107,6 +107,17 @@ def test_the_last_epoch_is_what_the_final_training_error_tells(sample):
     assert records[-1]["train_error"] == pytest.approx(sum(last_epoch) / 2)
 
 
+def test_the_clean_training_error_is_that_of_the_trained_net_on_its_images(sample):
+    few = dataclasses.replace(sample, train=sample.train.part(0, 70))
+    trainer = Trainer(config(), few, PLAN)
+    *_, end = trainer.run()
+    clean, _ = evaluate(trainer.model, few.train.images, few.train.labels, trainer.mean, PLAN)
+    assert (end["clean_train_error"], end["clean_train_images"]) == (clean, 70)
+    assert end["clean_train_error"] != end["train_error"]
+    *_, stopped = Trainer(config(), few, PLAN).run(lambda: True)
+    assert "clean_train_error" not in stopped  # it costs time, and says nothing of a training that goes on
+
+
 def test_a_training_learns(sample):
     few = dataclasses.replace(sample, train=type(sample.train)(sample.train.images[:64], sample.train.labels[:64]))
     recipe = {"iterations": 60, "batch_size": 32, "learning_rate": 0.05, "augmentation": "none", "schedule": "constant"}

@@ -58,6 +58,7 @@ def fill(config: DataConfig) -> None:
     """Puts a choice into the widgets, before they are drawn or in a callback."""
     st.session_state["train.dataset"] = config.dataset
     st.session_state["train.validation"] = config.validation
+    st.session_state["train.images_per_class"] = config.images_per_class
 
 
 def data_pick() -> tuple[DataConfig, str | None, bool]:
@@ -66,7 +67,7 @@ def data_pick() -> tuple[DataConfig, str | None, bool]:
     Returns:
         the choice; the folder that was typed, or None; and whether the data are there.
     """
-    left, right = st.columns([0.62, 0.38], vertical_alignment="bottom")
+    left, middle, right = st.columns([0.5, 0.2, 0.3], vertical_alignment="bottom")
     dataset = left.segmented_control(
         "Images", DATASETS, format_func=_TITLES.get, required=True, key="train.dataset", persist_state="session"
     )
@@ -74,7 +75,14 @@ def data_pick() -> tuple[DataConfig, str | None, bool]:
         "Hold out a tenth for validation", key="train.validation", persist_state="session",
         help="45k/5k on the full set, as in section 4.2 of the paper. The test set selects nothing either way.",
     )  # fmt: skip
-    config = DataConfig(dataset, validation)
+    most = DataConfig(dataset).train_images // 10
+    # Chosen for the larger set: the smaller one has no more.
+    st.session_state["train.images_per_class"] = min(st.session_state.get("train.images_per_class", 0), most)
+    few = middle.number_input(
+        "Images per class", 0, most, key="train.images_per_class", persist_state="session",
+        help=f"Trains on the first so many images of each class; 0 takes all {most:,}. On few images a training ends in minutes.",
+    )  # fmt: skip
+    config = DataConfig(dataset, validation, few)
     if dataset == "sample":
         return config, None, _is_there(config, None)
     typed = _folder_field() if at_the_servers_machine() else ""

@@ -12,10 +12,9 @@ import resnet_core
 from pages.ui.runs_view import Seen, look
 from resnet_core.config import RunConfig, demo_configs
 from resnet_core.errors import UserError
-from resnet_core.figures.series import RunRecords, final_errors
+from resnet_core.figures.series import RunRecords
 from resnet_core.runs import RunStore
 from resnet_core.runs.run import RESUMABLE
-from resnet_core.verdict import Outcome
 
 #: A demo trained with this project, with its machine, commit and date; shipped so that the first look shows real curves.
 REFERENCE = Path(resnet_core.__file__).parent / "reference" / "demo_records.json"
@@ -77,9 +76,10 @@ def stop(store: RunStore, demo: Demo) -> None:
             store.stop(s.run.id)
 
 
-def outcomes(runs: list[RunRecords]) -> list[Outcome]:
-    """How the runs ended; a diverged one has no errors."""
-    return [Outcome(run.config, *((None, None) if run.state == "diverged" else final_errors(run))) for run in runs]
+def running_seed(store: RunStore) -> int | None:
+    """The seed of the demo that runs or waits now, whoever began it; the newest, if there are several."""
+    active = [s.run.config for s in look(store.runs()) if s.status.is_active]
+    return next((config.recipe.seed for config in reversed(active) if config in configs(config.recipe.seed)), None)
 
 
 @dataclass(frozen=True)

@@ -106,7 +106,7 @@ def _seed(net: Net) -> str:
 
 
 def _schedule(net: Net) -> str:
-    return f"{net.config.data.dataset}, {net.config.recipe.iterations:,} iterations" if net.config else str(net.card.get("normalization"))
+    return f"{net.config.data.label}, {net.config.recipe.iterations:,} iterations" if net.config else str(net.card.get("normalization"))
 
 
 def shipped_set(found: Catalog) -> list[str]:

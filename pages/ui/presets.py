@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from resnet_core.config import DEMO_NETS, DEMO_RECIPE, DataConfig, ModelConfig, Recipe
+from resnet_core.config import DEMO_DATA, DEMO_NETS, DEMO_RECIPE, DataConfig, ModelConfig, Recipe
 
 
 @dataclass(frozen=True)
@@ -22,21 +22,21 @@ class Preset:
 PRESETS = (
     Preset(
         "Demo",
-        "Degradation in minutes: plain and residual, 20 and 56 layers, on the embedded sample.",
+        "Trainings that end in minutes: plain and residual, 20 and 56 layers, on 500 images of the embedded sample.",
         DEMO_NETS,
         DEMO_RECIPE,
-        DataConfig("sample"),
+        DEMO_DATA,
     ),
     Preset(
         "Shortcuts A, B, C",
-        "The three shortcuts of section 3.3 against the plain net, on the embedded sample.",
+        "The three shortcuts of section 3.3 against the plain net, on 500 images of the embedded sample.",
         [ModelConfig(20, shortcut) for shortcut in ("none", "A", "B", "C")],
         DEMO_RECIPE,
-        DataConfig("sample"),
+        DEMO_DATA,
     ),
     Preset(
         "Paper, 20 to 56 layers",
-        "Figure 6 of the paper: its recipe, 64,000 iterations of 128 images of the full CIFAR-10. Hours on a GPU, weeks on a CPU.",
+        "Figure 6 of the paper: its recipe, 64,000 iterations of 128 images of the full CIFAR-10. Hours on a GPU, days to weeks on a CPU.",
         [ModelConfig(depth, shortcut) for shortcut in ("none", "A") for depth in (20, 32, 44, 56)],
         Recipe(),
         DataConfig("cifar10"),

@@ -73,7 +73,7 @@ def unlike_the_paper(config: RunConfig) -> str:
     model, recipe, paper = config.model, config.recipe, Recipe()
     if (model.block, model.width, model.num_classes) != ("basic", 16, 10) or model.shortcut not in ("none", "A"):
         return "is not one of the paper's CIFAR-10 nets (plain or option A, basic blocks, 16 filters)"
-    if config.data.dataset != "cifar10":
+    if config.data.dataset != "cifar10" or config.data.images_per_class:
         return "was not trained on all of CIFAR-10"
     if config.data.validation:
         return "was trained without the images that it held out for validation"

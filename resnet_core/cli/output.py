@@ -48,13 +48,17 @@ def speed(value: float | None) -> str:
 
 
 def errors(run: Run, status: RunStatus) -> dict[str, float | None]:
-    """Errors in percent: the final ones of an ended training, before that the newest recorded; None where there is none yet."""
+    """Errors in percent: the final ones of an ended training, before that the newest recorded; None where there is none yet.
+
+    The clean training error, of the trained net on images without augmentation, is measured at the end only.
+    """
     result = status.result or {}
     found = {}
     for kind, name in (("train", "train_error"), ("test", "test_error"), ("test", "validation_error")):
         if name != "validation_error" or run.config.data.validation:
             rows = run.records(kind)
             found[name] = result.get(name, rows[-1].get(name) if rows else None)
+    found["clean_train_error"] = result.get("clean_train_error")
     return found
 
 
@@ -85,11 +89,12 @@ def report(told: dict[str, Any], config_label: str) -> str:
         ("run", told["run"]),
         ("state", f"{told['state']}, {told['iteration']:,} of {told['iterations']:,} iterations"),
         ("training error", percent(told["train_error"])),
+        ("  clean", percent(told["clean_train_error"])),
         ("test error", percent(told["test_error"])),
         ("speed", f"{speed(told['images_per_second'])} images per second"),
         ("net", f"{told['params']:,} parameters, {told['macs']:,} MACs"),
         ("weights SHA-256", told["weights_sha256"] or "-"),
     ]
     if "validation_error" in told:
-        lines.insert(5, ("validation error", percent(told["validation_error"])))
+        lines.insert(6, ("validation error", percent(told["validation_error"])))
     return "\n".join(f"  {label:<18}{text}" if text else label for label, text in lines)

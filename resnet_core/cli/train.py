@@ -111,7 +111,7 @@ def stop(args: argparse.Namespace) -> int:
 
 
 def demo(args: argparse.Namespace) -> int:
-    """``demo``: plain-20, plain-56, ResNet-20 and ResNet-56 on the embedded sample, and whether they show degradation."""
+    """``demo``: plain-20, plain-56, ResNet-20 and ResNet-56 on 500 images of the sample, and whether they show degradation."""
     begin = time.monotonic()
     store = RunStore(args.home)
     configs = demo_configs(args.seed, args.iterations)
@@ -126,7 +126,8 @@ def demo(args: argparse.Namespace) -> int:
             told = nets[run.config.model.name] = summary(run, status)
             # Only a training that has come to its end can be compared with the others.
             if status.state in ("finished", "diverged"):
-                outcomes.append(Outcome(run.config, told["train_error"] if status.state == "finished" else None, told["test_error"]))
+                train_error = told["train_error"] if status.state == "finished" else None
+                outcomes.append(Outcome(run.config, train_error, told["test_error"], told["clean_train_error"]))
     found = degradation(outcomes)
     gaps = {name: gap and round(gap.points, 2) for name, gap in (("plain", found and found.plain), ("residual", found and found.residual))}
     result = {
@@ -139,9 +140,9 @@ def demo(args: argparse.Namespace) -> int:
     if args.json:
         emit(result)
     else:
-        head = ("net", "state", "training error", "test error", "images/s")
+        head = ("net", "state", "clean training error", "test error", "images/s")
         rows = [
-            (name, net["state"], percent(net["train_error"]), percent(net["test_error"]), speed(net["images_per_second"]))
+            (name, net["state"], percent(net["clean_train_error"]), percent(net["test_error"]), speed(net["images_per_second"]))
             for name, net in nets.items()
         ]
         print(f"{table(head, rows, left=2)}\n\n{result['verdict']}\n{result['seconds']:.0f} s in all.")

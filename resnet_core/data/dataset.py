@@ -56,8 +56,17 @@ def _split(images: np.ndarray, labels: np.ndarray) -> Split:
     return Split(torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2), torch.from_numpy(labels))
 
 
+def _first_of_each_class(split: Split, count: int) -> Split:
+    places = [np.flatnonzero(split.labels.numpy() == label)[:count] for label in range(len(CLASSES))]
+    kept = torch.from_numpy(np.sort(np.concatenate(places)))
+    # Rows of (N, H, W, C), as they lie in memory: indexing the permuted view would lay the channels first.
+    return Split(split.images.permute(0, 2, 3, 1)[kept].permute(0, 3, 1, 2), split.labels[kept])
+
+
 def load(config: DataConfig, data_dir: Path | str | None = None) -> Cifar10:
     """Read the data set of ``config``; the full set from ``resolve_data_dir(data_dir)``, in either official layout.
+
+    ``images_per_class`` picks the first so many training images of each class, in the set's own order.
 
     Raises:
         DataError: the set is missing, short or corrupted; names every file concerned and says what to do.
@@ -67,6 +76,8 @@ def load(config: DataConfig, data_dir: Path | str | None = None) -> Cifar10:
     else:
         layout, folder = find(require_data_dir(data_dir))
         train, test = (_split(*arrays) for arrays in readers.read(layout, folder))
+    if config.images_per_class:
+        train = _first_of_each_class(train, config.images_per_class)
     validation = None
     if config.validation:
         kept = len(train) - len(train) // 10

@@ -11,6 +11,7 @@ import numpy as np
 
 from resnet_core.config import RunConfig
 from resnet_core.csv_text import csv_text
+from resnet_core.verdict import Outcome
 
 METRICS = ("error", "loss")
 KINDS = ("training", "test", "validation")
@@ -35,7 +36,7 @@ class RunRecords:
         records: its ``train`` and ``test`` records (percent, seconds), of each kind in order.
         state: ``finished``, ``running``, ...
         precision: as the run's plan decided it (``fp32``, ``bf16``), or None before it began.
-        result: ``train_error`` (mean over the last epoch seen) and ``test_error`` of a run that ended, or None.
+        result: ``train_error`` (mean over the last epoch seen), ``test_error`` and, of a finished run, ``clean_train_error``; or None.
     """
 
     run_id: str
@@ -187,6 +188,13 @@ def final_errors(run: RunRecords) -> tuple[float | None, float | None]:
         images = sum(r["images"] for r in last)
         train_error = sum(r["train_error"] * r["images"] for r in last) / images
     return train_error, test[-1] if test else None
+
+
+def outcome(run: RunRecords) -> Outcome:
+    """How the run ended, for a verdict; one that diverged has no errors."""
+    if run.state == "diverged":
+        return Outcome(run.config, None)
+    return Outcome(run.config, *final_errors(run), (run.result or {}).get("clean_train_error"))
 
 
 CSV_COLUMNS = (

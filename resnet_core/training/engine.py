@@ -27,6 +27,8 @@ from resnet_core.training.layers import layer_statistics
 from resnet_core.training.plan import Plan, compiled
 from resnet_core.training.schedule import learning_rate
 
+#: Training images that the clean training error at the end is counted on, at most: the first ones of the set.
+CLEAN_IMAGES = 5_000
 #: The ``error`` warm-up looks at the training error of this many iterations at a time.
 WARMUP_WINDOW = 50
 
@@ -123,7 +125,8 @@ class Trainer:
 
         Their kinds: ``train`` (loss and training error of the augmented batches since the last one, as in Fig. 6), ``test``, ``layers``,
         ``checkpoint`` (the consumer is to save ``state()`` now), and last of all ``end`` with ``state`` ``finished``, ``stopped`` or
-        ``diverged``. Errors are percentages, times seconds.
+        ``diverged``. Errors are percentages, times seconds. A finished one has the ``clean_train_error`` too, of the trained net (in
+        evaluation mode) on the first ``CLEAN_IMAGES`` training images without augmentation.
         """
         recipe = self.config.recipe
         record_every, test_every, layers_every, checkpoint_every = (
@@ -182,7 +185,11 @@ class Trainer:
                 elapsed()
                 yield {"kind": "checkpoint", "iteration": self.iteration}
             step_clock += time.perf_counter() - paused
-        yield self._end("finished", f"Finished {recipe.iterations:,} iterations.")
+        clean = self.dataset.train.part(0, CLEAN_IMAGES)
+        error, _ = evaluate(self.model, clean.images, clean.labels, self.mean, self.plan)
+        elapsed()
+        finished = self._end("finished", f"Finished {recipe.iterations:,} iterations.")
+        yield finished | {"clean_train_error": error, "clean_train_images": len(clean)}
 
     def step(self, rate: float) -> None:
         """One update at the learning rate ``rate``, on the next batch."""
