@@ -25,6 +25,18 @@ INTRODUCTION = (
 )
 
 
+#: Beside the marks, where some of them say so.
+NOT_AT_SCHEDULE = (
+    "*Not yet run at the paper's schedule*: the number is one of 64,000 iterations. A shorter training that ends higher says nothing "
+    "against it."
+)
+
+
+def marks(counts: Counter[str]) -> str:
+    """A badge for each mark that occurs, with how often it does."""
+    return " ".join(badge(status, counts[status]) for status in claims.STATUSES if counts[status])
+
+
 def counted(include_own: bool) -> tuple[list[shipped.Trained], list[str]]:
     """The nets that the claims are judged by, and what must be said of those that are not: one sentence each."""
     problems: list[str] = []
@@ -66,7 +78,8 @@ def main() -> None:
         own_help = "Your finished runs of the paper's nets and recipe on all of CIFAR-10, from a quarter of its schedule on."
         include_own = st.toggle("Include my own runs", key="own", bind="query-params", help=own_help)
     nets, notes = counted(include_own)
-    params = {depth: complexity(ModelConfig(depth)).params for depth in paper.TABLE_6}
+    counted_nets = [ModelConfig(depth, shortcut) for depth in paper.TABLE_6 for shortcut in ("none", "A")]
+    params = {model.name: complexity(model).params for model in counted_nets}
     results = claims.evaluate([trained.net for trained in nets], params)
     counts = Counter(result.status for result in results)
     with bar:
@@ -75,14 +88,18 @@ def main() -> None:
             on_click="ignore",
         )  # fmt: skip
     with summary:
-        st.subheader(" ".join(badge(status, counts[status]) for status in claims.STATUSES), anchor=False)
+        st.subheader(marks(counts), anchor=False)
         show_nets(nets, notes)
-    with st.container(key="claims"):
+        if nets and counts[claims.NOT_AT_SCHEDULE]:
+            st.caption(NOT_AT_SCHEDULE)
+    st.subheader("Claim by claim", anchor=False)
+    with st.container(key="claims", gap="xsmall"):
         for group in claims.GROUPS:
-            st.subheader(escaped(group), anchor=False)
-            st.table([cells(result) for result in results if result.claim.group == group], border="horizontal")
-            if group in claims.NOTES:
-                st.caption(escaped(claims.NOTES[group]))
+            mine = [result for result in results if result.claim.group == group]
+            with st.expander(f"**{escaped(group)}**  {marks(Counter(result.status for result in mine))}"):
+                st.table([cells(result) for result in mine], border="horizontal")
+                if group in claims.NOTES:
+                    st.caption(escaped(claims.NOTES[group]))
     st.caption(f"The paper: {paper.PAPER}. Its schedule: 64,000 iterations of 128 images.")
 
 

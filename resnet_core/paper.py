@@ -53,6 +53,9 @@ PLAIN_110_BOUND = 60.0
 #: Of ResNet-110 over five runs: mean and standard deviation of the test error in percent (He et al. 2016, Table 6).
 RESNET_110_MEAN, RESNET_110_SPREAD = 6.61, 0.16
 
+#: Parameters of other nets of Table 6, as printed there.
+OTHERS_PARAMS = {"FitNet-19": "2.5M", "Highway-19": "2.3M"}
+
 #: How long ResNet-110 is warmed up, about, and until which training error in percent (He et al. 2016, section 4.2).
 WARMUP_ITERATIONS, WARMUP_ERROR = 400, 80.0
 

@@ -12,19 +12,24 @@ from resnet_core.analysis.complexity import complexity
 from resnet_core.claims import (
     CLAIMS,
     GROUPS,
+    NOT_AT_SCHEDULE,
     NOT_REPRODUCED,
     NOT_RUN,
     NOTES,
     REPRODUCED,
+    UNDECIDED,
     Result,
     TrainedNet,
     cohorts,
     evaluate,
     unlike_the_paper,
 )  # fmt: skip
+from resnet_core.claims.material import UNWARMED
 from resnet_core.config import DataConfig, ModelConfig, Recipe, RunConfig, demo_configs
 
-PARAMS = {depth: complexity(ModelConfig(depth)).params for depth in paper.TABLE_6}
+PARAMS = {
+    model.name: complexity(model).params for depth in paper.TABLE_6 for model in (ModelConfig(depth, "none"), ModelConfig(depth, "A"))
+}
 LAYERS = ("conv1", "layer1.0.conv1", "layer1.0.conv2")
 
 
@@ -43,16 +48,16 @@ def train(iteration: int, rate: float, error: float = 50.0) -> dict[str, Any]:
 
 
 def net(name: str, train_error: float = 5.0, test_error: float = 9.0, records: tuple = (), **changes: Any) -> TrainedNet:
-    kind, depth = name.split("-")
+    kind, depth, *shortcut = name.split("-")
     shipped = changes.pop("shipped", True)
-    warmup = "error" if name == "ResNet-110" else "none"
+    warmup = "error" if depth == "110" else "none"
     recipe = Recipe(**{"iterations": 16_000, "warmup": warmup, **changes})
-    config = RunConfig(ModelConfig(int(depth), "none" if kind == "plain" else "A"), DataConfig("cifar10"), recipe)
+    config = RunConfig(ModelConfig(int(depth), "none" if kind == "plain" else (shortcut or ["A"])[0]), DataConfig("cifar10"), recipe)
     return TrainedNet(f"{name}-{recipe.seed}-{recipe.iterations}", config, train_error, test_error, records, shipped)
 
 
-def found(claim_id: str, *nets: TrainedNet) -> Result:
-    (result,) = [result for result in evaluate(nets, PARAMS) if result.claim.id == claim_id]
+def found(claim_id: str, *nets: TrainedNet, params: dict[str, int] = PARAMS) -> Result:
+    (result,) = [result for result in evaluate(nets, params) if result.claim.id == claim_id]
     return result
 
 
@@ -63,7 +68,8 @@ def test_the_claims_are_well_formed():
         assert all((claim.text, claim.source, claim.paper, claim.criterion)), claim.id
         assert claim.text.endswith(".") and claim.criterion.endswith("."), claim.id
         for name in claim.needs:
-            assert name == ModelConfig(int(name.split("-")[1]), "none" if name.startswith("plain") else "A").name
+            kind, depth, *shortcut = name.removesuffix(UNWARMED).split("-")
+            assert name.removesuffix(UNWARMED) == ModelConfig(int(depth), "none" if kind == "plain" else (shortcut or ["A"])[0]).name
 
 
 def test_without_nets_only_what_is_counted_is_judged():
@@ -79,51 +85,132 @@ def test_without_nets_only_what_is_counted_is_judged():
 @pytest.mark.parametrize(("depth", "count"), [(20, "269,722"), (110, "1,727,962"), (1202, "19,421,274")])
 def test_parameters_are_compared_as_the_paper_rounds_them(depth: int, count: str):
     assert found(f"table6-params-{depth}").finding.ours == count
-    wrong = evaluate([], {**PARAMS, depth: round(PARAMS[depth] * 1.06)})
-    assert next(result for result in wrong if result.claim.id == f"table6-params-{depth}").status == NOT_REPRODUCED
+    wrong = {**PARAMS, f"ResNet-{depth}": round(PARAMS[f"ResNet-{depth}"] * 1.06)}
+    assert found(f"table6-params-{depth}", params=wrong).status == NOT_REPRODUCED
+    assert found("section4.2-params-equal", params=wrong).status == NOT_REPRODUCED
+    assert found("section4.2-params-equal").finding.ours == "6 of 6 pairs equal"
+
+
+def test_resnet_110_is_smaller_than_the_others_of_table_6():
+    assert found("table6-params-others").status == REPRODUCED
+    # Larger than Highway-19 (2.3M), if smaller than FitNet-19 (2.5M).
+    assert found("table6-params-others", params={**PARAMS, "ResNet-110": 2_400_000}).status == NOT_REPRODUCED
 
 
 @pytest.mark.parametrize(
     ("error", "iterations", "status"),
-    [(10.25, 16_000, REPRODUCED), (10.26, 16_000, NOT_REPRODUCED), (5.0, 16_000, REPRODUCED),
-     (9.25, 64_000, REPRODUCED), (9.26, 64_000, NOT_REPRODUCED)],
+    [(9.70, 16_000, REPRODUCED), (9.80, 16_000, NOT_AT_SCHEDULE), (7.85, 16_000, REPRODUCED), (5.0, 16_000, NOT_REPRODUCED),
+     (9.70, 64_000, REPRODUCED), (9.80, 64_000, NOT_REPRODUCED), (7.70, 64_000, NOT_REPRODUCED)],
 )  # fmt: skip
-def test_a_test_error_counts_within_the_stated_tolerance(error: float, iterations: int, status: str):
+def test_a_test_error_is_to_be_the_papers_neither_more_nor_less(error: float, iterations: int, status: str):
+    """Twice the standard error of the difference of two single runs at 8.75 %: about one point."""
     result = found("table6-error-20", net("ResNet-20", test_error=error, iterations=iterations))
-    assert result.status == status and result.finding.ours == f"{error:.2f} %"
+    assert result.status == status and result.finding.ours.startswith(f"{error:.2f} ± 0.3")
     assert result.fraction == iterations / 64_000 and result.used == (f"ResNet-20-0-{iterations}",)
-    assert "1.5 points" in result.claim.criterion and "0.5 on the full schedule" in result.claim.criterion
+
+
+def test_more_seeds_make_it_surer():
+    errors = (9.6, 9.7, 9.8, 9.7)
+    nets = [net("ResNet-20", test_error=error, seed=seed) for seed, error in enumerate(errors)]
+    one, four = found("table6-error-20", nets[1]), found("table6-error-20", *nets)
+    assert one.status == REPRODUCED and four.status == NOT_AT_SCHEDULE and len(four.used) == 4
+    assert four.finding.ours.startswith("9.70 ± 0.31 %")
 
 
 def test_one_run_of_resnet_110_is_compared_with_the_mean_of_the_papers_five():
     result = found("table6-error-110", net("ResNet-110", test_error=8.0))
-    assert result.status == REPRODUCED
-    assert result.finding.evidence == "8.00 % is 1.39 points above the paper's mean of five runs, 6.61 %; up to 1.5 points above count."
+    assert result.status == NOT_AT_SCHEDULE
+    assert result.finding.evidence.startswith("8.00 % is 1.39 points above the paper's mean of five runs, 6.61 %; up to ± 0.8")
     assert result.claim.paper == "6.43 % (best of five; 6.61 ± 0.16)"
 
 
 def test_the_order_of_the_resnets():
-    errors = {20: 9.5, 32: 9.0, 44: 8.6, 56: 8.5, 110: 8.0}
+    errors = {20: 15.0, 32: 12.5, 44: 10.6, 56: 9.0, 110: 7.0}
     nets = [net(f"ResNet-{depth}", test_error=error) for depth, error in errors.items()]
     whole = found("table6-order-20-32-44-56-110", *nets)
-    assert whole.status == REPRODUCED and whole.finding.ours == "9.50 > 9.00 > 8.60 > 8.50 > 8.00 %"
-    nets[3] = dataclasses.replace(nets[3], test_error=8.6)
-    wrong = found("table6-order-20-32-44-56-110", *nets)
-    assert wrong.status == NOT_REPRODUCED and wrong.finding.evidence.endswith("ResNet-56 is not below ResNet-44.")
+    assert whole.status == REPRODUCED and whole.finding.evidence == "Every step is clear."
+    assert whole.finding.ours.startswith("ResNet-20 15.00 ± 0.41 %, ResNet-32 12.50 ± 0.39 %")
+    nets[3] = dataclasses.replace(nets[3], test_error=10.7)
+    within = found("table6-order-20-32-44-56-110", *nets)
+    assert within.status == UNDECIDED and "ResNet-56 is 0.10 points above ResNet-44" in within.finding.evidence
     some = found("table6-order-20-32-44-56-110", nets[0], nets[3])
-    assert some.status == NOT_RUN and some.missing == ("ResNet-32", "ResNet-44", "ResNet-110")
-    assert some.finding.evidence.endswith("So far: ResNet-20 9.50 %, ResNet-56 8.60 %.") and some.fraction == 0.25
+    assert some.status == NOT_RUN and some.missing == ("ResNet-32", "ResNet-44", "ResNet-110") and some.fraction == 0.25
+    assert "So far: ResNet-20 15.00 ± 0.41 %, ResNet-56 10.70 ± 0.37 %; every step is clear." in some.finding.evidence
     assert found("table6-order-20-56", nets[0], nets[3]).status == REPRODUCED
 
 
+def test_one_step_that_fails_decides_a_chain_whatever_is_missing():
+    wrong = found("table6-order-20-32-44-56-110", net("ResNet-20", test_error=9.0), net("ResNet-32", test_error=11.0))
+    assert wrong.status == NOT_REPRODUCED and "ResNet-110" in wrong.missing
+    assert "ResNet-32 is 2.00 points above ResNet-20" in wrong.finding.evidence and "the other way round" in wrong.finding.evidence
+
+
 @pytest.mark.parametrize(
-    ("deep", "plain", "residual"), [(5.25, True, False), (5.2, False, False), (4.8, False, False), (4.75, False, True)]
+    ("deep", "plain", "residual"),
+    [(5.6, REPRODUCED, NOT_REPRODUCED), (5.5, UNDECIDED, UNDECIDED), (4.5, UNDECIDED, UNDECIDED), (4.4, NOT_REPRODUCED, REPRODUCED)],
 )
-def test_depth_makes_plain_nets_worse_and_residual_ones_better(deep: float, plain: bool, residual: bool):
+def test_depth_makes_plain_nets_worse_and_residual_ones_better(deep: float, plain: str, residual: str):
+    """Two single runs differ by 0.28 points by luck; twice that, 0.57, is clear."""
     pair = found("figure6-plain-20-56", net("plain-20", 5.0), net("plain-56", deep))
-    assert (pair.status == REPRODUCED) is plain and f"({deep:.2f} against 5.00 %)" in pair.finding.evidence
+    assert pair.status == plain and "± 0.57 points could be luck" in pair.finding.evidence
+    assert pair.finding.ours == f"{deep:.2f} ± 0.20 % against 5.00 ± 0.20 %"
     pair = found("figure6-residual-20-56", net("ResNet-20", 5.0), net("ResNet-56", deep))
-    assert (pair.status == REPRODUCED) is residual
+    assert pair.status == residual
+
+
+def test_deeper_plain_nets_have_higher_test_errors_too():
+    errors = dict(zip((20, 32, 44, 56), (11.93, 13.54, 18.01, 25.0), strict=True))
+    nets = [net(f"plain-{depth}", 5.0, error) for depth, error in errors.items()]
+    assert found("figure6-plain-test", *nets).status == REPRODUCED
+    assert found("figure6-plain-test", nets[0], dataclasses.replace(nets[1], test_error=12.4), *nets[2:]).status == UNDECIDED
+
+
+def test_a_gap_that_shrinks_with_depth_is_no_overfitting():
+    def nets(gaps: tuple[float, ...]) -> list[TrainedNet]:
+        trained = zip((20, 32, 44, 56), (7.84, 10.71, 16.35, 24.96), gaps, strict=True)
+        return [net(f"plain-{depth}", error, error + gap) for depth, error, gap in trained]
+
+    result = found("section1-not-overfitting", *nets((4.1, 2.8, 1.7, 0.0)))
+    assert result.status == REPRODUCED and result.finding.ours == "plain-20 4.1, plain-32 2.8, plain-44 1.7, plain-56 0.0"
+    assert found("section1-not-overfitting", *nets((1.0, 2.8, 4.0, 6.0))).status == NOT_REPRODUCED
+    assert found("section1-not-overfitting", *nets((2.0, 2.1, 1.9, 1.8))).status == UNDECIDED
+
+
+def test_higher_throughout_is_every_record():
+    low, high = ([train(100 * i, 0.1, error - i) for i in range(1, 5)] for error in (50.0, 60.0))
+    result = found("section4.1-throughout", net("plain-20", records=tuple(low)), net("plain-56", records=tuple(high)))
+    assert result.status == REPRODUCED and result.finding.ours == "4 of 4 records"
+    crossed = (*high[:3], train(400, 0.1, 40.0))
+    result = found("section4.1-throughout", net("plain-20", records=tuple(low)), net("plain-56", records=crossed))
+    assert result.status == NOT_REPRODUCED and result.finding.ours == "3 of 4 records"
+    assert found("section4.1-throughout", net("plain-20"), net("plain-56")).status == NOT_RUN
+
+
+def test_faster_is_looked_at_until_the_rate_falls():
+    plain = tuple(train(1000 * i, 0.1, 50.0) for i in range(1, 17))
+    # Lower in the first half of the schedule; what comes after the rate has fallen does not count.
+    residual = tuple(train(1000 * i, 0.1, 40.0 if i <= 8 else 60.0) for i in range(1, 17))
+    result = found("section4.1-faster", net("plain-20", records=plain), net("ResNet-20", records=residual))
+    assert result.status == REPRODUCED and result.finding.ours == "8 of 8 records"
+    result = found("section4.1-faster", net("plain-20", records=residual), net("ResNet-20", records=plain))
+    assert result.status == NOT_REPRODUCED and result.finding.ours == "0 of 8 records"
+
+
+@pytest.mark.parametrize(("errors", "status"), [((10.0, 9.6, 9.2), REPRODUCED), ((10.0, 9.6, 9.1), NOT_REPRODUCED)])
+def test_shortcuts_differ_little_by_as_much_as_in_table_3(errors: tuple[float, ...], status: str):
+    nets = [net(name, test_error=error) for name, error in zip(("ResNet-20", "ResNet-20-B", "ResNet-20-C"), errors, strict=True)]
+    assert found("table3-shortcuts", *nets).status == status
+    assert found("table3-shortcuts", *nets[:2]).missing == ("ResNet-20-C",)
+
+
+def test_a_resnet_110_without_warm_up_is_another_net():
+    rows = tuple(train(100 * i, 0.1, 95.0 if i < 12 else 80.0) for i in range(1, 20))
+    result = found("section4.2-without-warmup", net("ResNet-110", records=rows, warmup="none"))
+    assert result.status == REPRODUCED and result.finding.ours == "after 3.1 epochs"
+    at_once = tuple(train(100 * i, 0.1, 80.0) for i in range(1, 20))
+    assert found("section4.2-without-warmup", net("ResNet-110", records=at_once, warmup="none")).status == NOT_REPRODUCED
+    assert found("section4.2-without-warmup", net("ResNet-110", records=rows)).status == NOT_RUN
+    assert found("table6-error-110", net("ResNet-110", warmup="none")).missing == ("ResNet-110",)
 
 
 @pytest.mark.parametrize(
@@ -136,8 +223,8 @@ def test_plain_110_must_stay_above_60(train_error: float, test_error: float, sta
 def test_a_residual_net_must_beat_its_twin_in_both_errors():
     plain = net("plain-32", 6.0, 11.0)
     assert found("figure6-twins-32", plain, net("ResNet-32", 3.0, 9.0)).status == REPRODUCED
-    assert found("figure6-twins-32", plain, net("ResNet-32", 3.0, 10.9)).status == NOT_REPRODUCED
-    assert found("figure6-twins-32", plain, net("ResNet-32", 5.9, 9.0)).status == NOT_REPRODUCED
+    assert found("figure6-twins-32", plain, net("ResNet-32", 3.0, 10.9)).status == UNDECIDED
+    assert found("figure6-twins-32", plain, net("ResNet-32", 6.6, 9.0)).status == NOT_REPRODUCED
     assert found("figure6-twins-32", plain).finding.evidence == "Missing: ResNet-32."
 
 
@@ -158,12 +245,6 @@ def test_the_warm_up_is_read_from_the_recorded_rates(rates: list[float], status:
     assert (result.status, result.finding.ours) == (status, ours)
 
 
-def test_a_training_without_a_warm_up_says_nothing_of_it():
-    rows = tuple(train(100 * i, 0.1, 79.5) for i in range(1, 9))
-    result = found("section4.2-warmup", net("ResNet-110", records=rows, warmup="none"))
-    assert result.status == NOT_RUN and "without a warm-up" in result.finding.evidence
-
-
 def test_responses_of_the_last_record_are_compared():
     early = layers(0, (0.1, 0.1, 0.1))
     plain = net("plain-20", records=(layers(0, (9, 9, 9)), layers(16_000, (1.0, 0.8, 0.6))))
@@ -181,15 +262,15 @@ def test_responses_of_the_last_record_are_compared():
 def test_gradients_must_be_healthy_at_every_recorded_moment():
     rows = [layers(0, (1, 1, 1), (2.0, 1.0, 0.5)), layers(400, (1, 1, 1), (0.02, 0.1, 1.0))]
     result = found("section4.1-gradients-56", net("plain-56", records=tuple(rows)))
-    assert result.status == REPRODUCED and result.finding.ours == "at least 1/50"
+    assert result.status == REPRODUCED and result.finding.ours == "from 1/50 to 4 times"
     assert "Over 2 moments" in result.finding.evidence and "of conv1 at iteration 400" in result.finding.evidence
     vanished = layers(800, (1, 1, 1), (0.009, 0.1, 1.0))
     result = found("section4.1-gradients-56", net("plain-56", records=(*rows, vanished)))
-    assert result.status == NOT_REPRODUCED and "1/111" in result.finding.evidence
+    assert result.status == NOT_REPRODUCED and "1/100, of conv1" in result.finding.evidence
     exploded = layers(0, (1, 1, 1), (230.0, 3.0, 1.0))
     result = found("section4.1-gradients-56", net("plain-56", records=(exploded,)))
-    assert result.status == REPRODUCED
-    assert "the largest is 230, of conv1 at initialisation. That is far from even" in result.finding.evidence
+    assert result.status == NOT_REPRODUCED and result.finding.ours == "from 1 to 200 times"
+    assert "the largest is 200, of conv1 at initialisation. They do not vanish; they are large" in result.finding.evidence
     lost = layers(400, (1, 1, 1), (None, 0.1, 1.0))
     result = found("section4.1-gradients-56", net("plain-56", records=(*rows, lost)))
     assert result.status == NOT_REPRODUCED and "At iteration 400" in result.finding.evidence
@@ -217,7 +298,7 @@ def test_records_without_layers_are_named(claim_id: str):
         (net("ResNet-20", weight_decay=5e-4).config, "another weight decay"),
         (net("ResNet-56", warmup="error").config, "another warm-up"),
         (net("ResNet-110", warmup_error=70.0).config, "another warm-up"),
-        (RunConfig(ModelConfig(20, "B"), DataConfig("cifar10")), "not one of the paper's"),
+        (RunConfig(ModelConfig(20, "B"), DataConfig("cifar10")), ""),
         (RunConfig(ModelConfig(20, "A", 32), DataConfig("cifar10")), "not one of the paper's"),
         (RunConfig(ModelConfig(164, "A", block="bottleneck"), DataConfig("cifar10")), "not one of the paper's"),
     ],
@@ -231,10 +312,10 @@ def test_only_nets_trained_alike_are_compared():
     result = found("figure6-plain-20-56", quarter, full)
     assert result.status == NOT_RUN and len(result.missing) == 1
     result = found("figure6-plain-20-56", quarter, full, net("plain-56", 7.0))
-    assert result.status == REPRODUCED and result.finding.ours == "7.00 against 5.00 %" and result.fraction == 0.25
+    assert result.status == REPRODUCED and result.finding.ours == "7.00 ± 0.20 % against 5.00 ± 0.20 %" and result.fraction == 0.25
     # The longest schedule that has all that is needed is judged by.
     result = found("figure6-plain-20-56", quarter, full, net("plain-56", 7.0), net("plain-20", 3.0, iterations=64_000))
-    assert result.finding.ours == "9.00 against 3.00 %" and result.fraction == 1
+    assert result.finding.ours == "9.00 ± 0.20 % against 3.00 ± 0.20 %" and result.fraction == 1
 
 
 def test_a_warm_up_or_another_precision_does_not_part_nets():
@@ -243,10 +324,11 @@ def test_a_warm_up_or_another_precision_does_not_part_nets():
     assert sorted(cohort.nets) == ["ResNet-110", "ResNet-56", "plain-20"]
 
 
-def test_shipped_nets_go_before_the_viewers_own():
-    own, shipped = net("ResNet-20", test_error=20.0, shipped=False), net("ResNet-20", test_error=9.0, seed=4)
-    assert found("table6-error-20", own, shipped).used == (shipped.id,)
-    assert found("table6-error-20", own, net("ResNet-20", shipped=False, seed=1)).used == (own.id,)
+def test_shipped_nets_go_before_the_viewers_own_of_the_same_seed():
+    own, shipped = net("ResNet-20", test_error=20.0, shipped=False), net("ResNet-20", test_error=9.0)
+    assert found("table6-error-20", own, shipped).finding.ours.startswith("9.00")
+    other = net("ResNet-20", test_error=9.0, shipped=False, seed=1)
+    assert found("table6-error-20", other, shipped).used == (shipped.id, other.id)
 
 
 def test_a_training_that_held_images_out_is_not_on_all_of_cifar10():

@@ -14,6 +14,8 @@ from resnet_core.figures.captions import fraction_short
 MARKS = {
     claims.REPRODUCED: (":material/check_circle:", "green"),
     claims.NOT_REPRODUCED: (":material/cancel:", "red"),
+    claims.UNDECIDED: (":material/balance:", "orange"),
+    claims.NOT_AT_SCHEDULE: (":material/hourglass_empty:", "gray"),
     claims.NOT_RUN: (":material/schedule:", "gray"),
 }
 COLUMNS = ("id", "group", "claim", "source", "status", "paper", "ours", "schedule_fraction", "nets", "evidence", "criterion")

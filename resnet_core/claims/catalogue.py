@@ -12,22 +12,20 @@ CLAIMS: tuple[Claim, ...] = (*table6.CLAIMS, *figure6.CLAIMS, *inside.CLAIMS)
 GROUPS: tuple[str, ...] = tuple(dict.fromkeys(claim.group for claim in CLAIMS))
 #: What is said once beside the claims of a group.
 NOTES: dict[str, str] = {
-    table6.ERRORS: table6.WHY_TOLERANCE,
+    table6.ERRORS: table6.WHY_CLEAR,
     table6.PARAMS: "Counted from the nets themselves; this needs no training.",
-    figure6.PLAIN: figure6.WHY_CLEAR,
-    figure6.RESIDUAL: figure6.WHY_CLEAR,
-    figure6.TWINS: figure6.WHY_CLEAR,
+    figure6.PLAIN: figure6.WHY_SCHEDULE,
     inside.RESPONSES: inside.WHAT_RESPONSES,
     inside.GRADIENTS: "Norms are of the loss's gradient with respect to each convolution's weight, on one training batch.",
 }
 
 
-def evaluate(nets: Iterable[TrainedNet], params: Mapping[int, int]) -> list[Result]:
+def evaluate(nets: Iterable[TrainedNet], params: Mapping[str, int]) -> list[Result]:
     """Every claim, judged by the nets trained alike on the longest schedule that has all it needs.
 
     Args:
         nets: finished trainings; those that do not follow the paper's recipe are left out (``unlike_the_paper``).
-        params: parameters of our nets by depth, as counted.
+        params: parameters of our nets by name, plain and residual of every depth of Table 6, as counted.
     """
     groups = cohorts(nets, params) or [Cohort({}, params)]
     results = []

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from resnet_core.claims.material import Cohort
+from resnet_core.noise import CLEAR, Difference
 
-REPRODUCED, NOT_REPRODUCED, NOT_RUN = STATUSES = ("reproduced", "not reproduced", "not yet run")
+REPRODUCED, NOT_REPRODUCED, UNDECIDED, NOT_AT_SCHEDULE, NOT_RUN = STATUSES = (
+    "reproduced", "not reproduced", "undecided", "not yet run at the paper's schedule", "not yet run",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -20,8 +23,20 @@ class Finding:
 
 
 def judged(holds: bool, ours: str, evidence: str) -> Finding:
-    """A finding that the criterion decided."""
+    """Make a finding that the criterion decided."""
     return Finding(ours, REPRODUCED if holds else NOT_REPRODUCED, evidence)
+
+
+def judged_by_signs(signs: Iterable[int], ours: str, evidence: str) -> Finding:
+    """Make a finding from differences, each 1 where it is clearly as claimed, -1 where clearly the contrary, 0 where neither."""
+    signs = list(signs)
+    status = NOT_REPRODUCED if -1 in signs else UNDECIDED if 0 in signs else REPRODUCED
+    return Finding(ours, status, evidence)
+
+
+def margin(difference: Difference) -> str:
+    """Write what a difference must exceed, with its sign: ``± 0.57``."""
+    return f"± {CLEAR * difference.standard_error:.2f}"
 
 
 @dataclass(frozen=True)
@@ -37,7 +52,8 @@ class Claim:
         criterion: when it counts as reproduced; a whole sentence.
         needs: names of the nets it takes; none for what needs no training.
         judge: the finding of a cohort that has all of them.
-        partial: what can be said while some are missing: the end of a sentence on those that are there, or empty.
+        partial: the finding of a cohort that has some of them, of what they say already; its status is ``NOT_RUN`` unless they decide
+            the claim by themselves. None where nothing is said of it.
     """
 
     id: str
@@ -48,7 +64,7 @@ class Claim:
     criterion: str
     needs: tuple[str, ...]
     judge: Callable[[Cohort], Finding]
-    partial: Callable[[Cohort], str] | None = None
+    partial: Callable[[Cohort], Finding | None] | None = None
 
 
 @dataclass(frozen=True)
@@ -78,11 +94,12 @@ def listed(names: Sequence[str]) -> str:
 
 
 def look(claim: Claim, cohort: Cohort) -> Result:
-    """The claim judged by one cohort; not yet run where nets are missing."""
+    """Judge the claim by one cohort; not yet run where nets are missing, unless those that are there decide it."""
     missing = tuple(name for name in claim.needs if name not in cohort.nets)
-    present = tuple(cohort[name].id for name in claim.needs if name in cohort.nets)
+    present = tuple(net.id for name in claim.needs for net in cohort.nets.get(name, ()))
     if not missing:
         return Result(claim, claim.judge(cohort), (), present, cohort.fraction if claim.needs else None)
-    so_far = claim.partial(cohort) if claim.partial and present else ""
-    evidence = f"Missing: {listed(missing)}.{' So far: ' + so_far + '.' if so_far else ''}"
-    return Result(claim, Finding("–", NOT_RUN, evidence), missing, present if so_far else (), cohort.fraction if so_far else None)
+    so_far = claim.partial(cohort) if claim.partial and present else None
+    evidence = f"Missing: {listed(missing)}.{f' So far: {so_far.evidence}' if so_far else ''}"
+    finding = Finding(so_far.ours if so_far else "–", so_far.status if so_far else NOT_RUN, evidence)
+    return Result(claim, finding, missing, present if so_far else (), cohort.fraction if so_far else None)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from resnet_core import noise
 from resnet_core.config import Recipe, RunConfig
 from resnet_core.verdict import trained_alike
 
@@ -14,6 +16,10 @@ from resnet_core.verdict import trained_alike
 SHORTEST = 0.25
 #: Nets from this depth on may be warmed up (He et al. 2016, section 4.2: ResNet-110).
 WARMED_UP = 110
+#: Behind the name of such a net that was not.
+UNWARMED = " without warm-up"
+#: Of CIFAR-10.
+TEST_IMAGES = 10_000
 #: Fields of a recipe that the paper's claims hang on.
 _ALIKE = ("batch_size", "learning_rate", "schedule", "milestones", "gamma", "momentum", "weight_decay", "augmentation")
 _NAMES = {"batch_size": "batch size", "learning_rate": "learning rate", "weight_decay": "weight decay"}
@@ -40,7 +46,9 @@ class TrainedNet:
 
     @property
     def name(self) -> str:
-        return self.config.model.name
+        """The net's; with ``UNWARMED`` where the paper warms it up and this training did not."""
+        unwarmed = self.config.model.depth >= WARMED_UP and self.config.recipe.warmup == "none"
+        return f"{self.config.model.name}{UNWARMED if unwarmed else ''}"
 
     def rows(self, kind: str) -> list[dict[str, Any]]:
         return [row for row in self.records if row["kind"] == kind]
@@ -48,31 +56,60 @@ class TrainedNet:
 
 @dataclass(frozen=True)
 class Cohort:
-    """Nets that were trained alike, one of each name (``plain-20``, ``ResNet-56``).
+    """Nets that were trained alike, each with one or more seeds.
 
     Attributes:
-        nets: by name.
-        params: parameters of our net by depth, as counted; plain nets and option A have the same.
+        nets: by name (``plain-20``, ``ResNet-56``), shipped ones first, then by seed; one of each seed.
+        params: parameters of our nets by name, as counted.
         fraction: of the paper's schedule, in images seen; None without nets.
+        spread: standard deviation over seeds that is assumed of one seed, in points (``noise.seed_spread``).
     """
 
-    nets: Mapping[str, TrainedNet] = field(default_factory=dict)
-    params: Mapping[int, int] = field(default_factory=dict)
+    nets: Mapping[str, Sequence[TrainedNet]] = field(default_factory=dict)
+    params: Mapping[str, int] = field(default_factory=dict)
     fraction: float | None = None
+    spread: float = noise.SEED_SPREAD
 
     def __getitem__(self, name: str) -> TrainedNet:
-        return self.nets[name]
+        """The first of that name, whose records are looked at."""
+        return self.nets[name][0]
+
+    def errors(self, name: str, kind: str) -> dict[int, float]:
+        """Final errors, seed -> percent; ``kind`` is ``train`` or ``test``."""
+        return {net.config.recipe.seed: getattr(net, f"{kind}_error") for net in self.nets[name]}
+
+    def mean(self, name: str, kind: str) -> float:
+        """Their mean over the seeds, in percent."""
+        return statistics.fmean(self.errors(name, kind).values())
+
+    def standard_error(self, name: str, kind: str) -> float:
+        """Of the mean, in points."""
+        return noise.standard_error(self.errors(name, kind), self.spread, _images(kind))
+
+    def shown(self, name: str, kind: str) -> str:
+        """The mean with its standard error: ``9.63 ± 0.36 %``."""
+        return f"{self.mean(name, kind):.2f} ± {self.standard_error(name, kind):.2f} %"
+
+    def difference(self, a: str, b: str, kind: str) -> noise.Difference:
+        """Error of ``a`` minus error of ``b``, over the seeds that both have; over their means where they share none."""
+        ours, theirs = self.errors(a, kind), self.errors(b, kind)
+        found = noise.difference(ours, theirs, self.spread, _images(kind))
+        return found or noise.difference({0: self.mean(a, kind)}, {0: self.mean(b, kind)}, self.spread, _images(kind))
+
+
+def _images(kind: str) -> int | None:
+    return TEST_IMAGES if kind == "test" else None
 
 
 def unlike_the_paper(config: RunConfig) -> str:
     """Why a training does not count for the paper's claims, as the end of a sentence; empty where it does.
 
-    The paper's claims are on nets of basic blocks with 16 filters, plain or with option A, on all of CIFAR-10, by the recipe of its
+    The paper's claims are on nets of basic blocks with 16 filters, plain or with a shortcut, on all of CIFAR-10, by the recipe of its
     section 4.2. Of the schedule at least ``SHORTEST`` is asked for; 110 layers and more may be warmed up.
     """
     model, recipe, paper = config.model, config.recipe, Recipe()
-    if (model.block, model.width, model.num_classes) != ("basic", 16, 10) or model.shortcut not in ("none", "A"):
-        return "is not one of the paper's CIFAR-10 nets (plain or option A, basic blocks, 16 filters)"
+    if (model.block, model.width, model.num_classes) != ("basic", 16, 10):
+        return "is not one of the paper's CIFAR-10 nets (basic blocks, 16 filters)"
     if config.data.dataset != "cifar10" or config.data.images_per_class:
         return "was not trained on all of CIFAR-10"
     if config.data.validation:
@@ -98,14 +135,23 @@ def _conditions(config: RunConfig) -> RunConfig:
     return dataclasses.replace(alike, recipe=dataclasses.replace(alike.recipe, **changes))
 
 
-def cohorts(nets: Iterable[TrainedNet], params: Mapping[int, int]) -> list[Cohort]:
-    """The nets that count, sorted by how they were trained: the longest schedule first.
+def cohorts(nets: Iterable[TrainedNet], params: Mapping[str, int]) -> list[Cohort]:
+    """Sort the nets that count by how they were trained: the longest schedule first.
 
-    Of several trainings of one net in a cohort the shipped one counts, else that of the smallest seed, and of these the first.
+    All seeds count; of several trainings of one net and seed in a cohort the shipped one does, else the first.
     """
-    found: dict[RunConfig, dict[str, TrainedNet]] = {}
+    found: dict[RunConfig, dict[str, dict[int, TrainedNet]]] = {}
     for net in sorted(nets, key=lambda net: (not net.shipped, net.config.recipe.seed)):
         if not unlike_the_paper(net.config):
-            found.setdefault(_conditions(net.config), {}).setdefault(net.name, net)
-    made = [Cohort(members, params, conditions.recipe.schedule_fraction) for conditions, members in found.items()]
-    return sorted(made, key=lambda cohort: -(cohort.fraction or 0.0))
+            seeds = found.setdefault(_conditions(net.config), {}).setdefault(net.name, {})
+            seeds.setdefault(net.config.recipe.seed, net)
+    made = [
+        Cohort(
+            {name: tuple(seeds.values()) for name, seeds in members.items()},
+            params,
+            conditions.recipe.schedule_fraction,
+            noise.seed_spread(conditions),
+        )
+        for conditions, members in found.items()
+    ]
+    return sorted(made, key=lambda cohort: cohort.fraction, reverse=True)
