@@ -18,6 +18,8 @@ from pages.ui.net_words import caption, conditions, is_active, recorded
 from pages.ui.nets_pick import choose_nets, nothing_yet, option_labels, warn_of
 from resnet_core.errors import UserError
 from resnet_core.figures.gradients import (
+    CLIPPED,
+    QUANTITIES,
     X_AXES,
     GradientCurve,
     GradientHistory,
@@ -39,16 +41,24 @@ RECORDED, MEASURED = "in training", "measured now"
 #: Of 128 training images, for what is measured now.
 BATCHES = 4
 _UNIT = "Gradient norm: L2 norm of the gradient of the loss with respect to a layer's weights."
+CLIPPED_NOTE = (
+    f"The colours of the heat maps span the percentiles {CLIPPED[0]} to {CLIPPED[1]} of their values: beyond, as mostly at initialisation, "
+    "they stay as they are at the end of the scale; the number is in the hover text."
+)
 INTRO = "Does the gradient vanish on its way back to the first layer? With BN it does not, say He et al. 2016 (section 4.1)."
 PAPER = (
     "He et al. ask why a deeper plain net is harder to train, and doubt that vanishing gradients are the reason: BN keeps the forward "
     "signals from fading, and they checked that the gradients that come back have healthy norms. They suspect instead that deep plain nets "
-    "converge exponentially slowly (section 4.1)."
+    "converge exponentially slowly (section 4.1). Later work adds that BN itself makes the gradients of a deep plain net *explode* at "
+    "initialisation, about 1.2 times a layer (Yang et al., *A Mean Field Theory of Batch Normalization*, ICLR 2019), and that those of "
+    "different images have little in common (Balduzzi et al., *The Shattered Gradients Problem*, ICML 2017). In the trainings here a few "
+    "hundred steps calm them, while the norm of the first layers' weights grows: choose |w|, and |g| / |w|, the gradient beside what it "
+    "changes. Large and chaotic at the start, not vanishing; what makes deep plain nets worse is an open question."
 )
 
 
-def view_controls(recorded: bool) -> tuple[str, str]:
-    """Where the gradients come from, and the lines' x axis."""
+def view_controls(recorded: bool) -> tuple[str, str, str]:
+    """Where the gradients come from, the lines' x axis, and which of ``QUANTITIES`` is drawn of a training."""
     st.subheader("Gradients", anchor=False)
     shown = st.segmented_control(
         "Gradients",
@@ -64,7 +74,13 @@ def view_controls(recorded: bool) -> tuple[str, str]:
         "Lines over", X_AXES, default="position", required=True, key="x", bind="query-params",
         help="position: the first layer of every net at 0, the last at 1.",
     )  # fmt: skip
-    return shown or RECORDED if recorded else MEASURED, x or "position"
+    source, quantity = shown or RECORDED if recorded else MEASURED, "|g|"
+    if source == RECORDED:
+        quantity = st.segmented_control(
+            "Of each layer", list(QUANTITIES), default="|g|", required=True, key="of_layer", bind="query-params",
+            help="|g|: norm of the gradient. |w|: norm of the weights. |g| / |w|: how large a step is beside what it changes.",
+        )  # fmt: skip
+    return source, x or "position", quantity or "|g|"
 
 
 def pair(nets: Sequence[Net]) -> list[str]:
@@ -98,13 +114,15 @@ def histories_of(nets: Sequence[Net], labels: dict[str, str]) -> list[GradientHi
     return [one for one in made if one is not None]
 
 
-def curves_at(histories: Sequence[GradientHistory], nets: Sequence[Net], moment: Moment) -> tuple[list[GradientCurve], dict[str, int]]:
+def curves_at(
+    histories: Sequence[GradientHistory], nets: Sequence[Net], moment: Moment, quantity: str
+) -> tuple[list[GradientCurve], dict[str, int]]:
     """Each training's snapshot nearest to the moment, and of each net the iteration of that."""
     by_id = {net.id: net for net in nets}
     curves, iterations = [], {}
     for one in histories:
         at = min(moment.iteration(by_id[one.key].config), one.iterations[-1])
-        iterations[one.key], values = at_iteration(one, at)
+        iterations[one.key], values = at_iteration(one, at, quantity)
         note = f"iteration {iterations[one.key]:,} · {one.note}"
         curves.append(GradientCurve(one.key, one.label, one.model, one.names, values, note))
     return curves, iterations
@@ -123,60 +141,70 @@ def moments_text(iterations: dict[str, int], labels: dict[str, str]) -> str:
     return "at " + ", ".join(f"{iteration:,} ({labels[net_id]})" for net_id, iteration in iterations.items())
 
 
-def recorded_panel(ids: Sequence[str], heat: Sequence[str], labels: dict[str, str], moment: Moment, x: str, polled: bool) -> None:
-    """Heat maps and lines with what they show. ``polled`` tells whether this is run again every few seconds."""
+def recorded_panel(ids: Sequence[str], heat: Sequence[str], labels: dict[str, str], x: str, quantity: str, polled: bool) -> None:
+    """Heat maps, and below them the moment with its lines. ``polled`` tells whether this is run again every few seconds."""
     with guarded("Gradients"):
         nets = [net for net in catalog(unsaved=True).nets if net.id in ids]
         if any(map(is_active, nets)) != polled:
             st.rerun()
         histories = histories_of(nets, labels)
-        curves, iterations = curves_at(histories, nets, moment)
         mapped = [one for one in histories if one.key in heat]
+        place = st.container()
+        st.caption(escaped(f"{recorded_note(nets, labels)} {CLIPPED_NOTE}"))
+        findings.show(findings.training_findings(histories))
+        title = st.empty()
+        # Beside the chart that it moves; the heat maps' mark is above it.
+        moment = choose_moment([net for net in nets if net.records("layers")])
+        curves, iterations = curves_at(histories, nets, moment, quantity)
+        at = moments_text(iterations, {net_id: escaped(label) for net_id, label in labels.items()})
+        title.subheader(f"Layer by layer {at}", anchor=False)
         if mapped:
             # A part is another iteration in each of them, and at the end a mark would hide the last column.
             mark = None if moment.is_part or moment.value >= max(one.iterations[-1] for one in mapped) else moment.value
-            figure_chart(gradient_heatmap(mapped, iteration=mark), gradient_heatmap(mapped, dark=True, iteration=mark), key="heat_chart")
-        st.caption(escaped(recorded_note(nets, labels)))
-        findings.show(findings.training_findings(histories))
-        st.subheader(
-            f"Layer by layer {moments_text(iterations, {net_id: escaped(label) for net_id, label in labels.items()})}", anchor=False
-        )
-        figure_chart(gradient_lines(curves, x=x), gradient_lines(curves, dark=True, x=x), key="lines_chart")
-        st.caption(escaped(findings.moment_text(curves)))
+            with place:
+                figures = (gradient_heatmap(mapped, dark, quantity, mark) for dark in (False, True))
+                figure_chart(*figures, key="heat_chart")
+        figures = (gradient_lines(curves, dark, x, QUANTITIES[quantity]) for dark in (False, True))
+        figure_chart(*figures, key="lines_chart")
+        if quantity == "|g|":
+            st.caption(escaped(findings.moment_text(curves)))
+        files(nets, heat, labels, moment, x, quantity)
 
 
-def show_recorded(nets: Sequence[Net], labels: dict[str, str], x: str) -> None:
+def files(nets: Sequence[Net], heat: Sequence[str], labels: dict[str, str], moment: Moment, x: str, quantity: str) -> None:
+    """What can be taken away; read when it is clicked, as a run goes on while its page is open."""
     recorded = [net for net in nets if net.records("layers")]
-    with st.sidebar:
-        heat = choose_pair(recorded, labels)
-    moment = choose_moment(recorded)
-    polled = any(map(is_active, nets))
-    st.fragment(recorded_panel, run_every=POLL if polled else None)([net.id for net in nets], heat, labels, moment, x, polled)
 
-    # Read when they are clicked: a run goes on while its page is open.
     def histories() -> list[GradientHistory]:
         return histories_of(recorded, labels)
 
     def curves() -> list[GradientCurve]:
-        return curves_at(histories(), recorded, moment)[0]
+        return curves_at(histories(), recorded, moment, quantity)[0]
 
     note = recorded_note(nets, labels)
     chart_files(
         "gradients-over-training",
         "ResNet Lab: gradients over training",
         lambda: history_csv(histories()),
-        lambda dark: gradient_heatmap([one for one in histories() if one.key in heat] or histories()[:2], dark),
-        note,
+        lambda dark: gradient_heatmap([one for one in histories() if one.key in heat] or histories()[:2], dark, quantity),
+        f"{note} {CLIPPED_NOTE}",
         "Heat maps, all nets:",
     )
     chart_files(
         "gradients-at-a-moment",
         "ResNet Lab: gradients at one moment",
-        lambda: gradients_csv(curves()),
-        lambda dark: gradient_lines(curves(), dark, x),
+        lambda: gradients_csv(curves(), QUANTITIES[quantity]),
+        lambda dark: gradient_lines(curves(), dark, x, QUANTITIES[quantity]),
         note,
         "This moment:",
     )
+
+
+def show_recorded(nets: Sequence[Net], labels: dict[str, str], x: str, quantity: str) -> None:
+    with st.sidebar:
+        heat = choose_pair([net for net in nets if net.records("layers")], labels)
+    polled = any(map(is_active, nets))
+    st.fragment(recorded_panel, run_every=POLL if polled else None)([net.id for net in nets], heat, labels, x, quantity, polled)
 
 
 def show_measured(nets: Sequence[Net], labels: dict[str, str], x: str) -> None:
@@ -220,12 +248,12 @@ def main() -> None:
     else:
         with st.sidebar:
             nets = choose_nets(found)
-            source, x = view_controls(any(net.records("layers") for net in nets))
+            source, x, quantity = view_controls(any(net.records("layers") for net in nets))
         labels = option_labels(nets)
         if not nets:
             st.info("Choose nets in the list on the left.", icon=":material/arrow_back:")
         elif source == RECORDED:
-            show_recorded(nets, labels, x)
+            show_recorded(nets, labels, x, quantity)
         else:
             show_measured(nets, labels, x)
     st.subheader("What the paper says", anchor=False)

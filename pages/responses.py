@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import streamlit as st
 
 from pages.ui import analysis_cache, findings
@@ -18,11 +19,13 @@ from pages.ui.net_words import alike, caption, conditions, is_active, recorded
 from pages.ui.nets_pick import choose_nets, nothing_yet, option_labels, warn_of
 from resnet_core.errors import UserError
 from resnet_core.figures.responses import (
+    FREE_SCALE,
     HOOK_POINT,
     PLAIN_NOTE,
     ResponseCurve,
     branch_csv,
     branch_figure,
+    only_added,
     responses_csv,
     responses_figure,
 )
@@ -41,8 +44,8 @@ DEFAULT_COUNT = 200
 FIGURE_7 = "He et al. 2016, Figure 7"
 
 
-def view_controls(recorded: bool) -> tuple[str, str, int, bool]:
-    """What is shown of the nets: where the responses come from, the images, how many, and whether the axis is logarithmic."""
+def view_controls(recorded: bool) -> tuple[str, str, int, bool, bool]:
+    """What is shown of the nets: where the responses come from, the images, how many, whether the axis is logarithmic, and which layers."""
     st.subheader("Responses", anchor=False)
     shown = st.segmented_control(
         "Responses",
@@ -65,7 +68,11 @@ def view_controls(recorded: bool) -> tuple[str, str, int, bool]:
         counts = [count for count in COUNTS if count <= (1000 if title == "sample" else 10_000)]
         count = st.select_slider("How many", counts, DEFAULT_COUNT, key="n", bind="query-params")
     log = st.toggle("Log scale", key="log", bind="query-params")
-    return source, DATA[title], count, log
+    added = st.toggle(
+        "Only what is added to x", key="added", bind="query-params",
+        help="Of each block the last layer only: its output is what the shortcut's x is added to. Figure 7 shows all layers.",
+    )  # fmt: skip
+    return source, DATA[title], count, log, added
 
 
 def measured_curves(
@@ -87,15 +94,21 @@ def measured_curves(
             st.error(escaped(str(error)), icon=":material/error:")
             continue
         after = f"weights after iteration {net.iteration:,}" if net.iteration is not None else ""
-        note = " · ".join(filter(None, [f"{found.n:,} test images of {_data_text(dataset)}", after, conditions(net)]))
-        curves.append(
-            ResponseCurve(
-                net.id, labels[net.id], net.model, found.names, found.std, found.blocks, found.ratio, found.dimensions_change, note
-            )
-        )
+        images = f"{found.n:,} test images of {_data_text(dataset)}"
+        note = " · ".join(filter(None, [images, "running statistics in BN", after, conditions(net)]))
+        blocks = (found.blocks, found.ratio, found.dimensions_change)
+        untrained = np.empty(0) if net.model.is_plain else _untrained(net, labels[net.id], dataset, count, where)
+        curves.append(ResponseCurve(net.id, labels[net.id], net.model, found.names, found.std, *blocks, note, untrained))
         shown.append(net)
     preview.place.empty()
     return curves, shown
+
+
+def _untrained(net: Net, label: str, dataset: str, count: int, where: str | None) -> np.ndarray:
+    return analysis_cache.with_progress(
+        f"**{escaped(label)}** before its first update",
+        lambda progress, stop: analysis_cache.untrained_ratio(net, dataset, count, progress, stop, where),
+    )
 
 
 class _Preview:
@@ -143,30 +156,35 @@ def moments_text(iterations: dict[str, int], labels: dict[str, str]) -> str:
     return "Snapshots of " + "; ".join(f"iteration {iteration:,}: {', '.join(names)}" for iteration, names in kinds.items()) + "."
 
 
-def show_measured(nets: Sequence[Net], labels: dict[str, str], dataset: str, count: int, log: bool) -> None:
+def show_measured(nets: Sequence[Net], labels: dict[str, str], dataset: str, count: int, log: bool, added: bool) -> None:
     curves, shown = measured_curves(nets, labels, dataset, count, log)
     if not curves:
         return
-    figure_chart(responses_figure(curves, log=log), responses_figure(curves, dark=True, log=log), key="responses_chart")
-    note = f"{HOOK_POINT} First {count:,} test images of {_data_text(dataset)}. " + caption(shown, labels)
+    drawn = [only_added(curve) for curve in curves] if added else curves
+    figure_chart(responses_figure(drawn, log=log), responses_figure(drawn, dark=True, log=log), key="responses_chart")
+    note = f"{_hook_point(added)} First {count:,} test images of {_data_text(dataset)}, with running statistics in BN. "
+    note += caption(shown, labels) + _scale_note(curves)
     st.caption(escaped(note))
     chart_files(
         "layer-responses",
         "ResNet Lab: layer responses",
-        lambda: responses_csv(curves),
-        lambda dark: responses_figure(curves, dark, log),
+        lambda: responses_csv(drawn),
+        lambda dark: responses_figure(drawn, dark, log),
         note,
     )
     findings.show(findings.response_findings(curves, {net.id: alike(net, net.iteration) for net in shown}))
 
     st.subheader("The residual branch beside its input", anchor=False)
     st.markdown(
-        "This is what the figure is about. A block passes on F(x) + x. If the best it can do is close to x, the branch only has to learn a "
-        "small F(x): the nearer to 0 a block lies here, the less it changes its input."
+        "This is what the figure is about. A block passes on F(x) + x: the nearer to 0 it lies here, the less it changes its input. The "
+        "dashed line, the same net before its first update, tells how far that was learned: with batch normalisation the branches of a "
+        "deep residual net are small beside x from the start (De & Smith, *Batch Normalization Biases Residual Blocks Towards the Identity "
+        "Function in Deep Networks*, NeurIPS 2020)."
     )
     figure_chart(branch_figure(curves, log=log), branch_figure(curves, dark=True, log=log), key="branch_chart")
     note = "|F(x)| / |x|: root mean square of the residual branch (after its last BN) over that of what it is added to. "
-    note += "Hollow: dimensions change, and it is the shortcut's output."
+    note += "Hollow: dimensions change, and it is the shortcut's output. Trained nets with running statistics in BN; dashed, untrained, "
+    note += "with those of each batch of 50."
     if any(curve.model.is_plain for curve in curves):
         note += f" Dotted: {PLAIN_NOTE[0].lower()}{PLAIN_NOTE[1:]}"
     st.caption(escaped(note))
@@ -179,40 +197,54 @@ def show_measured(nets: Sequence[Net], labels: dict[str, str], dataset: str, cou
     )
 
 
-def recorded_note(nets: Sequence[Net], labels: dict[str, str], iterations: dict[str, int]) -> str:
+def _hook_point(added: bool) -> str:
+    return HOOK_POINT + (" Of each block the last layer only." if added else "")
+
+
+def _scale_note(curves: Sequence[ResponseCurve]) -> str:
+    return f" {FREE_SCALE}" if any(curve.model.is_plain for curve in curves) else ""
+
+
+def recorded_note(nets: Sequence[Net], labels: dict[str, str], iterations: dict[str, int], added: bool = False) -> str:
     shown = [recorded(net) for net in nets if net.id in iterations]
     left = [labels[net.id] for net in nets if net.id not in iterations]
-    note = f"{HOOK_POINT} {moments_text(iterations, labels)} Of the training batch of that moment, with its own statistics in BN. "
+    note = f"{_hook_point(added)} {moments_text(iterations, labels)} Of the training batch of that moment, with its own statistics in BN. "
     note += caption(shown, labels)
     return note + (f" No snapshots: {', '.join(left)}." if left else "")
 
 
-def recorded_panel(ids: Sequence[str], labels: dict[str, str], moment: Moment, log: bool, polled: bool) -> None:
+def recorded_panel(ids: Sequence[str], labels: dict[str, str], moment: Moment, log: bool, added: bool, polled: bool) -> None:
     """The chart and what it shows. ``polled`` tells whether this is run again every few seconds."""
     with guarded("Layer responses"):
         nets = [net for net in catalog(unsaved=True).nets if net.id in ids]
         if any(map(is_active, nets)) != polled:
             st.rerun()
         curves, iterations = recorded_curves(nets, labels, moment)
-        figure_chart(responses_figure(curves, log=log), responses_figure(curves, dark=True, log=log), key="responses_chart")
-        st.caption(escaped(recorded_note(nets, labels, iterations)))
+        drawn = [only_added(curve) for curve in curves] if added else curves
+        figure_chart(responses_figure(drawn, log=log), responses_figure(drawn, dark=True, log=log), key="responses_chart")
+        st.caption(escaped(recorded_note(nets, labels, iterations, added) + _scale_note(curves)))
         updated = [curve for curve in curves if iterations[curve.key] > 0]
         findings.show(findings.response_findings(updated, {net.id: alike(net, iterations.get(net.id)) for net in nets}))
         if len(updated) < len(curves):
             st.info("Before the first update BN makes all responses 1 in every net; Figure 7 is of trained ones.", icon=":material/info:")
 
 
-def show_recorded(nets: Sequence[Net], labels: dict[str, str], log: bool) -> None:
+def show_recorded(nets: Sequence[Net], labels: dict[str, str], log: bool, added: bool) -> None:
     moment = choose_moment([net for net in nets if net.records("layers")])
     polled = any(map(is_active, nets))
-    st.fragment(recorded_panel, run_every=POLL if polled else None)([net.id for net in nets], labels, moment, log, polled)
+    st.fragment(recorded_panel, run_every=POLL if polled else None)([net.id for net in nets], labels, moment, log, added, polled)
     _, iterations = recorded_curves(nets, labels, moment)
+
+    def drawn() -> list[ResponseCurve]:
+        found = recorded_curves(nets, labels, moment)[0]
+        return [only_added(curve) for curve in found] if added else found
+
     chart_files(  # read when they are clicked: a run goes on while its page is open
         "layer-responses-in-training",
         "ResNet Lab: layer responses through training",
-        lambda: responses_csv(recorded_curves(nets, labels, moment)[0]),
-        lambda dark: responses_figure(recorded_curves(nets, labels, moment)[0], dark, log),
-        recorded_note(nets, labels, iterations),
+        lambda: responses_csv(drawn()),
+        lambda dark: responses_figure(drawn(), dark, log),
+        recorded_note(nets, labels, iterations, added),
     )
     st.caption("F(x) beside x needs the weights: choose “on test images”.")
 
@@ -230,15 +262,15 @@ def main() -> None:
     )
     with st.sidebar:
         nets = choose_nets(found)
-        source, dataset, count, log = view_controls(any(net.records("layers") for net in nets))
+        source, dataset, count, log, added = view_controls(any(net.records("layers") for net in nets))
     if not nets:
         st.info("Choose nets in the list on the left.", icon=":material/arrow_back:")
         return
     labels = option_labels(nets)
     if source == RECORDED:
-        show_recorded(nets, labels, log)
+        show_recorded(nets, labels, log, added)
     else:
-        show_measured(nets, labels, dataset, count, log)
+        show_measured(nets, labels, dataset, count, log, added)
 
 
 main()

@@ -254,9 +254,12 @@ def test_responses_of_the_last_record_are_compared():
     assert result.finding.ours == "median 0.700 against 0.800"
     one_layer = net("ResNet-20", records=(layers(16_000, (1.1, 0.7, 0.65)),))
     assert found("figure7-smaller-20", plain, one_layer).status == NOT_REPRODUCED
-    deep = net("ResNet-56", records=(layers(16_000, (0.9, 0.69, 0.6)),))
+    deep = net("ResNet-56", records=(layers(16_000, (0.9, 0.6, 0.5)),))
     assert found("figure7-depth-20-56", residual, deep).status == REPRODUCED
-    assert found("figure7-depth-20-56", deep, net("ResNet-20", records=(layers(9, (0.1, 0.6, 0.7)),))).status == NOT_REPRODUCED
+    # 0.69 against 0.70: another seed would move them by as much.
+    close = net("ResNet-56", records=(layers(16_000, (0.9, 0.69, 0.6)),))
+    assert found("figure7-depth-20-56", residual, close).status == UNDECIDED
+    assert found("figure7-depth-20-56", deep, net("ResNet-20", records=(layers(9, (0.1, 0.5, 0.55)),))).status == NOT_REPRODUCED
 
 
 def test_gradients_must_be_healthy_at_every_recorded_moment():

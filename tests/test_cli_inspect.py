@@ -116,7 +116,7 @@ def test_responses(told, sample):
 def test_responses_for_people_say_where_they_are_measured(capsys):
     assert main(["responses", "plain-8", "--images", "50", "--precision", "fp32"]) == 0
     out = capsys.readouterr().out
-    assert "50 test images; after BN, before ReLU or the addition" in out
+    assert "50 test images; after BN (running statistics), before ReLU or the addition" in out
     assert "A plain net adds nothing" in out and "layer3.0.conv2" in out
 
 

@@ -36,6 +36,11 @@ def test_a_history_is_made_of_layers_records():
     assert made.iterations.tolist() == [0, 100] and made.names == list(NAMES)
     np.testing.assert_array_equal(made.norms, [[1, 2, 3], [3, 2, np.nan]])
     assert charts.history("k", "net", PLAIN, records[2:3]) is None
+    assert np.isnan(made.of("|w|")).all()
+    weighed = charts.history("k", "net", PLAIN, [{**row, "weight_norm": [2.0, 4.0, 0.0]} for row in records])
+    np.testing.assert_array_equal(weighed.of("|w|"), [[2, 4, 0]] * 2)
+    np.testing.assert_array_equal(weighed.of("|g| / |w|"), [[0.5, 0.5, np.inf], [1.5, 0.5, np.nan]])
+    assert charts.at_iteration(weighed, 0, "|g| / |w|")[1].tolist() == [0.5, 0.5, np.inf]
     iteration, norms = charts.at_iteration(made, 60)
     assert iteration == 100 and norms[0] == 3
     assert charts.at_iteration(made, 40)[0] == 0
@@ -48,7 +53,8 @@ def test_the_heat_map_is_layer_by_iteration_on_one_log_scale():
     assert list(first.x) == [0, 100] and list(first.y) == [1, 2, 3]
     assert first.coloraxis == second.coloraxis == "coloraxis"
     axis = figure.layout.coloraxis
-    assert axis.cmin == pytest.approx(-1) and axis.cmax == pytest.approx(np.log10(2000))
+    every = np.log10([[1, 2], [0.1, 0.2], [10, 20], [100, 200], [10, 20], [1000, 2000]])
+    assert (axis.cmin, axis.cmax) == pytest.approx(tuple(np.percentile(every, (2, 98))))
     assert axis.colorbar.title.text == charts.WEIGHT_GRADIENT
     assert dict(zip(axis.colorbar.ticktext, axis.colorbar.tickvals, strict=True))["100"] == 2
     assert [annotation.text for annotation in figure.layout.annotations] == ["<b>plain-8</b>", "<b>&lt;i&gt;mine</b>"]
@@ -62,7 +68,7 @@ def test_the_heat_map_of_what_is_not_finite_of_nothing_and_of_one_value():
     broken.norms[1] = [np.inf, np.nan, 0.0]
     figure = charts.gradient_heatmap([broken])
     assert np.isnan(figure.data[0].z[:, 1]).all() and "inf" in figure.data[0].text[0][1]
-    assert figure.layout.coloraxis.cmax == pytest.approx(1)
+    assert figure.layout.coloraxis.cmax == pytest.approx(0.96)  # 98 % of the way from 0.1 to 10, by three values
     assert len(charts.gradient_heatmap([]).data) == 0
     flat = GradientHistory("k", "k", PLAIN, NAMES, np.array([0]), np.full((1, 3), 0.5))
     axis = charts.gradient_heatmap([flat]).layout.coloraxis
@@ -123,7 +129,7 @@ def test_csv_keeps_inf_and_nan():
     assert len(told) == 6
     assert told[4] == {
         "net": "plain-8", "label": "plain-8", "iteration": "100", "layer": "2", "name": "layer1.0.conv1", "gradient_norm": "0.2",
-        "conditions": "seed 0",
+        "weight_norm": "nan", "conditions": "seed 0",
     }  # fmt: skip
     at_start = rows(charts.initialization_csv([start(56, False, [np.inf, np.nan, 7])]))
     assert [row["gradient_norm"] for row in at_start] == ["inf", "nan", "7"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from plotly.colors import find_intermediate_color
 from resnet_core.config import ImageNetConfig, ModelConfig
 from resnet_core.figures import style
 from resnet_core.figures.confusion import confusion_csv, confusion_figure
-from resnet_core.figures.responses import ResponseCurve, branch_csv, branch_figure, ranked, responses_csv, responses_figure
+from resnet_core.figures.responses import ResponseCurve, branch_csv, branch_figure, only_added, ranked, responses_csv, responses_figure
 from tests.contrast import contrast
 
 EIGHT = ModelConfig(8, "A")
@@ -42,6 +43,21 @@ def test_both_panels_hold_the_same_numbers_in_order_and_ranked():
     assert (ordered.xaxis, by_size.xaxis) == ("x", "x2")
     assert figure.layout.yaxis2.matches == "y"
     assert "%{customdata[0]}" in by_size.hovertemplate and "1,000 test images" in by_size.hovertemplate
+
+
+def test_of_each_block_only_the_layer_that_is_added():
+    part = only_added(curve())
+    assert part.names == ["layer1.0.conv2", "layer2.0.conv2", "layer3.0.conv2"]
+    np.testing.assert_array_equal(part.std, [2.0, 4.0, 0.1])
+
+
+def test_the_untrained_net_is_a_thin_dashed_line_of_the_same_colour():
+    plain, marked = branch_figure([curve()]), branch_figure([replace(curve(), untrained=np.array([0.4, 0.9, 0.2]))])
+    assert len(plain.data) == 1 and len(marked.data) == 2
+    untrained, trained = marked.data
+    np.testing.assert_array_equal(untrained.y, [0.4, 0.9, 0.2])
+    assert untrained.line.dash == "dash" and untrained.line.color == trained.line.color and untrained.line.width < trained.line.width
+    assert "before its first update" in untrained.hovertemplate
 
 
 def test_colours_and_symbols_are_those_of_the_other_charts():

@@ -10,6 +10,7 @@ import pytest
 from pages.ui import findings
 from pages.ui.net_words import alike, caption, conditions
 from pages.ui.nets_pick import default_set, newest_runs, option_labels
+from resnet_core.claims.inside import ratio_text
 from resnet_core.config import DataConfig, ImageNetConfig, ModelConfig, Recipe, RunConfig
 from resnet_core.figures.gradients import GradientCurve, GradientHistory, InitializationCurve
 from resnet_core.figures.responses import ResponseCurve
@@ -35,11 +36,11 @@ def net(net_id: str, origin: str = "run", model=RES_20, seed: int = 0, **values)
 
 @pytest.mark.parametrize(
     ("ratio", "text"),
-    [(2.34, "2.3 times"), (1.0, "1.0 times"), (0.1, "0.1 times"), (0.025, "1/40"), (408, "410 times"), (45_678, "46,000 times"),
-     (521_593.5, "5.2·10⁵ times"), (1 / 3_000_000, "1/3.0·10⁶")],
+    [(2.34, "2"), (1.0, "1"), (0.8, "0.8"), (0.1, "1/10"), (0.025, "1/40"), (408, "400"), (45_678, "50,000"),
+     (1 / 3_000_000, "1/3,000,000"), (0.0, "0")],
 )  # fmt: skip
-def test_times(ratio: float, text: str):
-    assert findings.times(ratio) == text
+def test_a_ratio_of_one_seed_and_batch_has_one_digit(ratio: float, text: str):
+    assert ratio_text(ratio) == text
 
 
 def test_deeper_residual_nets_and_their_plain_twins_as_in_the_paper():
@@ -92,7 +93,25 @@ def test_gradients_that_vanish_explode_or_are_no_numbers_are_named():
     assert finding.holds is False and "1 of 2" in finding.text
     assert findings.training_findings([GradientHistory("a", "a", PLAIN, NAMES, np.array([0]), np.full((1, 3), np.inf))]) == []
     curve = GradientCurve("a", "a", PLAIN, NAMES, np.array([1e-3, 1, 1]))
-    assert findings.moment_text([curve]).endswith("a 1/1,000. It all but vanishes in a.")
+    assert findings.moment_text([curve]).endswith("a from 1/1,000 to 1 times. It all but vanishes in a.")
+
+
+def test_the_criterion_is_that_of_the_paper_page():
+    """Not the first layer's gradient alone: here the second one's is 500 times the last one's, and only there it explodes."""
+    between = GradientHistory("a", "a", PLAIN, NAMES, np.array([0]), np.array([[2.0, 500.0, 1.0]]))
+    (finding,) = findings.training_findings([between])
+    assert finding.holds is False and "a from 1 to 500 times" in finding.text
+    assert "large there, not small" in finding.text and "Yang et al. 2019" in finding.text and "open question" in finding.text
+    curve = GradientCurve("a", "a", PLAIN, NAMES, np.array([2.0, 500.0, 1.0]))
+    assert findings.moment_text([curve]).endswith("It is more than 100 times as large in a: it explodes there.")
+
+
+def test_without_bn_only_the_weights_gradients_are_even():
+    curve = InitializationCurve(RES_56, False, 0, NAMES, np.array([5e4, 4e4, 3e4]))
+    (of_weights,) = findings.initialization_findings([curve])
+    assert "even from layer to layer but huge in ResNet-56" in of_weights.text and "for the weights only" in of_weights.text
+    (of_signal,) = findings.initialization_findings([curve], of_weights=False)
+    assert "even" not in of_signal.text and "the backward signal at each layer" in of_signal.text
 
 
 def test_before_the_first_update():
@@ -123,7 +142,7 @@ def test_labels_tell_nets_apart_by_as_little_as_it_takes():
     ]
     labels = option_labels(nets)
     assert (labels["resnet-20"], labels["a"], labels["e"]) == ("ResNet-20 (shipped)", "ResNet-20 (run, seed 0)", "ResNet-56")
-    assert labels["d"] == "ResNet-20 (run, seed 1, sample, 50 iterations)" and labels["c"].endswith("100 iterations, c)")
+    assert labels["d"] == "ResNet-20 (run, seed 1, sample (5,000), 50 iterations)" and labels["c"].endswith("100 iterations, c)")
     assert len(set(labels.values())) == len(nets)
 
 

@@ -44,7 +44,7 @@ def test_without_nets_it_says_where_to_begin_and_shows_the_first_update_all_the_
     assert "There is no net to look into yet" in page.info[0].value and len(page.get("page_link")) == 2
     (before,) = figures(page)
     assert {trace["name"] for trace in before} == {"plain-8", "ResNet-8"} and len(before) == 4
-    assert "With BN, the first layer's gradient beside the last layer's" in said(page)
+    assert "With BN, each layer's gradient beside the last layer's" in said(page)
     assert "Without BN" in said(page) and "healthy norms" in said(page)
 
 
@@ -63,6 +63,11 @@ def test_heat_maps_and_lines_are_the_records_and_follow_the_slider(page: AppTest
     page.slider(key="at").set_value(100).run()
     np.testing.assert_allclose(lines(figures(page)[1])[PLAIN.name], norms(PLAIN, 2.0)[2])
     assert "at iteration 100" in " ".join(header.value for header in page.subheader)
+    # The same of the weights, and of the gradients beside them.
+    page.button_group(key="of_layer").set_value("|g| / |w|").run()
+    assert not page.exception and not page.error
+    weights = np.array([row["weight_norm"] for row in layer_rows(PLAIN, 2.0)])
+    np.testing.assert_allclose(lines(figures(page)[1])[PLAIN.name], (norms(PLAIN, 2.0) / weights)[2])
 
 
 def test_a_gradient_that_stays_is_said_not_to_vanish(page: AppTest, shipped: Path):
@@ -71,7 +76,7 @@ def test_a_gradient_that_stays_is_said_not_to_vanish(page: AppTest, shipped: Pat
     opened(page)
     (finding,) = [box.value for box in page.success if "over the recorded trainings" in box.value]
     # The first of seven layers has 1/7 of the last one's gradient at every moment.
-    assert "between 0.1 and 0.1 times" in finding and "does not vanish" in finding and "do not explain degradation" in finding
+    assert "from 1/7 to 1 times" in finding and "does not vanish" in finding and "do not explain degradation" in finding
 
 
 def test_a_gradient_that_vanishes_is_said_to(page: AppTest, shipped: Path):

@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 from resnet_core import data
 from resnet_core.analysis.responses import layer_responses
 from resnet_core.config import DataConfig
+from resnet_core.models import build_model
 from resnet_core.nets import catalog
 from resnet_core.nets.loading import load
 from resnet_core.runs import RunStore
@@ -66,11 +67,25 @@ def test_shipped_nets_are_measured_on_the_samples_test_images(page: AppTest, shi
         in_order, ranked = drawn[net.name]
         np.testing.assert_allclose(in_order, expected.std, rtol=1e-6)
         np.testing.assert_allclose(ranked, np.sort(expected.std)[::-1], rtol=1e-6)
-        (ratio,) = [array(trace["y"]) for trace in branch if trace["name"] == net.name]
-        np.testing.assert_allclose(ratio, expected.ratio, rtol=1e-6)
+        mine = [trace for trace in branch if trace["name"] == net.name]
+        ratio = [array(trace["y"]) for trace in mine if "untrained" not in trace["uid"]]
+        untrained = [array(trace["y"]) for trace in mine if "untrained" in trace["uid"]]
+        np.testing.assert_allclose(ratio, [expected.ratio], rtol=1e-6)
+        if net.model.is_plain:
+            assert untrained == []
+            continue
+        seed = net.config.recipe.seed
+        at_start = layer_responses(build_model(net.model, seed), images, loaded.normalize, loaded.plan, batch_statistics=True)
+        np.testing.assert_allclose(untrained, [at_start.ratio], rtol=1e-5)
     text = said(page)
     assert "after BN, before the nonlinearity (ReLU) or the addition" in text
-    assert "First 100 test images of the sample." in text and "Size of F(x) beside x" in text
+    assert "First 100 test images of the sample, with running statistics in BN." in text and "Size of F(x) beside x" in text
+    assert "before its first update" in text and "the size of the responses is a free scale" in text
+    # Only what is added to x: the last layer of each block.
+    page.toggle(key="added").set_value(True).run()
+    first = panels(figures(page)[0])[PLAIN.name][0]
+    np.testing.assert_allclose(first, drawn[PLAIN.name][0][2::2], rtol=1e-6)
+    assert "Of each block the last layer only." in said(page)
 
 
 def test_the_snapshots_of_the_records_and_the_slider_through_them(page: AppTest, shipped: Path):

@@ -290,3 +290,15 @@ def test_two_viewers_at_once_see_what_one_sees():
         np.testing.assert_array_equal(one.std, alone.std)
         np.testing.assert_array_equal(one.ratio, alone.ratio)
     assert len(found) == 2
+
+
+def test_batch_statistics_are_those_of_each_batch_and_leave_the_running_ones_alone():
+    """Of an untrained net BN's running statistics mean nothing; with its own ones every layer's responses have a deviation of 1."""
+    model, images = build_model(ModelConfig(8, "A", 4), 0), torch.randint(0, 256, (64, 3, 32, 32), dtype=torch.uint8)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    model.eval()
+    found = layer_responses(model, images, lambda x: x.float() / 255 - 0.5, Plan(), batch_size=64, batch_statistics=True)
+    np.testing.assert_allclose(found.std, 1.0, atol=1e-3)
+    assert not model.training and all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+    running = layer_responses(model, images, lambda x: x.float() / 255 - 0.5, Plan(), batch_size=64)
+    assert abs(running.std - 1.0).max() > 0.1

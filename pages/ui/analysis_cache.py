@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
 import streamlit as st
 
 from pages.ui.owner import at_the_servers_machine
@@ -145,6 +146,32 @@ def _responses(
         images = images_of(dataset, "test", _where).images[:count]
         found = layer_responses(loaded.model, images, loaded.normalize, loaded.plan, progress=_progress, should_stop=_should_stop)
     return _as_read(loaded.net), _plain(found)
+
+
+def untrained_ratio(net: Net, dataset: str, count: int, progress: Progress, should_stop: ShouldStop, where: str | None) -> np.ndarray:
+    """(B,), |F(x)| / |x| of the same net before its first update (its own seed, else 0), on the same images, with batch statistics."""
+    seed = net.config.recipe.seed if net.config else 0
+    return np.array(_untrained_ratio(net.version, seed, dataset, count, net, progress, should_stop, where))
+
+
+@st.cache_data(show_spinner=False, max_entries=500)
+def _untrained_ratio(
+    version: str, seed: int, dataset: str, count: int, _net: Net, _progress: Progress, _should_stop: ShouldStop, _where: str | None
+) -> list[float]:
+    import torch
+
+    from resnet_core.analysis.responses import layer_responses
+    from resnet_core.models import build_model
+    from resnet_core.nets.loading import load
+
+    with turn(_should_stop):
+        loaded = load(_net)
+        fresh = build_model(_net.model, seed).to(loaded.device, memory_format=torch.channels_last)
+        images = images_of(dataset, "test", _where).images[:count]
+        found = layer_responses(
+            fresh, images, loaded.normalize, loaded.plan, batch_statistics=True, progress=_progress, should_stop=_should_stop
+        )
+    return found.ratio.tolist()
 
 
 def gradients(

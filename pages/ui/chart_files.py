@@ -19,12 +19,17 @@ def chart_files(name: str, title: str, csv: Callable[[], str], figure: Callable[
         csv: makes the numbers; figure: makes the chart, with ``dark`` as its argument.
         note: what must be read with the chart.
     """
-    dark = st.context.theme.type == "dark"
     drawable = export.browser() is not None
     icon = ":material/download:"
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         if label:
             st.caption(label, width="content")
+        looks = ("light", "dark")
+        chosen = st.segmented_control(
+            "Look of the files", looks, default="light", required=True, key=f"{name}.look", label_visibility="collapsed", width="content",
+            help="Of HTML and PNG: light for paper and most slides, whatever this page looks like.",
+        )  # fmt: skip
+        dark = chosen == "dark"
         st.download_button(
             "CSV", lambda: csv().encode(), f"{name}.csv", "text/csv", key=f"{name}.csv", icon=icon, on_click="ignore", type="tertiary"
         )

@@ -95,7 +95,7 @@ def passes(seen: Listed, names: Sequence[str]) -> bool:
 def option_labels(seen: Sequence[Listed]) -> dict[str, str]:
     """id -> a label that no other run has: name and seed, then the data, then the id."""
     labels = {s.id: f"{s.name}, seed {s.config.recipe.seed}" for s in seen}
-    for more in (lambda s: f"{s.config.data.label}, {s.config.recipe.iterations:,} iterations", lambda s: s.id):
+    for more in (lambda s: f"{s.config.data.label.replace(' images', '')}, {s.config.recipe.iterations:,} iterations", lambda s: s.id):
         count = Counter(labels.values())
         labels = {s.id: labels[s.id] if count[labels[s.id]] == 1 else f"{labels[s.id]}, {more(s)}" for s in seen}
     return labels

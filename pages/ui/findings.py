@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import streamlit as st
 
 from pages.ui.labels import escaped
+from resnet_core.claims.inside import TOO_CLOSE, VANISHED, WHY_LARGE, ratio_text, smaller
 from resnet_core.figures.gradients import GradientCurve, GradientHistory, InitializationCurve
 from resnet_core.figures.responses import ResponseCurve
-
-#: The first layer's gradient vanishes, as we put it, where it is less than this part of the last layer's; it explodes beyond the inverse.
-VANISHING = 0.01
 
 
 @dataclass(frozen=True)
@@ -37,17 +35,6 @@ def show(findings: Iterable[Finding]) -> None:
 def listed(parts: Sequence[str]) -> str:
     """``a``, ``a and b``, ``a, b and c``."""
     return " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]])) if parts else ""
-
-
-def bare(ratio: float) -> str:
-    """``2.3``, ``410``, ``5.2·10⁵``; ``1/40`` for what is below a tenth."""
-    return f"1/{_number(1 / ratio)}" if 0 < ratio < 0.1 else _number(ratio)
-
-
-def times(ratio: float) -> str:
-    """``2.3 times``, ``1/40``."""
-    text = bare(ratio)
-    return text if text.startswith("1/") else f"{text} times"
 
 
 def _number(value: float) -> str:
@@ -100,14 +87,16 @@ def _plain_against_residual(curves: Sequence[ResponseCurve], alike: Mapping[str,
     if not pairs:
         return None
     text = "; ".join(f"{_median_text(residual, medians)} against {_median_text(plain, medians)}" for plain, residual in pairs)
-    smaller = [medians[residual.key] < medians[plain.key] for plain, residual in pairs]
-    if all(smaller):
+    signs = {smaller(medians[residual.key], medians[plain.key]) for plain, residual in pairs}
+    if signs == {1}:
         end = "Residual nets respond less than their plain twins, as in the paper."
-    elif any(smaller):
+    elif 1 in signs and -1 in signs:
         end = "Not in every pair does the residual net respond less; in the paper it generally does."
-    else:
+    elif 1 not in signs and -1 in signs:
         end = "Here the residual nets do not respond less than their plain twins, unlike in the paper."
-    return Finding(f"Median over the layers: {text}. {end}", all(smaller))
+    else:
+        end = TOO_CLOSE
+    return Finding(f"Median over the layers: {text}. {end}", _holds(signs))
 
 
 def _deeper(curves: Sequence[ResponseCurve], alike: Mapping[str, Hashable], medians: Mapping[str, float]) -> Finding | None:
@@ -115,21 +104,27 @@ def _deeper(curves: Sequence[ResponseCurve], alike: Mapping[str, Hashable], medi
     for curve in curves:
         if not curve.model.is_plain:
             families.setdefault((_kin(curve.model), curve.model.shortcut, alike[curve.key]), []).append(curve)
-    texts, smaller = [], []
+    texts, signs = [], set()
     for family in families.values():
         family.sort(key=lambda curve: curve.model.depth)
         if len({curve.model.depth for curve in family}) > 1:
             texts.append(", ".join(_median_text(curve, medians) for curve in family))
             steps = [(a, b) for a, b in itertools.pairwise(family) if a.model.depth < b.model.depth]
-            smaller.append(all(medians[b.key] < medians[a.key] for a, b in steps))
+            signs |= {smaller(medians[b.key], medians[a.key]) for a, b in steps}
     if not texts:
         return None
-    end = (
-        "The deeper the residual net, the smaller its responses, as in the paper: each layer changes the signal less."
-        if all(smaller)
-        else "Not every deeper residual net responds less than the shallower one here; in the paper it does."
-    )
-    return Finding(f"Median over the layers by depth: {'; '.join(texts)}. {end}", all(smaller))
+    if signs == {1}:
+        end = "The deeper the residual net, the smaller its responses, as in the paper: each layer changes the signal less."
+    elif -1 in signs:
+        end = "Not every deeper residual net responds less than the shallower one here; in the paper it does."
+    else:
+        end = TOO_CLOSE
+    return Finding(f"Median over the layers by depth: {'; '.join(texts)}. {end}", _holds(signs))
+
+
+def _holds(signs: set[int]) -> bool | None:
+    """True if all comparisons are clearly as in the paper, False if one is clearly the contrary, None if it is too close to tell."""
+    return True if signs == {1} else False if -1 in signs else None
 
 
 def _branches(curves: Sequence[ResponseCurve]) -> Finding | None:
@@ -142,24 +137,41 @@ def _branches(curves: Sequence[ResponseCurve]) -> Finding | None:
     if not medians:
         return None
     medians.sort(key=lambda one: one[0].model.depth)
-    text = ", ".join(f"{escaped(curve.label)} **{median:.2f}**" for curve, median in medians)
+    text = ", ".join(f"{escaped(curve.label)} **{median:.2f}**{_before(curve)}" for curve, median in medians)
     if all(median < 1 for _, median in medians):
-        end = "F(x) is smaller than x: a block adds a change to its input rather than replacing it."
+        end = "F(x) is smaller than x: a block adds a change to its input rather than replacing it. What was so before is not learned."
     else:
         large = [escaped(curve.label) for curve, median in medians if median >= 1]
         end = f"F(x) is not smaller than x in {listed(large)}."
     return Finding(f"Size of F(x) beside x, median over the blocks that keep the dimensions: {text}. {end}", None)
 
 
+def _before(curve: ResponseCurve) -> str:
+    """`` (0.40 before its first update)``, where that was measured."""
+    if not len(curve.untrained):
+        return ""
+    kept = np.asarray(curve.untrained)[~np.asarray(curve.dimensions_change, dtype=bool)]
+    return f" ({float(np.median(kept)):.2f} before its first update)"
+
+
 # Gradients
 
 
-def first_to_last(values: np.ndarray) -> np.ndarray:
-    """(..., L) -> (...): the first layer's gradient over the last layer's; NaN where that is no number."""
+def to_last(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(..., L) -> two (...): the smallest and the largest gradient of a layer over the last layer's; NaN where one is no number.
+
+    The criterion of the Paper page (``claims.inside``): no layer's is below ``VANISHED`` of the last one's, none above its inverse.
+    """
     values = np.asarray(values, dtype=float)
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = values[..., 0] / values[..., -1]
-    return np.where(np.isfinite(ratio), ratio, np.nan)
+        ratios = values / values[..., -1:]
+    whole = np.isfinite(ratios).all(-1)
+    return np.where(whole, ratios.min(-1), np.nan), np.where(whole, ratios.max(-1), np.nan)
+
+
+def _range(low: float, high: float) -> str:
+    """``from 1/7 to 500 times``: one digit, as another seed or batch would change the next."""
+    return f"from {ratio_text(low)} to {ratio_text(high)} times"
 
 
 def _explanation(models: Iterable) -> str:
@@ -167,89 +179,101 @@ def _explanation(models: Iterable) -> str:
     plain = {model.is_plain for model in models}
     where = "with and without shortcuts" if plain == {True, False} else "although there are no shortcuts" if plain == {True} else ""
     text = f"The gradient does not vanish on its way to the first layer{', ' + where if where else ''}"
-    return f"{text}; so vanishing gradients do not explain degradation, as He et al. found (section 4.1)." if True in plain else f"{text}."
+    if True not in plain:
+        return f"{text}."
+    return f"{text}; so vanishing gradients do not explain degradation (He et al., section 4.1). What does is an open question."
 
 
 def training_findings(histories: Sequence[GradientHistory]) -> list[Finding]:
-    """Whether the gradient vanishes at any recorded moment of these trainings."""
+    """Whether the gradients vanish or explode at any recorded moment of these trainings: one finding of all."""
     texts, low, high, broken = [], [], [], []
     for one in histories:
-        ratios = first_to_last(one.norms)
-        if np.isnan(ratios).any():
-            broken.append(f"{escaped(one.label)} ({int(np.isnan(ratios).sum())} of {len(ratios)})")
-        if np.isnan(ratios).all():
+        smallest, largest = to_last(one.norms)
+        if np.isnan(smallest).any():
+            broken.append(f"{escaped(one.label)} ({int(np.isnan(smallest).sum())} of {len(smallest)})")
+        if np.isnan(smallest).all():
             continue
-        least, most = int(np.nanargmin(ratios)), int(np.nanargmax(ratios))
-        texts.append(f"{escaped(one.label)} between {bare(ratios[least])} and {times(ratios[most])}")
-        if ratios[least] < VANISHING:
-            low.append(f"{escaped(one.label)} ({bare(ratios[least])} at iteration {one.iterations[least]:,})")
-        if ratios[most] > 1 / VANISHING:
-            high.append(f"{escaped(one.label)} ({times(ratios[most])} at iteration {one.iterations[most]:,})")
+        least, most = int(np.nanargmin(smallest)), int(np.nanargmax(largest))
+        texts.append(f"{escaped(one.label)} {_range(smallest[least], largest[most])}")
+        if smallest[least] < VANISHED:
+            low.append(f"{escaped(one.label)} ({ratio_text(smallest[least])} at iteration {one.iterations[least]:,})")
+        if largest[most] > 1 / VANISHED:
+            high.append(f"{escaped(one.label)} ({ratio_text(largest[most])} times at iteration {one.iterations[most]:,})")
     if not texts:
         return []
-    text = f"The first layer's gradient norm beside the last layer's, over the recorded trainings: {'; '.join(texts)}. "
+    text = f"Each layer's gradient norm beside the last layer's, over the recorded trainings: {'; '.join(texts)}. "
     return [Finding(text + _conclusion(low, high, broken, [one.model for one in histories]), not low and not high and not broken)]
 
 
 def moment_text(curves: Sequence[GradientCurve]) -> str:
-    """The first layer's gradient beside the last layer's in each net, as plain text, and whether one of them vanishes."""
-    ratios = {curve.label: float(first_to_last(curve.values)) for curve in curves}
-    texts = [f"{label} {'no number' if math.isnan(ratio) else times(ratio)}" for label, ratio in ratios.items()]
-    low = [label for label, ratio in ratios.items() if ratio < VANISHING]
-    end = f"It all but vanishes in {listed(low)}." if low else f"None is below 1/{1 / VANISHING:.0f}: none vanishes."
-    return f"The first layer's gradient norm beside the last layer's: {'; '.join(texts)}. {end if curves else ''}".strip()
+    """Each layer's gradient beside the last layer's in each net, and whether one of them vanishes or explodes. Plain text."""
+    ratios = {curve.label: tuple(map(float, to_last(curve.values))) for curve in curves}
+    texts = [f"{label} {'no number' if math.isnan(low) else _range(low, high)}" for label, (low, high) in ratios.items()]
+    small = [label for label, (low, _) in ratios.items() if low < VANISHED]
+    large = [label for label, (_, high) in ratios.items() if high > 1 / VANISHED]
+    ends = [f"It all but vanishes in {listed(small)}." if small else f"None is below 1/{1 / VANISHED:.0f}: none vanishes."]
+    if large:
+        ends.append(f"It is more than {1 / VANISHED:.0f} times as large in {listed(large)}: it explodes there.")
+    return f"Each layer's gradient norm beside the last layer's: {'; '.join(texts)}. {' '.join(ends) if curves else ''}".strip()
 
 
 def _conclusion(low: list[str], high: list[str], broken: list[str], models: Sequence) -> str:
     parts = []
     if low:
-        parts.append(f"It falls below 1/{1 / VANISHING:.0f} in {listed(low)}: there it does all but vanish, unlike what He et al. report.")
+        parts.append(f"It falls below 1/{1 / VANISHED:.0f} in {listed(low)}: there it all but vanishes, unlike what He et al. report.")
     else:
         parts.append(_explanation(models))
     if high:
-        parts.append(f"It grows beyond {1 / VANISHING:.0f} times in {listed(high)}: there it is far from even, but large, not small.")
+        parts.append(f"It grows beyond {1 / VANISHED:.0f} times in {listed(high)}: it is large there, not small. {WHY_LARGE}")
     if broken:
         parts.append(f"No number where the training diverged: {listed(broken)}.")
     return " ".join(parts)
 
 
-def initialization_findings(curves: Sequence[InitializationCurve]) -> list[Finding]:
-    """With BN and without, each in one finding: how the gradient changes from the last layer to the first as the nets get deeper."""
+def initialization_findings(curves: Sequence[InitializationCurve], of_weights: bool = True) -> list[Finding]:
+    """With BN and without, each in one finding: how the gradient changes from the last layer to the first as the nets get deeper.
+
+    Args:
+        of_weights: whether the gradients are those of the weights; else the backward signal's, of the responses.
+    """
     found = []
+    what = "each layer's gradient" if of_weights else "the backward signal at each layer"
     for batch_norm in (True, False):
         chosen = [curve for curve in curves if curve.batch_norm == batch_norm]
         if not chosen:
             continue
         plain, residual = ([c for c in chosen if c.model.is_plain == is_plain] for is_plain in (True, False))
         families = "; ".join(_by_depth(family) for family in (plain, residual) if family)
-        ratios = {curve.model.name: float(first_to_last(curve.values)) for curve in chosen}
+        ratios = {curve.model.name: tuple(map(float, to_last(curve.values))) for curve in chosen}
         sizes = {curve.model.name: float(np.max(curve.values)) for curve in chosen if np.isfinite(curve.values).all()}
-        where = f"{'With' if batch_norm else 'Without'} BN, the first layer's gradient beside the last layer's: {families}."
-        found.append(Finding(f"{where} {_at_start(ratios, sizes)}", _healthy(ratios, sizes) if batch_norm else None))
+        where = f"{'With' if batch_norm else 'Without'} BN, {what} beside the last layer's: {families}."
+        found.append(Finding(f"{where} {_at_start(ratios, sizes, of_weights)}", _healthy(ratios, sizes) if batch_norm else None))
     return found
 
 
 def _by_depth(curves: Sequence[InitializationCurve]) -> str:
     return ", ".join(
-        f"{curve.model.name} {times(float(first_to_last(curve.values)))}"
+        f"{curve.model.name} {_range(*map(float, to_last(curve.values)))}"
         if np.isfinite(curve.values).all()
         else f"{curve.model.name} overflows"
         for curve in sorted(curves, key=lambda curve: curve.model.depth)
     )
 
 
-def _healthy(ratios: Mapping[str, float], sizes: Mapping[str, float]) -> bool:
-    even: Callable[[float], bool] = lambda ratio: VANISHING <= ratio <= 1 / VANISHING  # noqa: E731
-    return len(sizes) == len(ratios) and all(map(even, ratios.values()))
+def _healthy(ratios: Mapping[str, tuple[float, float]], sizes: Mapping[str, float]) -> bool:
+    return len(sizes) == len(ratios) and all(low >= VANISHED and high <= 1 / VANISHED for low, high in ratios.values())
 
 
-def _at_start(ratios: Mapping[str, float], sizes: Mapping[str, float]) -> str:
-    low = [name for name, ratio in ratios.items() if ratio < VANISHING]
-    high = [name for name, ratio in ratios.items() if ratio > 1 / VANISHING]
+def _at_start(ratios: Mapping[str, tuple[float, float]], sizes: Mapping[str, float], of_weights: bool) -> str:
+    low = [name for name, (smallest, _) in ratios.items() if smallest < VANISHED]
+    high = [name for name, (_, largest) in ratios.items() if largest > 1 / VANISHED]
     parts = [f"It all but vanishes in {listed(low)}." if low else "It vanishes in none of them."]
     if high:
         parts.append(f"It explodes in {listed(high)}: the opposite of vanishing.")
     huge = [f"{name} (up to {_number(size)})" for name, size in sizes.items() if size > 1_000 and name not in high]
-    if huge:
-        parts.append(f"It is even from layer to layer but huge in {listed(huge)}.")
+    if huge and of_weights:
+        parts.append(
+            f"The weights' gradients are even from layer to layer but huge in {listed(huge)}. That holds for the weights only: the "
+            "backward signal itself (choose “responses”) grows from the last layer to the first."
+        )
     return " ".join(parts)

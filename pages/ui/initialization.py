@@ -54,7 +54,7 @@ def initialization_section() -> None:
         key="initialization_chart",
     )
     st.caption(NOTE)
-    findings.show(findings.initialization_findings(curves))
+    findings.show(findings.initialization_findings(curves, quantity != "responses"))
     chart_files(
         "gradients-at-initialization", "ResNet Lab: gradients before the first update", lambda: initialization_csv(curves, field),
         lambda dark: initialization_figure(curves, dark, quantity=title, shared_y=False), NOTE,

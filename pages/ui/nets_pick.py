@@ -106,7 +106,9 @@ def _seed(net: Net) -> str:
 
 
 def _schedule(net: Net) -> str:
-    return f"{net.config.data.label}, {net.config.recipe.iterations:,} iterations" if net.config else str(net.card.get("normalization"))
+    if net.config is None:
+        return str(net.card.get("normalization"))
+    return f"{net.config.data.label.replace(' images', '')}, {net.config.recipe.iterations:,} iterations"
 
 
 def shipped_set(found: Catalog) -> list[str]:

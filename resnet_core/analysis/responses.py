@@ -3,8 +3,8 @@
     found = layer_responses(loaded.model, test.images[:1000], loaded.normalize, loaded.plan)
     found.std        # (layers,): one point of Fig. 7 each
 
-The hook point is the paper's: the output of a layer's BN, before the nonlinearity or the addition. BN is in evaluation mode (running
-statistics), so a response does not depend on which images share its batch.
+The hook point is the paper's: the output of a layer's BN, before the nonlinearity or the addition. BN has its running statistics, unless
+asked otherwise, so that a response does not depend on which images share its batch.
 """
 
 from __future__ import annotations
@@ -138,10 +138,11 @@ def layer_responses(
     plan: Plan,
     *,
     batch_size: int = RESPONSE_BATCH,
+    batch_statistics: bool = False,
     progress: Progress | None = None,
     should_stop: ShouldStop | None = None,
 ) -> Responses:
-    """The responses of all layers of ``model`` to ``images``; the net comes back as it was, without hooks, also after an exception.
+    """Measure the responses of all layers of ``model`` to ``images``; the net comes back as it was, without hooks, also after an exception.
 
     Memory does not grow with the number of images: each layer's output is reduced as soon as it is there.
 
@@ -149,6 +150,8 @@ def layer_responses(
         model: on the plan's device, and the caller's own: while this runs it has hooks and is in evaluation mode.
         images: uint8 (N, 3, 32, 32), anywhere, N at least 1.
         normalize: uint8 (B, 3, 32, 32) -> float32 (B, 3, 32, 32) on the model's device, as the net was trained.
+        batch_statistics: BN with the statistics of each batch, as in training, instead of its running ones: of an untrained net only these
+            mean anything.
         progress: called with the images done and the images in all.
         should_stop: asked before each batch.
 
@@ -164,7 +167,7 @@ def layer_responses(
     # An identity's output is the block's input, which is summed already.
     shortcuts = {name: Moments() for name, block in blocks if not isinstance(block.shortcut, (nn.Identity, type(None)))}
     with torch.no_grad(), untouched(model) as hooks:
-        model.eval()
+        model.train(batch_statistics)
         for name, _, bn in layers:
             hooks.enter_context(bn.register_forward_hook(_output_into(responses[name])))
         for name, block in blocks:

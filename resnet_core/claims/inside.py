@@ -6,7 +6,7 @@ import math
 import statistics
 from typing import Any
 
-from resnet_core.claims.claim import NOT_RUN, Claim, Finding, judged
+from resnet_core.claims.claim import NOT_RUN, Claim, Finding, judged, judged_by_signs
 from resnet_core.claims.material import Cohort, TrainedNet
 from resnet_core.config import ModelConfig
 
@@ -25,6 +25,16 @@ WHAT_RESPONSES = (
     "one training batch, with its own batch statistics. In a plain net their size is a free scale: halving a batch normalisation's scale "
     "and shift halves that layer's responses and changes no prediction. So this compares what trainings ended with, not functions."
 )
+
+
+#: Two medians of responses are told apart when they differ by more than this part: a training with another seed moves them by less.
+RESPONSE_MARGIN = 0.05
+TOO_CLOSE = f"Some are within {RESPONSE_MARGIN:.0%} of each other: too close to tell, as another seed would move them by as much."
+
+
+def smaller(a: float, b: float) -> int:
+    """1 if ``a`` is clearly the smaller one, -1 if ``b`` is, 0 if they are too close to tell (``RESPONSE_MARGIN``)."""
+    return 1 if a < b * (1 - RESPONSE_MARGIN) else -1 if b < a * (1 - RESPONSE_MARGIN) else 0
 
 
 def _last_responses(net: TrainedNet) -> dict[str, float] | None:
@@ -46,13 +56,14 @@ def _smaller_than_plain(depth: int) -> Claim:
             if responses is None:
                 return _unrecorded(cohort[name])
         theirs, ours = found
-        smaller = sum(ours[layer] < theirs[layer] for layer in ours)
+        count = sum(ours[layer] < theirs[layer] for layer in ours)
         a, b = statistics.median(ours.values()), statistics.median(theirs.values())
         evidence = (
             f"The median over the layers is {a:.3f} in {residual} and {b:.3f} in {plain}; the response of {residual} is the smaller one in "
-            f"{smaller} of {len(ours)} layers."
+            f"{count} of {len(ours)} layers."
         )
-        return judged(a < b and 2 * smaller > len(ours), f"median {a:.3f} against {b:.3f}", evidence)
+        most = 1 if 2 * count > len(ours) else -1
+        return judged_by_signs([smaller(a, b), most], f"median {a:.3f} against {b:.3f}", evidence)
 
     return Claim(
         id=f"figure7-smaller-{depth}",
@@ -60,7 +71,7 @@ def _smaller_than_plain(depth: int) -> Claim:
         text=f"{residual} has generally smaller responses than {plain}.",
         source="Figure 7, section 4.2",
         paper="smaller",
-        criterion="The median over the layers is smaller, and so is the response of more than half of the layers.",
+        criterion=f"The median over the layers is smaller by more than {RESPONSE_MARGIN:.0%}, and so is the response of most layers.",
         needs=(plain, residual),
         judge=judge,
     )
@@ -78,7 +89,7 @@ def _smaller_with_depth(shallow_depth: int, deep_depth: int) -> Claim:
             medians[name] = statistics.median(responses.values())
         a, b = medians[deep], medians[shallow]
         evidence = f"The median over the layers is {a:.3f} in {deep} and {b:.3f} in {shallow}."
-        return judged(a < b, f"median {a:.3f} against {b:.3f}", evidence)
+        return judged_by_signs([smaller(a, b)], f"median {a:.3f} against {b:.3f}", evidence)
 
     return Claim(
         id=f"figure7-depth-{shallow_depth}-{deep_depth}",
@@ -86,7 +97,7 @@ def _smaller_with_depth(shallow_depth: int, deep_depth: int) -> Claim:
         text=f"The deeper ResNet has the smaller responses: {deep} against {shallow}.",
         source="Figure 7, section 4.2",
         paper="smaller",
-        criterion="The median over the layers is smaller.",
+        criterion=f"The median over the layers is smaller by more than {RESPONSE_MARGIN:.0%}.",
         needs=(shallow, deep),
         judge=judge,
     )
@@ -124,12 +135,12 @@ def _vanishing(depth: int) -> Claim:
         ratio, layer, iteration = min((*smallest_ratio(row), row["iteration"]) for row in rows)
         largest, where, when = max((*largest_ratio(row), row["iteration"]) for row in rows)
         evidence = (
-            f"Over {len(rows)} moments of the training the smallest norm against the last convolution's is {_ratio(ratio)}, of {layer} "
-            f"{_moment(iteration)}; the largest is {_ratio(largest)}, of {where} {_moment(when)}."
+            f"Over {len(rows)} moments of the training the smallest norm against the last convolution's is {ratio_text(ratio)}, of {layer} "
+            f"{_moment(iteration)}; the largest is {ratio_text(largest)}, of {where} {_moment(when)}."
         )
         if largest > 1 / VANISHED:
             evidence += f" They do not vanish; they are large {_moment(when)}. {WHY_LARGE}"
-        ours = f"from {_ratio(ratio)} to {_ratio(largest)} times"
+        ours = f"from {ratio_text(ratio)} to {ratio_text(largest)} times"
         return judged(ratio >= VANISHED and largest <= 1 / VANISHED, ours, evidence)
 
     return Claim(
@@ -147,11 +158,13 @@ def _vanishing(depth: int) -> Claim:
     )
 
 
-def _ratio(value: float) -> str:
+def ratio_text(value: float) -> str:
     """``0.8``, ``1/7``, ``1/2,000``, ``200``: one seed and one batch bear no second digit."""
     if value <= 0:
         return "0"
-    return f"{float(f'{value:.1g}'):,g}" if value >= 0.5 else f"1/{float(f'{1 / value:.1g}'):,g}"
+    if 0.5 <= value < 0.95:
+        return f"{value:.1g}"
+    return f"{float(f'{value:.1g}'):,.0f}" if value >= 1 / 2 else f"1/{float(f'{1 / value:.1g}'):,.0f}"
 
 
 CLAIMS: tuple[Claim, ...] = (

@@ -92,7 +92,7 @@ def responses(args: argparse.Namespace) -> int:
     if args.json:
         emit(told)
         return 0
-    print(_head(told) + f"\n{found.n:,} test images; after BN, before ReLU or the addition (He et al. 2016, Fig. 7)\n")
+    print(_head(told) + f"\n{found.n:,} test images; after BN (running statistics), before ReLU or the addition (He et al. 2016, Fig. 7)\n")
     print(table(("layer", "name", "std"), [(str(i), name, _number(std)) for i, (name, std) in _numbered(found.names, found.std)], left=2))
     columns = zip(found.blocks, found.dimensions_change, found.branch_rms, found.shortcut_rms, found.ratio, strict=True)
     rows = [(name, "yes" if change else "", *map(_number, sizes)) for name, change, *sizes in columns]

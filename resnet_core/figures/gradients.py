@@ -21,6 +21,10 @@ RESPONSE_GRADIENT = "gradient of the responses (root mean square)"
 #: Perceptually uniform, for viewers with any common form of colour blindness, and legible on light and dark pages.
 SCALE = "Cividis"
 X_AXES = ("position", "layer")
+#: What the records of a training tell of each layer, as it stands on the page and in the URL -> its name in charts.
+QUANTITIES = {"|g|": WEIGHT_GRADIENT, "|w|": "weight norm (L2)", "|g| / |w|": "gradient norm / weight norm"}
+#: The colours of the heat maps span these percentiles: the few values at initialisation would use up the scale.
+CLIPPED = (2, 98)
 HEIGHT = 480
 
 
@@ -32,7 +36,8 @@ class GradientHistory:
         key, label, model, note: as in ``ResponseCurve``.
         names: of the L layers in order.
         iterations: (T,), ascending.
-        norms: (T, L); NaN and inf where a training has diverged.
+        norms: (T, L), of the gradients; NaN and inf where a training has diverged.
+        weights: (T, L), norms of the layers' weights; None where they were not recorded.
     """
 
     key: str
@@ -42,6 +47,13 @@ class GradientHistory:
     iterations: np.ndarray
     norms: np.ndarray
     note: str = ""
+    weights: np.ndarray | None = None
+
+    def of(self, quantity: str) -> np.ndarray:
+        """(T, L), one of ``QUANTITIES``."""
+        weights = np.full_like(self.norms, math.nan) if self.weights is None else self.weights
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return {"|g|": self.norms, "|w|": weights, "|g| / |w|": self.norms / weights}[quantity]
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,14 +85,19 @@ def history(key: str, label: str, model: Any, records: Iterable[dict[str, Any]],
     if not rows:
         return None
     iterations = sorted(rows)
-    norms = [[math.nan if value is None else float(value) for value in rows[i]["gradient_norm"]] for i in iterations]
-    return GradientHistory(key, label, model, rows[iterations[0]]["names"], np.array(iterations), np.array(norms, dtype=float), note)
+    norms, weights = (
+        np.array([[math.nan if value is None else float(value) for value in rows[i][name]] for i in iterations], dtype=float)
+        if all(name in row for row in rows.values())
+        else None
+        for name in ("gradient_norm", "weight_norm")
+    )
+    return GradientHistory(key, label, model, rows[iterations[0]]["names"], np.array(iterations), norms, note, weights)
 
 
-def at_iteration(one: GradientHistory, iteration: int) -> tuple[int, np.ndarray]:
-    """The snapshot nearest to ``iteration``: its own iteration, and (L,) norms."""
+def at_iteration(one: GradientHistory, iteration: int, quantity: str = "|g|") -> tuple[int, np.ndarray]:
+    """The snapshot nearest to ``iteration``: its own iteration, and (L,) values of the quantity."""
     nearest = int(np.argmin(np.abs(one.iterations - iteration)))
-    return int(one.iterations[nearest]), one.norms[nearest]
+    return int(one.iterations[nearest]), one.of(quantity)[nearest]
 
 
 def _positive(values: np.ndarray) -> np.ndarray:
@@ -113,11 +130,14 @@ def _mark(step: int, power: int) -> str:
 
 
 def gradient_heatmap(
-    histories: Sequence[GradientHistory], dark: bool = False, quantity: str = WEIGHT_GRADIENT, iteration: int | None = None
+    histories: Sequence[GradientHistory], dark: bool = False, quantity: str = "|g|", iteration: int | None = None
 ) -> go.Figure:
     """Layer by iteration, one panel a net, two in a row, all to one logarithmic colour scale. The first layer is at the bottom.
 
+    The scale spans the ``CLIPPED`` percentiles of all values; what lies beyond has the colour of its end.
+
     Args:
+        quantity: one of ``QUANTITIES``.
         iteration: a moment to be marked, as chosen for ``gradient_lines``.
     """
     columns = min(2, max(1, len(histories)))
@@ -126,16 +146,16 @@ def gradient_heatmap(
     gap = {"vertical_spacing": 0.26 / rows if rows > 1 else 0.0, "horizontal_spacing": 0.09}
     figure = make_subplots(rows=rows, cols=columns, subplot_titles=titles or None, **gap)
     base = style.layout(dark)
-    logs = [np.log10(_positive(one.norms)) for one in histories]
+    logs = [np.log10(_positive(one.of(quantity))) for one in histories]
     found = np.concatenate([values[np.isfinite(values)] for values in logs]) if logs else np.empty(0)
-    low, high = (float(found.min()), float(found.max())) if len(found) else (-1.0, 0.0)
+    low, high = map(float, np.percentile(found, CLIPPED)) if len(found) else (-1.0, 0.0)
     if high - low < 0.1:
         low, high = low - 0.05, high + 0.05
     for index, (one, values) in enumerate(zip(histories, logs, strict=True)):
         row, column = index // columns + 1, index % columns + 1
         layers = np.arange(1, len(one.names) + 1)
-        text = [[f"{name}<br>{_hover(norm)}" for norm in one.norms[:, i]] for i, name in enumerate(one.names)]
-        note = f"<br>{html.escape(one.note, quote=False)}" if one.note else ""
+        text = [[f"{name}<br>{_hover(value)}" for value in one.of(quantity)[:, i]] for i, name in enumerate(one.names)]
+        note = style.hover_note(one.note)
         figure.add_trace(
             go.Heatmap(
                 uid=f"{one.key}-heat",
@@ -165,7 +185,7 @@ def gradient_heatmap(
             "cmin": low,
             "cmax": high,
             "colorbar": {
-                "title": {"text": quantity, "side": "right"},
+                "title": {"text": QUANTITIES[quantity], "side": "right"},
                 "tickvals": marks,
                 "ticktext": texts,
                 "outlinewidth": 0,
@@ -225,7 +245,7 @@ def _line(
 ) -> go.Scatter:
     values = np.asarray(values, dtype=float)
     count = len(values)
-    note = f"<br>{html.escape(note, quote=False)}" if note else ""
+    note = style.hover_note(note)
     return go.Scatter(
         **traced(key, "gradient", label, color, symbol, count),
         x=_places(count, x),
@@ -275,10 +295,11 @@ def history_csv(histories: Sequence[GradientHistory]) -> str:
     """A row a net, iteration and layer."""
     rows = []
     for one in histories:
-        for iteration, norms in zip(one.iterations, one.norms, strict=True):
-            for i, (name, norm) in enumerate(zip(one.names, norms, strict=True)):
-                rows.append((one.model.name, one.label, int(iteration), i + 1, name, number_text(norm), one.note))
-    return csv_text(("net", "label", "iteration", "layer", "name", "gradient_norm", "conditions"), rows)
+        for iteration, norms, weights in zip(one.iterations, one.norms, one.of("|w|"), strict=True):
+            for i, (name, norm, weight) in enumerate(zip(one.names, norms, weights, strict=True)):
+                values = (number_text(norm), number_text(weight))
+                rows.append((one.model.name, one.label, int(iteration), i + 1, name, *values, one.note))
+    return csv_text(("net", "label", "iteration", "layer", "name", "gradient_norm", "weight_norm", "conditions"), rows)
 
 
 def gradients_csv(curves: Sequence[GradientCurve], column: str = "gradient_norm") -> str:

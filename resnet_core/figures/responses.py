@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,12 @@ from resnet_core.figures import style
 
 #: Figure 7 in one sentence, to stand beside the chart.
 HOOK_POINT = "Each point is a layer: the standard deviation of its outputs after BN, before the nonlinearity (ReLU) or the addition."
+#: What must be said where responses of plain nets are compared.
+FREE_SCALE = (
+    "In a plain net the size of the responses is a free scale: halve the scale and shift of a batch normalisation, and that layer's "
+    "responses are half as large while every prediction stays. So this figure is no property of the function there; |F(x)| / |x| of a "
+    "residual net is."
+)
 #: What the ratio means where there is no shortcut.
 PLAIN_NOTE = "A plain net adds nothing: there F(x) is all that a block passes on, and the ratio is the block's gain over its input."
 HEIGHT = 520
@@ -33,6 +39,7 @@ class ResponseCurve:
         blocks: names of the B blocks; empty where only the layers are known (as from a training's records).
         ratio: (B,), |F(x)| / |x|; dimensions_change: (B,), bool.
         note: what stands beside the net in the hover text: images, data, precision.
+        untrained: (B,), the ratio of the same net before its first update; empty where it was not measured.
     """
 
     key: str
@@ -44,6 +51,14 @@ class ResponseCurve:
     ratio: np.ndarray = field(default_factory=lambda: np.empty(0))
     dimensions_change: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=bool))
     note: str = ""
+    untrained: np.ndarray = field(default_factory=lambda: np.empty(0))
+
+
+def only_added(curve: ResponseCurve) -> ResponseCurve:
+    """The curve with the last layer of each block only: the one whose output is added to x (in a plain net, passed on)."""
+    blocks = [name.rpartition(".")[0] for name in curve.names]
+    last = [i for i, block in enumerate(blocks) if block and (i + 1 == len(blocks) or blocks[i + 1] != block)]
+    return replace(curve, names=[curve.names[i] for i in last], std=np.asarray(curve.std)[last])
 
 
 def ranked(curve: ResponseCurve) -> np.ndarray:
@@ -92,7 +107,7 @@ def responses_figure(curves: Sequence[ResponseCurve], dark: bool = False, log: b
             std = np.where(std > 0, std, np.nan)
         number = np.arange(1, len(std) + 1)
         order = ranked(curve)
-        note = f"<br>{html.escape(curve.note, quote=False)}" if curve.note else ""
+        note = style.hover_note(curve.note)
         for column, (y, name, layer) in enumerate(((std, names, number), (std[order], names[order], number[order])), 1):
             figure.add_trace(
                 go.Scatter(
@@ -118,7 +133,7 @@ def responses_figure(curves: Sequence[ResponseCurve], dark: bool = False, log: b
 def branch_figure(curves: Sequence[ResponseCurve], dark: bool = False, log: bool = False) -> go.Figure:
     """|F(x)| / |x| of each block: how large the residual branch is beside what it is added to.
 
-    Hollow points are blocks whose dimensions change. Plain nets are dotted: see ``PLAIN_NOTE``.
+    Hollow points are blocks whose dimensions change. Plain nets are dotted: see ``PLAIN_NOTE``. Thin and dashed: the net untrained.
     """
     base = style.layout(dark)
     figure = go.Figure()
@@ -138,7 +153,15 @@ def branch_figure(curves: Sequence[ResponseCurve], dark: bool = False, log: bool
             "line": {"width": np.where(changes, 2, 0), "color": color},
             "opacity": 1,
         }
-        note = f"<br>{html.escape(curve.note, quote=False)}" if curve.note else ""
+        if len(curve.untrained):
+            figure.add_trace(
+                go.Scatter(
+                    uid=f"{curve.key}-untrained", legendgroup=curve.key, showlegend=False, mode="lines", name=look["name"],
+                    x=np.arange(1, len(ratio) + 1), y=curve.untrained, line={"color": color, "width": 1.4, "dash": "dash"},
+                    hovertemplate="%{fullData.name}, before its first update: <b>%{y:.3f}</b><br>block %{x}<extra></extra>",
+                )
+            )  # fmt: skip
+        note = style.hover_note(curve.note)
         figure.add_trace(
             go.Scatter(
                 **look,

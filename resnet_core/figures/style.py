@@ -8,6 +8,7 @@ test error bold).
 
 from __future__ import annotations
 
+import html
 import itertools
 import math
 from collections.abc import Sequence
@@ -97,6 +98,11 @@ def told_apart(models: Sequence[ModelConfig], dark: bool = False) -> list[tuple[
         taken.append((model.is_plain, symbol, place))
         looks.append((net_color(model, dark), symbol))
     return looks
+
+
+def hover_note(note: str) -> str:
+    """The conditions of a curve for its hover text, one a line: a box as wide as all of them would hide half the chart."""
+    return "".join(f"<br>{html.escape(part, quote=False)}" for part in note.split(" · ") if part)
 
 
 def layout(dark: bool = False, font_size: int = 16) -> dict[str, Any]:
