@@ -13,10 +13,12 @@ from resnet_core.analysis.passes import Stopped
 from resnet_core.attribution import METHODS
 from resnet_core.attribution.compute import attribute
 from resnet_core.attribution.ranks import ranks, spearman
-from resnet_core.attribution.sanity import TRAINED, cascade, random_net
+from resnet_core.attribution.sanity import TRAINED, cascade, random_level, random_net
 from resnet_core.attribution.trust import SQUARES, infidelity, sensitivity, squares
 from resnet_core.config import ModelConfig
 from resnet_core.models import build_model
+from resnet_core.nets import find
+from resnet_core.nets.loading import load
 from tests import attribution_tools as tools
 from tests.attribution_tools import made, sample, trained
 
@@ -244,3 +246,25 @@ def test_guided_grad_cam_is_told_as_it_is():
     assert np.isfinite(correlations("guided-grad-cam", 4)).any()
     steps = list(cascade(trained(), image(), "guided-grad-cam", 1, per_stage=1))
     assert [step.to_dict()["label"] for step in steps] == [TRAINED, "fc", "layer3.0", "layer2.0", "layer1.0", "conv1"]
+
+
+def test_a_constant_and_a_random_map_are_measured_beside_it(monkeypatch, root):
+    """A map that is the same everywhere foretells by the squares' sizes alone; hiding more of an image takes more from its class."""
+    monkeypatch.setenv("RESNET_LAB_CHECKPOINTS", str(root / "checkpoints"))
+    loaded = load(find("resnet-20"))
+    predicted = int(loaded.logits(image()[None]).argmax())
+    found = attribute(loaded, image(), "occlusion", predicted, **FAST["occlusion"])
+    flat = dataclasses.replace(found, map=np.ones_like(found.map), per_channel=None)
+    measured, of_flat = infidelity(loaded, image(), found), infidelity(loaded, image(), flat)
+    assert of_flat.relative == pytest.approx(of_flat.constant, rel=1e-5) == pytest.approx(measured.constant, rel=1e-5)
+    assert 0 <= measured.constant < 1 and 0 <= measured.random <= 1
+    assert measured.random == of_flat.random  # from the seed, not from the map
+
+
+def test_the_level_of_two_random_nets_comes_from_the_seed():
+    """The level is between different nets: not 1, whatever they have in common."""
+    loaded = trained()
+    signed, absolute = random_level(loaded, image(), "saliency", 3, seed=4)
+    assert abs(signed) < 0.5 and absolute < 0.95
+    assert random_level(loaded, image(), "saliency", 3, seed=4) == (signed, absolute)
+    assert random_level(loaded, image(), "saliency", 3, seed=6) != (signed, absolute)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -145,7 +146,17 @@ def test_numbers_to_take_away():
     assert found[1024][:-1] == ["a.png", "other", "grad-cam", "layer layer3.2", "dog", "", "", "0", "0"]
     head, *found = rows(sanity_csv([curve()]))
     assert head == list(SANITY_COLUMNS)
-    assert found[2] == ["test image 3", "ResNet-20", "ResNet-20", "saliency", "cat", "7", "2", "layer3.2", "", "0.8"]
+    assert found[2] == ["test image 3", "ResNet-20", "ResNet-20", "saliency", "cat", "7", "2", "layer3.2", "", "0.8", "", ""]
+
+
+def test_the_level_of_two_random_nets_is_a_dotted_line_of_the_curve_s_colour():
+    leveled = replace(curve(), level={"signed": None, "absolute": 0.3})
+    assert not sanity_figure([leveled]).layout.shapes  # nothing to draw of this kind
+    figure = sanity_figure([leveled], "absolute")
+    (line,) = figure.layout.shapes
+    assert (line.y0, line.y1, line.line.dash, line.line.color) == (0.3, 0.3, "dot", figure.data[0].line.color)
+    _, *found = rows(sanity_csv([leveled]))
+    assert all(row[-2:] == ["", "0.3"] for row in found)
 
 
 def test_a_picture_to_take_away_has_its_words_below():

@@ -64,14 +64,16 @@ def _numbers(shown: Shown, method: Method, explained: Sequence[Explained]) -> No
         ":material/rule:",
         "predict.measure",
         ("infidelity", "sensitivity"),
-        "**Infidelity**: does the map foretell what hiding a part of the image does? 0: exactly; 1: no better than a map of zeros. "
+        "**Infidelity**: does the map foretell what hiding a part of the image does? 0: exactly; 1: no better than a map of zeros. Hiding "
+        "more changes more: beside it stand a map that is the same everywhere and one of noise, and what is not below them tells nothing. "
         "**Sensitivity**: by which part of itself the map changes when the image hardly does; 0: not at all. (Yeh et al. 2019)",
     )
     tasks = [_trust_task(shown, method, each, values) for each in explained]
     if not (pressed or all(predict_work.is_kept(task.key) for task in tasks)):
         return
     found = predict_work.results("Infidelity and sensitivity: maps", tasks)
-    lines = ["| Net | Map of | Infidelity | in squared logits | Sensitivity |", "|---|---|---:|---:|---:|"]
+    head = ("Net", "Map of", "Infidelity", "of a constant map", "of noise", "in squared logits", "Sensitivity")
+    lines = [f"| {' | '.join(head)} |", "|---|---|---:|---:|---:|---:|---:|"]
     rows, measured = [], []
     for each, pair in zip(explained, found, strict=True):
         if isinstance(pair, Failed):
@@ -79,10 +81,10 @@ def _numbers(shown: Shown, method: Method, explained: Sequence[Explained]) -> No
             continue
         hidden, shaken = pair
         of = each.classes[each.target]
-        cells = [number(hidden.relative), number(hidden.value), number(shaken.value)]
+        measures = (hidden.relative, hidden.constant, hidden.random, hidden.value, shaken.value)
+        cells = [number(value) for value in measures]
         lines.append(f"| {escaped(each.label)} | {escaped(of)} | " + " | ".join(cells) + " |")
-        numbers = [exact(value) for value in (hidden.relative, hidden.value, shaken.value)]
-        rows.append((shown.name, each.label, method.key, of, hidden.text, shaken.text, *numbers))
+        rows.append((shown.name, each.label, method.key, of, hidden.text, shaken.text, *map(exact, measures)))
         measured = [hidden.text, shaken.text]
     if not rows:
         return
@@ -90,8 +92,11 @@ def _numbers(shown: Shown, method: Method, explained: Sequence[Explained]) -> No
     of_what = f" Infidelity is that of {method.before}." if method.key == "saliency" else ""
     note = f"Infidelity: {measured[0]}. Sensitivity: {measured[1]}. – where hiding changes nothing, or the map is zero.{of_what}"
     st.caption(escaped(note))
-    head = ("image", "net", "method", "target", "infidelity_of", "sensitivity_of", "infidelity_relative", "infidelity", "sensitivity")
-    save("Numbers (CSV)", lambda: csv_text(head, rows).encode(), f"{shown.stem}-{method.key}-trust.csv", "text/csv")
+    columns = (
+        "image", "net", "method", "target", "infidelity_of", "sensitivity_of", "infidelity_relative", "infidelity_constant_map",
+        "infidelity_random_map", "infidelity", "sensitivity",
+    )  # fmt: skip
+    save("Numbers (CSV)", lambda: csv_text(columns, rows).encode(), f"{shown.stem}-{method.key}-trust.csv", "text/csv")
 
 
 def _trust_task(shown: Shown, method: Method, each: Explained, values: Mapping[str, Mapping[str, Any]]) -> Task:
@@ -124,7 +129,8 @@ def _sanity(shown: Shown, method: Method, explained: Sequence[Explained]) -> Non
         "predict.randomise",
         ("sanity",),
         "The weights are replaced by random ones from the top layer down. A map that shows what the net has learned loses its order of "
-        "pixels, and its rank correlation falls to about 0; one that hardly changes shows the image. (Adebayo et al. 2018)",
+        "pixels, and its rank correlation falls: with signs to about 0, of magnitudes to what the maps of two random nets have in common, "
+        "which are of one image too (dotted). One that hardly changes shows the image. (Adebayo et al. 2018)",
     )
     settings = values["sanity"]
     tasks = [_sanity_task(shown, method, each, settings) for each in explained]
@@ -136,16 +142,16 @@ def _sanity(shown: Shown, method: Method, explained: Sequence[Explained]) -> Non
         if isinstance(steps, Failed):
             st.error(escaped(steps.message), icon=":material/error:")
         else:
-            there[each.label] = (each, steps)
+            there[each.label] = (each, *steps)
     if not there:
         return
-    curves = [_curve(shown, each, steps, method, settings["seed"]) for each, steps in there.values()]
+    curves = [_curve(shown, each, steps, level, method, settings["seed"]) for each, steps, level in there.values()]
     picked = {"format_func": KINDS.get, "default": "signed", "required": True, "key": "rank", "bind": "query-params"}
     kind = st.segmented_control("Rank correlation", list(KINDS), **picked) or "signed"
     figure_chart(sanity_figure(curves, kind), sanity_figure(curves, kind, dark=True), key="sanity_chart")
     note = (
         f"Spearman's rank correlation of each map with that of the net as it is; {method.label}, {shown.name}, seed {settings['seed']}; "
-        "the target stays. No point where a map is flat."
+        "the target stays. No point where a map is flat. Dotted: the same of two nets with all weights random."
     )
     if method.before:
         note += f" With signs: of {method.before}; the pictures show the map, which has none."
@@ -157,7 +163,7 @@ def _sanity(shown: Shown, method: Method, explained: Sequence[Explained]) -> Non
         lambda dark: sanity_figure(curves, kind, dark),
         note,
     )
-    for label, (each, steps) in there.items():
+    for label, (each, steps, _) in there.items():
         _strip(shown, method, label, each, steps, kind)
     st.caption("Each picture has a colour scale of its own: magnitudes of random nets cannot be compared with a trained one's.")
 
@@ -168,24 +174,26 @@ def _sanity_task(shown: Shown, method: Method, each: Explained, settings: Mappin
 
     def work(progress: Progress, should_stop: ShouldStop) -> Any:
         from resnet_core.analysis.passes import Stopped
-        from resnet_core.attribution.sanity import cascade
+        from resnet_core.attribution.sanity import cascade, random_level
 
-        found = []
-        for step in cascade(load(each.net), predict_work.tensor(pixels), method.key, each.target, **settings, **each.values):
+        found, of = [], (load(each.net), predict_work.tensor(pixels), method.key, each.target)
+        for step in cascade(*of, **settings, **each.values):
             found.append(step)
             progress(len(found), count)
             if should_stop():
                 raise Stopped
-        return found
+        return found, random_level(*of, seed=settings["seed"], **each.values)
 
     return Task(_key("sanity", each, shown, method, settings), work, count)
 
 
-def _curve(shown: Shown, each: Explained, steps: Sequence[Any], method: Method, seed: int) -> SanityCurve:
+def _curve(
+    shown: Shown, each: Explained, steps: Sequence[Any], level: tuple[float | None, float | None], method: Method, seed: int
+) -> SanityCurve:
     labels = [step.label for step in steps]
     values = [[step.signed for step in steps], [step.absolute for step in steps]]
     of = (shown.name, each.classes[each.target], seed)
-    return SanityCurve(each.net.id, each.label, each.net.model, method.key, *of, labels, *values)
+    return SanityCurve(each.net.id, each.label, each.net.model, method.key, *of, labels, *values, dict(zip(KINDS, level, strict=True)))
 
 
 def _strip(shown: Shown, method: Method, label: str, each: Explained, steps: Sequence[Any], kind: str) -> None:

@@ -119,3 +119,24 @@ def _steps(
             if name.startswith(tuple(f"{module}." for module in step.modules)):
                 weights[name] = fresh[name]
         yield step_of(step.label, randomised, *explain())
+
+
+def random_level(
+    loaded: LoadedNet, image: torch.Tensor, method_key: str, target: int, *, seed: int = 0, **parameters: Any
+) -> tuple[float | None, float | None]:
+    """Rank correlation of the maps of two nets with all weights random and nothing in common: with signs, and of magnitudes.
+
+    What maps of any net have in common, since they are of one image (as bright edges): a correlation this high is none.
+
+    Args:
+        image, target, seed, parameters: as of ``cascade``; the second net's weights come from the next seed.
+    """
+    config = loaded.model.config
+    values = method(method_key).complete(parameters, config)
+    raws = []
+    for one in (seed, seed + 1):
+        weights = random_net(config, one).to(loaded.device, memory_format=torch.channels_last).state_dict()
+        subject = Subject(loaded, weights)
+        raws.append(compute(subject, subject.pixels(image), method_key, check_target(target, config), values))
+    signed, maps = ([getattr(raw, name).detach().cpu().numpy() for raw in raws] for name in ("signed", "map"))
+    return spearman(*signed), spearman(*map(np.abs, maps))

@@ -36,6 +36,8 @@ class Infidelity:
             (``normalize=True`` of Captum).
         relative: the same, divided by the mean squared change of the logit: 0 (foretold exactly) to 1 (a map of zeros does as well).
             None where hiding changes nothing.
+        constant, random: ``relative`` of a map that is the same everywhere, and of one of Gaussian noise: what is not clearly below both
+            has foretold nothing. Hiding more changes more, and that alone a constant map knows.
         samples, seed: of the hidden squares.
         text: how it was measured, for people.
     """
@@ -45,6 +47,8 @@ class Infidelity:
     samples: int
     seed: int
     text: str
+    constant: float | None = None
+    random: float | None = None
 
 
 @dataclass(frozen=True)
@@ -115,16 +119,25 @@ def infidelity(loaded: LoadedNet, image: torch.Tensor, found: Attribution, *, sa
         options = {"n_perturb_samples": samples, "max_examples_per_batch": _AT_ONCE, "normalize": normalize}
         return float(captum.metrics.infidelity(subject, hide, x, of, target=found.target, **options))
 
-    value, changes = mean_squared_error(attributions), mean_squared_error(torch.zeros_like(attributions))
-    # Captum's best scale may be negative: a map that says the contrary would do as well as the map. Ours is 0 at the least.
-    if value < changes and mean_squared_error(-attributions, False) < mean_squared_error(attributions, False):
-        value = changes
+    changes = mean_squared_error(torch.zeros_like(attributions))
+
+    def score(of: torch.Tensor) -> float:
+        value = mean_squared_error(of)
+        # Captum's best scale may be negative: a map that says the contrary would do as well as the map. Ours is 0 at the least.
+        if value < changes and mean_squared_error(-of, False) < mean_squared_error(of, False):
+            return changes
+        return max(value, 0.0)  # rounding may leave a fit just below 0
+
+    noise = np.random.default_rng([seed, 1]).standard_normal(tuple(attributions.shape)).astype(np.float32)
+    others = (torch.ones_like(attributions), torch.from_numpy(noise).to(x.device))
+    value, *compared = (score(of) for of in (attributions, *others))
     text = (
         f"{samples:,} squares of {SQUARES[0]} to {SQUARES[1]} pixels a side at random places (seed {seed}), hidden by the mean image; "
         "the map scaled to fit best"
     )
-    # Rounding may leave a fit just below 0, or above 1.
-    return Infidelity(max(value, 0.0), min(max(value / changes, 0.0), 1.0) if changes > 0 else None, samples, seed, text)
+    # Rounding may leave a fit just above 1.
+    relative, constant, random = (min(one / changes, 1.0) if changes > 0 else None for one in (value, *compared))
+    return Infidelity(value, relative, samples, seed, text, constant, random)
 
 
 def sensitivity(

@@ -180,13 +180,16 @@ def _checks(args: argparse.Namespace, loaded: Any, image: Any, found: Attributio
         from resnet_core.attribution.trust import infidelity, sensitivity
 
         hidden, shaken = infidelity(loaded, image, found, seed=args.seed), sensitivity(loaded, image, found, seed=args.seed)
-        told["infidelity"] = {"value": _finite(hidden.value), "relative": hidden.relative, "measured": hidden.text}
+        others = {"constant_map": hidden.constant, "random_map": hidden.random}
+        told["infidelity"] = {"value": _finite(hidden.value), "relative": hidden.relative, **others, "measured": hidden.text}
         told["sensitivity"] = {"value": shaken.value, "measured": shaken.text}
     if args.sanity:
-        from resnet_core.attribution.sanity import cascade
+        from resnet_core.attribution.sanity import cascade, random_level
 
         steps = cascade(loaded, image, found.method, found.target, seed=args.seed, **found.parameters)
         told["sanity"] = [step.to_dict() for step in steps]
+        level = random_level(loaded, image, found.method, found.target, seed=args.seed, **found.parameters)
+        told["random_level"] = dict(zip(("signed", "absolute"), level, strict=True))
     return told
 
 
@@ -202,9 +205,11 @@ def _print(net: Net, told: dict[str, Any]) -> None:
     if told["out"]:
         print(f"  {told['out']}: {told['colors']}")
     if "infidelity" in told:
-        print(f"  infidelity {_number(told['infidelity']['relative'])} of 1: {told['infidelity']['measured']}")
+        values = [_number(told["infidelity"][name]) for name in ("relative", "constant_map", "random_map")]
+        print("  infidelity {} of 1 (of a constant map {}, of noise {}): ".format(*values) + told["infidelity"]["measured"])
         print(f"  sensitivity {_number(told['sensitivity']['value'])}: {told['sensitivity']['measured']}")
-    for step in told.get("sanity", []):
+    steps = told.get("sanity", [])
+    for step in [*steps, {"label": "random/random", **told["random_level"]}] if steps else []:
         print(f"  {step['label']:<14} rank correlation {_number(step['signed']):>6}, of magnitudes {_number(step['absolute']):>6}")
 
 

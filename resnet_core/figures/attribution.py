@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,7 @@ class SanityCurve:
         seed: of the random weights.
         steps: labels, the first one is the net as it is.
         signed, absolute: a value a step; None where there is none.
+        level: of each kind the correlation of two nets with all weights random; empty or None where there is none.
     """
 
     key: str
@@ -65,6 +66,7 @@ class SanityCurve:
     steps: Sequence[str]
     signed: Sequence[float | None]
     absolute: Sequence[float | None]
+    level: Mapping[str, float | None] = field(default_factory=dict)
 
 
 def tick_labels(curves: Sequence[SanityCurve]) -> list[str]:
@@ -105,6 +107,9 @@ def sanity_figure(curves: Sequence[SanityCurve], kind: str = "signed", dark: boo
                 showlegend=True,
             )
         )
+        if (level := curve.level.get(kind)) is not None:
+            lowest = min(lowest, level)
+            figure.add_hline(y=level, line={"color": color, "width": 1.6, "dash": "dot"})
     labels = tick_labels(curves)
     figure.update_layout(
         base,
@@ -140,6 +145,7 @@ def maps_csv(panels: Sequence[Panel]) -> str:
 
 SANITY_COLUMNS = (
     "image", "net", "label", "method", "target", "seed", "step", "randomised", "rank_correlation", "rank_correlation_absolute",
+    "of_two_random_nets", "of_two_random_nets_absolute",
 )  # fmt: skip
 
 
@@ -149,5 +155,6 @@ def sanity_csv(curves: Sequence[SanityCurve]) -> str:
     for curve in curves:
         of = (curve.image, curve.model.name, curve.label, curve.method, curve.target, curve.seed)
         for index, (step, *values) in enumerate(zip(curve.steps, curve.signed, curve.absolute, strict=True)):
+            values += [curve.level.get(kind) for kind in KINDS]
             rows.append((*of, index, step, *("" if v is None else f"{v:.6g}" for v in values)))
     return csv_text(SANITY_COLUMNS, rows)
