@@ -197,8 +197,8 @@ st.caption(
 st.subheader("Layer by layer")
 draw(layers_figure([complexity(config) for config in chosen]), "layers")
 st.caption(
-    "Where the maps are halved the filters are doubled: from stage to stage the MACs of a layer stay the same, its parameters grow "
-    "fourfold. Parameters are with those of the layer's BN."
+    "Where the maps are halved the filters are doubled: from stage to stage the MACs of a layer stay the same (but for the first layer of "
+    "a stage, which reads half as many channels), its parameters grow fourfold. Parameters are with those of the layer's BN."
 )
 
 by_name = {config.name: config for config in chosen}

@@ -240,7 +240,7 @@ class Recipe:
             ``warmup_learning_rate`` until the training error is below ``warmup_error`` %, then at the schedule's rate).
         warmup_iterations: length of the ``linear`` warm-up.
         warmup_learning_rate, warmup_error: of the ``error`` warm-up; the error in percent.
-        momentum, weight_decay: of SGD; weight decay is on all parameters, as in the paper's code.
+        momentum, weight_decay: of SGD; weight decay is on all parameters, as in fb.resnet.torch (the paper does not say).
         augmentation: ``standard`` (4 pixels of zero padding, random 32x32 crop, random horizontal flip) or ``none``.
         seed: of the initial weights and the batches.
         precision, device, compile: ``auto`` is decided by a probe on the machine and recorded with the run.

@@ -77,7 +77,7 @@ def test_a_wrong_depth_in_a_link_is_answered_with_the_nearest_and_the_others_are
 def test_only_wrong_nets_leave_a_page_that_says_what_to_do(page):
     app = page(net=["![x](https://example.org/x.png)"], show="nothing")
     assert not app.exception
-    assert "\\!\\[x\\]\\(https" in app.error[0].value, "a link must not put an image on the page"
+    assert "\\!\\[x\\]\\(http" in app.error[0].value, "a link must not put an image on the page"
     assert app.info[0].value == "Choose at least one net."
 
 

@@ -1,7 +1,8 @@
 """MACs and parameters layer by layer, one row of panels for each net.
 
 The two columns show the rule by which the nets are made (He et al. 2016, section 3.3): where the maps are halved the filters are doubled,
-so that the MACs of a layer stay the same from stage to stage, while its parameters grow fourfold.
+so that the MACs of a layer stay the same from stage to stage (but for the first layer of each, which has half as many input channels),
+while its parameters grow fourfold.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Figure 6 of He et al. 2016 from our own trainings: plain nets on the left, residual ones on the right, one y axis for both.
+"""Figure 6 of He et al. 2016 from our own trainings: plain nets on the left, residual ones beside them, one y axis for both.
+
+(The paper has them in the middle, and ResNet-110 with ResNet-1202 once more on its right.)
 
 Training error is dashed, test error bold, depth goes by colour, and each net's name stands at the end of its curve.
 """

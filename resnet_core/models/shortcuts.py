@@ -22,7 +22,7 @@ class ZeroPad(nn.Module):
         self.new_channels = out_channels - in_channels
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        # The new channels follow the old ones, as in the paper's own implementation; many public copies pad on both sides.
+        # The new channels follow the old ones, as in fb.resnet.torch (Facebook's re-implementation); many public copies pad on both sides.
         return F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.new_channels))
 
     def extra_repr(self) -> str:

@@ -137,12 +137,16 @@ the whole training, `card.json` what stands here, for programs.
 |:--|:--|
 | depth, shortcut | {config["model"]["depth"]}, {shortcut} |
 | parameters, MACs | {card["params"]:,}, {card["macs"]:,} |
-| **training error** | **{card["train_error"]:.2f} %** (mean over the last epoch, augmented images, as in Figure 6) |
+| **training error** | **{card["train_error"]:.2f} %** (mean over the last epoch, of the augmented images as they were trained on; the \
+paper does not say how it measured) |
 | **test error** | **{card["test_error"]:.2f} %** (10,000 images, single view, as its training measured it at the end) |
 | schedule | **{card["schedule_fraction"]:g} of the paper's**: {card["iterations"]:,} of {PAPER_ITERATIONS:,} iterations |
 | data | {card["data"]}, no validation split |
 | recipe | SGD, batch {card["batch_size"]}, momentum {recipe["momentum"]:g}, weight decay {recipe["weight_decay"]:g}, learning rate \
 {recipe["learning_rate"]:g}, multiplied by {recipe["gamma"]:g} at iterations {milestones}.{warmup} |
+| initialisation | He et al. 2015 for the convolutions; the classifier from U(-1, 1) / sqrt(64), as in fb.resnet.torch: by the \
+convolutions' rule the first loss of ResNet-56 would be 5.9 instead of 3.3 |
+| batch statistics | of all {card["batch_size"]} images (the paper trained on two GPUs: of 64 on each, if its BN was not synchronised) |
 | augmentation | 4 pixels of zero padding, random 32x32 crop, random horizontal flip |
 | input | pixel / 255, per-pixel mean of the training images subtracted |
 | precision | {card["precision"]} (convolutions; weights and updates in fp32) |
