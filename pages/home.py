@@ -16,12 +16,12 @@ from pages.ui.guard import guarded
 from pages.ui.labels import duration, escaped
 from pages.ui.live_chart import CAPTION, live_chart
 from pages.ui.run_rows import progress_row
-from pages.ui.runs_view import Seen, look
+from pages.ui.runs_view import Seen, all_seen
 from resnet_core.errors import UserError
 from resnet_core.figures.captions import caption, fraction_text, grouped
 from resnet_core.figures.figure6 import NOTE, figure6, missing_text, wanted
 from resnet_core.figures.series import RunRecords, final_errors
-from resnet_core.runs import RunStore
+from resnet_core.runs import Look, RunStore
 from resnet_core.verdict import degradation, degradation_verdict
 
 through_the_front_door()
@@ -69,15 +69,12 @@ def show_facts(nets: Sequence[RunRecords]) -> None:
     st.page_link("pages/paper.py", label="The paper, claim by claim", icon=":material/fact_check:")
 
 
-def picture(found: demo.Demo, store: RunStore) -> tuple[list[RunRecords], str]:
+def picture(found: demo.Demo, looked: Look) -> tuple[list[RunRecords], str]:
     """The curves to draw, and where they come from: this demo's own, another one trained here, or those that ship with the project."""
     if found.begun:
         return [s.records() for s in found.seen], ""
-    others = {run.config.recipe.seed for run in store.runs() if run.config.data.dataset == "sample"}
-    for seed in sorted(others):
-        other = demo.find(store, seed)
-        if other.ended:
-            return [s.records() for s in other.seen], f"Trained here before, with seed {seed}."
+    if other := demo.ended_before(looked):
+        return [s.records() for s in other.seen], f"Trained here before, with seed {other.configs[0].recipe.seed}."
     shipped = demo.recorded()
     return shipped.runs, f"Recorded {shipped.source}; run the demo to see it happen on this machine." if shipped.runs else ""
 
@@ -108,8 +105,8 @@ def next_seed() -> None:
     """Moves on to a seed that has not been trained yet, and starts it."""
     with guarded("Starting the demo"):
         store = RunStore()
-        seed = st.session_state.seed
-        while demo.find(store, seed).ended:
+        seed, looked = st.session_state.seed, store.look()
+        while demo.find(looked, seed).ended:
             seed += 1
         demo.start(store, seed)
         st.session_state.seed = seed
@@ -147,16 +144,16 @@ def announcement(found: demo.Demo, everything: list[Seen]) -> str:
     )
 
 
-def start_box(store: RunStore, everything: list[Seen]) -> demo.Demo:
+def start_box(store: RunStore, looked: Look) -> demo.Demo:
     """Button and seed, and what the demo will do. Returns the demo of the seed that was chosen."""
     button, chooser = st.columns([0.66, 0.34], vertical_alignment="bottom")
     with chooser:
         seed = seed_input()
-    found = demo.find(store, seed)
+    found = demo.find(looked, seed)
     with button:
         controls(store, found, seed)
     if not found.begun:
-        st.caption(announcement(found, everything))
+        st.caption(announcement(found, all_seen(looked)))
     return found
 
 
@@ -187,14 +184,14 @@ def panel(polled: bool, has_button: bool) -> None:
     with guarded("Home"), st.container(key="demo_panel"):
         left, right = st.columns(_COLUMNS, gap="medium")
         store = RunStore()
-        store.ensure_workers()
-        everything = look(store.runs())
+        looked = store.tend()
+        everything = all_seen(looked)
         if any(s.status.is_active for s in everything) != polled:
             st.rerun()
         with right:
-            found = start_box(store, everything) if has_button else demo.find(store, st.session_state.seed)
+            found = start_box(store, looked) if has_button else demo.find(looked, st.session_state.seed)
         with left:
-            runs, source = picture(found, store)
+            runs, source = picture(found, looked)
             message = "The first points come after some seconds." if found.active else "No curves yet: run the demo."
             live_chart(runs, key="home_chart", note=message)
             if runs:
@@ -211,7 +208,7 @@ def opening(nets: Sequence[RunRecords], problems: Sequence[str]) -> bool:
     shown = False
     with right, guarded("Home"):
         store = RunStore()
-        found = start_box(store, look(store.runs()))
+        found = start_box(store, store.look())
         show_facts(nets)
         shown = True
         if found.active:  # begun by another viewer since this page was made
@@ -221,7 +218,7 @@ def opening(nets: Sequence[RunRecords], problems: Sequence[str]) -> bool:
 
 def activity(store: RunStore) -> tuple[bool, bool]:
     """Whether anything is being trained or waits for it, and whether that is a demo."""
-    active = [s.run.config for s in look(store.runs()) if s.status.is_active]
+    active = [s.run.config for s in all_seen(store.look()) if s.status.is_active]
     return bool(active), any(config in demo.configs(config.recipe.seed) for config in active)
 
 

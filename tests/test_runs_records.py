@@ -9,10 +9,11 @@ import pytest
 
 from resnet_core.runs import records
 from resnet_core.runs.records import RecordReader, RecordWriter
+from tests.runs_tools import train_row
 
 
 def row(iteration: int, kind: str = "train", **values) -> dict:
-    return {"kind": kind, "iteration": iteration, **values}
+    return train_row(iteration, **values) if kind == "train" else {"kind": kind, "iteration": iteration, **values}
 
 
 @pytest.fixture
@@ -122,15 +123,28 @@ def test_the_lists_are_the_callers_own(path):
 
 def test_not_a_number_becomes_null(path):
     writer = RecordWriter(path)
-    writer.write(row(1, loss=float("nan"), gradient_norm=[1.0, float("inf")]))
+    writer.write({"kind": "train", "iteration": 1, "loss": float("nan"), "gradient_norm": [1.0, float("inf")]})
     assert path.read_text() == '{"kind":"train","iteration":1,"loss":null,"gradient_norm":[1.0,null]}\n'
 
 
-def test_writer_refuses_a_file_shorter_than_its_checkpoint(path):
-    path.write_bytes(b"12345")
-    with pytest.raises(ValueError, match="has 5 bytes"):
-        RecordWriter(path, keep=6)
-    assert path.read_bytes() == b"12345"
+@pytest.mark.parametrize(
+    ("before", "keep", "after"),
+    [
+        (b"12345", 6, b""),
+        (b"1\n2345", 6, b"1\n"),
+        (b"1\n2\n", 9, b"1\n2\n"),
+        (b"1\n234\n", 4, b"1\n"),
+        (b"x" * 70_000, 70_000, b""),
+        (b"1\n" + b"x" * 140_000, 140_002, b"1\n"),
+    ],
+)
+def test_a_file_that_is_not_as_long_as_its_checkpoint_says_keeps_its_whole_lines(path, before, keep, after):
+    path.write_bytes(before)
+    writer = RecordWriter(path, keep)
+    assert (path.read_bytes(), writer.offset, writer.lost) == (after, len(after), keep - len(after))
+    writer.write({"kind": "x"})
+    writer.close()
+    assert path.read_bytes() == after + b'{"kind":"x"}\n'
 
 
 def test_many_viewers_of_one_reader_see_each_row_once(path):

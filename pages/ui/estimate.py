@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
 from pages.ui.runs_view import Seen
@@ -29,17 +29,16 @@ class Pace:
 
 
 def measured(seen: Iterable[Seen]) -> list[Pace]:
-    """The speeds of all runs that have one: from the first to the last record, so with their tests, layer statistics and checkpoints."""
-    found = []
+    """The speed of each net, batch size, device and precision, of its first run that has one: with its tests, statistics, checkpoints."""
+    found: dict[Hashable, Pace] = {}
     for s in seen:
-        rows = s.run.records("train")
-        if not s.status.plan or len(rows) < 2:
+        device, precision = ((s.status.plan or {}).get(name) for name in ("device", "precision"))
+        if s.status.pace is None or device is None or precision is None:
             continue
-        elapsed = rows[-1]["elapsed_seconds"] - rows[0]["elapsed_seconds"]
-        images = (rows[-1]["iteration"] - rows[0]["iteration"]) * s.config.recipe.batch_size
-        if images > 0 and elapsed > 0:
-            found.append(Pace(s.config, images / elapsed, s.status.plan["device"], s.status.plan["precision"]))
-    return found
+        # Of those that nothing tells apart below, ``min`` takes the first.
+        kind = (s.config.model, s.config.recipe.batch_size, device, precision)
+        found.setdefault(kind, Pace(s.config, s.status.pace, device, precision))
+    return list(found.values())
 
 
 def seconds(config: RunConfig, paces: Sequence[Pace], iterations: int | None = None) -> float | None:

@@ -51,10 +51,9 @@ def errors(run: Run, status: RunStatus) -> dict[str, float | None]:
     """Errors in percent: the final ones of an ended training, before that the newest recorded; None where there is none yet."""
     result = status.result or {}
     found = {}
-    for kind, name in (("train", "train_error"), ("test", "test_error"), ("test", "validation_error")):
+    for row, name in ((status.last_train, "train_error"), (status.last_test, "test_error"), (status.last_test, "validation_error")):
         if name != "validation_error" or run.config.data.validation:
-            rows = run.records(kind)
-            found[name] = result.get(name, rows[-1].get(name) if rows else None)
+            found[name] = result.get(name, (row or {}).get(name))
     return found
 
 
