@@ -109,8 +109,8 @@ class Worker:
             iteration = reader(run.path / "records.jsonl").last_iteration() or 0
             message, healthy = session.explain(error, run, iteration)
             return {"state": "failed", "iteration": iteration, "message": message}, healthy
-        result = {key: value for key, value in end.items() if key not in ("kind", "state", "iteration", "message")}
-        message = end["message"] if end["state"] != "finished" else ""
+        result = {key: value for key, value in end.items() if key not in ("kind", "state", "iteration", "message", "lost")}
+        message = " ".join(filter(None, [end["message"] if end["state"] != "finished" else "", end.get("lost")]))
         if end["state"] == "stopped" and self.terminated:
             message = f"{message} The worker process was asked to end (SIGTERM)."
         return {"state": end["state"], "iteration": end["iteration"], "message": message, "result": result}, True
