@@ -147,6 +147,41 @@ def test_a_file_that_is_not_as_long_as_its_checkpoint_says_keeps_its_whole_lines
     assert path.read_bytes() == after + b'{"kind":"x"}\n'
 
 
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("no"), KeyboardInterrupt()], ids=repr)
+def test_a_reader_that_was_broken_off_forgets_all_and_begins_anew(path, monkeypatch, error):
+    writer, reader = RecordWriter(path), RecordReader(path)
+    for i in range(10):
+        writer.write(row(i))
+    assert len(reader.records()) == 10
+    for i in range(10, 142):
+        writer.write(row(i))
+    parsed, count = records.rows.parsed, iter(range(1000))
+
+    def break_off(line):
+        if next(count) == 4:
+            raise error
+        return parsed(line)
+
+    monkeypatch.setattr(records.rows, "parsed", break_off)
+    with pytest.raises(type(error)):
+        reader.records()
+    monkeypatch.undo()
+    assert [r["iteration"] for r in reader.records()] == list(range(142))
+    assert len(reader.records("train")) == 142 and reader.damaged == 0
+
+
+def test_a_file_that_cannot_be_read_has_no_rows_and_says_why(path):
+    writer, reader = RecordWriter(path), RecordReader(path)
+    writer.write(row(1))
+    assert len(reader.records()) == 1
+    path.unlink()
+    path.symlink_to(path)
+    assert reader.records() == [] and reader.problem == "records.jsonl cannot be read: Too many levels of symbolic links."
+    path.unlink()
+    RecordWriter(path).write(row(2))
+    assert reader.records() == [row(2)] and reader.problem == ""
+
+
 def test_many_viewers_of_one_reader_see_each_row_once(path):
     writer, reader = RecordWriter(path), RecordReader(path)
     wrong, done = [], threading.Event()

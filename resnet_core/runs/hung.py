@@ -1,4 +1,4 @@
-"""Asking a worker to stop, and ending one that neither stops nor says that it lives.
+"""A worker's sign of life, asking it to stop, and ending one that neither stops nor says that it lives.
 
 A worker touches the lock of its run once a second, as long as it computes or gets on. One that was paused (SIGSTOP), or waits for a disk
 that has gone, does not.
@@ -10,6 +10,7 @@ import contextlib
 import os
 import platform
 import signal
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,37 @@ from resnet_core.runs.border import BrokenRun, read_state
 
 #: A worker that was asked to stop this long ago, and has said nothing for as long, is ended.
 END_SECONDS = 60.0
+_BEAT_SECONDS = 1.0
+#: Processor time, as a part of the time that passes, from which on a process computes.
+_BUSY = 0.05
+
+
+class Heartbeat:
+    """Touches an open lock once a second while this process computes, or ``gets_on`` has been set since the last time."""
+
+    def __init__(self, lock: int):
+        self._lock = lock
+        self.gets_on = True
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+
+    def __enter__(self) -> Heartbeat:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._over.set()
+        self._thread.join()  # before the lock is closed, and its number is another file's
+
+    def _beat(self) -> None:
+        spent = time.process_time()
+        while not self._over.wait(_BEAT_SECONDS):
+            now = time.process_time()
+            if self.gets_on or now - spent >= _BUSY * _BEAT_SECONDS:
+                self.gets_on = False
+                with contextlib.suppress(OSError):
+                    os.utime(self._lock)
+            spent = now
 
 
 def ask(folder: Path) -> None:
@@ -35,7 +67,7 @@ def end(folder: Path) -> bool:
     """Ends the worker of a run that was asked to stop and says nothing. Whether it did; the run is then interrupted."""
     now = time.time()
     try:
-        silent, asked = (now - (folder / name).stat().st_mtime for name in ("lock", "stop"))
+        asked, silent = (now - os.stat(f"{folder}/{name}").st_mtime for name in ("stop", "lock"))
         if min(silent, asked) < END_SECONDS:
             return False
         pid = _worker(folder)
