@@ -127,7 +127,7 @@ def panel(ids: Sequence[str], view: View, polled: bool) -> None:
 
 def chosen(ids: Sequence[str]) -> list[Listed]:
     wanted = set(ids)
-    return [s for s in look_shipped() if s.id in wanted] + look(run for run in RunStore().runs() if run.id in wanted)
+    return [s for s in look_shipped() if s.id in wanted] + look(RunStore().some(wanted))
 
 
 def downloads(ids: Sequence[str], view: View) -> None:

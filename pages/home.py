@@ -179,12 +179,18 @@ def beside(found: demo.Demo, drawn: list[RunRecords], everything: list[Seen]) ->
         st.page_link("pages/train.py", label="Stop, resume or delete single runs", icon=":material/model_training:")
 
 
-def panel(polled: bool, has_button: bool) -> None:
-    """The demo: chart, progress and verdict. ``polled`` tells whether this is run again and again; ``has_button``: with it."""
+def panel(polled: bool, has_button: bool, first: list[Look]) -> None:
+    """The demo: chart, progress and verdict.
+
+    Args:
+        polled: whether this is run again and again.
+        has_button: with the demo's button.
+        first: what the page has just seen, for the first time this is run.
+    """
     with guarded("Home"), st.container(key="demo_panel"):
         left, right = st.columns(_COLUMNS, gap="medium")
         store = RunStore()
-        looked = store.tend()
+        looked = first.pop() if first else store.tend()
         everything = all_seen(looked)
         if any(s.status.is_active for s in everything) != polled:
             st.rerun()
@@ -200,7 +206,7 @@ def panel(polled: bool, has_button: bool) -> None:
             beside(found, runs, everything)
 
 
-def opening(nets: Sequence[RunRecords], problems: Sequence[str]) -> bool:
+def opening(nets: Sequence[RunRecords], problems: Sequence[str], looked: Look | None) -> bool:
     """Figure 6 with the demo's button beside it. Returns whether the demo can be shown too: if not, the message stands here."""
     left, right = st.columns(_COLUMNS, gap="medium")
     with left:
@@ -208,7 +214,7 @@ def opening(nets: Sequence[RunRecords], problems: Sequence[str]) -> bool:
     shown = False
     with right, guarded("Home"):
         store = RunStore()
-        found = start_box(store, store.look())
+        found = start_box(store, looked or store.look())
         show_facts(nets)
         shown = True
         if found.active:  # begun by another viewer since this page was made
@@ -216,9 +222,9 @@ def opening(nets: Sequence[RunRecords], problems: Sequence[str]) -> bool:
     return shown
 
 
-def activity(store: RunStore) -> tuple[bool, bool]:
+def activity(looked: Look) -> tuple[bool, bool]:
     """Whether anything is being trained or waits for it, and whether that is a demo."""
-    active = [s.run.config for s in all_seen(store.look()) if s.status.is_active]
+    active = [run.config for run, status in looked.runs if status.is_active]
     return bool(active), any(config in demo.configs(config.recipe.seed) for config in active)
 
 
@@ -229,17 +235,19 @@ def main() -> None:
     nets: list[RunRecords] = []
     with guarded("Figure 6"):
         nets = figure6_nets(problems)
+    looked: Look | None = None
     try:
-        polled, demo_runs = activity(RunStore())
+        looked = RunStore().tend()
+        polled, demo_runs = activity(looked)
     except UserError:
         polled = demo_runs = False  # the panel shows the message
     if demo_runs:
         st.session_state[_DEMO_FIRST] = True
     demo_first = not nets or st.session_state.get(_DEMO_FIRST, False)
-    if demo_first or opening(nets, problems):
+    if demo_first or opening(nets, problems, looked):
         if not demo_first:
             st.subheader("The same in minutes, on this machine: the demo", anchor=False)
-        st.fragment(panel, run_every=1.5 if polled else None)(polled, demo_first)
+        st.fragment(panel, run_every=1.5 if polled else None)(polled, demo_first, [looked] if looked else [])
     if demo_first and nets:
         st.subheader("Figure 6 of the paper, from nets trained with this project", anchor=False)
         left, right = st.columns(_COLUMNS, gap="medium")

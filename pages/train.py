@@ -20,7 +20,7 @@ from pages.ui.run_rows import broken_row, dialogs, run_row
 from pages.ui.runs_view import Seen, all_seen, look
 from resnet_core.errors import ConfigError
 from resnet_core.figures.captions import caption, grouped
-from resnet_core.runs import RunStore
+from resnet_core.runs import Look, RunStore
 
 through_the_front_door()
 
@@ -164,11 +164,16 @@ def rows_of_runs(store: RunStore, seen: Sequence[Seen], broken: Sequence[tuple[P
     return shown
 
 
-def runs_panel(polled: bool) -> None:
-    """One live chart, and beside it a row for each run. ``polled`` tells whether this is run again and again."""
+def runs_panel(polled: bool, first: list[Look]) -> None:
+    """One live chart, and beside it a row for each run.
+
+    Args:
+        polled: whether this is run again and again.
+        first: what the page has just seen, for the first time this is run.
+    """
     with guarded("Train"):
         store = RunStore()
-        looked = store.tend()
+        looked = first.pop() if first else store.tend()
         seen = all_seen(looked)
         active = any(s.status.is_active for s in seen)
         if active != polled:
@@ -177,7 +182,8 @@ def runs_panel(polled: bool) -> None:
         with right:
             shown = rows_of_runs(store, seen, looked.broken)
         # In an order that does not change while runs come and go, so that the legend stands still.
-        records = [s.records() for s in seen if s in shown]
+        wanted = {s.id for s in shown}
+        records = [s.records() for s in seen if s.id in wanted]
         with left:
             note = "The first points come after some seconds." if active else "Tick runs to see their curves."
             live_chart(records, key="train_chart", note=note)
@@ -189,7 +195,7 @@ def runs_panel(polled: bool) -> None:
 
 def main() -> None:
     store = RunStore()
-    looked = store.look()
+    looked = store.tend()
     seen = all_seen(looked)
     active = any(s.status.is_active for s in seen)
     if not nets_table.is_filled():
@@ -204,7 +210,7 @@ def main() -> None:
         if said := st.session_state.pop(_SAID, None):
             st.success(said, icon=":material/playlist_add_check:")
         if seen or looked.broken:
-            st.fragment(runs_panel, run_every=1.5 if active and runs.open else None)(active and runs.open)
+            st.fragment(runs_panel, run_every=1.5 if active and runs.open else None)(active and runs.open, [looked])
         else:
             st.info("There are no runs yet. Choose nets under *Set up* and start them.", icon=":material/info:")
     dialogs()

@@ -224,7 +224,19 @@ def _checkpoint(path: Path, origin: str) -> Net:
     )
 
 
+#: Nets of runs, each with the status it was made of and its newest checkpoint. A run that has ended has one and the same status at each
+#: look until its files change.
+_NETS: dict[Path, tuple[RunStatus, int | None, Net]] = {}
+
+
 def _run(run: Run, status: RunStatus) -> Net:
+    saved, known = _saved_iteration(run), _NETS.get(run.path)
+    if known is None or known[0] is not status or known[1] != saved:
+        known = _NETS[run.path] = status, saved, _net(run, status, saved)
+    return known[2]
+
+
+def _net(run: Run, status: RunStatus, saved: int | None) -> Net:
     result, train, test = status.result or {}, status.last_train or {}, status.last_test or {}
     return Net(
         id=run.id,
@@ -234,7 +246,7 @@ def _run(run: Run, status: RunStatus) -> Net:
         path=run.path,
         config=run.config,
         state=status.state,
-        iteration=_saved_iteration(run),
+        iteration=saved,
         train_error=result.get("train_error", train.get("train_error")),
         test_error=result.get("test_error", test.get("test_error")),
         precision=(status.plan or {}).get("precision"),

@@ -5,6 +5,7 @@ A run of which one value is of a wrong type or size is damaged: it is shown as s
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -109,9 +110,13 @@ class Identity:
     """The checked contents of a run.json."""
 
     config: RunConfig
-    fingerprint: str
     created: datetime
     values: dict[str, Any]
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """Of the configuration; not the one that was written: a field that it has gained since changes the fingerprints of old runs too."""
+        return self.config.fingerprint
 
 
 def _read_identity(path: Path) -> Identity:
@@ -120,9 +125,7 @@ def _read_identity(path: Path) -> Identity:
         if key not in values:
             raise BrokenRun(f"run.json has no {key!r}")
     _check("run.json", values, _IDENTITY)
-    config = RunConfig.from_dict(values["config"])
-    # Not the one that was written: a field that the configuration has gained since changes the fingerprints of old runs too.
-    return Identity(config, config.fingerprint, datetime.fromisoformat(values["created"]), values)
+    return Identity(RunConfig.from_dict(values["config"]), datetime.fromisoformat(values["created"]), values)
 
 
 def _read_state(path: Path) -> dict[str, Any]:

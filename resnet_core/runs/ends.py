@@ -63,12 +63,12 @@ def _entry(entry: Any) -> tuple[files.Stamp, Ends] | None:
     return (tuple(stamp), ends) if plain and fits else None
 
 
-def remember(home: Path, folders: Iterable[Path]) -> None:
+def remember(home: Path, names: Iterable[str]) -> None:
     """Writes the index where something was read since the last time; a home that cannot be written goes without."""
     if _at.get(home) == _kept.reads:
         return
     _at[home] = _kept.reads
-    known = {path.name: _kept.known.get(f"{path}/{RECORDS}") for path in folders}
+    known = {name: _kept.known.get(f"{home}/{name}/{RECORDS}") for name in names}
     found = {name: (entry[0], dataclasses.asdict(entry[1])) for name, entry in known.items() if entry is not None}
     temporary = home / f"{INDEX}.{uuid.uuid4().hex[:8]}.tmp"
     try:

@@ -153,17 +153,16 @@ _NESTED = "it is nested too deeply"
 def check_plain(value: Any, levels: int = _MOST_LEVELS) -> None:
     """Raises ValueError where parsed JSON holds what Python reads and nothing else does: NaN, infinity, lone surrogates, great depth."""
     if isinstance(value, str):
-        value.encode()  # a UnicodeEncodeError is a ValueError
+        if not value.isascii():
+            value.encode()  # a UnicodeEncodeError is a ValueError
     elif isinstance(value, float):
         if not math.isfinite(value):
             raise ValueError("it holds a number that is not finite")
     elif isinstance(value, (dict, list)):
         if not levels:
             raise ValueError(_NESTED)
-        for item in value.values() if isinstance(value, dict) else value:
+        for item in [*value, *value.values()] if isinstance(value, dict) else value:
             check_plain(item, levels - 1)
-        for key in value if isinstance(value, dict) else ():
-            key.encode()
 
 
 def open_regular(path: Path) -> Any:

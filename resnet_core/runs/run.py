@@ -87,7 +87,6 @@ class Run:
         id: the name of the folder.
         path: the folder.
         config: the whole configuration.
-        fingerprint: of the configuration.
         created: ISO 8601, with its zone; ``created_at`` is that moment.
         data_dir: where the data set lay when the run was submitted, or None (the embedded sample).
         versions: of python, torch, torchvision and resnet-lab, when it was submitted.
@@ -96,8 +95,8 @@ class Run:
     def __init__(self, path: Path):
         self.path = path
         self.id = path.name
-        found = border.identity(path)
-        self.config, self.fingerprint = found.config, found.fingerprint
+        self._identity = found = border.identity(path)
+        self.config = found.config
         self.created: str = found.values["created"]
         self.created_at: datetime = found.created
         self.data_dir: Path | None = Path(found.values["data_dir"]) if found.values.get("data_dir") else None
@@ -111,6 +110,11 @@ class Run:
 
     def __hash__(self) -> int:
         return hash(self.path)
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the configuration."""
+        return self._identity.fingerprint
 
     @property
     def name(self) -> str:
@@ -138,10 +142,9 @@ class Run:
     def checkpoints(self) -> list[Path]:
         """The folders of its checkpoints, oldest first."""
         try:
-            found = [p for p in (self.path / "checkpoints").iterdir() if re.fullmatch(r"iter-\d+", p.name)]
+            return list(_checkpoints(f"{self.path}/checkpoints"))
         except OSError:
             return []
-        return sorted(found, key=checkpoint_iteration)
 
     def records(self, kind: str | None = None) -> list[dict[str, Any]]:
         """The rows of ``kind`` (``train``, ``test``, ``layers``; None: all), in order, as far as they are written.
@@ -278,19 +281,31 @@ def _interrupted_message(iteration: int, saved: int) -> str:
     )
 
 
+def _listed_checkpoints(folder: Path) -> list[Path]:
+    return sorted((p for p in folder.iterdir() if re.fullmatch(r"iter-\d+", p.name)), key=checkpoint_iteration)
+
+
+#: A folder has another stamp when something comes or goes in it.
+_checkpoints = files.Kept(_listed_checkpoints)
+
+
 def checkpoint_iteration(path: Path) -> int:
     """Of a checkpoint's folder: the parameter updates behind it."""
     return int(path.name.removeprefix("iter-"))
 
 
-def run_folders(home: Path) -> list[Path]:
+def run_names(home: Path) -> list[str]:
     """Everything in the home that is or should be a run: folders, and links that lead nowhere, whose names do not begin with a dot."""
     try:
         with os.scandir(home) as entries:
-            names = [entry.name for entry in entries if not entry.name.startswith(".") and _is_folder(entry)]
+            return sorted(entry.name for entry in entries if not entry.name.startswith(".") and _is_folder(entry))
     except FileNotFoundError:
         return []
-    return [home / name for name in sorted(names)]
+
+
+def run_folders(home: Path) -> list[Path]:
+    """``run_names`` as paths."""
+    return [home / name for name in run_names(home)]
 
 
 def _is_folder(entry: os.DirEntry) -> bool:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import os
 import shutil
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from resnet_core.errors import RunError
 from resnet_core.runs import ends, files, hung, launch
 from resnet_core.runs.border import MAX_NAME, BrokenRun, is_name, read_state
 from resnet_core.runs.create import create
-from resnet_core.runs.run import RESUMABLE, Run, RunStatus, run_folders
+from resnet_core.runs.run import RESUMABLE, Run, RunStatus, run_folders, run_names
 
 #: Of several runs of one configuration, the one to offer: the one with the most to show.
 _PREFERENCE = ("finished", "running", "queued", "stopped", "interrupted", "diverged", "failed")
@@ -43,9 +44,46 @@ class Look:
 
     def find(self, config: RunConfig) -> tuple[Run, RunStatus] | None:
         """A run of exactly this configuration; of several, the one with the most to show (finished first, newest first)."""
-        fingerprint = config.fingerprint
-        same = [found for found in reversed(self.runs) if found[0].fingerprint == fingerprint]
+        same = reversed(self._by_fingerprint.get(config.fingerprint, []))
         return min(same, key=lambda found: _PREFERENCE.index(found[1].state), default=None)
+
+    @functools.cached_property
+    def _by_fingerprint(self) -> dict[str, list[tuple[Run, RunStatus]]]:
+        found: dict[str, list[tuple[Run, RunStatus]]] = {}
+        for pair in self.runs:
+            found.setdefault(pair[0].fingerprint, []).append(pair)
+        return found
+
+
+#: The states in which nothing more happens by itself, and the files that tell of one, see ``resnet_core.runs.run``.
+_ENDINGS = ("finished", "diverged", "failed", "stopped")
+_FILES = ("run.json", "state.json", "meta.json", ends.RECORDS)
+
+
+@dataclass(frozen=True)
+class _Ended:
+    """A run that has ended, as it was when its files had these stamps."""
+
+    paths: tuple[str, ...]
+    stamps: list[files.Stamp | None]
+    run: Run
+    status: RunStatus
+
+
+#: home -> name of the folder -> what need not be read again.
+_ENDED: dict[Path, dict[str, _Ended]] = {}
+
+
+def _stamps(paths: tuple[str, ...]) -> list[files.Stamp | None]:
+    """Of each file; None where it is not there, or cannot be looked at."""
+    found: list[files.Stamp | None] = []
+    for path in paths:
+        try:
+            status = os.stat(path)
+            found.append((status.st_ino, status.st_size, status.st_mtime_ns))
+        except OSError:
+            found.append(None)
+    return found
 
 
 class RunStore:
@@ -73,24 +111,40 @@ class RunStore:
     def look(self) -> Look:
         """Everything at one moment. Of a run that has ended nothing is read again until one of its files changes."""
         ends.recall(self.home)
-        found, broken = self._scan()
-        looked, queued = [], []
-        for run in found:
+        with files.explained(self.home):
+            names = run_names(self.home)
+        known = _ENDED.setdefault(self.home, {})
+        looked, queued, broken = [], [], []
+        for name in names:
+            ended = known.get(name)
+            if ended is not None and ended.stamps == _stamps(ended.paths):
+                looked.append((ended.run, ended.status))
+                continue
+            path = self.home / name
+            paths = tuple(f"{path}/{file}" for file in _FILES)
+            stamps = _stamps(paths)
             try:
+                run = Run(path)
                 status, values = run.look()
             except BrokenRun as error:
-                if run.path.is_dir():
-                    broken.append((run.path, str(error)))
+                known.pop(name, None)
+                if os.path.lexists(path):  # else it has been deleted while we looked
+                    broken.append((path, str(error)))
                 continue
             if status.state == "queued":
-                queued.append((values["pool"], values["ticket"], len(looked)))
+                queued.append((values["pool"], values["ticket"], run, status))
+                continue
             looked.append((run, status))
+            if status.state in _ENDINGS and all(stamp is None or files.is_settled(stamp) for stamp in stamps):
+                known[name] = _Ended(paths, stamps, run, status)
         places: dict[str, int] = {}
-        for pool, _, k in sorted(queued):
+        for pool, _, run, status in sorted(queued, key=lambda entry: entry[:2]):
             places[pool] = places.get(pool, 0) + 1
-            looked[k] = looked[k][0], dataclasses.replace(looked[k][1], place=places[pool])
-        ends.remember(self.home, [run.path for run, status in looked if not status.is_active])
-        return Look(looked, sorted(broken))
+            looked.append((run, dataclasses.replace(status, place=places[pool])))
+        for name in known.keys() - set(names):
+            del known[name]
+        ends.remember(self.home, known)
+        return Look(sorted(looked, key=lambda found: (found[0].created_at, found[0].id)), broken)
 
     def tend(self) -> Look:
         """``look``, after seeing to it that whatever waits has a worker, and that no worker hangs that was asked to stop."""
@@ -99,6 +153,15 @@ class RunStore:
             self.ensure_workers()
             return self.look()
         return found
+
+    def some(self, ids: Iterable[str]) -> list[Run]:
+        """Those of the runs with these ids that are there and can be read, oldest first. The others are not looked at."""
+        found = []
+        for name in ids:
+            if os.sep not in name and "\0" not in name and not name.startswith("."):
+                with contextlib.suppress(BrokenRun):
+                    found.append(Run(self.home / name))
+        return sorted(found, key=lambda run: (run.created_at, run.id))
 
     def queue(self) -> list[Run]:
         """The queued runs of all devices, in the order in which they will be trained."""
