@@ -139,30 +139,21 @@ def read_json(path: Path) -> dict[str, Any]:
         raise ValueError(f"it has more than {_MOST_BYTES:,} bytes")
     try:
         value = json.loads(content)
+        if not isinstance(value, dict):
+            raise ValueError("it does not hold a JSON object")
+        # What Python reads and nothing else does: NaN and infinity, lone surrogates (a UnicodeEncodeError is a ValueError), great depth.
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+        if content.count(b"{") + content.count(b"[") > _MOST_LEVELS and _levels(value) > _MOST_LEVELS:
+            raise RecursionError
     except RecursionError:
-        raise ValueError(_NESTED) from None
-    if not isinstance(value, dict):
-        raise ValueError("it does not hold a JSON object")
-    check_plain(value)
+        raise ValueError("it is nested too deeply") from None
     return value
 
 
-_NESTED = "it is nested too deeply"
-
-
-def check_plain(value: Any, levels: int = _MOST_LEVELS) -> None:
-    """Raises ValueError where parsed JSON holds what Python reads and nothing else does: NaN, infinity, lone surrogates, great depth."""
-    if isinstance(value, str):
-        if not value.isascii():
-            value.encode()  # a UnicodeEncodeError is a ValueError
-    elif isinstance(value, float):
-        if not math.isfinite(value):
-            raise ValueError("it holds a number that is not finite")
-    elif isinstance(value, (dict, list)):
-        if not levels:
-            raise ValueError(_NESTED)
-        for item in [*value, *value.values()] if isinstance(value, dict) else value:
-            check_plain(item, levels - 1)
+def _levels(value: Any) -> int:
+    """How many objects and lists of parsed JSON stand inside each other."""
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    return 0 if inside is None else 1 + max(map(_levels, inside), default=0)
 
 
 def open_regular(path: Path) -> Any:
