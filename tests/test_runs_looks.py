@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from pathlib import Path
 
 import pytest
 
 from resnet_core.config import demo_configs
-from resnet_core.runs import RunStore, ends, files, records
-from resnet_core.runs import store as stores
+from resnet_core.runs import RunStore, ends, files, looking, records
 from tests.page_tools import app, write_run
 from tests.runs_tools import config, put, train_row
 
@@ -93,7 +93,7 @@ def another_process() -> None:
     """Nothing is known any more but what is on disk."""
     ends._at.clear()
     ends._kept.known.clear()
-    stores._ENDED.clear()
+    looking._ENDED.clear()
 
 
 @pytest.mark.parametrize("index", ["whole", "missing", "{", '{"a": 1}', "[]", "cut", "of other records", "wrong types"])
@@ -132,11 +132,38 @@ def test_a_page_looks_at_its_home_once_a_draw(store, root, monkeypatch, page):
     for seed, each in enumerate(demo_configs(3)):
         write_run(store, each, 40.0 + seed)
     shown = app(root, monkeypatch, page).run()
-    looks, names = [], stores.run_names
-    monkeypatch.setattr(stores, "run_names", lambda home: looks.append(home) or names(home))
+    looks, names = [], looking.run_names
+    monkeypatch.setattr(looking, "run_names", lambda home: looks.append(home) or names(home))
     shown.run()
     assert not shown.exception and not shown.error
     assert len(looks) == 1
+
+
+def test_several_viewers_look_while_runs_come_and_go(store):
+    ended(store, 6)
+    problems: list[BaseException] = []
+    over = threading.Event()
+
+    def view() -> None:
+        while not over.is_set():
+            try:
+                assert store.look().broken == []
+            except BaseException as error:
+                problems.append(error)
+                return
+
+    viewers = [threading.Thread(target=view) for _ in range(4)]
+    for viewer in viewers:
+        viewer.start()
+    for seed in range(20, 32):
+        run = write_run(store, config(seed), 40.0)
+        age(store)
+        store.look()
+        store.delete(run.id)
+    over.set()
+    for viewer in viewers:
+        viewer.join()
+    assert problems == [] and len(store.look().runs) == 6
 
 
 def test_some_runs_are_found_without_a_look_at_the_others(store, read):

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pages.ui.runs_view import Seen
 from resnet_core.analysis.complexity import complexity
 from resnet_core.config import RunConfig
+from resnet_core.runs import RunStatus
 from resnet_core.runs.launch import pool_of
 from resnet_core.slots import slots
 
@@ -29,15 +30,16 @@ class Pace:
 
 
 #: Of the last call, whoever made it: the statuses, and what they amount to. A page asks several times for each draw.
-_LAST: list[list] = []
+_LAST: list[tuple[list[RunStatus], list[Pace]]] = []
 
 
 def measured(seen: Iterable[Seen]) -> list[Pace]:
     """The speed of each net, batch size, device and precision, of its first run that has one: with its tests, statistics, checkpoints."""
     seen = list(seen)
     statuses = [s.status for s in seen]
-    if _LAST and _LAST[0] == statuses:  # of runs that have ended these are the very objects of the look before: quick to compare
-        return _LAST[1]
+    for known, paces in _LAST:
+        if known == statuses:  # of runs that have ended these are the very objects of the look before: quick to compare
+            return paces
     found: dict[Hashable, Pace] = {}
     for s in seen:
         device, precision = ((s.status.plan or {}).get(name) for name in ("device", "precision"))
@@ -46,8 +48,9 @@ def measured(seen: Iterable[Seen]) -> list[Pace]:
         # Of those that nothing tells apart below, ``min`` takes the first.
         kind = (s.config.model, s.config.recipe.batch_size, device, precision)
         found.setdefault(kind, Pace(s.config, s.status.pace, device, precision))
-    _LAST[:] = [statuses, list(found.values())]
-    return _LAST[1]
+    result = list(found.values())
+    _LAST[:] = [(statuses, result)]
+    return result
 
 
 def seconds(config: RunConfig, paces: Sequence[Pace], iterations: int | None = None) -> float | None:

@@ -93,9 +93,10 @@ def _writer(path: Path, keep: Any) -> tuple[RecordWriter, str]:
         files.log(f"{path} is no file. It was moved to {aside}.")
     known = is_whole(keep, 0, 2**62)
     writer = RecordWriter(path, keep if known else 0)
-    if writer.lost:
+    lost = writer.lost or not (known or keep is None)
+    if lost:
         files.log(f"{path}: {writer.lost} bytes before the checkpoint are missing.")
-    return writer, "Rows from before its checkpoint were missing in records.jsonl: the curve has a gap." if writer.lost else ""
+    return writer, "Rows from before its checkpoint were missing in records.jsonl: the curve has a gap." if lost else ""
 
 
 def _plan(config: RunConfig, recorded: dict[str, Any] | None):
