@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.ui.guard import guarded
+from resnet_core import system
 
 UI = Path(__file__).parent / "pages" / "ui"
 # A file: the browser would fetch a Material icon for its tab from the network.
@@ -18,6 +18,12 @@ ABOUT = (
 
 st.set_page_config(page_title="ResNet Lab", page_icon=ICON, layout="wide", menu_items={"About": ABOUT})
 st.html(UI / "style.css")
+
+if problem := system.problem():
+    st.error(problem, icon=":material/error:")
+    st.stop()
+
+from pages.ui.guard import guarded  # noqa: E402  (it needs what was looked for)
 
 # Without icons: with them the names of nine pages do not fit beside the sidebar, and the last ones hide in a menu.
 page = st.navigation(

@@ -25,7 +25,8 @@ _TAB, _SAID, _IMPORTED, _ASKED = "section", "checkpoints.said", "checkpoints.imp
 
 def show_gallery(found: Catalog) -> None:
     """The table, and the chosen net below it."""
-    if not found.nets:
+    listed = gallery.entries(found.nets)
+    if not listed:
         st.info(
             "There is no checkpoint yet: none ships with this copy, none was imported, and no run has saved one.", icon=":material/info:"
         )
@@ -33,7 +34,6 @@ def show_gallery(found: Catalog) -> None:
             st.page_link("pages/home.py", label="Home: run the demo", icon=":material/home:")
             st.page_link("pages/train.py", label="Train: choose nets", icon=":material/model_training:")
         return
-    listed = gallery.entries(found.nets)
     entry = gallery.gallery(listed)
     net = entry.net
     with st.container(horizontal=True, vertical_alignment="center"):

@@ -15,7 +15,7 @@ from pages.ui.figure_chart import figure_chart
 from pages.ui.front_door import through_the_front_door
 from pages.ui.guard import guarded
 from pages.ui.labels import escaped
-from pages.ui.runs_view import look, look_shipped
+from pages.ui.runs_view import all_seen, look, look_shipped
 from resnet_core import paper
 from resnet_core.figures import captions, export, series, table
 from resnet_core.figures.curves import X_AXES, View, learning_curves, view_note
@@ -127,7 +127,7 @@ def panel(ids: Sequence[str], view: View, polled: bool) -> None:
 
 def chosen(ids: Sequence[str]) -> list[Listed]:
     wanted = set(ids)
-    return [s for s in look_shipped() if s.id in wanted] + look(run for run in RunStore().runs() if run.id in wanted)
+    return [s for s in look_shipped() if s.id in wanted] + look(RunStore().some(wanted))
 
 
 def downloads(ids: Sequence[str], view: View) -> None:
@@ -163,7 +163,7 @@ def downloads(ids: Sequence[str], view: View) -> None:
 
 def main() -> None:
     st.title("Compare", anchor=False)
-    seen = [*look_shipped(), *look(RunStore().runs())]
+    seen = [*look_shipped(), *all_seen(RunStore().look())]
     if not seen:
         st.info("There are no runs yet. Start the demo on the front page, or choose nets to train; they can be compared here.")
         with st.container(horizontal=True):

@@ -16,13 +16,12 @@ from pages.ui.guard import guarded
 from pages.ui.labels import duration, escaped
 from pages.ui.live_chart import CAPTION, live_chart
 from pages.ui.run_rows import progress_row
-from pages.ui.runs_view import Seen, look
-from resnet_core.config import DEMO_DATA
+from pages.ui.runs_view import Seen, all_seen
 from resnet_core.errors import UserError
 from resnet_core.figures.captions import caption, fraction_text, grouped
 from resnet_core.figures.figure6 import NOTE, figure6, gap_over_time, missing_text, wanted
 from resnet_core.figures.series import RunRecords, outcome
-from resnet_core.runs import RunStore
+from resnet_core.runs import Look, RunStore
 from resnet_core.verdict import degradation, degradation_verdict
 
 through_the_front_door()
@@ -81,15 +80,12 @@ def show_facts(nets: Sequence[RunRecords]) -> None:
     st.page_link("pages/paper.py", label="The paper, claim by claim", icon=":material/fact_check:")
 
 
-def picture(found: demo.Demo, store: RunStore) -> tuple[list[RunRecords], str]:
+def picture(found: demo.Demo, looked: Look) -> tuple[list[RunRecords], str]:
     """The curves to draw, and where they come from: this demo's own, another one trained here, or those that ship with the project."""
     if found.begun:
         return [s.records() for s in found.seen], ""
-    others = {run.config.recipe.seed for run in store.runs() if run.config.data == DEMO_DATA}
-    for seed in sorted(others):
-        other = demo.find(store, seed)
-        if other.ended:
-            return [s.records() for s in other.seen], f"Trained here before, with seed {seed}."
+    if other := demo.ended_before(looked):
+        return [s.records() for s in other.seen], f"Trained here before, with seed {other.configs[0].recipe.seed}."
     shipped = demo.recorded()
     return shipped.runs, f"Recorded {shipped.source}; run the demo to see it happen on this machine." if shipped.runs else ""
 
@@ -123,17 +119,17 @@ def next_seed() -> None:
     """Moves on to a seed that has not been trained yet, and starts it."""
     with guarded("Starting the demo"):
         store = RunStore()
-        seed = st.session_state.seed
-        while demo.find(store, seed).ended:
+        seed, looked = st.session_state.seed, store.look()
+        while demo.find(looked, seed).ended:
             seed += 1
         demo.start(store, seed)
         st.session_state.seed = seed
 
 
-def seed_input(store: RunStore) -> int:
+def seed_input(looked: Look) -> int:
     """The seed of the demo. Whoever comes in while one runs sees that one, as all others do, unless the address asks for another."""
     if "seed" not in st.session_state and "seed" not in st.query_params:
-        st.session_state.seed = demo.running_seed(store) or 0
+        st.session_state.seed = demo.running_seed(looked) or 0
     help_text = "Of the initial weights and the batches: another seed, another demo."
     return st.number_input("Seed", 0, 2**31 - 1, 0, key="seed", bind="query-params", help=help_text)
 
@@ -165,16 +161,16 @@ def announcement(found: demo.Demo, everything: list[Seen]) -> str:
     )
 
 
-def start_box(store: RunStore, everything: list[Seen]) -> demo.Demo:
+def start_box(store: RunStore, looked: Look) -> demo.Demo:
     """Button and seed, and what the demo will do. Returns the demo of the seed that was chosen."""
     button, chooser = st.columns([0.66, 0.34], vertical_alignment="bottom")
     with chooser:
-        seed = seed_input(store)
-    found = demo.find(store, seed)
+        seed = seed_input(looked)
+    found = demo.find(looked, seed)
     with button:
         controls(store, found, seed)
     if not found.begun:
-        st.caption(announcement(found, everything))
+        st.caption(announcement(found, all_seen(looked)))
     return found
 
 
@@ -200,19 +196,25 @@ def beside(found: demo.Demo, drawn: list[RunRecords], everything: list[Seen]) ->
         st.page_link("pages/train.py", label="Stop, resume or delete single runs", icon=":material/model_training:")
 
 
-def panel(polled: bool, has_button: bool) -> None:
-    """The demo: chart, progress and verdict. ``polled`` tells whether this is run again and again; ``has_button``: with it."""
+def panel(polled: bool, has_button: bool, first: list[Look]) -> None:
+    """The demo: chart, progress and verdict.
+
+    Args:
+        polled: whether this is run again and again.
+        has_button: with the demo's button.
+        first: what the page has just seen, for the first time this is run.
+    """
     with guarded("Home"), st.container(key="demo_panel"):
         left, right = st.columns(_COLUMNS, gap="medium")
         store = RunStore()
-        store.ensure_workers()
-        everything = look(store.runs())
+        looked = first.pop() if first else store.tend()
+        everything = all_seen(looked)
         if any(s.status.is_active for s in everything) != polled:
             st.rerun()
         with right:
-            found = start_box(store, everything) if has_button else demo.find(store, st.session_state.seed)
+            found = start_box(store, looked) if has_button else demo.find(looked, st.session_state.seed)
         with left:
-            runs, source = picture(found, store)
+            runs, source = picture(found, looked)
             message = "The first points come after some seconds." if found.active else "No curves yet: run the demo."
             live_chart(runs, key="home_chart", note=message)
             if runs:
@@ -221,7 +223,7 @@ def panel(polled: bool, has_button: bool) -> None:
             beside(found, runs, everything)
 
 
-def opening(nets: Sequence[RunRecords], problems: Sequence[str]) -> bool:
+def opening(nets: Sequence[RunRecords], problems: Sequence[str], looked: Look | None) -> bool:
     """Figure 6 with the demo's button beside it. Returns whether the demo can be shown too: if not, the message stands here."""
     left, right = st.columns(_COLUMNS, gap="medium")
     with left:
@@ -229,7 +231,7 @@ def opening(nets: Sequence[RunRecords], problems: Sequence[str]) -> bool:
     shown = False
     with right, guarded("Home"):
         store = RunStore()
-        found = start_box(store, look(store.runs()))
+        found = start_box(store, looked or store.look())
         show_facts(nets)
         shown = True
         if found.active:  # begun by another viewer since this page was made
@@ -237,9 +239,9 @@ def opening(nets: Sequence[RunRecords], problems: Sequence[str]) -> bool:
     return shown
 
 
-def activity(store: RunStore) -> tuple[bool, bool]:
+def activity(looked: Look) -> tuple[bool, bool]:
     """Whether anything is being trained or waits for it, and whether that is a demo."""
-    active = [s.run.config for s in look(store.runs()) if s.status.is_active]
+    active = [run.config for run, status in looked.runs if status.is_active]
     return bool(active), any(config in demo.configs(config.recipe.seed) for config in active)
 
 
@@ -250,17 +252,19 @@ def main() -> None:
     nets: list[RunRecords] = []
     with guarded("Figure 6"):
         nets = figure6_nets(problems)
+    looked: Look | None = None
     try:
-        polled, demo_runs = activity(RunStore())
+        looked = RunStore().tend()
+        polled, demo_runs = activity(looked)
     except UserError:
         polled = demo_runs = False  # the panel shows the message
     if demo_runs:
         st.session_state[_DEMO_FIRST] = True
     demo_first = not nets or st.session_state.get(_DEMO_FIRST, False)
-    if demo_first or opening(nets, problems):
+    if demo_first or opening(nets, problems, looked):
         if not demo_first:
             st.subheader("The same in minutes, on this machine: the demo", anchor=False)
-        st.fragment(panel, run_every=1.5 if polled else None)(polled, demo_first)
+        st.fragment(panel, run_every=1.5 if polled else None)(polled, demo_first, [looked] if looked else [])
     if demo_first and nets:
         st.subheader("Figure 6 of the paper, from nets trained with this project", anchor=False)
         left, right = st.columns(_COLUMNS, gap="medium")

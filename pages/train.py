@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 
 import streamlit as st
 
@@ -15,11 +16,11 @@ from pages.ui.live_chart import CAPTION, live_chart
 from pages.ui.nets_table import Row
 from pages.ui.plan_table import existing, plan_table, total_time
 from pages.ui.presets import PRESETS, Preset
-from pages.ui.run_rows import dialogs, run_row
-from pages.ui.runs_view import Seen, look
+from pages.ui.run_rows import broken_row, dialogs, run_row
+from pages.ui.runs_view import Seen, all_seen, look
 from resnet_core.errors import ConfigError
 from resnet_core.figures.captions import caption, grouped
-from resnet_core.runs import RunStore
+from resnet_core.runs import Look, RunStore
 
 through_the_front_door()
 
@@ -120,7 +121,7 @@ def started_together(seen: Sequence[Seen]) -> set[str]:
     ids: set[str] = set()
     after: datetime | None = None
     for s in reversed(seen):
-        created = datetime.fromisoformat(s.run.created)
+        created = s.run.created_at
         if after and (after - created).total_seconds() > _TOGETHER_SECONDS:
             break
         ids.add(s.run.id)
@@ -142,7 +143,7 @@ def stop_all(store: RunStore, active: Sequence[Seen]) -> None:
             store.stop(s.run.id)
 
 
-def rows_of_runs(store: RunStore, seen: Sequence[Seen]) -> list[Seen]:
+def rows_of_runs(store: RunStore, seen: Sequence[Seen], broken: Sequence[tuple[Path, str]]) -> list[Seen]:
     """The list of runs with their buttons. Returns those whose curves are to be shown."""
     active = [s for s in seen if s.status.is_active]
     by_default = {s.run.id for s in active} | started_together(seen)
@@ -156,27 +157,33 @@ def rows_of_runs(store: RunStore, seen: Sequence[Seen]) -> list[Seen]:
         st.caption(f"About {duration(left)} until everything in the queue is through.")
     with st.container(height=LIST_HEIGHT if len(listed) > 4 else "content", border=False, gap="small"):
         shown = [s for s in listed if run_row(s, store, s.run.id in by_default)]
-        for folder, reason in store.broken():
-            st.warning(f"{escaped(folder.name)} cannot be read: {escaped(reason)}.", icon=":material/broken_image:")
+        for folder, reason in broken:
+            broken_row(folder, reason)
     if len(ordered) > len(active) + LISTED:
         st.toggle(f"List all {len(ordered)} runs", key="train.all", persist_state="session")
     return shown
 
 
-def runs_panel(polled: bool) -> None:
-    """One live chart, and beside it a row for each run. ``polled`` tells whether this is run again and again."""
+def runs_panel(polled: bool, first: list[Look]) -> None:
+    """One live chart, and beside it a row for each run.
+
+    Args:
+        polled: whether this is run again and again.
+        first: what the page has just seen, for the first time this is run.
+    """
     with guarded("Train"):
         store = RunStore()
-        store.ensure_workers()
-        seen = look(store.runs())
+        looked = first.pop() if first else store.tend()
+        seen = all_seen(looked)
         active = any(s.status.is_active for s in seen)
         if active != polled:
             st.rerun()
         left, right = st.columns([0.66, 0.34], gap="medium")
         with right:
-            shown = rows_of_runs(store, seen)
+            shown = rows_of_runs(store, seen, looked.broken)
         # In an order that does not change while runs come and go, so that the legend stands still.
-        records = [s.records() for s in seen if s in shown]
+        wanted = {s.id for s in shown}
+        records = [s.records() for s in seen if s.id in wanted]
         with left:
             note = "The first points come after some seconds." if active else "Tick runs to see their curves."
             live_chart(records, key="train_chart", note=note)
@@ -188,7 +195,8 @@ def runs_panel(polled: bool) -> None:
 
 def main() -> None:
     store = RunStore()
-    seen = look(store.runs())
+    looked = store.tend()
+    seen = all_seen(looked)
     active = any(s.status.is_active for s in seen)
     if not nets_table.is_filled():
         fill(PRESETS[0])
@@ -201,8 +209,8 @@ def main() -> None:
     with runs:
         if said := st.session_state.pop(_SAID, None):
             st.success(said, icon=":material/playlist_add_check:")
-        if seen:
-            st.fragment(runs_panel, run_every=1.5 if active and runs.open else None)(active and runs.open)
+        if seen or looked.broken:
+            st.fragment(runs_panel, run_every=1.5 if active and runs.open else None)(active and runs.open, [looked])
         else:
             st.info("There are no runs yet. Choose nets under *Set up* and start them.", icon=":material/info:")
     dialogs()

@@ -2,7 +2,12 @@
 
 import sys
 
-from resnet_core.cli import main
+from resnet_core import system
 
 if __name__ == "__main__":
+    if problem := system.problem():
+        print(f"resnet-lab: error: {problem}", file=sys.stderr)
+        sys.exit(2)
+    from resnet_core.cli import main
+
     sys.exit(main())

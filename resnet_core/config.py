@@ -67,6 +67,9 @@ def valid_depths(block: str = "basic", low: int = MIN_DEPTH, high: int = MAX_DEP
 
 def nearest_depths(depth: int, block: str = "basic") -> list[int]:
     """The valid depths on both sides of ``depth`` (one, where it lies beyond the ends)."""
+    step = LAYERS_PER_ROUND[block]
+    if step + 2 <= depth <= MAX_DEPTH and (depth - 2) % step == 0:
+        return [depth]
     depths = valid_depths(block)
     below = [d for d in depths if d <= depth][-1:]
     above = [d for d in depths if d >= depth][:1]

@@ -35,6 +35,11 @@ def config(seed: int = 0, shortcut: str = "A", **recipe) -> RunConfig:
     return RunConfig(ModelConfig(8, shortcut, 4), DataConfig(), Recipe(seed=seed, **(values | recipe)))
 
 
+def train_row(iteration: int, **values) -> dict:
+    """A row with what every train row has."""
+    return {"kind": "train", "iteration": iteration, "train_error": 50.0, "images": 8, "elapsed_seconds": 1.0} | values
+
+
 def wait_for(condition: Callable[[], object], what: str, interval: float = 0.01) -> None:
     end = time.monotonic() + PATIENCE
     while not condition():

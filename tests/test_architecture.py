@@ -20,6 +20,7 @@ ARROWS = {
     "csv_text": set(),
     "field_docs": set(),
     "slots": {"errors"},
+    "system": set(),
     "config": {"errors"},
     "paper": {"config"},
     "claims": {"config", "errors", "noise", "paper", "verdict"},
@@ -42,7 +43,7 @@ ARROWS = {
         "config", "errors", "field_docs", "data", "training", "runs", "nets", "analysis", "imports", "zoo", "images", "attribution",
         "figures", "verdict", "bench",
     },
-    "__main__": {"cli"},
+    "__main__": {"cli", "system"},
 }
 #: These answer at once: the command line and the pages import them where nothing is trained.
 WITHOUT_TORCH = [

@@ -8,6 +8,7 @@ import pytest
 
 from pages.ui import estimate
 from resnet_core.config import DEMO_RECIPE, DataConfig, ModelConfig, Recipe, RunConfig
+from resnet_core.runs.rows import Ends
 
 PLAN = {"device": "cpu", "precision": "fp32"}
 
@@ -16,8 +17,8 @@ def seen(rows=(), depth=20, plan=PLAN, **status):
     """A run as ``runs_view.look`` sees it."""
     config = RunConfig(ModelConfig(depth), DataConfig(), Recipe(iterations=1000, batch_size=32))
     values = {"plan": plan, "place": None, "eta_seconds": None, "iteration": 0, "iterations": 1000} | status
-    run = SimpleNamespace(records=lambda kind: list(rows))
-    return SimpleNamespace(config=config, run=run, is_active=True, status=SimpleNamespace(**values))
+    ends = Ends(first_train=rows[0], last_train=rows[-1]) if rows else Ends()
+    return SimpleNamespace(config=config, is_active=True, status=SimpleNamespace(**values, pace=ends.pace(32)))
 
 
 def row(iteration: int, elapsed: float, **more):
@@ -29,6 +30,12 @@ def test_the_pace_is_of_all_that_a_training_does():
     (pace,) = estimate.measured([seen([row(1, 2.0, images_per_second=9.0), row(501, 42.0, images_per_second=900.0)])])
     assert pace.images_per_second == pytest.approx(500 * 32 / 40)
     assert estimate.seconds(pace.config, [pace]) == pytest.approx(1000 * 32 / 400)
+
+
+def test_of_equal_trainings_the_first_tells_and_each_kind_has_its_own():
+    first, again = seen([row(1, 0), row(101, 10)]), seen([row(1, 0), row(101, 40)])
+    other, deeper = seen([row(1, 0), row(101, 20)], plan={**PLAN, "precision": "bf16"}), seen([row(1, 0), row(101, 30)], depth=56)
+    assert [pace.images_per_second for pace in estimate.measured([first, again, other, deeper])] == [320, 160, pytest.approx(320 / 3)]
 
 
 def test_the_shipped_demo_took_what_it_would_have_been_told_to_take():

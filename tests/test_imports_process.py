@@ -168,4 +168,5 @@ def test_a_cheap_refusal_needs_no_torch(tmp_path):
 
 def test_the_app_takes_uploads_as_large_as_an_import_may_be(root):
     config = tomllib.loads((root / ".streamlit" / "config.toml").read_text())
-    assert config["server"]["maxUploadSize"] * limits.MIB == limits.MAX_FILE_BYTES
+    # Streamlit counts the form around the file too: with the same limit a file of exactly that size would be refused.
+    assert (config["server"]["maxUploadSize"] - 1) * limits.MIB == limits.MAX_FILE_BYTES

@@ -359,8 +359,13 @@ def test_a_run_that_cannot_be_read_is_named(train, store):
     train.session_state["tab"] = "Runs"
     train.run()
     assert not train.exception and not train.error
-    assert f"{other.id} cannot be read: run.json" in train.warning[0].value.replace("\\", "")
-    assert [b.key for b in train.button if b.key.startswith("delete.")] == [f"delete.{run.id}"]
+    assert any(f"{other.id}**" in text.value.replace("\\", "") and "damaged" in text.value for text in train.markdown)
+    assert any("It cannot be read: run.json" in text.value.replace("\\", "") for text in train.caption)
+    assert [b.key for b in train.button if b.key.startswith("delete.")] == [f"delete.{run.id}", f"delete.{other.id}"]
+    train.button(key=f"delete.{other.id}").click().run()
+    train.button(key="delete.confirm").click().run()
+    assert not train.exception and not train.error
+    assert not other.path.exists() and run.path.is_dir()
 
 
 def test_the_table_and_the_form_outlive_a_look_at_another_page(opened):

@@ -9,10 +9,11 @@ import pytest
 
 from resnet_core.runs import records
 from resnet_core.runs.records import RecordReader, RecordWriter
+from tests.runs_tools import train_row
 
 
 def row(iteration: int, kind: str = "train", **values) -> dict:
-    return {"kind": kind, "iteration": iteration, **values}
+    return train_row(iteration, **values) if kind == "train" else {"kind": kind, "iteration": iteration, **values}
 
 
 @pytest.fixture
@@ -122,15 +123,63 @@ def test_the_lists_are_the_callers_own(path):
 
 def test_not_a_number_becomes_null(path):
     writer = RecordWriter(path)
-    writer.write(row(1, loss=float("nan"), gradient_norm=[1.0, float("inf")]))
+    writer.write({"kind": "train", "iteration": 1, "loss": float("nan"), "gradient_norm": [1.0, float("inf")]})
     assert path.read_text() == '{"kind":"train","iteration":1,"loss":null,"gradient_norm":[1.0,null]}\n'
 
 
-def test_writer_refuses_a_file_shorter_than_its_checkpoint(path):
-    path.write_bytes(b"12345")
-    with pytest.raises(ValueError, match="has 5 bytes"):
-        RecordWriter(path, keep=6)
-    assert path.read_bytes() == b"12345"
+@pytest.mark.parametrize(
+    ("before", "keep", "after"),
+    [
+        (b"12345", 6, b""),
+        (b"1\n2345", 6, b"1\n"),
+        (b"1\n2\n", 9, b"1\n2\n"),
+        (b"1\n234\n", 4, b"1\n"),
+        (b"x" * 70_000, 70_000, b""),
+        (b"1\n" + b"x" * 140_000, 140_002, b"1\n"),
+    ],
+)
+def test_a_file_that_is_not_as_long_as_its_checkpoint_says_keeps_its_whole_lines(path, before, keep, after):
+    path.write_bytes(before)
+    writer = RecordWriter(path, keep)
+    assert (path.read_bytes(), writer.offset, writer.lost) == (after, len(after), keep - len(after))
+    writer.write({"kind": "x"})
+    writer.close()
+    assert path.read_bytes() == after + b'{"kind":"x"}\n'
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("no"), KeyboardInterrupt()], ids=repr)
+def test_a_reader_that_was_broken_off_forgets_all_and_begins_anew(path, monkeypatch, error):
+    writer, reader = RecordWriter(path), RecordReader(path)
+    for i in range(10):
+        writer.write(row(i))
+    assert len(reader.records()) == 10
+    for i in range(10, 142):
+        writer.write(row(i))
+    parsed, count = records.rows.parsed, iter(range(1000))
+
+    def break_off(line):
+        if next(count) == 4:
+            raise error
+        return parsed(line)
+
+    monkeypatch.setattr(records.rows, "parsed", break_off)
+    with pytest.raises(type(error)):
+        reader.records()
+    monkeypatch.undo()
+    assert [r["iteration"] for r in reader.records()] == list(range(142))
+    assert len(reader.records("train")) == 142 and reader.damaged == 0
+
+
+def test_a_file_that_cannot_be_read_has_no_rows_and_says_why(path):
+    writer, reader = RecordWriter(path), RecordReader(path)
+    writer.write(row(1))
+    assert len(reader.records()) == 1
+    path.unlink()
+    path.symlink_to(path)
+    assert reader.records() == [] and reader.problem == "records.jsonl cannot be read: Too many levels of symbolic links."
+    path.unlink()
+    RecordWriter(path).write(row(2))
+    assert reader.records() == [row(2)] and reader.problem == ""
 
 
 def test_many_viewers_of_one_reader_see_each_row_once(path):

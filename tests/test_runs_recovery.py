@@ -5,17 +5,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
 import time
+from pathlib import Path
 
 import pytest
 
-from resnet_core.errors import RunError
-from resnet_core.runs import RunStore, files, launch
+from resnet_core.errors import CheckpointError, RunError
+from resnet_core.nets import find
+from resnet_core.nets.loading import read_weights
+from resnet_core.runs import Run, RunStore, files, launch, session
 from tests import runs_tools
-from tests.runs_tools import assert_as_if_never_interrupted, config, kill, stored, wait_for, wait_for_end
+from tests.page_tools import held
+from tests.runs_tools import assert_as_if_never_interrupted, config, kill, put, reference, stored, untimed, wait_for, wait_for_end
 
 KILLS = int(os.environ.get("RESNET_LAB_TEST_KILLS", "5"))
 SEED = int(os.environ.get("RESNET_LAB_TEST_SEED", "1"))
@@ -141,16 +146,134 @@ def test_killed_before_the_first_checkpoint_while_saving_one_and_with_a_damaged_
     assert_as_if_never_interrupted(run)
 
 
-def test_records_that_are_shorter_than_the_checkpoint_says_are_not_passed_over(store):
+@pytest.mark.parametrize("by", ["nothing", "a folder", "a part"])
+def test_missing_records_cost_the_curve_and_not_the_run(store, by):
     run = store.submit(config())[0]
-    wait_for(lambda: saved(run) >= 7, "a checkpoint")
-    kill(run)
-    (run.path / "records.jsonl").write_bytes(b"")
+    wait_for(lambda: saved(run) >= 21, "a checkpoint")
+    assert kill(run)
+    from_iteration, records = saved(run), run.path / "records.jsonl"
+    content = records.read_bytes()
+    records.unlink()
+    if by == "a folder":
+        records.mkdir()
+    elif by == "a part":
+        records.write_bytes(content[: len(content) // 4])
     store.resume(run.id)
     wait_for_end(run)
-    status = run.state()
-    assert status.state == "failed"
-    assert "records.jsonl has 0 bytes" in status.message and "train the configuration again" in status.message
+    status, (rows, end) = run.state(), reference(run.config)
+    assert (status.state, status.result["weights_sha256"]) == ("finished", end["weights_sha256"])
+    assert status.message == "Rows from before its checkpoint were missing in records.jsonl: the curve has a gap."
+    seen = untimed(run.records())
+    assert [row for row in seen if row["iteration"] > from_iteration] == [row for row in rows if row["iteration"] > from_iteration]
+    assert all(row in rows for row in seen) and len(seen) < len(rows)
+    assert bool(list(run.path.glob(".damaged-records.jsonl-*"))) == (by == "a folder")
+
+
+def _flip(path: Path, at: int = -100) -> None:
+    content = bytearray(path.read_bytes())
+    content[at] ^= 1
+    path.write_bytes(content)
+
+
+def _no_sums(folder: Path) -> dict:
+    """state.json as it was written before there were checksums."""
+    state = json.loads((folder / "state.json").read_text())
+    del state["sha256"]
+    (folder / "state.json").write_text(json.dumps(state))
+    return state
+
+
+def _other_iteration(folder: Path) -> None:
+    state = json.loads((folder / "state.json").read_text())
+    (folder / "state.json").write_text(json.dumps(state | {"values": state["values"] | {"iteration": 3}}))
+
+
+def _no_momentum(folder: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    _no_sums(folder)
+    save_file({"mean": load_file(folder / "training.safetensors")["mean"]}, folder / "training.safetensors")
+
+
+FAULTS = {
+    "a bit of the weights": lambda folder: _flip(folder / "model.safetensors"),
+    "a bit of the momentum": lambda folder: _flip(folder / "training.safetensors"),
+    "the state is a list": lambda folder: (folder / "state.json").write_text("[]"),
+    "the state is nested": lambda folder: (folder / "state.json").write_text("[" * 100_000),
+    "the state is empty": lambda folder: (folder / "state.json").write_text('{"values": {"iteration": 21}, "extra": {}}'),
+    "another iteration": _other_iteration,
+    "the weights are gone": lambda folder: (folder / "model.safetensors").unlink(),
+    "a folder for weights": lambda folder: ((folder / "model.safetensors").unlink(), (folder / "model.safetensors").mkdir()),
+    "no momentum, no sums": _no_momentum,
+}
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory):
+    """A real run that was stopped with two checkpoints, at 14 and 21, to be copied."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RESNET_LAB_SLOTS", "0")
+        store = RunStore(tmp_path_factory.mktemp("stopped"))
+        run = store.submit(config())[0]
+        put(store, run, state="running")
+        looks = iter(range(100))
+        with held(run):
+            end = session.train(run, None, lambda: next(looks) >= 21, lambda **changes: put(store, run, **changes))
+        assert (end["state"], saved(run), [p.name for p in run.checkpoints]) == ("stopped", 21, ["iter-00000014", "iter-00000021"])
+        put(store, run, state="stopped", iteration=21)
+        return run
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_any_fault_of_the_newest_checkpoint_means_the_one_before(stopped, tmp_path, fault):
+    run = _copy_of(stopped, tmp_path)
+    FAULTS[fault](run.checkpoints[-1])
+    notes: dict = {}
+    end = session.train(run, None, lambda: False, lambda **changes: notes.update(changes))
+    rows, expected = reference(run.config)
+    assert (end["state"], end["weights_sha256"]) == ("finished", expected["weights_sha256"])
+    assert (notes["iteration"], untimed(run.records())) == (14, rows)
+    assert "iter-00000021 could not be read; the training went on from the one before it" in notes["message"]
+    assert list((run.path / "checkpoints").glob(".damaged-iter-00000021-*"))
+
+
+def test_checkpoints_from_before_there_were_sums_are_read(stopped, tmp_path):
+    run = _copy_of(stopped, tmp_path)
+    for folder in run.checkpoints:
+        _no_sums(folder)
+    notes: dict = {}
+    end = session.train(run, None, lambda: False, lambda **changes: notes.update(changes))
+    assert (end["weights_sha256"], notes["iteration"], notes["message"]) == (reference(run.config)[1]["weights_sha256"], 21, "")
+
+
+def test_with_no_whole_checkpoint_the_training_begins_anew(stopped, tmp_path):
+    run = _copy_of(stopped, tmp_path)
+    for folder in run.checkpoints:
+        _flip(folder / "model.safetensors")
+    notes: dict = {}
+    end = session.train(run, None, lambda: False, lambda **changes: notes.update(changes))
+    rows, expected = reference(run.config)
+    assert (end["weights_sha256"], notes["iteration"], untimed(run.records())) == (expected["weights_sha256"], 0, rows)
+
+
+def test_a_flipped_bit_is_no_net_to_look_into(stopped, tmp_path):
+    run = _copy_of(stopped, tmp_path)
+    net = find(run.id, run.path.parent)
+    assert read_weights(net).net.iteration == 21
+    _flip(run.checkpoints[-1] / "model.safetensors")
+    with pytest.raises(CheckpointError, match=r"iter-00000021 cannot be read \(the checksum of model\.safetensors is"):
+        read_weights(find(run.id, run.path.parent))
+
+
+def test_weights_can_be_read_by_whom_the_records_can(stopped):
+    modes = {path.name: path.stat().st_mode & 0o777 for path in stopped.path.rglob("*") if path.is_file() and path.name != "lock"}
+    assert {"model.safetensors", "training.safetensors", "records.jsonl"} <= set(modes)
+    assert len(set(modes.values())) == 1, modes
+
+
+def _copy_of(run: Run, place: Path) -> Run:
+    shutil.copytree(run.path, place / "runs" / run.id)
+    return Run(place / "runs" / run.id)
 
 
 def test_divergence_ends_the_run_and_names_the_iteration(store):

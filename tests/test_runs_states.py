@@ -14,7 +14,7 @@ import pytest
 
 from resnet_core.errors import RunError
 from resnet_core.runs import RunStore, files
-from tests.runs_tools import config, put
+from tests.runs_tools import config, put, train_row
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_interrupted_is_running_with_nobody_at_it(store):
     run = store.submit(config())[0]
     lock = files.acquire(run.path / "lock")
     put(store, run, state="running", started=files.now())
-    (run.path / "records.jsonl").write_text('{"kind":"train","iteration":7,"elapsed_seconds":1}\n')
+    (run.path / "records.jsonl").write_text(json.dumps(train_row(7)) + "\n")
     assert (run.state().state, run.state().iteration, run.state().message) == ("running", 7, "")
     with pytest.raises(RunError, match="is running"):
         store.resume(run.id)
@@ -84,7 +84,7 @@ def test_speed_and_remaining_time_come_from_the_records(store):
     put(store, run, state="running")
     assert run.state().images_per_second is run.state().eta_seconds is None
     rows = [(1, 10.0), (2, 12.0), (4, 16.0)]
-    lines = [json.dumps({"kind": "train", "iteration": i, "elapsed_seconds": t, "images_per_second": 4.0}) + "\n" for i, t in rows]
+    lines = [json.dumps(train_row(i, elapsed_seconds=t, images_per_second=4.0)) + "\n" for i, t in rows]
     (run.path / "records.jsonl").write_text(lines[0])
     assert (run.state().images_per_second, run.state().eta_seconds) == (4.0, None)
     (run.path / "records.jsonl").write_text("".join(lines))
@@ -277,7 +277,7 @@ def test_a_temporary_file_left_by_a_kill_does_no_harm(store):
 
 def test_damaged_records_are_told(store):
     run = store.submit(config())[0]
-    (run.path / "records.jsonl").write_bytes(b'{"kind":"train","iteration":1}\n\x00\x00\n')
+    (run.path / "records.jsonl").write_bytes(json.dumps(train_row(1)).encode() + b"\n\x00\x00\n")
     assert "left out: 1." in run.state().message
     assert len(run.records()) == 1
 

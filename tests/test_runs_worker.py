@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import os
 import random
 import shutil
@@ -15,7 +16,7 @@ import pytest
 from resnet_core.errors import DataError
 from resnet_core.runs import RunStore, files, launch, session, worker
 from tests import runs_tools
-from tests.runs_tools import config, wait_for
+from tests.runs_tools import config, train_row, wait_for
 
 END = {"kind": "end", "state": "finished", "iteration": 60, "message": "Finished.", "test_error": 50.0, "weights_sha256": "ab"}
 
@@ -98,7 +99,7 @@ def test_out_of_memory_names_what_to_lower_and_the_queue_goes_on(store, here, er
 
     def train(run, data_dir, should_stop, note):
         if run == first:
-            (run.path / "records.jsonl").write_text('{"kind":"train","iteration":7}\n')
+            (run.path / "records.jsonl").write_text(json.dumps(train_row(7)) + "\n")
             raise error
         return END
 

@@ -106,9 +106,10 @@ def newest_set(seen: Sequence[Listed]) -> list[str]:
 
     Where nothing was trained yet: the shipped nets that were trained like the first of them (the deepest have a warm-up of their own).
     """
-    model = own(seen)[-1] if own(seen) else seen[0]
-    among, like = own(seen) or seen, trained_alike(model.config)
-    return [s.id for s in among if trained_alike(s.config) == like and s.config.recipe.seed == model.config.recipe.seed]
+    among = own(seen) or seen
+    model = (among[-1] if own(seen) else among[0]).config
+    like = trained_alike(model)
+    return [s.id for s in among if s.config.recipe.seed == model.recipe.seed and trained_alike(s.config) == like]
 
 
 def _restored(seen: Sequence[Listed]) -> list[str]:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
 import resnet_core
-from pages.ui.runs_view import Seen, look
+from pages.ui.runs_view import Seen
 from resnet_core.config import RunConfig, demo_configs
 from resnet_core.errors import UserError
 from resnet_core.figures.series import RunRecords
-from resnet_core.runs import RunStore
+from resnet_core.runs import Look, RunStore
 from resnet_core.runs.run import RESUMABLE
 
 #: A demo trained with this project, with its machine, commit and date; shipped so that the first look shows real curves.
@@ -55,10 +56,19 @@ class Demo:
         return bool(self.seen)
 
 
-def find(store: RunStore, seed: int) -> Demo:
-    """The demo of a seed in the store."""
+def find(looked: Look, seed: int) -> Demo:
+    """The demo of a seed among the runs."""
     wanted = configs(seed)
-    return Demo(wanted, look(store.find(config) for config in wanted))
+    found = [looked.find(config) for config in wanted]
+    return Demo(wanted, [Seen(*pair) for pair in found if pair is not None])
+
+
+def ended_before(looked: Look) -> Demo | None:
+    """The demo with the lowest seed that is through, if any."""
+    wanted = configs(0)
+    count = Counter(run.config.recipe.seed for run, _ in looked.runs if any(run.config.model == config.model for config in wanted))
+    seeds = sorted(seed for seed, runs in count.items() if runs >= len(wanted))
+    return next((demo for seed in seeds if (demo := find(looked, seed)).ended), None)
 
 
 def start(store: RunStore, seed: int) -> None:
@@ -76,9 +86,9 @@ def stop(store: RunStore, demo: Demo) -> None:
             store.stop(s.run.id)
 
 
-def running_seed(store: RunStore) -> int | None:
+def running_seed(looked: Look) -> int | None:
     """The seed of the demo that runs or waits now, whoever began it; the newest, if there are several."""
-    active = [s.run.config for s in look(store.runs()) if s.status.is_active]
+    active = [run.config for run, status in looked.runs if status.is_active]
     return next((config.recipe.seed for config in reversed(active) if config in configs(config.recipe.seed)), None)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -33,15 +35,25 @@ class Entry:
     row: dict[str, Any]
 
 
+#: Of finished runs.
+_ENTRIES: dict[Path, Entry] = {}
+
+
 def entries(nets: Sequence[Net]) -> list[Entry]:
     """The nets with what is known of them; those that were deleted while we looked are left out."""
     found = []
     for net in nets:
+        known = _ENTRIES.get(net.path)
+        if known is not None and known.net is net:
+            found.append(known)
+            continue
         try:
             card = export.card(net)
             found.append(Entry(net, card, row(net, card)))
         except (UserError, FileNotFoundError):
             continue
+        if net.origin == "run" and net.state == "finished":  # nothing more happens to it: the catalog has the same net again
+            _ENTRIES[net.path] = found[-1]
     return found
 
 
@@ -121,8 +133,8 @@ def picker(found: Sequence[Entry], chosen: str) -> None:
 def labels(nets: Sequence[Net]) -> dict[str, str]:
     """id -> ``ResNet-56 · shipped``, with the id behind it where two would be called the same."""
     found = {net.id: f"{net.name} · {net.origin}" for net in nets}
-    taken = list(found.values())
-    return {i: name if taken.count(name) == 1 else f"{name} · {i}" for i, name in found.items()}
+    taken = Counter(found.values())
+    return {i: name if taken[name] == 1 else f"{name} · {i}" for i, name in found.items()}
 
 
 def choose(net_id: str) -> None:

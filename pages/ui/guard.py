@@ -11,6 +11,7 @@ import streamlit as st
 
 from pages.ui.labels import escaped
 from resnet_core.errors import UserError
+from resnet_core.runs.files import shown
 
 LOG = logging.getLogger("resnet_lab")
 #: A panel that is drawn every second would fill the log with one and the same error: it is logged once in this many seconds.
@@ -20,7 +21,8 @@ _logged: dict[tuple[str, str], float] = {}
 
 @contextlib.contextmanager
 def guarded(what: str) -> Iterator[None]:
-    """Runs a page, a panel or a callback: a ``UserError`` becomes its message, anything else a line that names the log.
+    """Runs a page, a panel or a callback: a ``UserError`` becomes its message, an error of the file system names its path, anything else
+    becomes a line that names the log.
 
     Streamlit's own signals (rerun, stop) are not ``Exception`` and pass through.
 
@@ -33,6 +35,10 @@ def guarded(what: str) -> Iterator[None]:
         st.error(escaped(str(error)), icon=":material/error:")
     except Exception as error:
         _log(what, error)
+        if isinstance(error, OSError) and error.filename is not None and error.strerror:
+            reason = f"{shown(error.filename)}: {error.strerror}. Check that path and who may use it, or name another one."
+            st.error(escaped(reason), icon=":material/error:")
+            return
         st.error(
             f"{escaped(what)}: something went wrong that is no fault of yours ({type(error).__name__}). "
             "Reload the page to try again; the details are in the terminal where the app was started.",

@@ -123,7 +123,8 @@ def newest_runs(found: Catalog) -> list[str]:
     if not runs:
         return []
     newest = runs[-1].config
-    alike = [net.id for net in runs if trained_alike(net.config) == trained_alike(newest) and net.config.recipe.seed == newest.recipe.seed]
+    like = trained_alike(newest)
+    alike = [net.id for net in runs if net.config.recipe.seed == newest.recipe.seed and trained_alike(net.config) == like]
     return alike[-MOST_NETS:]
 
 

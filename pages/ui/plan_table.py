@@ -21,7 +21,7 @@ _STATES = {"finished": "trained already", "running": "running now", "queued": "i
 def existing(rows: Sequence[Row], seen: Sequence[Seen]) -> dict[str, Seen]:
     """fingerprint -> the newest run of that configuration, for those of the rows that have one."""
     wanted = {row.config.fingerprint for row in rows if row.config}
-    return {s.run.config.fingerprint: s for s in seen if s.run.config.fingerprint in wanted}
+    return {s.run.fingerprint: s for s in seen if s.run.fingerprint in wanted}
 
 
 def plan_table(rows: Sequence[Row], seen: Sequence[Seen]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import streamlit as st
 
 from pages.ui.guard import guarded
@@ -9,8 +11,9 @@ from pages.ui.labels import escaped
 from pages.ui.runs_view import BADGES, Seen, fraction_done, progress_text
 from resnet_core.errors import RunError
 from resnet_core.runs import RunStore
+from resnet_core.runs.border import MAX_NAME
+from resnet_core.runs.files import shown as shown_path
 from resnet_core.runs.run import RESUMABLE
-from resnet_core.runs.store import MAX_NAME
 
 #: In the session: (what is asked, run id) while a dialog is open.
 _ASKED = "runs.asked"
@@ -46,6 +49,18 @@ def run_row(seen: Seen, store: RunStore, shown: bool) -> bool:
         if status.message:
             st.caption(escaped(status.message))
     return wanted
+
+
+def broken_row(folder: Path, reason: str) -> None:
+    """A run that cannot be read: what is wrong with it, and the button that deletes it."""
+    name = shown_path(folder.name)
+    with st.container(border=True, gap="xsmall"):
+        with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+            st.markdown(f"**{escaped(name)}** :red-badge[:material/broken_image: damaged]", width="stretch")
+            if st.button("", icon=":material/delete:", key=f"delete.{name}", type="tertiary", help="Delete this run"):
+                st.session_state[_ASKED] = ("delete", name)
+                st.rerun()
+        st.caption(f"It cannot be read: {escaped(reason)}.")
 
 
 def _buttons(seen: Seen, store: RunStore) -> None:

@@ -14,7 +14,7 @@ from resnet_core.config import RunConfig
 from resnet_core.errors import RunError
 from resnet_core.figures.series import RunRecords
 from resnet_core.nets import Net, shipped_nets
-from resnet_core.runs import Run, RunStatus
+from resnet_core.runs import Look, Run, RunStatus
 
 #: state -> (icon, colour of its badge, as Streamlit names it)
 BADGES = {
@@ -104,12 +104,15 @@ def net_records(net: Net) -> RunRecords:
     return RunRecords(net.id, net.name, net.config, rows, net.state, net.precision, result)
 
 
-def look(runs: Iterable[Run | None]) -> list[Seen]:
+def all_seen(found: Look) -> list[Seen]:
+    """All readable runs, oldest first."""
+    return [Seen(run, status) for run, status in found.runs]
+
+
+def look(runs: Iterable[Run]) -> list[Seen]:
     """The runs with their states; those that were deleted meanwhile are left out."""
     seen = []
     for run in runs:
-        if run is None:
-            continue
         try:
             seen.append(Seen(run, run.state()))
         except RunError:

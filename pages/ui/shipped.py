@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pages.ui.runs_view import look, net_records
+from pages.ui.runs_view import all_seen, net_records
 from resnet_core.claims import TrainedNet
 from resnet_core.figures.series import RunRecords
 from resnet_core.nets import shipped_nets
@@ -38,7 +38,7 @@ def shipped(problems: list[str] | None = None) -> list[Trained]:
 def own() -> list[Trained]:
     """The viewer's own runs that finished, oldest first, by whatever recipe."""
     found = []
-    for seen in look(RunStore().runs()):
+    for seen in all_seen(RunStore().look()):
         result = seen.status.result or {}
         train, test = result.get("train_error"), result.get("test_error")
         if seen.status.state == "finished" and train is not None and test is not None:

@@ -21,6 +21,7 @@ from resnet_core.cli.options import Parser, add_fields, add_training, at_least_1
 from resnet_core.config import DEMO_RECIPE, DEVICES, ModelConfig
 from resnet_core.errors import UserError
 from resnet_core.nets import NORMALIZATIONS
+from resnet_core.runs.files import shown
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -97,6 +98,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and gives its exit status. Nothing is raised: every error is one line on stderr."""
+    output.prepare_streams()
     try:
         args = parser().parse_args(argv)
         code = args.command(args)
@@ -108,11 +110,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return train.INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has gone (`... | head`). Python would complain once more when it flushes stdout at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        output.drop(sys.stdout)  # whoever read our output has gone (`... | head`)
         return 1
+    except OSError as error:
+        return _told(error)
     except Exception as error:
         if os.environ.get("RESNET_LAB_TRACEBACK"):
             raise
         output.error(f"{type(error).__name__}: {error} (not foreseen; RESNET_LAB_TRACEBACK=1 shows where it comes from)")
         return 1
+
+
+def _told(error: OSError) -> int:
+    """The exit status, after one line: of the file system, at a path that somebody gave, or on the way to stdout."""
+    if os.environ.get("RESNET_LAB_TRACEBACK"):
+        raise error
+    if error.filename is None and (lost := output.stdout_problem()):
+        output.drop(sys.stdout)
+        output.error(f"the result could not be written to standard output: {lost}.")
+        return 1
+    reason = error.strerror or str(error)
+    if error.filename is None:
+        output.error(f"{reason} (RESNET_LAB_TRACEBACK=1 shows where it comes from).")
+        return 1
+    output.error(f"{shown(error.filename)}: {reason}. Check that path and who may use it, or name another one.")
+    return 2

@@ -16,8 +16,9 @@ from typing import Any
 
 from resnet_core.cli.output import errors, note
 from resnet_core.errors import RunError
-from resnet_core.runs import Run, RunStatus, RunStore
+from resnet_core.runs import Run, RunStatus, RunStore, hung
 from resnet_core.runs.launch import RETRY_SECONDS
+from resnet_core.runs.run import SILENT_SECONDS
 
 POLL_SECONDS = 0.1
 #: How often workers are looked after while we wait in the queue.
@@ -66,7 +67,9 @@ def _waiting(status: RunStatus) -> str:
     """What an active run is doing while it makes no progress that a bar could show; empty otherwise."""
     if status.state == "queued":
         return f"place {status.place} in the queue"
-    return "stopping" if status.stopping else ""
+    silent = status.silent_seconds // SILENT_SECONDS * SILENT_SECONDS
+    heard = f"its worker was last heard {silent:.0f} s ago" if silent else ""
+    return ", ".join(filter(None, ["stopping" if status.stopping else "", heard]))
 
 
 class _Bar:
@@ -161,6 +164,8 @@ def follow(store: RunStore, run: Run, interrupts: Interrupts) -> RunStatus:
                 continue
             if interrupts.count > 1:
                 return status
+            if status.stopping and hung.end(run.path):
+                shown.say(f"the worker of {run.name} said nothing for {hung.END_SECONDS:g} seconds, and was ended.")
             if status.state == "queued" and now - cared >= CARE_SECONDS:
                 cared = now
                 store.ensure_workers()

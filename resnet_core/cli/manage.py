@@ -10,19 +10,22 @@ from resnet_core.cli.output import emit, note, percent, speed, summary, table
 from resnet_core.config import ModelConfig
 from resnet_core.errors import RunError
 from resnet_core.runs import RunStore
+from resnet_core.runs.files import shown
 
 
 def runs(args: argparse.Namespace) -> int:
     """``runs``: all of them, oldest first."""
     store = RunStore(args.home)
-    told = [summary(run, run.state()) for run in store.runs()]
-    for path, reason in store.broken():
-        note(f"{path} is left out, it cannot be read: {reason}.")
+    found = store.look()
+    told = [summary(run, status) for run, status in found.runs]
+    for path, reason in found.broken:
+        note(f"{shown(path)} is damaged and left out: {reason}.")
     if args.json:
-        emit({"home": str(store.home), "runs": told})
+        damaged = [{"run": shown(path.name), "reason": reason} for path, reason in found.broken]
+        emit({"home": shown(store.home), "runs": told} | ({"damaged": damaged} if damaged else {}))
         return 0
     if not told:
-        print(f"There are no runs in {store.home} yet.")
+        print(f"There are no runs in {shown(store.home)} yet.")
         return 0
     head = ("run", "name", "state", "iterations", "training error", "test error", "images/s")
     rows = [
@@ -44,12 +47,14 @@ def runs(args: argparse.Namespace) -> int:
 def delete(args: argparse.Namespace) -> int:
     """``delete``: a run with its records and checkpoints, after asking."""
     store = RunStore(args.home)
-    if args.run in [path.name for path, _ in store.broken()]:
-        name, description = args.run, "it cannot be read"
-    else:
-        run = store.get(args.run)
+    path = store.folder(args.run)
+    name = shown(path.name)
+    try:
+        run = store.get(path.name)
         status = run.state()
-        name, description = run.id, f"{run.name}, {status.state}, {status.iteration:,} iterations"
+        description = f"{run.name}, {status.state}, {status.iteration:,} iterations"
+    except RunError:
+        description = "a link, which alone is deleted" if path.is_symlink() else "it cannot be read"
     if not args.yes:
         if not sys.stdin.isatty():
             raise RunError(f"Deleting run {name} ({description}) asks first, and this is no terminal: say --yes.")
@@ -57,7 +62,7 @@ def delete(args: argparse.Namespace) -> int:
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
             note("nothing was deleted.")
             return 1
-    store.delete(name)
+    store.delete(path.name)
     if args.json:
         emit({"run": name, "deleted": True})
     else:

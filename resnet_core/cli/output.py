@@ -2,17 +2,54 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TextIO
 
 from resnet_core.runs import Run, RunStatus
 
 
+def prepare_streams() -> None:
+    """Makes the standard streams take whatever is said: closed ones lead nowhere, and what a terminal cannot show is spelled out."""
+    for fd, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(fd)
+        except OSError:
+            # A closed descriptor is given to the next file that is opened, which would then be printed into.
+            os.open(os.devnull, os.O_RDWR)
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(fd, "r" if fd == 0 else "w", closefd=False))  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def stdout_problem() -> str:
+    """Why stdout takes nothing; empty where it does. Found by an empty line: what it refused need not be in its buffer any more."""
+    try:
+        sys.stdout.write("\n")
+        sys.stdout.flush()
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
+
+
+def drop(stream: TextIO) -> None:
+    """Forgets what a standard stream could not take; Python would complain once more when it flushes at its end."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, stream.fileno())
+    os.close(null)
+
+
 def note(text: str) -> None:
-    """A line for the person at the terminal, on stderr."""
-    print(f"resnet-lab: {one_line(text)}", file=sys.stderr, flush=True)
+    """A line for the person at the terminal, on stderr; where that takes none, the work goes on."""
+    try:
+        print(f"resnet-lab: {one_line(text)}", file=sys.stderr, flush=True)
+    except OSError:
+        drop(sys.stderr)
 
 
 def error(text: str) -> None:
@@ -54,10 +91,9 @@ def errors(run: Run, status: RunStatus) -> dict[str, float | None]:
     """
     result = status.result or {}
     found = {}
-    for kind, name in (("train", "train_error"), ("test", "test_error"), ("test", "validation_error")):
+    for row, name in ((status.last_train, "train_error"), (status.last_test, "test_error"), (status.last_test, "validation_error")):
         if name != "validation_error" or run.config.data.validation:
-            rows = run.records(kind)
-            found[name] = result.get(name, rows[-1].get(name) if rows else None)
+            found[name] = result.get(name, (row or {}).get(name))
     found["clean_train_error"] = result.get("clean_train_error")
     return found
 

@@ -12,11 +12,13 @@ from resnet_core.cli.follow import Interrupts, follow
 from resnet_core.cli.options import read_fields
 from resnet_core.cli.output import emit, error, note, percent, report, speed, summary, table
 from resnet_core.config import DataConfig, ModelConfig, Recipe, RunConfig, demo_configs
-from resnet_core.runs import Run, RunStatus, RunStore
+from resnet_core.runs import Run, RunStatus, RunStore, hung
 from resnet_core.verdict import Outcome, degradation, degradation_verdict
 
 #: Exit status after Ctrl-C, as shells have it.
 INTERRUPTED = 130
+#: Seconds of silence after which, and between which, ``stop`` says what it waits for.
+TELL_SECONDS = 10.0
 
 
 def enter(store: RunStore, config: RunConfig, name: str | None = None, data_dir: Path | None = None, again: bool = False) -> Run:
@@ -101,7 +103,13 @@ def stop(args: argparse.Namespace) -> int:
     run = store.get(args.run)
     store.stop(run.id)
     # The worker looks at the request between two iterations.
+    told = 0.0
     while (status := run.state()).is_active:
+        if status.silent_seconds - told >= TELL_SECONDS:
+            told = status.silent_seconds
+            note(f"run {run.id} was asked to stop; its worker was last heard {told:.0f} seconds ago.")
+        if hung.end(run.path):
+            note(f"run {run.id}: its worker said nothing for {hung.END_SECONDS:g} seconds after it was asked to stop, and was ended.")
         time.sleep(0.1)
     if args.json:
         emit(summary(run, status))

@@ -11,6 +11,7 @@ The two official layouts (https://www.cs.toronto.edu/~kriz/cifar.html):
 from __future__ import annotations
 
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,10 +96,14 @@ def find(folder: Path) -> tuple[Layout, Path]:
     Raises:
         DataError: there is none; names every missing or short file of the layout that is nearest to being whole.
     """
-    if not folder.is_dir():
-        what = "is a file, not a folder" if folder.exists() else "does not exist"
-        raise DataError(f"The data folder {folder} {what}. For the full CIFAR-10, {BY_HAND}.")
-    candidates = _candidates(folder)
+    try:
+        candidates = _candidates(folder) if stat.S_ISDIR(folder.stat().st_mode) else None
+    except (OSError, ValueError) as error:  # no such folder, no permission, no possible name
+        reason = getattr(error, "strerror", None) or "that is no name for a folder"
+        what = "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be looked into ({reason})"
+        raise DataError(f"The data folder {_shown(folder)} {what}. For the full CIFAR-10, {BY_HAND}.") from error
+    if candidates is None:
+        raise DataError(f"The data folder {_shown(folder)} is a file, not a folder. For the full CIFAR-10, {BY_HAND}.")
     complaint = None
     for layout, place, _ in candidates:
         problems = layout.problems(place)
@@ -117,6 +122,12 @@ def find(folder: Path) -> tuple[Layout, Path]:
         f"{folder} holds no CIFAR-10: neither {BINARY.folder} ({BINARY.files()[0]}, ...) nor {PYTHON.folder} ({PYTHON.files()[0]}, ...), "
         f"nor their files. For the full set, {BY_HAND}."
     )
+
+
+def _shown(path: Path) -> str:
+    """Of a long name the beginning; what is no text is spelled out."""
+    text = str(path).encode("utf-8", "backslashreplace").decode()
+    return text if len(text) <= 200 else f"{text[:199]}…"
 
 
 def resolve_data_dir(data_dir: Path | str | None = None) -> Path | None:

@@ -12,7 +12,7 @@ import resnet_core
 from resnet_core.config import RunConfig
 from resnet_core.errors import CheckpointError, RunError, UserError
 from resnet_core.nets import folder as folders
-from resnet_core.runs import Run, RunStore
+from resnet_core.runs import Run, RunStatus, RunStore
 from resnet_core.runs.records import reader
 from resnet_core.runs.run import checkpoint_iteration
 
@@ -130,7 +130,7 @@ def catalog(home: Path | str | None = None, unsaved: bool = False) -> Catalog:
     shipped = shipped_nets(problems)
     imported = _checkpoints(imported_folder(home), "imported", problems)
     imported.sort(key=lambda net: (str(net.card.get("created")), net.id))
-    runs = [net for net in map(_run, RunStore(home).runs()) if net is not None]
+    runs = [_run(run, status) for run, status in RunStore(home).look().runs]
     return Catalog(shipped + imported + [net for net in runs if net.iteration is not None or (unsaved and net.records("layers"))], problems)
 
 
@@ -172,8 +172,8 @@ def find(spec: str, home: Path | str | None = None) -> Net:
         names = ", ".join(net.id for net in catalog(home).nets if net.origin != "run")
         known = f" Checkpoints: {names}." if names else ""
         raise RunError(f"No checkpoint, file or run is called {text!r}. {error}{known}") from None
-    net = _run(run)
-    if net is None or net.iteration is None:
+    net = _run(run, run.state())
+    if net.iteration is None:
         raise CheckpointError(f"Run {run.id} has no checkpoint yet; it can be looked into after its first.")
     return net
 
@@ -224,13 +224,20 @@ def _checkpoint(path: Path, origin: str) -> Net:
     )
 
 
-def _run(run: Run) -> Net | None:
-    try:
-        status = run.state()
-    except RunError:
-        return None  # deleted while we looked
-    result = status.result or {}
-    train, test = run.records("train")[-1:], run.records("test")[-1:]
+#: Nets of runs, each with the status it was made of and its newest checkpoint. A run that has ended has one and the same status at each
+#: look until its files change.
+_NETS: dict[Path, tuple[RunStatus, int | None, Net]] = {}
+
+
+def _run(run: Run, status: RunStatus) -> Net:
+    saved, known = _saved_iteration(run), _NETS.get(run.path)
+    if known is None or known[0] is not status or known[1] != saved:
+        known = _NETS[run.path] = status, saved, _net(run, status, saved)
+    return known[2]
+
+
+def _net(run: Run, status: RunStatus, saved: int | None) -> Net:
+    result, train, test = status.result or {}, status.last_train or {}, status.last_test or {}
     return Net(
         id=run.id,
         name=run.name,
@@ -239,9 +246,9 @@ def _run(run: Run) -> Net | None:
         path=run.path,
         config=run.config,
         state=status.state,
-        iteration=_saved_iteration(run),
-        train_error=result.get("train_error", train[0]["train_error"] if train else None),
-        test_error=result.get("test_error", test[0]["test_error"] if test else None),
+        iteration=saved,
+        train_error=result.get("train_error", train.get("train_error")),
+        test_error=result.get("test_error", test.get("test_error")),
         precision=(status.plan or {}).get("precision"),
     )
 

@@ -21,6 +21,7 @@ from resnet_core.nets import folder as folders
 from resnet_core.nets.catalog import Net
 from resnet_core.nets.normalization import NORMALIZATIONS
 from resnet_core.runs import Run
+from resnet_core.runs.files import Kept
 from resnet_core.runs.run import BrokenRun
 
 #: ``normalization`` of a net whose mean image is that of its own training images.
@@ -85,7 +86,6 @@ def card(net: Net, iteration: int | None = None) -> dict[str, Any]:
         raise RunError(f"Run {net.id} cannot be read: {error}.") from error
     config, plan, result = run.config, status.plan or {}, status.result or {}
     machine = (plan.get("reason") or {}).get("machine")
-    last = net.records("train")[-1:]
     errors = {"train_error": net.train_error, "test_error": net.test_error}
     if status.state != "finished" and iteration is not None:
         for kind in ("train", "test"):
@@ -108,7 +108,7 @@ def card(net: Net, iteration: int | None = None) -> dict[str, Any]:
         "commit": run.versions.get("commit"),
         "commits": run.commits,
         "versions": run.versions,
-        "training_seconds": result.get("elapsed_seconds", last[0].get("elapsed_seconds") if last else None),
+        "training_seconds": result.get("elapsed_seconds", (status.last_train or {}).get("elapsed_seconds")),
         "images_per_second": result.get("images_per_second", status.images_per_second),
         **errors,
         "params": parameters(net.weights),
@@ -152,11 +152,19 @@ def parameters(path: Path) -> int:
     Raises:
         CheckpointError: it is no safetensors file.
     """
+    return _parameters(str(path))
+
+
+def _count(path: Path) -> int:
     return sum(
         math.prod(entry["shape"])
         for name, entry in folders.read_header(path).items()
         if not name.startswith(("__", "normalization.")) and name.rpartition(".")[2] not in _BUFFERS
     )
+
+
+#: A header is read once, as long as the file is the same.
+_parameters = Kept(_count)
 
 
 def file_stem(net: Net) -> str:

@@ -17,7 +17,7 @@ from resnet_core.models import build_model
 from resnet_core.nets import folder as folders
 from resnet_core.nets.catalog import Net
 from resnet_core.runs.run import checkpoint_iteration
-from resnet_core.training import probe
+from resnet_core.training import checkpoint, probe
 from resnet_core.training.plan import Plan
 
 #: A run's checkpoint may be replaced by the next one while it is read.
@@ -114,6 +114,8 @@ def read_weights(net: Net) -> Weights:
             version = net.version_of(path)
             if net.read not in ("", version):
                 raise CheckpointError(f"{net.name} has been trained on since the page was drawn; draw it again for its newer weights.")
+            if net.origin == "run" and not _is_whole(path.parent, net):
+                continue
             tensors = load_file(path)
             if net.origin == "run":
                 found = dataclasses.replace(net, read=version, iteration=checkpoint_iteration(path.parent))
@@ -124,7 +126,18 @@ def read_weights(net: Net) -> Weights:
         except (OSError, safetensors.SafetensorError) as error:
             if attempt + 1 == _ATTEMPTS or path == net.weights:
                 raise CheckpointError(f"The weights of {net.name} cannot be read from {path} ({error}).") from error
-    raise AssertionError("unreachable")
+    raise CheckpointError(f"{net.name} saved new weights each time they were read; try again.")
+
+
+def _is_whole(path: Path, net: Net) -> bool:
+    """Whether a run's checkpoint is as it was saved; False where it is gone because there is a newer one. Raises CheckpointError."""
+    try:
+        checkpoint.verify(path)
+    except CheckpointError:
+        if path == net.weights.parent:
+            raise
+        return False
+    return True
 
 
 def _training_mean(path: Path) -> torch.Tensor:

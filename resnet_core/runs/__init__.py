@@ -4,7 +4,8 @@ Importing this package does not import torch; the worker does, when it has somet
 """
 
 from resnet_core.runs.files import home
+from resnet_core.runs.looking import Look
 from resnet_core.runs.run import STATES, Run, RunStatus
 from resnet_core.runs.store import RunStore
 
-__all__ = ["STATES", "Run", "RunStatus", "RunStore", "home"]
+__all__ = ["STATES", "Look", "Run", "RunStatus", "RunStore", "home"]

@@ -25,7 +25,7 @@ def create(home: Path, config: RunConfig, name: str, data_dir: Path | None, stat
         state: state, ticket and pool. The caller holds the home lock, under which the ticket was taken.
     """
     for leftover in home.glob(".new-*"):  # of a process that was killed right here
-        shutil.rmtree(leftover)
+        shutil.rmtree(leftover, ignore_errors=True)
     recipe, fingerprint = config.recipe, config.fingerprint
     stem = f"{config.model.name.lower()}-{config.data.dataset}-s{recipe.seed}-{fingerprint[:6]}"
     run_id, count = stem, 1

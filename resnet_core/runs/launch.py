@@ -63,10 +63,11 @@ def fill(home: Path, pool: str, waiting: int) -> str:
         try:
             # Something stands in the slot's file from the start of its worker until that has got as far as its queue.
             status = os.fstat(lock)
-            launched = status.st_mtime if status.st_size else 0.0
-            if launched:
+            age = time.time() - status.st_mtime if status.st_size else RETRY_SECONDS
+            if status.st_size:
                 problem = f"The worker process ended before it began; its log is {path.with_suffix('.log')}."
-            if time.time() - launched >= RETRY_SECONDS:
+            # A start in the future is one by a clock that has been set back since: it says nothing.
+            if not 0 <= age < RETRY_SECONDS:
                 _start(home, f"{pool}-{k}", lock)
                 waiting -= 1
         finally:
@@ -89,6 +90,7 @@ def _start(home: Path, slot: str, lock: int) -> None:
     command = [sys.executable, "-m", "resnet_core.runs.worker", "--home", str(home), "--slot", slot, "--slot-fd", str(lock)]
     os.ftruncate(lock, 0)
     os.pwrite(lock, b"starting\n", 0)
+    os.utime(lock, (time.time(),) * 2)  # by our own clock, which is asked for its age: a file server may have another
     try:
         with open(log_path, "ab") as log:
             process = subprocess.Popen(

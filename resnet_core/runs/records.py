@@ -9,7 +9,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from resnet_core.runs import files
+from resnet_core.runs import files, rows
+from resnet_core.runs.rows import Ends
 
 
 class RecordWriter:
@@ -17,25 +18,24 @@ class RecordWriter:
 
     Args:
         path: made if missing.
-        keep: bytes to keep of what is there: everything after the checkpoint that training resumes from is cut off.
+        keep: bytes to keep of what is there: everything after the checkpoint that training resumes from is cut off. Where the file has
+            become shorter meanwhile, or no line ends there, its whole lines before that are kept: rows are lost, and nothing else.
 
-    Raises:
-        ValueError: the file is shorter than ``keep``.
+    Attributes:
+        offset: bytes written so far, always at the end of a line.
+        lost: bytes of ``keep`` that were no longer there.
     """
 
     def __init__(self, path: Path, keep: int = 0):
-        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o666)
         try:
-            size = os.fstat(self._fd).st_size
-            if size < keep:
-                raise ValueError(f"{path} has {size} bytes, but its checkpoint was saved when it had {keep}")
-            os.ftruncate(self._fd, keep)
-            os.lseek(self._fd, keep, os.SEEK_SET)
+            self.offset = _whole_lines(self._fd, keep)
+            self.lost = keep - self.offset
+            os.ftruncate(self._fd, self.offset)
+            os.lseek(self._fd, self.offset, os.SEEK_SET)
         except BaseException:
             os.close(self._fd)
             raise
-        #: Bytes written so far, always at the end of a line.
-        self.offset = keep
 
     def write(self, record: dict[str, Any]) -> None:
         """Appends one row. NaN and infinity, which JSON does not have, become null."""
@@ -52,23 +52,34 @@ class RecordWriter:
         os.close(self._fd)
 
 
+def _whole_lines(fd: int, most: int) -> int:
+    """Bytes up to the end of the last line that ends within the first ``most`` bytes of an open file."""
+    end = min(most, os.fstat(fd).st_size)
+    while end > 0:
+        start = max(0, end - 65_536)
+        found = os.pread(fd, end - start, start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        end = start
+    return 0
+
+
 class RecordReader:
     """Reads a growing records.jsonl in steps: each call parses only what is new. Safe to share between threads.
 
     A last line without its newline is left for the next call. When the file has been cut (the run was resumed), it is read
-    anew: that is noticed by its size, or by the last line read no longer standing where it stood.
+    anew: that is noticed by its size, or by the last line read no longer standing where it stood. A file that cannot be read has no
+    rows, and ``problem`` says why; nothing is raised, as a chart without a curve is better than none.
     """
 
     def __init__(self, path: Path):
         self.path = path
-        #: Whole lines that are no JSON object (a power cut can leave such); they are left out.
+        #: Whole lines that are no rows (a power cut can leave such); they are left out.
         self.damaged = 0
-        self._records: list[dict[str, Any]] = []
-        self._by_kind: dict[str, list[dict[str, Any]]] = collections.defaultdict(list)
-        self._offset = 0
-        self._last_line = b""
-        self._seen: tuple[int, int, int] | None = None
+        #: Why the file cannot be read; empty where it can.
+        self.problem = ""
         self._mutex = threading.Lock()
+        self._forget()
 
     def records(self, kind: str | None = None) -> list[dict[str, Any]]:
         """All rows so far, or those of one kind, in order. The list is the caller's; the rows are shared and not to be changed."""
@@ -88,45 +99,65 @@ class RecordReader:
             self._refresh()
             return self._records[-1].get("iteration") if self._records else None
 
+    def ends(self) -> Ends:
+        """The rows that a list of runs needs."""
+        with self._mutex:
+            self._refresh()
+            train, test = self._by_kind.get("train"), self._by_kind.get("test")
+            last = self._records[-1]["iteration"] if self._records else None
+            return Ends(last, self.damaged, self.problem, *((train[0], train[-1]) if train else (None, None)), test[-1] if test else None)
+
     def _refresh(self) -> None:
+        """Takes in what is new: all of it, or, where anything goes wrong, nothing of the file at all, and reads it anew next time."""
         try:
-            with open(self.path, "rb") as file:
-                status = os.fstat(file.fileno())
-                seen = (status.st_ino, status.st_size, status.st_mtime_ns)
-                if seen == self._seen:
-                    return
-                if status.st_size < self._offset:
-                    self._forget()
-                file.seek(self._offset - len(self._last_line))
-                data = file.read()
-                if not data.startswith(self._last_line):
-                    self._forget()
-                    file.seek(0)
-                    data = file.read()
+            self._take_in()
         except FileNotFoundError:
             self._forget()
-            return
-        self._seen = seen
+        except (OSError, ValueError) as error:
+            self._forget()
+            reason = error.strerror if isinstance(error, OSError) else error
+            self.problem = f"{self.path.name} cannot be read: {reason}."
+        except BaseException:
+            self._forget()
+            raise
+
+    def _take_in(self) -> None:
+        with files.open_regular(self.path) as file:
+            seen = files.stamp(os.fstat(file.fileno()))
+            if seen == self._seen:
+                return
+            if seen[1] < self._offset:
+                self._forget()
+            file.seek(self._offset - len(self._last_line))
+            data = file.read()
+            if not data.startswith(self._last_line):
+                self._forget()
+                file.seek(0)
+                data = file.read()
         self._parse(data[len(self._last_line) :])
+        self._seen, self.problem = seen, ""
 
     def _parse(self, data: bytes) -> None:
         whole = data[: data.rfind(b"\n") + 1]
         for line in whole.splitlines(keepends=True):
             self._last_line = line
-            try:
-                record = json.loads(line)
-                kind = str(record["kind"])
-            except (ValueError, TypeError, KeyError):
+            record = rows.parsed(line)
+            if record is not None and record["kind"] == "layers":
+                self._names = self._names or record["names"]
+                record = record if record["names"] == self._names else None  # of another net
+            if record is None:
                 self.damaged += 1
                 continue
             self._records.append(record)
-            self._by_kind[kind].append(record)
+            self._by_kind[record["kind"]].append(record)
         self._offset += len(whole)
 
     def _forget(self) -> None:
-        self.damaged, self._offset, self._last_line, self._seen = 0, 0, b"", None
-        self._records.clear()
-        self._by_kind.clear()
+        self.damaged, self.problem, self._offset, self._last_line = 0, "", 0, b""
+        self._seen: files.Stamp | None = None
+        self._names: list[str] = []
+        self._records: list[dict[str, Any]] = []
+        self._by_kind: dict[str, list[dict[str, Any]]] = collections.defaultdict(list)
 
 
 #: Readers of the runs looked at last, shared by all viewers in this process.

@@ -12,25 +12,29 @@
 
 from __future__ import annotations
 
-import functools
+import dataclasses
 import os
 import re
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from resnet_core.config import RunConfig
-from resnet_core.errors import RunError, UserError
-from resnet_core.runs import files
+from resnet_core.errors import RunError
+from resnet_core.runs import border, files
+from resnet_core.runs.border import STATES, BrokenRun, read_state
+from resnet_core.runs.ends import kept_ends
 from resnet_core.runs.records import RecordReader, reader
+from resnet_core.runs.rows import Ends
 
-#: ``interrupted`` stands in no file: it is a run said to be running whose lock nobody holds.
-STATES = ("queued", "running", "stopped", "interrupted", "finished", "diverged", "failed")
+__all__ = ["RESUMABLE", "STATES", "BrokenRun", "Run", "RunStatus", "checkpoint_iteration", "read_state", "run_folders"]
+
 RESUMABLE = ("stopped", "interrupted", "failed")
 #: Train rows that speed and remaining time are taken from: enough to smooth, few enough to follow a change.
 _RATE_ROWS = 20
-_SETTLED_NS = 2_000_000_000
+#: A worker says that it lives once a second. After so many seconds without a word that is told.
+SILENT_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,9 @@ class RunStatus:
         images_per_second: over the last records while running, at the end afterwards; None if unknown.
         eta_seconds: remaining time while running; None otherwise, and before the second train record.
         stopping: it has been asked to stop and has not done so yet.
+        silent_seconds: how long ago the worker of a running run was last heard; else 0.
+        last_train, last_test: the newest rows of these kinds, or None.
+        pace: images per second from the first train row to the last, with all that is done in between; None before the second.
     """
 
     state: str
@@ -62,29 +69,15 @@ class RunStatus:
     images_per_second: float | None = None
     eta_seconds: float | None = None
     stopping: bool = False
+    silent_seconds: float = 0.0
+    last_train: dict[str, Any] | None = None
+    last_test: dict[str, Any] | None = None
+    pace: float | None = None
 
     @property
     def is_active(self) -> bool:
         """Queued or running: something may still happen without anybody asking for it."""
         return self.state in ("queued", "running")
-
-
-class BrokenRun(Exception):
-    """A folder in the home that is no readable run; ``str(error)`` is the reason. Internal: listings collect it."""
-
-
-@functools.lru_cache(maxsize=4096)
-def _identity(path: Path, mtime_ns: int, inode: int) -> tuple[RunConfig, str, dict[str, Any]]:
-    """Configuration, fingerprint and checked contents of one run.json, which is written once: parsed once for all polls of all viewers."""
-    values = files.read_json(path)
-    for key in ("config", "created"):
-        if key not in values:
-            raise BrokenRun(f"run.json has no {key!r}")
-    if not isinstance(values["created"], str):
-        raise BrokenRun("run.json: created is not a text")
-    config = RunConfig.from_dict(values["config"])
-    # Not the one that was written: a field that the configuration has gained since changes the fingerprints of old runs too.
-    return config, config.fingerprint, values
 
 
 class Run:
@@ -94,8 +87,7 @@ class Run:
         id: the name of the folder.
         path: the folder.
         config: the whole configuration.
-        fingerprint: of the configuration.
-        created: UTC, ISO 8601.
+        created: ISO 8601, with its zone; ``created_at`` is that moment.
         data_dir: where the data set lay when the run was submitted, or None (the embedded sample).
         versions: of python, torch, torchvision and resnet-lab, when it was submitted.
     """
@@ -103,16 +95,12 @@ class Run:
     def __init__(self, path: Path):
         self.path = path
         self.id = path.name
-        try:
-            status = (path / "run.json").stat()
-            self.config, self.fingerprint, values = _identity(path / "run.json", status.st_mtime_ns, status.st_ino)
-        except FileNotFoundError:
-            raise BrokenRun("run.json is missing") from None
-        except (OSError, ValueError, TypeError, UserError) as error:
-            raise BrokenRun(f"run.json cannot be read: {error}") from error
-        self.created: str = values["created"]
-        self.data_dir: Path | None = Path(values["data_dir"]) if values.get("data_dir") else None
-        self.versions: dict[str, str] = values.get("versions") or {}
+        self._identity = found = border.identity(path)
+        self.config = found.config
+        self.created: str = found.values["created"]
+        self.created_at: datetime = found.created
+        self.data_dir: Path | None = Path(found.values["data_dir"]) if found.values.get("data_dir") else None
+        self.versions: dict[str, str] = found.values.get("versions") or {}
 
     def __repr__(self) -> str:
         return f"Run({self.id!r})"
@@ -124,39 +112,39 @@ class Run:
         return hash(self.path)
 
     @property
+    def fingerprint(self) -> str:
+        """Of the configuration."""
+        return self._identity.fingerprint
+
+    @property
     def name(self) -> str:
         """The name given to it; that of its net if it was given none."""
-        try:
-            name = files.read_json(self.path / "meta.json").get("name")
-        except (OSError, ValueError):
-            name = None
-        return name if isinstance(name, str) and name else self.config.model.name
+        return border.given_name(self.path) or self.config.model.name
 
     @property
     def machines(self) -> list[str]:
         """The processors or graphics cards that have trained it, in order; more than one where it was continued elsewhere."""
-        try:
-            return list(read_state(self.path).get("machines") or [])
-        except BrokenRun:
-            return []
+        return self._told("machines")
 
     @property
     def commits(self) -> list[str]:
         """The commits of this code that have trained it, in order; more than one where it was continued with newer code."""
-        try:
-            recorded = list(read_state(self.path).get("commits") or [])
-        except BrokenRun:
-            recorded = []
+        recorded = self._told("commits")
         return recorded or [self.versions["commit"]] if "commit" in self.versions else recorded
+
+    def _told(self, key: str) -> list[str]:
+        try:
+            return list(read_state(self.path).get(key) or [])
+        except BrokenRun:
+            return []
 
     @property
     def checkpoints(self) -> list[Path]:
         """The folders of its checkpoints, oldest first."""
         try:
-            found = [p for p in (self.path / "checkpoints").iterdir() if re.fullmatch(r"iter-\d+", p.name)]
+            return list(_checkpoints(f"{self.path}/checkpoints"))
         except OSError:
             return []
-        return sorted(found, key=checkpoint_iteration)
 
     def records(self, kind: str | None = None) -> list[dict[str, Any]]:
         """The rows of ``kind`` (``train``, ``test``, ``layers``; None: all), in order, as far as they are written.
@@ -168,39 +156,66 @@ class Run:
     def state(self) -> RunStatus:
         """Raises RunError when the folder is gone or damaged."""
         try:
-            values, held = self._settled_state()
+            found = self.look()
         except BrokenRun as error:
             raise RunError(f"Run {self.id} cannot be read: {error}.") from error
+        if found[0].state == "queued":
+            return dataclasses.replace(found[0], place=self._place(found[1]))
+        return found[0]
+
+    def look(self) -> tuple[RunStatus, dict[str, Any]]:
+        """The status but for the place in the queue, and what state.json holds. Raises BrokenRun."""
+        try:
+            return self._look()
+        except OSError as error:
+            raise BrokenRun(f"{Path(error.filename or self.path).name} cannot be read: {error.strerror}") from error
+
+    def _look(self) -> tuple[RunStatus, dict[str, Any]]:
+        values, held = self._settled_state()
         state, message = values["state"], values.get("message") or ""
-        rows = self._reader
-        last = rows.last_iteration()
+        running = state == "running"
+        ends = self._reader.ends() if running else kept_ends(self.path)
         iteration = values.get("iteration") or 0
         speed, eta = (values.get("result") or {}).get("images_per_second"), None
-        if state == "running":
-            iteration = max(last or 0, iteration)
+        stopping, silent = False, 0.0
+        if running:
+            iteration = max(ends.iteration or 0, iteration)
             if held:
+                # Workers that say so since a version that also notes its host.
+                stopping, silent = (self.path / "stop").exists(), self._silent_seconds() if values.get("host") else 0.0
                 speed, eta = self._pace(iteration)
             else:
                 state = "interrupted"
                 saved = checkpoint_iteration(self.checkpoints[-1]) if self.checkpoints else 0
                 iteration = max(iteration, saved)
                 message = _interrupted_message(iteration, saved)
-        if rows.damaged:
-            message = f"{message} Damaged lines of records.jsonl, left out: {rows.damaged}.".strip()
-        return RunStatus(
+        if silent >= SILENT_SECONDS:
+            message, eta = f"{message} {_silent_message(silent, stopping)}".strip(), None
+        status = RunStatus(
             state=state,
             iteration=iteration,
             iterations=self.config.recipe.iterations,
-            message=message,
-            place=self._place(values) if state == "queued" else None,
+            message=" ".join(filter(None, [message, _records_message(ends)])),
             plan=values.get("plan"),
             result=values.get("result"),
             started=values.get("started"),
             ended=values.get("ended"),
             images_per_second=speed,
             eta_seconds=eta,
-            stopping=state == "running" and (self.path / "stop").exists(),
+            stopping=stopping,
+            silent_seconds=silent,
+            last_train=ends.last_train,
+            last_test=ends.last_test,
+            pace=ends.pace(self.config.recipe.batch_size),
         )
+        return status, values
+
+    def _silent_seconds(self) -> float:
+        """Since the worker last touched the run's lock."""
+        try:
+            return max(0.0, time.time() - (self.path / "lock").stat().st_mtime)
+        except OSError:
+            return 0.0
 
     @property
     def _reader(self) -> RecordReader:
@@ -233,7 +248,7 @@ class Run:
         done = rows[-1]["iteration"] - rows[0]["iteration"]
         if done <= 0 or seconds <= 0:
             return speed, None
-        return speed, (self.config.recipe.iterations - iteration) * seconds / done
+        return speed, max(0, self.config.recipe.iterations - iteration) * seconds / done
 
     def _place(self, values: dict[str, Any]) -> int:
         """1 + the runs of the same pool with a lower ticket that are queued too."""
@@ -248,6 +263,16 @@ class Run:
         return ahead + 1
 
 
+def _silent_message(seconds: float, stopping: bool) -> str:
+    asked = "It has been asked to stop" if stopping else "It may hang; stopping it"
+    ends = "and is ended where it goes on saying nothing" if stopping else "ends it where it goes on saying nothing"
+    return f"Its worker was last heard {seconds:.0f} seconds ago. {asked} {ends}."
+
+
+def _records_message(ends: Ends) -> str:
+    return ends.problem or (f"Damaged lines of records.jsonl, left out: {ends.damaged}." if ends.damaged else "")
+
+
 def _interrupted_message(iteration: int, saved: int) -> str:
     start = f"its checkpoint at iteration {saved}" if saved else "the start"
     return (
@@ -256,47 +281,35 @@ def _interrupted_message(iteration: int, saved: int) -> str:
     )
 
 
+def _listed_checkpoints(folder: Path) -> list[Path]:
+    return sorted((p for p in folder.iterdir() if re.fullmatch(r"iter-\d+", p.name)), key=checkpoint_iteration)
+
+
+#: A folder has another stamp when something comes or goes in it.
+_checkpoints = files.Kept(_listed_checkpoints)
+
+
 def checkpoint_iteration(path: Path) -> int:
     """Of a checkpoint's folder: the parameter updates behind it."""
     return int(path.name.removeprefix("iter-"))
 
 
-def run_folders(home: Path) -> list[Path]:
-    """Every folder of the home that is or should be a run: those whose names do not begin with a dot."""
+def run_names(home: Path) -> list[str]:
+    """Everything in the home that is or should be a run: folders, and links that lead nowhere, whose names do not begin with a dot."""
     try:
         with os.scandir(home) as entries:
-            names = [entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir()]
+            return sorted(entry.name for entry in entries if not entry.name.startswith(".") and _is_folder(entry))
     except FileNotFoundError:
         return []
-    return [home / name for name in sorted(names)]
 
 
-def read_state(path: Path) -> dict[str, Any]:
-    """state.json of the run folder ``path``, with ``state``, ``ticket`` and ``pool`` checked. Raises BrokenRun."""
-    file = path / "state.json"
+def run_folders(home: Path) -> list[Path]:
+    """``run_names`` as paths."""
+    return [home / name for name in run_names(home)]
+
+
+def _is_folder(entry: os.DirEntry) -> bool:
     try:
-        status = file.stat()
-        # Each change makes a new file, so an old one need not be read again. One of the last seconds must be: two changes within a
-        # tick of the file system's clock could look alike.
-        if time.time_ns() - status.st_mtime_ns < _SETTLED_NS:
-            return _checked_state(file)
-        return dict(_known_state(file, status.st_mtime_ns, status.st_ino, status.st_size))
-    except FileNotFoundError:
-        reason = "state.json is missing" if path.is_dir() else "it has been deleted"
-        raise BrokenRun(reason) from None
-    except (OSError, ValueError) as error:
-        raise BrokenRun(f"state.json cannot be read: {error}") from error
-
-
-def _checked_state(file: Path) -> dict[str, Any]:
-    values = files.read_json(file)
-    if values.get("state") not in STATES:
-        raise BrokenRun(f"state.json: {values.get('state')!r} is not a state")
-    if not isinstance(values.get("ticket"), int) or not isinstance(values.get("pool"), str):
-        raise BrokenRun("state.json has no ticket or no pool")
-    return values
-
-
-@functools.lru_cache(maxsize=4096)
-def _known_state(file: Path, mtime_ns: int, inode: int, size: int) -> dict[str, Any]:
-    return _checked_state(file)
+        return entry.is_dir() or (entry.is_symlink() and not os.path.exists(entry.path))
+    except OSError:  # a link to itself
+        return True

@@ -6,14 +6,19 @@ import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from resnet_core.config import RunConfig
 from resnet_core.errors import CheckpointError, ConfigError, RunError, UserError
 from resnet_core.runs import files
 from resnet_core.runs.create import code_commit
 from resnet_core.runs.records import RecordWriter
+from resnet_core.runs.rows import is_whole
 from resnet_core.runs.run import Run, read_state
+
+if TYPE_CHECKING:
+    from resnet_core.data import Cifar10
+    from resnet_core.training.engine import Trainer
 
 
 def train(run: Run, data_dir: Path | None, should_stop: Callable[[], bool], note: Callable[..., None]) -> dict[str, Any]:
@@ -26,27 +31,21 @@ def train(run: Run, data_dir: Path | None, should_stop: Callable[[], bool], note
         note: called with changes for state.json, once all is loaded and the first iteration is about to begin.
 
     Returns:
-        The ``end`` record of the trainer.
+        The ``end`` record of the trainer, and as ``lost`` what is to be said of rows that are missing.
     """
     from resnet_core import data
     from resnet_core.training import checkpoint
-    from resnet_core.training.engine import Trainer
 
-    state, extra, warning = _newest(run.path / "checkpoints")
-    plan = _plan(run.config, extra.get("plan") or read_state(run.path).get("plan"))
-    trainer = Trainer(run.config, data.load(run.config.data, data_dir), plan)
-    if state is not None:
-        trainer.load_state(state)
-    try:
-        writer = RecordWriter(run.path / "records.jsonl", keep=extra.get("records_bytes", 0))
-    except ValueError as error:
-        raise RunError(f"{error}. The records are no longer whole, so run {run.id} cannot go on; train the configuration again.") from error
+    trainer, extra, warnings = _restored(run, data.load(run.config.data, data_dir))
+    plan = trainer.plan
+    writer, lost = _writer(run.path / "records.jsonl", extra.get("records_bytes"))
+    warning = " ".join(filter(None, [*warnings, lost]))
     files.log(f"{files.now()} process {os.getpid()} training {run.id} from iteration {trainer.iteration} on {plan.to_dict()}")
     note(plan=plan.to_dict(), machines=_machines(run, plan), commits=_commits(run), iteration=trainer.iteration, message=warning)
     try:
         for record in trainer.run(should_stop):
             if record["kind"] == "end":
-                return record
+                return {**record, "lost": lost}
             if record["kind"] != "checkpoint":
                 writer.write(record)
                 continue
@@ -59,24 +58,45 @@ def train(run: Run, data_dir: Path | None, should_stop: Callable[[], bool], note
         writer.close()
 
 
-def _newest(folder: Path) -> tuple[Any, dict[str, Any], str]:
-    """State and extra of the newest checkpoint that can be read, and a warning if it is not the newest of all.
+def _restored(run: Run, dataset: Cifar10) -> tuple[Trainer, dict[str, Any], list[str]]:
+    """A trainer that goes on from the newest checkpoint that is whole, the checkpoint's ``extra``, and a warning for each that is not.
 
     Damaged ones are moved out of the way, not deleted. Without any, the training begins anew: that costs time, and nothing else.
     """
     from resnet_core.training import checkpoint
+    from resnet_core.training.engine import Trainer
 
-    warnings = []
-    while (path := checkpoint.latest(folder)) is not None:
+    warnings: list[str] = []
+    plan = read_state(run.path).get("plan")
+    while (path := checkpoint.latest(run.path / "checkpoints")) is not None:
         try:
             state, extra = checkpoint.load(path)
-            return state, extra, " ".join(warnings)
+            trainer = Trainer(run.config, dataset, _plan(run.config, extra.get("plan") or plan))
+            trainer.load_state(state)
+            return trainer, extra, warnings
         except CheckpointError as error:
             aside = path.with_name(f".damaged-{path.name}-{files.now()}")
             path.rename(aside)
             files.log(f"{error} It was moved to {aside}.")
             warnings.append(f"The checkpoint {path.name} could not be read; the training went on from the one before it, or the start.")
-    return None, {}, " ".join(warnings)
+    return Trainer(run.config, dataset, _plan(run.config, plan)), {}, warnings
+
+
+def _writer(path: Path, keep: Any) -> tuple[RecordWriter, str]:
+    """Appends to the rows up to the checkpoint, and says where some are missing: that costs the curve, and not the training.
+
+    Where the file is no file, it is moved out of the way.
+    """
+    if not path.is_file() and os.path.lexists(path):
+        aside = path.with_name(f".damaged-{path.name}-{files.now()}")
+        path.rename(aside)
+        files.log(f"{path} is no file. It was moved to {aside}.")
+    known = is_whole(keep, 0, 2**62)
+    writer = RecordWriter(path, keep if known else 0)
+    lost = writer.lost or not (known or keep is None)
+    if lost:
+        files.log(f"{path}: {writer.lost} bytes before the checkpoint are missing.")
+    return writer, "Rows from before its checkpoint were missing in records.jsonl: the curve has a gap." if lost else ""
 
 
 def _plan(config: RunConfig, recorded: dict[str, Any] | None):

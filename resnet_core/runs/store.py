@@ -11,21 +11,18 @@ import contextlib
 import os
 import shutil
 import time
-import unicodedata
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from resnet_core.config import RunConfig
 from resnet_core.errors import RunError
-from resnet_core.runs import files, launch
+from resnet_core.runs import files, hung, launch, looking
+from resnet_core.runs.border import MAX_NAME, BrokenRun, is_name, read_state
 from resnet_core.runs.create import create
-from resnet_core.runs.run import RESUMABLE, BrokenRun, Run, read_state, run_folders
-
-MAX_NAME = 80
-#: Of several runs of one configuration, the one to offer: the one with the most to show.
-_PREFERENCE = ("finished", "running", "queued", "stopped", "interrupted", "diverged", "failed")
+from resnet_core.runs.looking import Look
+from resnet_core.runs.run import RESUMABLE, Run, run_folders
 
 
 class RunStore:
@@ -50,17 +47,39 @@ class RunStore:
         """The folders that should be runs and cannot be read, each with the reason. ``delete`` takes their names too."""
         return self._scan()[1]
 
+    def look(self) -> Look:
+        """Everything at one moment, see ``looking.look``. A home that is not there yet is empty."""
+        return looking.look(self.home)
+
+    def tend(self) -> Look:
+        """``look``, after seeing to it that whatever waits has a worker, and that no worker hangs that was asked to stop."""
+        found = self.look()
+        if any(status.state == "queued" or (status.stopping and status.silent_seconds) for _, status in found.runs):
+            self.ensure_workers()
+            return self.look()
+        return found
+
+    def some(self, ids: Iterable[str]) -> list[Run]:
+        """Those of the runs with these ids that are there and can be read, oldest first. The others are not looked at."""
+        found = []
+        for name in ids:
+            if os.sep not in name and "\0" not in name and not name.startswith("."):
+                with contextlib.suppress(BrokenRun):
+                    found.append(Run(self.home / name))
+        return sorted(found, key=lambda run: (run.created_at, run.id))
+
     def queue(self) -> list[Run]:
         """The queued runs of all devices, in the order in which they will be trained."""
-        return [run for _, run in sorted(self._queued(), key=lambda pair: pair[0]["ticket"])]
+        return [run for _, run in sorted(self._queued(self.runs()), key=lambda pair: pair[0]["ticket"])]
 
     def get(self, id_or_name: str) -> Run:
         """The run with that id; else the one with that name; else the one whose id begins so."""
         text = str(id_or_name).strip()
         runs, broken = self._scan()
         for path, reason in broken:
-            if path.name == text:  # before names and beginnings: they would give another run than the one meant
-                raise RunError(f"Run {text} is broken: {reason}. Its folder is {path}; mend it, or delete the run.")
+            if text in (path.name, files.shown(path.name)):  # before names and beginnings: they would give another run than the one meant
+                where = f"Its folder is {files.shown(path)}; mend it, or delete the run."
+                raise RunError(f"Run {files.shown(text)} is broken: {reason}. {where}")
         matches = [r for r in runs if r.id == text] or [r for r in runs if r.name == text]
         matches = matches or [r for r in runs if text and r.id.startswith(text)]
         if len(matches) == 1:
@@ -68,15 +87,16 @@ class RunStore:
         if matches:
             raise RunError(f"{text!r} means several runs: {_listed(r.id for r in matches)}. Give the whole id of one.")
         known = f"There are {_listed(r.id for r in runs)}." if runs else "There are no runs yet."
-        raise RunError(f"No run has the id or name {text!r} in {self.home}. {known}")
+        raise RunError(f"No run has the id or name {files.shown(text)!r} in {files.shown(self.home)}. {known}")
 
     def find(self, config: RunConfig) -> Run | None:
         """A run of exactly this configuration; of several, the one with the most to show (finished first, newest first)."""
         fingerprint = config.fingerprint
-        same = [run for run in reversed(self.runs()) if run.fingerprint == fingerprint]
+        same = [run for run in self.runs() if run.fingerprint == fingerprint]
         if len(same) < 2:
             return same[0] if same else None
-        return min(same, key=lambda run: _PREFERENCE.index(run.state().state))
+        found = self.look().find(config)
+        return found and found[0]
 
     # -- changing -----------------------------------------------------------------------------------------------------
 
@@ -122,7 +142,7 @@ class RunStore:
             if state == "queued":
                 self.change(run, state="stopped", ended=files.now(), message="It was taken out of the queue.")
             elif state == "running":
-                (run.path / "stop").touch()
+                hung.ask(run.path)
             else:
                 raise RunError(f"Run {run.id} is {state}; only a queued or running one can be stopped.")
 
@@ -148,26 +168,31 @@ class RunStore:
         self.ensure_workers()
 
     def delete(self, id_or_name: str, timeout: float = 30.0) -> None:
-        """Removes a run and its folder. One that is running is stopped first; the worker has ``timeout`` seconds for that."""
-        path = self.home / str(id_or_name)
-        if path not in run_folders(self.home):  # else it is meant, be it readable or broken
-            path = self.get(id_or_name).path
+        """Removes a run and its folder. One that is running is stopped first; the worker has ``timeout`` seconds for that.
+
+        Nothing of it is read, so a damaged one can be deleted too. Where it is a link, the link goes, and not what it leads to.
+        """
+        path = self.folder(id_or_name)
         end = time.monotonic() + timeout
         while True:
             with self.locked():
-                if not path.is_dir():
+                if not os.path.lexists(path):
                     return  # somebody else has deleted it
+                if path.is_symlink():
+                    path.unlink()
+                    return
                 if not files.is_held(path / "lock"):
-                    hidden = self.home / f".deleted-{path.name}-{uuid.uuid4().hex[:8]}"
+                    hidden = self.home / f".deleted-{uuid.uuid4().hex}"
                     os.rename(path, hidden)
                     break
-                (path / "stop").touch()
+                hung.ask(path)
             if time.monotonic() >= end:
                 raise RunError(
                     f"Run {path.name} is being trained, and its worker has not stopped within {timeout:g} s (it does after the iteration "
                     "it is at). It has been asked to; delete the run when it is stopped."
                 )
             time.sleep(0.1)
+            hung.end(path)
         for leftover in self.home.glob(".deleted-*"):  # of a process that was killed right here
             if leftover != hidden:
                 shutil.rmtree(leftover, ignore_errors=True)
@@ -176,6 +201,13 @@ class RunStore:
         if hidden.exists():
             with files.explained(hidden):
                 shutil.rmtree(hidden)
+
+    def folder(self, id_or_name: str) -> Path:
+        """The folder that is meant: by its name, also as it is shown, whatever is in it; else that of a run. Nothing is followed."""
+        text = str(id_or_name)
+        with files.explained(self.home):
+            folders = run_folders(self.home)
+        return next((path for path in folders if text in (path.name, files.shown(path.name))), None) or self.get(text).path
 
     def rename(self, id_or_name: str, name: str) -> None:
         """Gives a run another name for people, of 1 to 80 printable characters. Its id stays."""
@@ -188,11 +220,14 @@ class RunStore:
 
     def ensure_workers(self) -> None:
         """Starts a worker for each device that has queued runs and a free slot. Does nothing where all is well; call it often."""
-        if not self._queued():
+        runs = self.runs()
+        for run in runs:
+            hung.end(run.path)
+        if not self._queued(runs):
             return
         with self.locked():
             waiting: dict[str, list[Run]] = {}
-            for values, run in self._queued():
+            for values, run in self._queued(self.runs()):
                 waiting.setdefault(values["pool"], []).append(run)
             for pool, runs in waiting.items():
                 problem = launch.fill(self.home, pool, len(runs))
@@ -214,12 +249,12 @@ class RunStore:
 
     def next_queued(self, pool: str) -> Run | None:
         """The first run in the queue of a pool. The caller holds the home lock."""
-        mine = [(values["ticket"], run.id, run) for values, run in self._queued() if values["pool"] == pool]
+        mine = [(values["ticket"], run.id, run) for values, run in self._queued(self.runs()) if values["pool"] == pool]
         return min(mine)[2] if mine else None
 
     def data_dir(self, run: Run) -> Path | None:
         """The data folder the run was submitted with; None (so that it is looked for anew) if that is gone."""
-        return run.data_dir if run.data_dir and run.data_dir.is_dir() else None
+        return run.data_dir if run.data_dir and os.path.isdir(run.data_dir) else None
 
     # -- inside -------------------------------------------------------------------------------------------------------
 
@@ -233,13 +268,13 @@ class RunStore:
                 read_state(folder)
                 runs.append(run)
             except BrokenRun as error:
-                if folder.is_dir():  # else it has been deleted while we looked
+                if os.path.lexists(folder):  # else it has been deleted while we looked
                     broken.append((folder, str(error)))
-        return sorted(runs, key=lambda run: (run.created, run.id)), broken
+        return sorted(runs, key=lambda run: (run.created_at, run.id)), broken
 
-    def _queued(self) -> list[tuple[dict[str, Any], Run]]:
+    def _queued(self, runs: list[Run]) -> list[tuple[dict[str, Any], Run]]:
         found = []
-        for run in self.runs():
+        for run in runs:
             with contextlib.suppress(BrokenRun):
                 values = read_state(run.path)
                 if values["state"] == "queued":
@@ -265,6 +300,6 @@ def _valid_name(name: str) -> str:
         raise RunError("A run's name must not be empty.")
     if len(text) > MAX_NAME:
         raise RunError(f"A run's name may have at most {MAX_NAME} characters; this one has {len(text)}.")
-    if any(unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") for c in text):
+    if not is_name(text):
         raise RunError("A run's name must not contain control characters or line breaks.")
     return text

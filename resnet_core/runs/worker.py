@@ -17,6 +17,7 @@ import errno
 import faulthandler
 import gc
 import os
+import platform
 import signal
 import sys
 import time
@@ -24,7 +25,7 @@ import traceback
 from collections.abc import Iterator
 from typing import Any
 
-from resnet_core.runs import files, launch, session
+from resnet_core.runs import files, hung, launch, session
 from resnet_core.runs.records import reader
 from resnet_core.runs.run import BrokenRun, Run
 from resnet_core.runs.store import RunStore
@@ -47,6 +48,7 @@ class Worker:
         self.terminated = False
         self._looked = 0.0
         self._seen_stop = False
+        self._heart: hung.Heartbeat | None = None
         _LOCKS.add(lock)
 
     def work(self) -> None:
@@ -54,7 +56,7 @@ class Worker:
         while (claimed := self._claim()) is not None:
             run, lock = claimed
             _LOCKS.add(lock)
-            with _output_to(run):
+            with _output_to(run), hung.Heartbeat(lock) as self._heart:
                 changes, healthy = self._train(run)
             self._finish(run, lock, changes)
             if not healthy:
@@ -76,7 +78,9 @@ class Worker:
                     self._change(run, state="failed", ended=files.now(), message=problem)
                     continue
                 (run.path / "stop").unlink(missing_ok=True)
-                self._change(run, state="running", pid=os.getpid(), started=files.now(), ended=None, message="", result=None)
+                os.utime(lock)
+                here = {"pid": os.getpid(), "host": platform.node(), "started": files.now()}
+                self._change(run, state="running", ended=None, message="", result=None, **here)
                 self._seen_stop = False
                 return run, lock
             self._leave()
@@ -109,14 +113,16 @@ class Worker:
             iteration = reader(run.path / "records.jsonl").last_iteration() or 0
             message, healthy = session.explain(error, run, iteration)
             return {"state": "failed", "iteration": iteration, "message": message}, healthy
-        result = {key: value for key, value in end.items() if key not in ("kind", "state", "iteration", "message")}
-        message = end["message"] if end["state"] != "finished" else ""
+        result = {key: value for key, value in end.items() if key not in ("kind", "state", "iteration", "message", "lost")}
+        message = " ".join(filter(None, [end["message"] if end["state"] != "finished" else "", end.get("lost")]))
         if end["state"] == "stopped" and self.terminated:
             message = f"{message} The worker process was asked to end (SIGTERM)."
         return {"state": end["state"], "iteration": end["iteration"], "message": message, "result": result}, True
 
     def _should_stop(self, run: Run) -> bool:
         moment = time.monotonic()
+        if self._heart is not None:
+            self._heart.gets_on = True
         if moment - self._looked >= STOP_INTERVAL:
             self._looked = moment
             self._seen_stop = (run.path / "stop").exists()

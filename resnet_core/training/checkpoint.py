@@ -1,7 +1,8 @@
 """Checkpoints on disk: a folder that is there as a whole or not at all.
 
 ``<folder>/iter-00000500/`` holds ``model.safetensors`` (weights and BN statistics), ``training.safetensors`` (momentum, the per-pixel
-mean) and ``state.json`` (counters, and what the caller adds). It is written beside its place, synced, and renamed.
+mean) and ``state.json`` (counters, what the caller adds, and the SHA-256 of the other two). It is written beside its place, synced, and
+renamed. Those written before there were checksums are read as they are.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
+import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +24,7 @@ from safetensors.torch import load_file, save_file
 from resnet_core.errors import CheckpointError
 
 KEEP = 2
+MODEL, TRAINING, STATE = "model.safetensors", "training.safetensors", "state.json"
 
 
 @dataclass
@@ -67,9 +71,15 @@ def save(folder: Path, state: TrainingState, extra: dict[str, Any] | None = None
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
     try:
-        save_file({k: v.contiguous() for k, v in state.model.items()}, temporary / "model.safetensors")
-        save_file({k: v.contiguous() for k, v in state.training.items()}, temporary / "training.safetensors")
-        (temporary / "state.json").write_text(json.dumps({"values": state.values, "extra": extra or {}}))
+        sums = {}
+        for name, tensors in ((MODEL, state.model), (TRAINING, state.training)):
+            save_file({k: v.contiguous() for k, v in tensors.items()}, temporary / name)
+            sums[name] = _sha256(temporary / name)
+        (temporary / STATE).write_text(json.dumps({"values": state.values, "extra": extra or {}, "sha256": sums}))
+        # safetensors lets nobody but the owner read its files; all others of a run may be read by whom the umask allows.
+        mode = stat.S_IMODE((temporary / STATE).stat().st_mode)
+        for name in sums:
+            (temporary / name).chmod(mode)
         for file in temporary.iterdir():
             _sync(file)
         _sync(temporary)
@@ -86,7 +96,7 @@ def save(folder: Path, state: TrainingState, extra: dict[str, Any] | None = None
 
 def checkpoints(folder: Path) -> list[Path]:
     """The whole checkpoints in ``folder``, oldest first. What a kill left half-written does not count."""
-    return sorted(p for p in folder.glob("iter-*") if (p / "state.json").is_file())
+    return sorted((p for p in folder.glob("iter-*") if _iteration(p) is not None and (p / STATE).is_file()), key=_iteration)
 
 
 def latest(folder: Path) -> Path | None:
@@ -94,17 +104,65 @@ def latest(folder: Path) -> Path | None:
     return next(reversed(checkpoints(folder)), None)
 
 
+def _iteration(path: Path) -> int | None:
+    """Of a checkpoint's folder, by its name; None where it has no such name."""
+    found = re.fullmatch(r"iter-(\d+)", path.name)
+    return int(found[1]) if found else None
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_state(path: Path) -> dict[str, Any]:
+    """The checked contents of ``path/state.json``: ``values``, ``extra`` and, unless it is an old one, ``sha256``.
+
+    Raises:
+        OSError, ValueError: it cannot be read, or is not that of this folder.
+    """
+    try:
+        state = json.loads((path / STATE).read_bytes())
+    except RecursionError:
+        raise ValueError(f"{STATE} is nested too deeply") from None
+    if not isinstance(state, dict) or not all(isinstance(state.get(name), dict) for name in ("values", "extra")):
+        raise ValueError(f"{STATE} lacks the values of a training")
+    if (told := state["values"].get("iteration")) != _iteration(path) or isinstance(told, bool):
+        raise ValueError(f"{STATE} is that of iteration {str(told)[:20]}")
+    sums = state.get("sha256", {})
+    if not isinstance(sums, dict) or (sums and set(sums) != {MODEL, TRAINING}):
+        raise ValueError(f"{STATE} lacks the checksums")
+    return state
+
+
+def verify(path: Path) -> dict[str, Any]:
+    """Compares both files of the checkpoint ``path`` with their checksums, where it has some, and returns ``read_state``.
+
+    Raises:
+        CheckpointError: a file of it is missing, cannot be read or was changed.
+    """
+    try:
+        state = read_state(path)
+        for name, expected in state.get("sha256", {}).items():
+            if (found := _sha256(path / name)) != expected:
+                raise ValueError(f"the checksum of {name} is {found[:12]}…, not {str(expected)[:12]}… as {STATE} says")
+        return state
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from error
+
+
 def load(path: Path) -> tuple[TrainingState, dict[str, Any]]:
     """The state of the checkpoint ``path`` and the ``extra`` that was saved with it.
 
     Raises:
-        CheckpointError: a file of it is missing or cannot be read.
+        CheckpointError: a file of it is missing, cannot be read or was changed.
     """
+    state = verify(path)
     try:
-        values = json.loads((path / "state.json").read_text())
-        model = load_file(path / "model.safetensors")
-        training = load_file(path / "training.safetensors")
-        return TrainingState(model, training, values["values"]), values["extra"]
-    except (OSError, ValueError, KeyError, safetensors.SafetensorError) as error:
-        message = f"The checkpoint {path} cannot be read ({error}). Delete that folder to go on from the one before it."
-        raise CheckpointError(message) from error
+        return TrainingState(load_file(path / MODEL), load_file(path / TRAINING), state["values"]), state["extra"]
+    except (OSError, ValueError, safetensors.SafetensorError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> CheckpointError:
+    return CheckpointError(f"The checkpoint {path} cannot be read ({error}). Delete that folder to go on from the one before it.")

@@ -31,6 +31,18 @@ from resnet_core.training.schedule import learning_rate
 CLEAN_IMAGES = 5_000
 #: The ``error`` warm-up looks at the training error of this many iterations at a time.
 WARMUP_WINDOW = 50
+#: What a state's plain values must be, by name.
+_VALUES: dict[str, tuple[type, ...]] = {
+    "iteration": (int,),
+    "warming": (bool,),
+    "layers_measured": (int,),
+    "elapsed_seconds": (int, float),
+    "train_seconds": (int, float),
+    "last_test": (dict,),
+    "window": (list,),
+    "iterations_summed": (int,),
+    "sums": (dict,),
+}
 
 
 class Trainer:
@@ -94,29 +106,39 @@ class Trainer:
         return TrainingState({k: v.detach().cpu().clone() for k, v in self.model.state_dict().items()}, training, values)
 
     def load_state(self, state: TrainingState) -> None:
-        """Go on from ``state``.
+        """Go on from ``state``. After an error this trainer is good for nothing.
 
         Raises:
-            CheckpointError: it is the state of another net.
+            CheckpointError: it is the state of another net, or not a whole one.
         """
         try:
-            self.model.load_state_dict(state.model)
-        except RuntimeError as error:
-            raise CheckpointError(f"The checkpoint is not one of {self.config.model.name}: {error}") from error
+            self._load_state(state)
+        except (RuntimeError, KeyError, TypeError, ValueError, OverflowError) as error:
+            summary = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise CheckpointError(f"The checkpoint is not one of {self.config.model.name}: {summary}") from error
+
+    def _load_state(self, state: TrainingState) -> None:
+        values = state.values
+        self.model.load_state_dict(state.model)
         for name, parameter in self.model.named_parameters():
             buffer = state.training.get(f"momentum.{name}")
             if buffer is not None:
                 copy = torch.empty_like(parameter, requires_grad=False)
                 self.optimizer.state[parameter]["momentum_buffer"] = copy.copy_(buffer)
-        values = state.values
+            elif values["iteration"] and self.config.recipe.momentum:
+                raise KeyError(f"the momentum of {name} is missing")
+        for name, kind in _VALUES.items():
+            if type(values[name]) not in kind:
+                raise TypeError(f"{name} is {str(values[name])[:40]}")
         self.iteration = values["iteration"]
         self._warming = values["warming"]
         self._layers_measured = values["layers_measured"]
         self._elapsed, self._train_seconds = values["elapsed_seconds"], values["train_seconds"]
-        self._last_test, self._window = values["last_test"], values["window"]
+        self._last_test = {str(name): float(error) for name, error in values["last_test"].items()}
+        self._window = [[int(images), int(wrong)] for images, wrong in values["window"]]
         self._iterations_summed = values["iterations_summed"]
-        for name, value in values["sums"].items():
-            self._sums[name].fill_(value)
+        for name, total in self._sums.items():
+            total.fill_(values["sums"][name])
 
     # -- the loop ------------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,182 @@
+"""What the files of a run must hold. They are checked here, where they are read, and trusted everywhere else.
+
+A run of which one value is of a wrong type or size is damaged: it is shown as such, with what is wrong, and is in nobody's way.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from resnet_core.config import DEVICES, RunConfig
+from resnet_core.errors import UserError
+from resnet_core.runs import files
+from resnet_core.runs.rows import is_error, is_number, is_time, is_whole
+
+#: ``interrupted`` stands in no file: it is a run said to be running whose lock nobody holds.
+STATES = ("queued", "running", "stopped", "interrupted", "finished", "diverged", "failed")
+MAX_NAME = 80
+
+Test = Callable[[Any], bool]
+
+
+class BrokenRun(Exception):
+    """A folder in the home that is no readable run; ``str(error)`` is the reason. Internal: listings collect it."""
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_moment(value: Any) -> bool:
+    """ISO 8601 with its zone."""
+    try:
+        return datetime.fromisoformat(value).tzinfo is not None
+    except (TypeError, ValueError):
+        return False
+
+
+def _or_none(test: Test) -> Test:
+    return lambda value: value is None or test(value)
+
+
+def _object(**known: Test) -> Test:
+    """An object in which every known value that is there passes its test."""
+    return lambda value: isinstance(value, dict) and all(test(value[name]) for name, test in known.items() if name in value)
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_is_text, value))
+
+
+_IDENTITY: Mapping[str, Test] = {
+    "created": _is_moment,
+    "data_dir": _or_none(lambda value: _is_text(value) and "\0" not in value),
+    "versions": _or_none(lambda value: isinstance(value, dict) and all(map(_is_text, value.values()))),
+}
+_PLAN = _object(
+    device=lambda value: value in DEVICES and value != "auto",
+    precision=lambda value: value in ("fp32", "bf16"),
+    compile=lambda value: isinstance(value, bool),
+    threads=_or_none(lambda value: is_whole(value, 0, 100_000)),
+    reason=_or_none(_object(machine=_or_none(_is_text))),
+)
+_RESULT = _object(
+    train_error=is_error,
+    test_error=is_error,
+    validation_error=is_error,
+    images_per_second=_or_none(is_number),
+    elapsed_seconds=_or_none(is_time),
+    weights_sha256=_or_none(_is_text),
+)
+_STATE: Mapping[str, Test] = {
+    "ticket": lambda value: type(value) is int and abs(value) < 2**53,
+    "pool": lambda value: value in DEVICES and value != "auto",
+    "iteration": _or_none(is_whole),
+    "message": _or_none(_is_text),
+    "plan": _or_none(_PLAN),
+    "result": _or_none(_RESULT),
+    "started": _or_none(_is_moment),
+    "ended": _or_none(_is_moment),
+    "pid": _or_none(lambda value: is_whole(value, 1, 2**31)),
+    "host": _or_none(_is_text),
+    "machines": _or_none(_is_texts),
+    "commits": _or_none(_is_texts),
+}
+
+
+def _check(name: str, values: dict[str, Any], tests: Mapping[str, Test]) -> None:
+    for key, test in tests.items():
+        try:
+            passes = key not in values or test(values[key])
+        except TypeError:  # a value that cannot be looked for in a list of names
+            passes = False
+        if not passes:
+            raise BrokenRun(f"{name}: {key} is {_short(values[key])}, which it cannot be")
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:59]}…"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """The checked contents of a run.json."""
+
+    config: RunConfig
+    created: datetime
+    values: dict[str, Any]
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """Of the configuration; not the one that was written: a field that it has gained since changes the fingerprints of old runs too."""
+        return self.config.fingerprint
+
+
+def _read_identity(path: Path) -> Identity:
+    values = files.read_json(path)
+    for key in ("config", "created"):
+        if key not in values:
+            raise BrokenRun(f"run.json has no {key!r}")
+    _check("run.json", values, _IDENTITY)
+    return Identity(RunConfig.from_dict(values["config"]), datetime.fromisoformat(values["created"]), values)
+
+
+def _read_state(path: Path) -> dict[str, Any]:
+    values = files.read_json(path)
+    for key in ("state", "ticket", "pool"):
+        if key not in values:
+            raise BrokenRun(f"state.json has no {key}")
+    if values["state"] not in STATES:
+        raise BrokenRun(f"state.json: {_short(values['state'])} is not a state")
+    _check("state.json", values, _STATE)
+    return values
+
+
+def _read_name(path: Path) -> str | None:
+    name = files.read_json(path).get("name")
+    return name if is_name(name) else None
+
+
+def is_name(value: Any) -> bool:
+    """Whether a run can be called that: 1 to 80 characters that can be shown."""
+    return isinstance(value, str) and bool(value.strip()) and len(value) <= MAX_NAME and files.is_printable(value)
+
+
+_identities, _states, _names = files.Kept(_read_identity), files.Kept(_read_state), files.Kept(_read_name)
+
+
+def _read(folder: Path, name: str, kept: files.Kept) -> Any:
+    try:
+        return kept(f"{folder}/{name}")
+    except FileNotFoundError:
+        raise BrokenRun(f"{name} is missing" if os.path.isdir(folder) else "it has been deleted") from None
+    except (OSError, ValueError, TypeError, UserError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise BrokenRun(f"{name} cannot be read: {reason}") from error
+
+
+def identity(folder: Path) -> Identity:
+    """run.json of a run's folder, which is written once. Raises BrokenRun."""
+    if not files.is_printable(folder.name):
+        raise BrokenRun("the name of its folder has characters that cannot be shown")
+    return _read(folder, "run.json", _identities)
+
+
+def read_state(folder: Path) -> dict[str, Any]:
+    """state.json of a run's folder, as a copy; its ``state``, ``ticket`` and ``pool`` are there. Raises BrokenRun."""
+    return dict(_read(folder, "state.json", _states))
+
+
+def given_name(folder: Path) -> str | None:
+    """The name in meta.json; None where there is none, or none that could have been given: that alone is no damage."""
+    try:
+        return _read(folder, "meta.json", _names)
+    except BrokenRun:
+        return None

@@ -1,0 +1,115 @@
+"""All runs of a home at one moment: what a page draws, from one scan, at the price of what has changed since the last one."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from resnet_core.config import RunConfig
+from resnet_core.runs import ends, files
+from resnet_core.runs.border import BrokenRun
+from resnet_core.runs.run import Run, RunStatus, run_names
+
+#: Of several runs of one configuration, the one to offer: the one with the most to show.
+_PREFERENCE = ("finished", "running", "queued", "stopped", "interrupted", "diverged", "failed")
+
+
+@dataclass(frozen=True)
+class Look:
+    """All runs as they are at one moment, from one scan of the home.
+
+    Attributes:
+        runs: each with its status, oldest first.
+        broken: the folders that should be runs and cannot be read, each with the reason.
+    """
+
+    runs: list[tuple[Run, RunStatus]]
+    broken: list[tuple[Path, str]]
+
+    def find(self, config: RunConfig) -> tuple[Run, RunStatus] | None:
+        """A run of exactly this configuration; of several, the one with the most to show (finished first, newest first)."""
+        same = reversed(self._by_fingerprint.get(config.fingerprint, []))
+        return min(same, key=lambda found: _PREFERENCE.index(found[1].state), default=None)
+
+    @functools.cached_property
+    def _by_fingerprint(self) -> dict[str, list[tuple[Run, RunStatus]]]:
+        found: dict[str, list[tuple[Run, RunStatus]]] = {}
+        for pair in self.runs:
+            found.setdefault(pair[0].fingerprint, []).append(pair)
+        return found
+
+
+#: The states in which nothing more happens by itself, and the files that tell of one, see ``resnet_core.runs.run``.
+_ENDINGS = ("finished", "diverged", "failed", "stopped")
+_FILES = ("run.json", "state.json", "meta.json", ends.RECORDS)
+
+
+@dataclass(frozen=True)
+class _Ended:
+    """A run that has ended, as it was when its files had these stamps."""
+
+    paths: tuple[str, ...]
+    stamps: list[files.Stamp | None]
+    run: Run
+    status: RunStatus
+
+
+#: home -> name of the folder -> what need not be read again.
+_ENDED: dict[Path, dict[str, _Ended]] = {}
+
+
+def _stamps(paths: tuple[str, ...]) -> list[files.Stamp | None]:
+    """Of each file; None where it is not there, or cannot be looked at."""
+    found: list[files.Stamp | None] = []
+    for path in paths:
+        try:
+            status = os.stat(path)
+            found.append((status.st_ino, status.st_size, status.st_mtime_ns))
+        except OSError:
+            found.append(None)
+    return found
+
+
+def look(home: Path) -> Look:
+    """Everything at one moment. Of a run that has ended nothing is read again until one of its files changes.
+
+    Raises:
+        RunError: the home cannot be listed.
+    """
+    ends.recall(home)
+    with files.explained(home):
+        names = run_names(home)
+    known, kept = _ENDED.get(home, {}), {}  # neither is changed once others can see it: several viewers look at once
+    looked, queued, broken = [], [], []
+    for name in names:
+        ended = known.get(name)
+        if ended is not None and ended.stamps == _stamps(ended.paths):
+            looked.append((ended.run, ended.status))
+            kept[name] = ended
+            continue
+        path = home / name
+        paths = tuple(f"{path}/{file}" for file in _FILES)
+        stamps = _stamps(paths)
+        try:
+            run = Run(path)
+            status, values = run.look()
+        except BrokenRun as error:
+            if os.path.lexists(path):  # else it has been deleted while we looked
+                broken.append((path, str(error)))
+            continue
+        if status.state == "queued":
+            queued.append((values["pool"], values["ticket"], run, status))
+            continue
+        looked.append((run, status))
+        if status.state in _ENDINGS and all(stamp is None or files.is_settled(stamp) for stamp in stamps):
+            kept[name] = _Ended(paths, stamps, run, status)
+    places: dict[str, int] = {}
+    for pool, _, run, status in sorted(queued, key=lambda entry: entry[:2]):
+        places[pool] = places.get(pool, 0) + 1
+        looked.append((run, dataclasses.replace(status, place=places[pool])))
+    _ENDED[home] = kept
+    ends.remember(home, kept)
+    return Look(sorted(looked, key=lambda found: (found[0].created_at, found[0].id)), broken)
