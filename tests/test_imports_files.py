@@ -159,8 +159,9 @@ def test_what_is_open_is_asked_with_the_repositorys_own_choice_first(tmp_path):
 
     own = proposed(Akamaster(8, "A", 4))
     assert own.questions == ("normalization", "shortcut")
-    assert own.normalizations[0] == "imagenet" and own.shortcuts == ("A", "none")
-    assert own.net("none") == ModelConfig(8, "none", width=4) and own.net() == ModelConfig(8, "A", width=4)
+    assert own.normalizations[0] == "imagenet" and own.shortcuts == ("A-both", "A-behind", "none")
+    assert own.net("none") == ModelConfig(8, "none", width=4)
+    assert own.net() == own.net("A-both") == own.net("A-behind") == ModelConfig(8, "A", width=4)
     assert proposed(Chenyaofo(8, 10, 4)).normalizations[0] == "cifar10-short-std"
     hundred = proposed(Chenyaofo(8, 100, 4))
     assert hundred.normalizations[0] == "cifar100" and hundred.questions == ("normalization",)
@@ -206,7 +207,7 @@ def test_one_net_under_two_options_is_the_one_that_the_file_says(tmp_path):
 def test_a_runs_checkpoint_does_not_say_its_shortcut(tmp_path):
     save_file(build_model(ModelConfig(8, "none", width=4)).state_dict(), tmp_path / "file")
     proposal = examine(tmp_path / "file")
-    assert proposal.shortcuts == ("A", "none") and proposal.normalizations[0] == "pixel-mean"
+    assert proposal.shortcuts == ("A-behind", "A-both", "none") and proposal.normalizations[0] == "pixel-mean"
 
 
 def test_how_a_reader_ends_is_told():

@@ -29,8 +29,8 @@ def test_our_own_layout(depth, shortcut):
     given = meta(CifarResNet, config)
     found = recognize(given)
     assert found.layout == "resnet-lab"
-    assert found.shortcuts == (("A", "none") if shortcut in ("none", "A") else (shortcut,))
-    assert found.model == ModelConfig(depth, found.shortcuts[0])
+    assert found.shortcuts == (("A-behind", "A-both", "none") if shortcut in ("none", "A") else (shortcut,))
+    assert found.model == ModelConfig(depth, found.shortcuts[0][0])
     assert found.keys == {key: key for key in given if not key.endswith("num_batches_tracked")}
 
 
@@ -39,8 +39,8 @@ def test_our_own_layout(depth, shortcut):
 def test_akamasters_layout(depth, option):
     found = recognize(meta(Akamaster, depth, option))
     assert found.layout == "akamaster"
-    assert found.shortcuts == (("A", "none") if option in ("none", "A") else (option,))
-    assert found.model == ModelConfig(depth, found.shortcuts[0])
+    assert found.shortcuts == (("A-both", "A-behind", "none") if option in ("none", "A") else (option,))
+    assert found.model == ModelConfig(depth, found.shortcuts[0][0])
     assert found.keys["linear.weight"] == "fc.weight"
     if option == "B":
         assert found.keys["layer2.0.shortcut.0.weight"] == "layer2.0.shortcut.conv.weight"
@@ -95,7 +95,7 @@ def test_bottlenecks_of_our_own():
         config = ModelConfig(20, shortcut, block="bottleneck", num_classes=7)
         found = recognize(meta(CifarResNet, config))
         assert (found.model.depth, found.model.block, found.model.num_classes) == (20, "bottleneck", 7)
-        assert shortcut in found.shortcuts
+        assert found.shortcuts == (("A-behind", "none") if shortcut in ("none", "A") else (shortcut,))
 
 
 def test_where_every_block_changes_the_dimensions_options_b_and_c_are_one_net():
@@ -111,7 +111,7 @@ def test_padding_on_both_sides_needs_an_even_width():
         ("linear" + key.removeprefix("fc") if key.startswith("fc") else key): s
         for key, s in meta(CifarResNet, ModelConfig(8, "A", width=5)).items()
     }
-    assert recognize(given).shortcuts == ("none",)
+    assert recognize(given).shortcuts == ("A-behind", "none")
 
 
 @pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "_orig_mod.module.", "module._orig_mod.", "module.module."])

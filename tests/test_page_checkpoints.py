@@ -285,7 +285,12 @@ def test_what_a_file_leaves_open_is_asked_with_the_measured_errors(page: AppTest
     # The suggestion stands first and is chosen; the others follow from the lowest error.
     assert measured[1:] == sorted(measured[1:]) and normalization.index == 0
     assert metrics(page)["Test error"] == f"{measured[0]:.2f} %"
-    shortcut.set_value("A").run()
+    assert any("test images are wrong. This may not be the net that was trained" in each.value.replace("\\", "") for each in page.warning)
+    assert not any("both sides" in each.value for each in page.caption)
+    shortcut.set_value("A-both").run()
+    assert any("taken to pad the new channels on both sides" in each.value.replace("\\", "") for each in page.caption)
+    shortcut = page.radio[0]
+    shortcut.set_value("A-behind").run()
     page.radio[1].set_value("half").run()
     told = metrics(page)["Test error"]
     page.text_input[0].set_value("my net")
@@ -297,6 +302,16 @@ def test_what_a_file_leaves_open_is_asked_with_the_measured_errors(page: AppTest
     assert (net.origin, net.model, net.card["normalization"], f"{net.card['sample_error']:.2f} %") == ("imported", TINY, "half", told)
     assert page.selectbox(key="gallery.net").value == "my-net" and metrics(page)["Test error"] == told
     assert all(title in texts(page) for title in (LAYOUTS[net.card["layout"]], net.card["source_sha256"]))
+
+
+def test_where_no_error_tells_the_shortcut_is_asked_for(page: AppTest, shipped: Path):
+    opened(page, section="Import")
+    upload(page, "hundred.safetensors", save_safetensors(build_model(ModelConfig(8, "A", width=4, num_classes=100)).state_dict()))
+    (shortcut,) = page.radio
+    assert shortcut.value is None and len(shortcut.options) == 3
+    assert "Import" not in [button.label for button in page.button]
+    shortcut.set_value("A-behind").run()
+    assert "Import" in [button.label for button in page.button]
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,11 @@ from resnet_core.nets import NORMALIZATIONS, Net
 TYPES = ["safetensors", "pt", "pth", "th"]
 #: In the session: the turn that gives the uploader a new key; the upload that was looked at last with what came of it.
 _TURN, _SEEN = "import.turn", "import.seen"
-_SHORTCUTS = {"none": "plain: no shortcuts", "A": "A: identity, zero-padded"}
+_SHORTCUTS = {
+    "none": "plain: no shortcuts",
+    "A-behind": "A: identity, all zeros behind the old channels, as here",
+    "A-both": "A: identity, half of the zeros on each side, as in akamaster's nets",
+}
 
 
 def import_panel() -> Net | None:
@@ -64,7 +68,7 @@ def _inspected(upload: Any) -> Proposal | str:
 
 def _recognised(proposal: Proposal) -> None:
     model = proposal.model
-    names = " or ".join(f"**{escaped(proposal.net(shortcut).name)}**" for shortcut in proposal.shortcuts)
+    names = " or ".join(f"**{escaped(name)}**" for name in dict.fromkeys(proposal.net(each).name for each in proposal.shortcuts))
     with st.container(border=True):
         st.markdown(
             f"**{escaped(proposal.file_name)}** is {names} in the layout of **{escaped(LAYOUTS[proposal.layout])}**: {model.depth} layers, "
@@ -108,8 +112,12 @@ def _try(proposal: Proposal, job: Job) -> Any:
 def _accepted(proposal: Proposal, trial: Any) -> Net | None:
     """Asks what is open, shows the error of what is chosen, and takes the name."""
     shortcut = _ask_shortcut(proposal, trial)
+    if shortcut is None:
+        return None
     normalization = _ask_normalization(proposal, trial, shortcut)
     _show_error(trial, trial.find(normalization, shortcut))
+    for text in proposal.notes_of(shortcut)[len(proposal.notes) :]:
+        st.caption(escaped(text))
     with st.form("import", border=False):
         left, right = st.columns([0.7, 0.3], vertical_alignment="bottom")
         name = left.text_input("Name", suggest_name(proposal), key=f"import.name.{proposal.sha256[:12]}")
@@ -131,14 +139,16 @@ def reset() -> None:
     st.session_state[_TURN] = st.session_state.get(_TURN, 0) + 1
 
 
-def _ask_shortcut(proposal: Proposal, trial: Any) -> str:
+def _ask_shortcut(proposal: Proposal, trial: Any) -> str | None:
+    """The choice; without errors to go by none is made for the viewer."""
     if len(proposal.shortcuts) == 1:
         return proposal.shortcuts[0]
     best = {each: _best(trial, each) for each in proposal.shortcuts}
     return st.radio(
-        "Which shortcuts does it have? Nothing in the file tells; each choice with its error at best",
+        "Which shortcuts does it have? Nothing in the file tells"
+        + ("; each choice with its lowest error" if trial.images else ", and no error can be measured: whoever trained it knows"),
         proposal.shortcuts,
-        proposal.shortcuts.index(trial.suggested.shortcut),
+        proposal.shortcuts.index(trial.suggested.shortcut) if trial.images else None,
         format_func=lambda each: f"{_SHORTCUTS.get(each, each)}{_measured(best[each])}",
         key=f"import.shortcut.{proposal.sha256[:12]}",
     )
@@ -160,7 +170,8 @@ def _ask_normalization(proposal: Proposal, trial: Any, shortcut: str) -> str:
 
 
 def _best(trial: Any, shortcut: str) -> Any:
-    return next(each for each in trial.attempts if each.shortcut == shortcut)
+    tried = [each for each in trial.attempts if each.shortcut == shortcut]
+    return min(tried, key=lambda each: each.error) if trial.images else tried[0]
 
 
 def _measured(attempt: Any) -> str:
@@ -177,5 +188,23 @@ def _show_error(trial: Any, attempt: Any) -> None:
         f"**{round(attempt.error * trial.images / 100):,} of {trial.images:,}** test images of the sample wrong · {trial.precision} · "
         "measured just now, with what is chosen above"
     )
+    if attempt is trial.suggested and trial.near:
+        st.caption(escaped(_nearly(trial)))
+    if doubt := trial.doubt(attempt):
+        st.warning(escaped(doubt), icon=":material/warning:")
     if trial.note:
         st.warning(escaped(trial.note), icon=":material/question_mark:")
+
+
+def _normalization(key: str) -> str:
+    return NORMALIZATIONS[key].label if key in NORMALIZATIONS else "as the file says"
+
+
+def _nearly(trial: Any) -> str:
+    """That the sample does not tell the suggestion from others."""
+    told = "; ".join(f"{_normalization(each.normalization)}, shortcut {each.shortcut}: {each.error:.2f} %" for each in trial.near[:3])
+    rest = f"; and {len(trial.near) - 3} more" if len(trial.near) > 3 else ""
+    return (
+        f"As good, as far as {trial.images:,} images tell: {told}{rest}. What is suggested has the lowest loss of them "
+        f"({trial.suggested.loss:.3f})."
+    )

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 from resnet_core.errors import CheckpointError
 from resnet_core.imports import limits
 from resnet_core.imports.conversion import convert
+from resnet_core.imports.options import OPTIONS
 from resnet_core.imports.process import read_apart
 from resnet_core.imports.proposal import OWN, Proposal
 from resnet_core.imports.recognition import Recognition, recognize
@@ -112,7 +113,8 @@ def _told(metadata: Mapping[str, str], recognition: Recognition) -> Any:
     same = type(model) is type(built) and all(
         getattr(model, name) == getattr(built, name) for name in ("depth", "width", "block", "num_classes")
     )
-    if not same or model.shortcut not in recognition.shortcuts or getattr(model, "layers", 0) != getattr(built, "layers", 0):
+    fitting = [OPTIONS[each] for each in recognition.shortcuts]
+    if not same or model.shortcut not in fitting or getattr(model, "layers", 0) != getattr(built, "layers", 0):
         raise ImportRefused(f"Its metadata say that it is {model.name}, but its tensors are those of {built.name}.")
     return model
 

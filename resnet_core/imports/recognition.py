@@ -15,6 +15,7 @@ from resnet_core.config import ImageNetConfig, ModelConfig
 from resnet_core.errors import ConfigError
 from resnet_core.imports import layouts
 from resnet_core.imports.layouts import PROJECTIONS, Shape, Skeleton
+from resnet_core.imports.options import BEHIND, BOTH, OPTIONS
 from resnet_core.imports.refusal import ImportRefused, listed, shown
 
 #: What DataParallel and torch.compile put before every key.
@@ -33,7 +34,7 @@ class Recognition:
     Attributes:
         layout: a key of ``layouts.PROJECTIONS``.
         model: the net, with the first of ``shortcuts``.
-        shortcuts: the options that fit, the likeliest first; one where the keys decide.
+        shortcuts: keys of ``OPTIONS`` that fit, the likeliest first; one where the keys decide.
         keys: the file's key of each tensor -> ours.
         notes: what was put aside.
     """
@@ -201,9 +202,16 @@ def _compare(given: Mapping[str, Shape], expected: Mapping[str, tuple[str, Shape
         raise ImportRefused(f"Its keys are those of {layout}'s layout, but the shapes do not fit a net of that width: {told}{more}.")
 
 
+def _without_parameters(skeleton: Skeleton, layout: str) -> tuple[str, ...]:
+    """What a net without projections may be. The layout says what is likely, not what is so: its keys are easily renamed."""
+    if skeleton.block == "bottleneck" or skeleton.width % 2:  # a quarter on both sides does not make up for the missing channels
+        return BEHIND, "none"
+    return (BOTH, BEHIND, "none") if layout == "akamaster" else (BEHIND, BOTH, "none")
+
+
 def _model(skeleton: Skeleton, layout: str) -> tuple[ModelConfig | ImageNetConfig, tuple[str, ...]]:
     every = frozenset((stage, index) for stage, index, *_ in skeleton.blocks())
-    options = ((frozenset(), ("A", "none")), (skeleton.changing(), ("B",)), (every, ("C",)))
+    options = ((frozenset(), _without_parameters(skeleton, layout)), (skeleton.changing(), ("B",)), (every, ("C",)))
     # Where every block changes the dimensions (bottlenecks, one block a stage), B and C are one net.
     shortcuts = tuple(option for places, found in options if places == skeleton.projected for option in found)
     if not shortcuts:
@@ -224,9 +232,7 @@ def _model(skeleton: Skeleton, layout: str) -> tuple[ModelConfig | ImageNetConfi
                 "It is a CIFAR ResNet of bottlenecks in another project's layout. Their stride may be in the first 1x1 or in the 3x3 "
                 "convolution, and nothing in the file tells which."
             )
-        if layout == "akamaster" and shortcuts == ("A", "none") and skeleton.width % 2:
-            shortcuts = ("none",)  # planes // 4 on both sides does not make up for the missing channels
         depth = skeleton.layers[0] * (6 if skeleton.block == "basic" else 9) + 2
-        return ModelConfig(depth, shortcuts[0], skeleton.width, skeleton.block, skeleton.num_classes), shortcuts
+        return ModelConfig(depth, OPTIONS[shortcuts[0]], skeleton.width, skeleton.block, skeleton.num_classes), shortcuts
     except ConfigError as error:
         raise ImportRefused(f"It would be a net that cannot be built here: {error}") from error

@@ -51,7 +51,7 @@ def test_the_way_of_a_checkpoint_from_elsewhere(start_app, open_page, tmp_path: 
     upload(page, "resnet8.th", content)
     expect(page.get_by_text("akamaster/pytorch_resnet_cifar10", exact=True).last).to_be_visible()
     expect(page.get_by_text("Which shortcuts does it have?")).to_be_visible()
-    page.get_by_role("radio", name="A: identity").click(force=True)
+    page.get_by_role("radio", name="half of the zeros on each side").click(force=True)
     choices = page.get_by_role("radiogroup", name=re.compile("How was its input normalised")).get_by_role("radio")
     expect(choices).to_have_count(7)
     page.get_by_text(re.compile("^mean and standard deviation of ImageNet")).click()
