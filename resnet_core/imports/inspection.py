@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -13,10 +12,11 @@ from resnet_core.errors import CheckpointError
 from resnet_core.imports import limits
 from resnet_core.imports.conversion import convert
 from resnet_core.imports.options import OPTIONS
-from resnet_core.imports.process import read_apart
+from resnet_core.imports.process import Gone, read_apart
 from resnet_core.imports.proposal import OWN, Proposal
 from resnet_core.imports.recognition import Recognition, recognize
-from resnet_core.imports.refusal import ImportRefused, listed, shown
+from resnet_core.imports.refusal import ImportRefused, ReaderFailed, listed, shown
+from resnet_core.imports.scratch import scratch
 from resnet_core.imports.sniff import mismatch
 from resnet_core.nets import NORMALIZATIONS
 from resnet_core.nets.folder import FORMAT, MEAN, STD, model_from_dict, sha256
@@ -25,14 +25,16 @@ from resnet_core.nets.folder import FORMAT, MEAN, STD, model_from_dict, sha256
 _USUAL = {"resnet-lab": "pixel-mean", "akamaster": "imagenet", "chenyaofo": "cifar10-short-std", "torchvision": "imagenet"}
 
 
-def inspect_file(path: Path | str, name: str | None = None) -> Proposal:
+def inspect_file(path: Path | str, name: str | None = None, gone: Gone = lambda: False) -> Proposal:
     """What the file is, read in a throwaway process. Nothing is kept or written.
 
     Args:
         name: the file's name as the user knows it, where ``path`` is a copy under another one.
+        gone: see ``read_apart``.
 
     Raises:
         ImportRefused: it is no checkpoint that can be imported; the message begins with its name.
+        ReaderFailed: it was not looked into, which is no fault of the file.
     """
     path = Path(path)
     title = _title(name or path.name)
@@ -42,7 +44,7 @@ def inspect_file(path: Path | str, name: str | None = None) -> Proposal:
         if path.stat().st_size > limits.MAX_FILE_BYTES:
             raise ImportRefused(f"The file has {path.stat().st_size:,} bytes; at most {limits.MAX_FILE_BYTES:,} are read.")
         digest = sha256(path)
-        arrays, report = read_apart(path)
+        arrays, report = read_apart(path, gone=gone)
         return propose(arrays, report, title, path.stat().st_size, digest)
     except OSError as error:
         raise ImportRefused(f"{title}: The file cannot be read: {error.strerror or error}.") from error
@@ -50,22 +52,25 @@ def inspect_file(path: Path | str, name: str | None = None) -> Proposal:
         raise ImportRefused(f"{title}: {error}") from error
 
 
-def inspect_bytes(content: bytes | BinaryIO, name: str) -> Proposal:
+def inspect_bytes(content: bytes | BinaryIO, name: str, gone: Gone = lambda: False) -> Proposal:
     """``inspect_file`` for an upload: what is read from ``content`` is put into a file of its own while it is looked at.
 
     Raises:
-        ImportRefused: see ``inspect_file``.
+        ImportRefused, ReaderFailed: see ``inspect_file``.
     """
-    with tempfile.TemporaryDirectory(prefix="resnet-lab-upload-") as folder:
-        copy = Path(folder) / "upload"
-        with open(copy, "wb") as file:
-            if isinstance(content, (bytes, bytearray, memoryview)):
-                file.write(content)
-            else:
-                content.seek(0)
-                while part := content.read(limits.MIB):
-                    file.write(part)
-        return inspect_file(copy, name)
+    with scratch() as folder:
+        copy = folder / "upload"
+        try:
+            with open(copy, "wb") as file:
+                if isinstance(content, (bytes, bytearray, memoryview)):
+                    file.write(content)
+                else:
+                    content.seek(0)
+                    while part := content.read(limits.MIB):
+                        file.write(part)
+        except OSError as error:
+            raise ReaderFailed(f"there is no room for a copy of it ({error.strerror or error})") from error
+        return inspect_file(copy, name, gone)
 
 
 def _title(name: str) -> str:

@@ -20,15 +20,15 @@ _DEPTH = 3
 _LEGACY_PICKLES = 5
 
 
-def check_before(path: Path, kind: str) -> None:
-    """All that can be told without running the pickle, and without torch. Raises ImportRefused."""
+def check_before(path: Path, kind: str) -> list[str]:
+    """All that can be told without running the pickle, and without torch; returns notes. Raises ImportRefused."""
     if kind == "zip":
-        check_zip(path)
-        return
+        return check_zip(path)
     content = path.read_bytes()
     at = 0
     for _ in range(_LEGACY_PICKLES):
         at += check_pickle(content[at:]) if at else len(LEGACY_MAGIC)
+    return []
 
 
 def read_pickled(path: Path) -> tuple[dict[str, Any], list[str]]:
