@@ -178,8 +178,20 @@ REFUSED = {
         lambda: edited(layer1__0__se__fc1__weight=(1, 16), layer1__0__se__fc2__weight=(16, 1)),
         "'layer1.0.se.fc1.weight', 'layer1.0.se.fc2.weight' should not be there",
     ),
-    "renamed": (lambda: edited(rename=[("bn1", "norm1")]), "'norm1.weight', 'norm1.bias', 'norm1.running_mean'"),
-    "biased": (lambda: edited(conv1__bias=(16,)), "Its convolutions have biases ('conv1.bias')"),
+    "renamed": (
+        lambda: edited(rename=[("bn1", "norm1")]),
+        "47 keys, 31 of them fit; 'norm1' stands where 'bn1' is due; 'layer1.0.norm1' stands where 'layer1.0.bn1' is due; "
+        "'layer2.0.norm1' stands where 'layer2.0.bn1' is due; so do 1 more for others.",
+    ),
+    "biased": (lambda: edited(layer1__0__conv1__bias=(8,)), "'layer1.0.conv1.bias' should not be there"),
+    "unknown stem": (
+        lambda: {"first.weight": (16, 3, 3, 3)} | {k: s for k, s in meta(Chenyaofo, 8).items() if k != "conv1.weight"},
+        "Nearest is chenyaofo's layout: 47 keys, 46 of them fit; 'first' stands where 'conv1' is due.",
+    ),
+    "unknown head": (
+        lambda: edited(rename=[("fc.", "classifier.")]),
+        "Nearest is chenyaofo's layout: 47 keys, 45 of them fit; 'classifier' stands where 'fc' is due.",
+    ),
     "wrong shape": (
         lambda: edited(layer3__0__conv2__weight=(64, 32, 3, 3)),
         "layer3.0.conv2.weight has (64, 32, 3, 3) where (64, 64, 3, 3) is due",

@@ -31,6 +31,10 @@ def convert(arrays: Mapping[str, Any], recognition: Recognition) -> tuple[dict[s
         count = arrays.get(mean.removesuffix("running_mean") + layouts.COUNTER)
         missing += count is None
         ours[name] = np.array(0 if count is None else count, dtype=np.int64)
+    for key, mean in recognition.biases.items():
+        ours[mean] = (ours[mean].astype(np.float64) - arrays[key]).astype(np.float32)
+    if biases := len(recognition.biases):
+        notes.append(f"The biases of {biases:,} convolutions were folded into the BN that follows each; the function is the same.")
     if missing:
         notes.append(f"{missing:,} of BN's {shown(layouts.COUNTER)} were missing; they are 0 now.")
     return ours, notes

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 from resnet_core.errors import CheckpointError
 from resnet_core.imports import limits
 from resnet_core.imports.conversion import convert
+from resnet_core.imports.extras import without_extras
 from resnet_core.imports.options import OPTIONS
 from resnet_core.imports.process import Gone, read_apart
 from resnet_core.imports.proposal import OWN, Proposal
@@ -84,7 +85,7 @@ def propose(arrays: Mapping[str, Any], report: Mapping[str, Any], name: str, siz
     metadata, notes = dict(report["metadata"]), list(report["notes"])
     if (note := mismatch(name, report["kind"])) is not None:
         notes.insert(0, note)
-    arrays = dict(arrays)
+    arrays, put_aside = without_extras(arrays)
     mean, std = arrays.pop(MEAN, None), arrays.pop(STD, None)
     recognition = recognize({key: array.shape for key, array in arrays.items()})
     model, shortcuts = recognition.model, recognition.shortcuts
@@ -104,7 +105,7 @@ def propose(arrays: Mapping[str, Any], report: Mapping[str, Any], name: str, siz
     tensors, changed = convert(arrays, recognition)
     if broken := [key for key, array in tensors.items() if key.endswith("running_var") and (array < 0).any()]:
         raise ImportRefused(f"{listed(broken)} has values below 0; a variance has none, and the net's outputs would not be numbers.")
-    notes = (*notes, *recognition.notes, *changed)
+    notes = (*notes, *put_aside, *recognition.notes, *changed)
     return Proposal(name, size, digest, recognition.layout, model, shortcuts, normalizations, notes, tensors, mean, std)
 
 

@@ -10,8 +10,12 @@ from resnet_core.imports.limits import MAX_PICKLE_BYTES, MAX_ZIP_ENTRIES
 from resnet_core.imports.refusal import ImportRefused, listed, shown
 
 RESAVE = "Save only the state_dict: torch.save(model.state_dict(), 'weights.pt')."
+#: What numpy 1 and 2 pickle a scalar or an array with.
+NUMPY_NAMES = {"numpy.dtype", "numpy.ndarray"} | {
+    f"numpy.{core}.{name}" for core in ("core", "_core") for name in ("multiarray.scalar", "multiarray._reconstruct", "numeric._frombuffer")
+}
 #: Beside torch's own functions, these names are in the pickle of a state_dict. What else is named needs code of somebody.
-_PLAIN = {"collections.OrderedDict", "_codecs.encode", "__builtin__.set", "builtins.set"}
+_PLAIN = {"collections.OrderedDict", "_codecs.encode", "__builtin__.set", "builtins.set"} | NUMPY_NAMES
 _CALLS = {"os", "posix", "nt", "subprocess", "builtins", "__builtin__", "sys", "runpy", "importlib", "socket", "shutil", "pty", "ctypes"}
 
 
