@@ -7,6 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from pages.ui.guard import guarded
+from resnet_core.imports.scratch import tidy
 
 UI = Path(__file__).parent / "pages" / "ui"
 # A file: the browser would fetch a Material icon for its tab from the network.
@@ -18,6 +19,7 @@ ABOUT = (
 
 st.set_page_config(page_title="ResNet Lab", page_icon=ICON, layout="wide", menu_items={"About": ABOUT})
 st.html(UI / "style.css")
+st.cache_resource(tidy, show_spinner=False)()  # once a server: what one that was killed has left among the temporary files
 
 # Without icons: with them the names of nine pages do not fit beside the sidebar, and the last ones hide in a menu.
 page = st.navigation(

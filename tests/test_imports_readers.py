@@ -10,8 +10,10 @@ import threading
 
 import psutil
 import pytest
+import streamlit as st
 import torch
 from safetensors.torch import save_file
+from streamlit.testing.v1 import AppTest
 
 from resnet_core.imports import ImportRefused, ReaderFailed, inspect_bytes, inspect_file, process, reader, scratch
 from tests.imports_files import state
@@ -143,6 +145,17 @@ def test_a_reader_dies_with_its_parent_and_the_next_one_tidies_up(endless, file,
     assert left.exists()
     inspect_file(file)
     assert not left.exists()
+
+
+def test_the_app_tidies_up_when_it_starts(temporary, root, monkeypatch):
+    code = "import os\nfrom resnet_core.imports.scratch import scratch\nwith scratch():\n    os.kill(os.getpid(), 9)"
+    subprocess.run([sys.executable, "-c", code], check=False)
+    assert len(list(temporary.iterdir())) == 1
+    st.cache_resource.clear()
+    page = AppTest.from_file(str(root / "app.py"), default_timeout=120)
+    monkeypatch.setenv("RESNET_LAB_SLOTS", "0")
+    assert not page.run().exception
+    assert list(temporary.iterdir()) == []
 
 
 def test_folders_of_others_are_left_alone(temporary):

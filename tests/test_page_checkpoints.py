@@ -304,6 +304,34 @@ def test_what_a_file_leaves_open_is_asked_with_the_measured_errors(page: AppTest
     assert all(title in texts(page) for title in (LAYOUTS[net.card["layout"]], net.card["source_sha256"]))
 
 
+def test_a_file_that_could_not_be_looked_into_is_looked_into_again(page: AppTest, shipped: Path, monkeypatch):
+    from resnet_core.imports import process
+    from resnet_core.imports.refusal import ReaderFailed
+
+    def failing(*args, **options):
+        raise ReaderFailed("no process was free")
+
+    opened(page, section="Import")
+    with monkeypatch.context() as patch:
+        patch.setattr("resnet_core.imports.inspection.read_apart", failing)
+        upload(page, "net.safetensors", save_safetensors(build_model(TINY, 3).state_dict()))
+        assert "no fault of the file" in page.error[0].value.replace("\\", "") and not page.radio
+    assert process.READERS.acquire(blocking=False)
+    process.READERS.release()
+    page.button(key="import.read.again").click().run()
+    assert not page.error and done(page).radio
+
+
+def test_a_large_net_is_tried_only_when_asked_for(page: AppTest, shipped: Path, monkeypatch):
+    monkeypatch.setattr("resnet_core.imports.cost.HEAVY", 1.0)
+    opened(page, section="Import")
+    upload(page, "large.safetensors", save_safetensors(build_model(TINY, 3).state_dict()))
+    (warning,) = [each for each in page.warning if each.value.startswith("Trying")]
+    assert "21,000 passes of an image" in warning.value and "4 GiB" in warning.value and not page.metric and not page.radio
+    page.button(key="import.heavy").click().run()
+    assert metrics(done(page))["Test error"].endswith(" %")
+
+
 def test_where_no_error_tells_the_shortcut_is_asked_for(page: AppTest, shipped: Path):
     opened(page, section="Import")
     upload(page, "hundred.safetensors", save_safetensors(build_model(ModelConfig(8, "A", width=4, num_classes=100)).state_dict()))

@@ -9,15 +9,22 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui.jobs import JOBS, Job, job_panel
+from pages.ui.jobs import Jobs, job_panel
 from pages.ui.labels import escaped
+from pages.ui.viewers import Viewers
 from resnet_core.errors import UserError
-from resnet_core.imports import LAYOUTS, Proposal, accept, inspect_bytes, limits, suggest_name
+from resnet_core.imports import LAYOUTS, Proposal, ReaderFailed, accept, inspect_bytes, limits, suggest_name
+from resnet_core.imports.cost import cost
+from resnet_core.imports.trial_process import trial_apart
 from resnet_core.nets import NORMALIZATIONS, Net
 
 TYPES = ["safetensors", "pt", "pth", "th"]
 #: In the session: the turn that gives the uploader a new key; the upload that was looked at last with what came of it.
 _TURN, _SEEN = "import.turn", "import.seen"
+#: Trials have a queue, and processes, of their own: nobody waits for a stranger's net.
+JOBS = Jobs()
+#: Images that each choice is tried on.
+_IMAGES = 1000
 _SHORTCUTS = {
     "none": "plain: no shortcuts",
     "A-behind": "A: identity, all zeros behind the old channels, as here",
@@ -58,8 +65,13 @@ def _inspected(upload: Any) -> Proposal | str:
     if seen is not None and seen[0] == upload.file_id:
         return seen[1]
     with st.spinner(f"Reading {escaped(upload.name)} in a process of its own", show_time=True):
+        waiting = Viewers()
+        waiting.add()
         try:
-            found: Proposal | str = inspect_bytes(upload, upload.name)
+            found: Proposal | str = inspect_bytes(upload, upload.name, waiting.have_left)
+        except ReaderFailed as error:  # not kept: the next run looks again
+            st.button("Try again", icon=":material/refresh:", key="import.read.again")
+            return str(error)
         except UserError as error:
             found = str(error)
         st.session_state[_SEEN] = (upload.file_id, found)
@@ -82,31 +94,34 @@ def _recognised(proposal: Proposal) -> None:
 def _tried(proposal: Proposal) -> Any:
     """The ``Trial`` of all open choices, once it is through."""
     key = ("trial", proposal.sha256, proposal.normalizations, proposal.shortcuts)
-    job = (
-        JOBS.start(key, f"{proposal.file_name} on the sample", lambda job: _try(proposal, job)) if JOBS.get(key) is None else JOBS.get(key)
-    )
+    job = JOBS.get(key)
+    if job is None or not (job.is_active or job.state == "done"):
+        if job is not None:
+            job_panel(job)
+        if not _wanted(proposal, again=job is not None):
+            return None
+        title = f"{proposal.file_name} on the sample"
+        job = JOBS.start(key, title, lambda job: trial_apart(proposal, job.progress, job.should_stop), True)
     if job.state == "done":
         return job.result
     job_panel(job)
-    if not job.is_active and st.button("Try again", icon=":material/refresh:", key="import.again"):
-        JOBS.start(key, job.title, lambda job: _try(proposal, job))
-        st.rerun()
     return None
 
 
-class _Stopped(Exception):
-    """The viewer has stopped it."""
-
-
-def _try(proposal: Proposal, job: Job) -> Any:
-    from resnet_core.imports.trial import trial
-
-    def progress(done: int, total: int) -> None:
-        job.progress(done, total)
-        if job.should_stop():
-            raise _Stopped
-
-    return trial(proposal, progress)
+def _wanted(proposal: Proposal, again: bool) -> bool:
+    """Whether the trial may begin: of a large net, and of one that did not come through, only when it is asked for."""
+    choices = len(proposal.normalizations) * len(proposal.shortcuts)
+    work = cost(proposal.model, choices * _IMAGES)
+    if again:
+        return st.button("Try again", icon=":material/refresh:", key="import.again")
+    if proposal.model.num_classes != 10 or not work.is_heavy:
+        return True
+    st.warning(
+        f"Trying its {choices:,} choices on {_IMAGES:,} images takes long: {work}. It runs beside everything else, in a process of at most "
+        f"{limits.TRIAL_BYTES >> 30} GiB of memory, and ends when you leave.",
+        icon=":material/hourglass_top:",
+    )
+    return st.button("Try the choices", type="primary", icon=":material/play_arrow:", key="import.heavy")
 
 
 def _accepted(proposal: Proposal, trial: Any) -> Net | None:

@@ -125,8 +125,12 @@ def _narrowed(option: str, given: str | None, possible: tuple[str, ...]) -> tupl
 def _measure(proposal: Proposal, pairs: list[tuple[str, str]]) -> Trial:
     from tqdm import tqdm
 
-    from resnet_core.imports.trial import trial
+    from resnet_core.imports.cost import cost
+    from resnet_core.imports.trial import CLASSES, SAMPLE_IMAGES, trial
 
+    work = cost(proposal.model, len(pairs) * SAMPLE_IMAGES)
+    if work.is_heavy and proposal.model.num_classes == CLASSES:
+        note(f"Trying {len(pairs):,} choices takes long: {work}. Choose with --normalization and --shortcut to try fewer; Ctrl-C ends it.")
     with tqdm(total=0, desc="trying on the sample", unit="images", leave=False, disable=not sys.stderr.isatty()) as bar:
 
         def progress(done: int, total: int) -> None:

@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import dataclasses
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,6 +57,7 @@ def named(args: argparse.Namespace) -> Iterator[Net]:
         yield net
         return
     from resnet_core.imports import accept, inspect_file
+    from resnet_core.imports.scratch import scratch
     from resnet_core.imports.trial import Attempt, Trial
 
     proposal = inspect_file(path)
@@ -73,7 +73,7 @@ def named(args: argparse.Namespace) -> Iterator[Net]:
     if len(proposal.shortcuts) > 1 and attempt.error is not None:
         name = proposal.net(attempt.shortcut).name
         note(f"{path.name} is taken for a {name} (shortcut {attempt.shortcut}), with {percent(attempt.error)} error on the sample.")
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch() as folder:
         kept = accept(proposal, None, attempt.normalization, attempt.shortcut, folder, measured)
         yield dataclasses.replace(kept, name=path.stem if net is None else net.name)
 

@@ -14,10 +14,12 @@ from resnet_core.config import DataConfig, Recipe, RunConfig
 from resnet_core.imports.proposal import Proposal
 from resnet_core.models import build_model
 from resnet_core.training import probe
-from resnet_core.training.evaluate import EVALUATION_BATCH
+from resnet_core.training.evaluate import evaluation_batch
 from resnet_core.training.plan import Plan
 
 CLASSES = 10
+#: Test images of the embedded sample.
+SAMPLE_IMAGES = 1000
 #: Guessing is wrong 90.0 % of the time, with a standard deviation of 0.95 on 1,000 images.
 GUESSED_ERROR = 87.0
 #: Above this many percent of error somebody should ask whether the net was read as it was meant.
@@ -105,8 +107,8 @@ def trial(
         model = _build(proposal, shortcut, plan)
         for normalization in [key for key, option in pairs if option == shortcut]:
             wrong, loss = 0, 0.0
-            for start in range(0, len(test), EVALUATION_BATCH):
-                part = slice(start, start + EVALUATION_BATCH)
+            for start in range(0, len(test), batch := evaluation_batch(model)):
+                part = slice(start, start + batch)
                 counted = _count(model, proposal, normalization, test.images[part], test.labels[part], plan)
                 wrong, loss, done = wrong + counted[0], loss + counted[1], done + len(test.labels[part])
                 if progress:
