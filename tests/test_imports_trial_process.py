@@ -104,9 +104,8 @@ def test_more_memory_than_a_trial_may_have_is_refused(proposal, tmp_path):
         "trial.trial = lambda *args, **kwargs: torch.zeros(1 << 30)\n"
         "from resnet_core.imports.trial_process import main\nmain()"
     )
-    content = pickle.dumps((proposal, None))
     process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    process.stdin.write(len(content).to_bytes(8, "little") + content)
+    pickle.dump((proposal, None), process.stdin)
     process.stdin.flush()
     assert b"takes more than the 2 GiB of memory that a trial may have" in process.stdout.read()
     process.stdin.close()

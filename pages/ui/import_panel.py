@@ -95,6 +95,8 @@ def _tried(proposal: Proposal) -> Any:
     """The ``Trial`` of all open choices, once it is through."""
     key = ("trial", proposal.sha256, proposal.normalizations, proposal.shortcuts)
     job = JOBS.get(key)
+    if job is not None and job.state == "stopped" and job.viewers is not None and job.viewers.have_left():
+        job = None  # it ended with another viewer
     if job is None or not (job.is_active or job.state == "done"):
         if job is not None:
             job_panel(job)

@@ -69,11 +69,11 @@ def trial_apart(
     except OSError as error:
         raise TrialFailed(f"The process that tries the net could not be started ({error.strerror or error}). Try it again.") from error
     lines: queue.Queue[str | None] = queue.Queue()
-    content = pickle.dumps((proposal, None if choices is None else list(choices)))
+    question = proposal, None if choices is None else list(choices)
 
     def talk() -> None:  # in a thread: either side may be slow, and somebody has to look at ``should_stop`` meanwhile
         with contextlib.suppress(OSError, ValueError):  # it has ended
-            process.stdin.write(len(content).to_bytes(8, "little") + content)
+            pickle.dump(question, process.stdin, protocol=5)  # array by array: no second copy of them all
             process.stdin.flush()
             for line in process.stdout:
                 lines.put(line)
@@ -125,10 +125,10 @@ def _read(told: dict[str, Any]) -> Trial:
 
 def main() -> None:
     """The process itself."""
-    size = int.from_bytes(sys.stdin.buffer.read(8), "little")
-    proposal, choices = pickle.loads(sys.stdin.buffer.read(size))
+    proposal, choices = pickle.load(sys.stdin.buffer)
     end_with_parent()
-    os.nice(_NICENESS)
+    if hasattr(os, "nice"):
+        os.nice(_NICENESS)
     out = os.fdopen(os.dup(1), "w", buffering=1)
 
     def say(**values: Any) -> None:
