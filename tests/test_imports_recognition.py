@@ -184,6 +184,7 @@ REFUSED = {
         "'layer2.0.norm1' stands where 'layer2.0.bn1' is due; so do 1 more for others.",
     ),
     "biased": (lambda: edited(layer1__0__conv1__bias=(8,)), "'layer1.0.conv1.bias' should not be there"),
+    "bias of nothing": (lambda: edited(layer1__0__bn2__conv1__bias=()), "'layer1.0.bn2.conv1.bias' should not be there"),
     "unknown stem": (
         lambda: {"first.weight": (16, 3, 3, 3)} | {k: s for k, s in meta(Chenyaofo, 8).items() if k != "conv1.weight"},
         "Nearest is chenyaofo's layout: 47 keys, 46 of them fit; 'first' stands where 'conv1' is due.",

@@ -214,6 +214,26 @@ def test_other_names_of_the_stem(make, conv, bn, tmp_path):
     assert_same_function(proposal, theirs, "A-both" if make is Akamaster else None)
 
 
+@pytest.mark.parametrize("what", ["pruned", "biased"])
+def test_what_is_too_large_only_once_it_is_reckoned_is_refused(what, tmp_path):
+    state = dict(net().state_dict())
+    if what == "pruned":
+        state["conv1.weight_orig"] = state["conv1.weight_mask"] = torch.full_like(state.pop("conv1.weight"), 1e30)
+    else:
+        state["bn1.running_mean"], state["conv1.bias"] = torch.full((4,), 3e38), torch.full((4,), -3e38)
+    torch.save(state, tmp_path / "file")
+    with pytest.raises(ImportRefused, match="has values that are too large for float32"):
+        examine(tmp_path / "file")
+
+
+def test_another_name_of_the_stem_never_hides_a_tensor(tmp_path):
+    state = renamed(net().state_dict(), ("conv1.", "conv."), ("bn1.", "bn."))
+    for beside in ({"conv1.bias": torch.zeros(4)}, {"bn1.more": torch.zeros(4)}):
+        torch.save({**state, "conv.bias": torch.zeros(4), "bn.more": torch.zeros(4), **beside}, tmp_path / "file")
+        with pytest.raises(ImportRefused):
+            examine(tmp_path / "file")
+
+
 def test_everything_at_once(tmp_path):
     theirs = with_biases(net(Akamaster, "A"))
     prune.l1_unstructured(theirs.layer3[0].conv1, "weight", 0.3)

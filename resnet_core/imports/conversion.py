@@ -32,7 +32,8 @@ def convert(arrays: Mapping[str, Any], recognition: Recognition) -> tuple[dict[s
         missing += count is None
         ours[name] = np.array(0 if count is None else count, dtype=np.int64)
     for key, mean in recognition.biases.items():
-        ours[mean] = (ours[mean].astype(np.float64) - arrays[key]).astype(np.float32)
+        with np.errstate(over="ignore"):  # refused by whoever looks at the values
+            ours[mean] = (ours[mean].astype(np.float64) - arrays[key]).astype(np.float32)
     if biases := len(recognition.biases):
         notes.append(f"The biases of {biases:,} convolutions were folded into the BN that follows each; the function is the same.")
     if missing:

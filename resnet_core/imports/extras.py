@@ -19,6 +19,8 @@ def without_extras(arrays: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]
     Raises:
         ImportRefused: a pruned tensor has no mask, or one of another shape.
     """
+    import numpy as np
+
     left = {key: array for key, array in arrays.items() if _last(key) not in COUNTS}
     notes = []
     for tool in dict.fromkeys(COUNTS.values()):
@@ -29,7 +31,8 @@ def without_extras(arrays: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]
         original, mask = left.pop(key + _ORIGINAL), left.pop(key + _MASK, None)
         if mask is None or mask.shape != original.shape or key in left:
             raise ImportRefused(f"{shown(key + _ORIGINAL)} is a pruned tensor, but there is no {shown(key + _MASK)} of its shape.")
-        left[key] = original * mask
+        with np.errstate(over="ignore"):  # refused by whoever looks at the values
+            left[key] = original * mask
     if pruned:
         notes.append(f"Pruned: {listed(pruned, 1)} is the product of its original and its mask.")
     return left, notes

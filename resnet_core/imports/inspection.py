@@ -82,6 +82,8 @@ def _title(name: str) -> str:
 
 def propose(arrays: Mapping[str, Any], report: Mapping[str, Any], name: str, size: int, digest: str) -> Proposal:
     """The proposal for what the reader found (see ``reader.read``). Raises ImportRefused if it is no net that can be built here."""
+    import numpy as np
+
     metadata, notes = dict(report["metadata"]), list(report["notes"])
     if (note := mismatch(name, report["kind"])) is not None:
         notes.insert(0, note)
@@ -103,6 +105,8 @@ def propose(arrays: Mapping[str, Any], report: Mapping[str, Any], name: str, siz
     else:
         normalizations = _choices(recognition)
     tensors, changed = convert(arrays, recognition)
+    if broken := [key for key, array in tensors.items() if not np.isfinite(array).all()]:
+        raise ImportRefused(f"{listed(broken)} has values that are too large for float32 once pruning or biases are reckoned in.")
     if broken := [key for key, array in tensors.items() if key.endswith("running_var") and (array < 0).any()]:
         raise ImportRefused(f"{listed(broken)} has values below 0; a variance has none, and the net's outputs would not be numbers.")
     notes = (*notes, *put_aside, *recognition.notes, *changed)

@@ -105,6 +105,8 @@ def _usual_names(bare: Mapping[str, Shape]) -> tuple[dict[str, str], list[str]]:
             usual = {f"{conv}.": "conv1.", f"{bn}.": "bn1."}
             old = {key: next((begin for begin in usual if key.startswith(begin)), "") for key in bare}
             names = {usual.get(begin, "") + key.removeprefix(begin): key for key, begin in old.items()}
+            if len(names) < len(bare):  # conv1.bias beside conv.bias: no renaming, nothing may get lost
+                break
             return names, [f"{shown(conv)} and {shown(bn)} were taken for conv1 and bn1, the first convolution and its BN."]
     return {key: key for key in bare}, []
 
@@ -116,7 +118,7 @@ def _biases(given: Mapping[str, Shape], expected: Mapping[str, tuple[str, Shape]
     for key, shape in given.items():
         match = _CONV_BIAS.fullmatch(key)
         mean = f"{match[1]}bn{match[2]}.running_mean" if match else f"{key.removesuffix(f'{conv}.bias')}{bn}.running_mean"
-        if (match or key.endswith(f".{conv}.bias")) and expected.get(mean, ("", ()))[1] == shape:
+        if (match or key.endswith(f".{conv}.bias")) and mean in expected and expected[mean][1] == shape:
             found[key] = expected[mean][0]
     return found
 
