@@ -237,6 +237,26 @@ def test_an_archive_without_checksums_is_read_and_told(tmp_path):
     assert torch.equal(torch.from_numpy(proposal.tensors["fc.weight"]), state()["fc.weight"])
 
 
+def test_torch_reads_what_was_checked(tmp_path):
+    """One flipped bit of the table of contents calls an entry a folder: Python reads it all the same, torch makes up its values."""
+    torch.save(state(), tmp_path / "whole")
+    content = bytearray((tmp_path / "whole").read_bytes())
+    at = content.rindex(b"whole/data/3")
+    assert content[at - 46 : at - 42] == b"PK\x01\x02"
+    content[at - 46 + 38] ^= 0x10
+    (tmp_path / "file").write_bytes(content)
+    found, expected = examine(tmp_path / "file").tensors, examine(tmp_path / "whole").tensors
+    assert all(np.array_equal(found[key], array) for key, array in expected.items())
+
+
+def test_what_began_as_one_form_is_not_read_as_another(tmp_path):
+    """An archive behind a file of the old form was not checked, so it is not read."""
+    legacy({**state(), "fc.bias": torch.arange(10.0)}, tmp_path / "old")
+    torch.save(state(), tmp_path / "zip")
+    (tmp_path / "file").write_bytes((tmp_path / "old").read_bytes() + (tmp_path / "zip").read_bytes())
+    assert examine(tmp_path / "file").tensors["fc.bias"].tolist() == list(range(10))
+
+
 @pytest.mark.parametrize("every", [1, 7])
 def test_no_flipped_bit_of_an_archive_goes_unnoticed_among_the_weights(every, tmp_path):
     """Wherever it is: either the file is refused, or not one weight differs."""

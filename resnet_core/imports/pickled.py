@@ -12,7 +12,7 @@ from resnet_core.imports.limits import MAX_TENSORS
 from resnet_core.imports.refusal import ImportRefused, listed, shown
 from resnet_core.imports.safe import check_total, conversion_notes, to_float32
 from resnet_core.imports.sniff import LEGACY_MAGIC
-from resnet_core.imports.zips import NUMPY_NAMES, RESAVE, check_pickle, check_zip
+from resnet_core.imports.zips import NUMPY_NAMES, RESAVE, as_checked, check_pickle, check_zip
 
 #: Under these keys training scripts keep the state_dict, beside the epoch, the optimizer and the like.
 WRAPPERS = ("state_dict", "model_state_dict", "model_state", "model", "net", "weights", "ema")
@@ -53,7 +53,9 @@ def read_pickled(path: Path) -> tuple[dict[str, Any], list[str]]:
     notes: list[str] = []
     try:
         unread = torch.serialization.safe_globals([(_Unread, name) for name in NUMPY_NAMES])
-        with open(path, "rb") as file, unread:  # open: torch.load goes by the ending of a path
+        with open(path, "rb") as raw, unread:  # open: torch.load goes by the ending of a path
+            file = as_checked(path) if raw.read(2) == b"PK" else raw  # by its beginning, as it was checked
+            raw.seek(0)
             loaded = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ImportRefused(f"torch.load(weights_only=True) refuses it: {_first_sentence(error)} {RESAVE}") from error

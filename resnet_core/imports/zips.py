@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import pickletools
 import zipfile
 from pathlib import Path
@@ -52,6 +53,18 @@ def check_zip(path: Path) -> list[str]:
         raise
     except Exception as error:  # nearly anything: a name in it that is no text, an offset behind its end
         raise ImportRefused(f"It begins as a zip archive, but is truncated or damaged ({error}).") from error
+
+
+def as_checked(path: Path) -> io.BytesIO:
+    """The archive written anew, entry by entry, as ``check_zip`` has read it: torch has a reader of its own, which may see other entries
+    in the same bytes (of one that a flipped bit calls a folder it makes whatever was in memory)."""
+    held = io.BytesIO()
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(held, "w") as new:
+        for entry in old.infolist():
+            with old.open(_unsummed(entry)) as file:
+                new.writestr(zipfile.ZipInfo(entry.filename), file.read())
+    held.seek(0)
+    return held
 
 
 def _check_kind(names: list[str]) -> None:
