@@ -23,7 +23,10 @@ if problem := system.problem():
     st.error(problem, icon=":material/error:")
     st.stop()
 
-from pages.ui.guard import guarded  # noqa: E402  (it needs what was looked for)
+from pages.ui.guard import guarded  # noqa: E402  (these need what was looked for)
+from resnet_core.imports.scratch import tidy  # noqa: E402
+
+st.cache_resource(tidy, show_spinner=False)()  # once a server: what one that was killed has left among the temporary files
 
 # Without icons: with them the names of nine pages do not fit beside the sidebar, and the last ones hide in a menu.
 page = st.navigation(

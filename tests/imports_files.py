@@ -146,9 +146,56 @@ def zip_without_storages(path: Path):
 
 @case("a TorchScript archive")
 def torchscript(path: Path):
-    with zipfile.ZipFile(path, "w") as archive:  # the entries of torch.jit.save, which is about to go
-        for name in ("net/data.pkl", "net/constants.pkl", "net/code/__torch__.py", "net/version"):
-            archive.writestr(name, b"\x80\x02}.")
+    torch.jit.save(torch.jit.trace(Chenyaofo(8, width=4).eval(), torch.zeros(1, 3, 32, 32)), path)
+    assert sum(entry.file_size for entry in zipfile.ZipFile(path).infolist()) > path.stat().st_size  # its code is compressed
+
+
+@case("written by torch.export")
+def exported(path: Path):
+    program = torch.export.export(nn.Linear(3, 2), (torch.zeros(1, 3),))
+    with open(path, "wb") as file:
+        torch.export.save(program, file)
+
+
+@case("written by torch.export")
+def exported_by_torch_2_1(path: Path):
+    archive_of(path, "serialized_exported_program.json", "serialized_state_dict.pt", "version")
+
+
+@case("written by torch.package")
+def packaged(path: Path):
+    archive_of(path, "net/.data/extern_modules", "net/model/model.pkl", "net/.data/version")
+
+
+@case("a TorchServe archive")
+def torchserve(path: Path):
+    archive_of(path, "MAR-INF/MANIFEST.json", "model.pt")
+
+
+@case("a Keras archive")
+def keras(path: Path):
+    archive_of(path, "metadata.json", "config.json", "model.weights.h5")
+
+
+def archive_of(path: Path, *names: str):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in names:
+            archive.writestr(name, bytes(1000))
+
+
+@case("Entry 'file/data/3' of its zip archive is not the one that was saved (CRC-32)")
+def bit_flipped(path: Path):
+    """One bit of one weight: every value is finite, every shape right."""
+    torch.save(state(), path)
+    with zipfile.ZipFile(path) as archive:
+        archive.open(entry := archive.getinfo("file/data/3")).close()
+        with open(path, "rb") as file:
+            file.seek(entry.header_offset + 26)
+            lengths = struct.unpack("<2H", file.read(4))
+            at = entry.header_offset + 30 + sum(lengths)
+    content = bytearray(path.read_bytes())
+    content[at] ^= 1
+    path.write_bytes(content)
 
 
 @case("a whole pickled model (with 'tests.imports_nets.Chenyaofo'")
@@ -232,7 +279,9 @@ saved("It holds a list, not a dictionary of tensors", "list", lambda: [list(stat
 saved("It holds a single tensor", "tensor", lambda: torch.zeros(3))
 saved("It holds an empty dictionary.", "empty_dictionary", dict)
 saved("It holds an empty dictionary under 'model'", "empty_wrapper", lambda: {"model": {}})
-saved("It holds the state of an optimizer", "optimizer", lambda: torch.optim.SGD(Chenyaofo(8, width=4).parameters(), 0.1).state_dict())
+# Made now: the first optimizer of a process imports a compiler, which leaves a folder among the temporary ones.
+OPTIMIZER = torch.optim.SGD(Chenyaofo(8, width=4).parameters(), 0.1).state_dict()
+saved("It holds the state of an optimizer", "optimizer", lambda: OPTIMIZER)
 saved("an optimizer under 'model', and no net", "wrapped_optimizer", lambda: {"model": {"optimizer": {}, "epoch": 1}})
 saved("Its entry 'generator' is a dictionary", "dictionary_of_dictionaries", lambda: {"generator": state(), "critic": state()})
 saved("Its entry 'epoch' is of type int", "number", lambda: {"epoch": 3, **state()})

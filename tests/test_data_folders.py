@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import subprocess
@@ -13,7 +14,7 @@ import pytest
 import torch
 
 from resnet_core.config import DataConfig
-from resnet_core.data import CLASSES, check, folders, load, readers, resolve_data_dir
+from resnet_core.data import CLASSES, check, folders, load, readers, resolve_data_dir, sample
 from resnet_core.errors import DataError
 from tests import data_fake
 from tests.data_fake import small_files  # noqa: F401  a fixture
@@ -138,17 +139,42 @@ def test_checksums_beside_the_files_are_held(tmp_path):
     assert "data_batch_5.bin (its MD5 is not the one of MD5SUMS)" in text and "data_batch_4" not in text
 
 
-def test_a_python_batch_of_the_official_size_must_have_the_official_checksum(tmp_path, monkeypatch):
-    folder = data_fake.write_python(tmp_path / "py", data_fake.batches())
-    size = (folder / "test_batch").stat().st_size
-    monkeypatch.setitem(readers.OFFICIAL, "test_batch", (size, readers.OFFICIAL["test_batch"][1]))
-    assert "test_batch (its MD5 is not the one of the official file)" in message(folder)
+@pytest.mark.parametrize("layout", WRITERS)
+def test_a_batch_of_the_official_size_must_have_the_official_checksum(tmp_path, monkeypatch, layout):
+    folder = WRITERS[layout](tmp_path / layout, data_fake.batches())
+    name = "test_batch.bin" if layout.endswith("bin") else "test_batch"
+    size = (folder / name).stat().st_size
+    monkeypatch.setitem(readers.OFFICIAL, name, (size, readers.OFFICIAL[name][1]))
+    assert f"{name} (its MD5 is not the one of the official file)" in message(folder)
+    data_fake.write_md5sums(folder)  # whoever keeps images of his own in this layout vouches for them so
+    load(FULL, folder)
 
 
-def test_the_official_checksums_are_torchvisions():
+def test_the_official_checksums_of_the_python_layout_are_torchvisions():
     from torchvision.datasets import CIFAR10
 
-    assert {name: md5 for name, (_, md5) in readers.OFFICIAL.items()} == dict(CIFAR10.train_list + CIFAR10.test_list)
+    known = {name: md5 for name, (_, md5) in readers.OFFICIAL.items() if not name.endswith(".bin")}
+    assert known == dict(CIFAR10.train_list + CIFAR10.test_list)
+
+
+def test_every_binary_file_has_an_official_checksum_of_its_own():
+    known = {name: entry for name, entry in readers.OFFICIAL.items() if name.endswith(".bin")}
+    assert list(known) == folders.BINARY.files() and {size for size, _ in known.values()} == {10_000 * 3073}
+    assert len({md5 for _, md5 in known.values()}) == 6
+
+
+@pytest.mark.parametrize("layout", WRITERS)
+def test_a_file_that_is_another_one_is_refused(tmp_path, layout):
+    """Test images among the training images, or images twice: whatever the labels, and in whatever order."""
+    content = data_fake.batches()
+    content["test_batch"] = content["data_batch_5"][0][::-1].copy(), content["test_batch"][1]
+    content["test_batch"][0][7] = content["data_batch_3"][0][0]
+    content["data_batch_2"] = content["data_batch_1"]
+    folder = WRITERS[layout](tmp_path / layout, content)
+    data_fake.write_md5sums(folder)  # that vouches for the files, not for what is in them
+    text, end = message(folder), ".bin" if layout.endswith("bin") else ""
+    assert f"test_batch{end} (1 of its 40 images are in data_batch_3{end} too and 39 of its 40 images are in data_batch_5{end} too)" in text
+    assert f"data_batch_2{end} (40 of its 40 images are in data_batch_1{end} too)" in text
 
 
 @pytest.mark.parametrize(
@@ -210,6 +236,20 @@ def test_checking_imports_neither_torch_nor_numpy(tmp_path, root):
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.skipif(REAL is None, reason="RESNET_LAB_DATA names no full CIFAR-10")
+def test_the_real_set_holds_the_images_of_the_embedded_sample_where_its_manifest_says(monkeypatch):
+    """Ties the checksums to the sample, which was drawn before they were written down."""
+    monkeypatch.setattr(folders, "IMAGES_PER_FILE", 10_000)
+    monkeypatch.setattr(readers, "_expected_md5", lambda folder: {})  # the official sums, whatever lies beside the files
+    whole, few = load(FULL, REAL), load(DataConfig("sample"))
+    manifest = json.loads((sample.FOLDER / sample.MANIFEST).read_text())
+    for split in ("train", "test"):
+        there, here = getattr(whole, split), getattr(few, split)
+        found = manifest[split]["indices"]
+        assert len(set(found)) == len(here)
+        assert torch.equal(there.images[found], here.images) and torch.equal(there.labels[found], here.labels)
 
 
 @pytest.mark.skipif(REAL is None, reason="RESNET_LAB_DATA names no full CIFAR-10")

@@ -12,97 +12,13 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from resnet_core import cli as commands
-from resnet_core import data
-from resnet_core.config import DataConfig, ModelConfig, RunConfig
+from resnet_core.config import ModelConfig, RunConfig
 from resnet_core.imports import ImportRefused, Proposal, accept, acceptance, delete, inspection, reader, suggest_name, valid_name
-from resnet_core.imports.trial import Attempt, Trial, _suggestion, trial
-from resnet_core.nets import NORMALIZATIONS, catalog, find
-from resnet_core.nets.loading import load
+from resnet_core.imports.trial import Attempt, Trial
+from resnet_core.nets import catalog, find
 from resnet_core.runs import RunStore, files
-from resnet_core.training.evaluate import EVALUATION_BATCH
 from tests.imports_nets import Akamaster, Chenyaofo, randomized
-
-
-def proposal_of(net_or_state, path, name=None) -> Proposal:
-    state = net_or_state if isinstance(net_or_state, dict) else net_or_state.state_dict()
-    save_file(state, path)
-    arrays, report = reader.read(path)
-    return inspection.propose(arrays, report, name or path.name, path.stat().st_size, "ab" * 32)
-
-
-@pytest.fixture(scope="module")
-def learned() -> dict[str, torch.Tensor]:
-    """A ResNet-8 in akamaster's layout that knows something of CIFAR-10: random features, and the readout that least squares finds for
-    them on the sample, normalised as that repository does."""
-    net = randomized(Akamaster(8, "A", 8), seed=3)
-    split = data.load(DataConfig("sample")).train
-    mean, std = (torch.from_numpy(array) for array in NORMALIZATIONS["imagenet"].arrays())
-    kept = []
-    hook = net.linear.register_forward_pre_hook(lambda module, args: kept.append(args[0]))
-    with torch.no_grad():
-        for start in range(0, 2500, 500):
-            net((split.images[start : start + 500].float() / 255 - mean) / std)
-    hook.remove()
-    features = torch.cat(kept).double()
-    features = torch.cat([features, torch.ones(len(features), 1)], 1)
-    wanted = torch.nn.functional.one_hot(split.labels[:2500], 10).double() - 0.1
-    found = torch.linalg.lstsq(features, wanted).solution
-    with torch.no_grad():
-        net.linear.weight.copy_(found[:-1].t())
-        net.linear.bias.copy_(found[-1])
-    return net.state_dict()
-
-
-def test_the_trial_finds_what_the_net_was_made_for(learned, tmp_path):
-    proposal = proposal_of(learned, tmp_path / "net.th")
-    seen = []
-    found = trial(proposal, lambda done, total: seen.append((done, total)), precision="fp32")
-    assert {(a.normalization, a.shortcut) for a in found.attempts} == {(n, s) for n in NORMALIZATIONS for s in ("A", "none")}
-    assert (found.suggested.normalization, found.suggested.shortcut) == ("imagenet", "A")
-    assert found.attempts[0] is found.suggested and found.suggested.error < 75
-    assert [a.error for a in found.attempts[1:]] == sorted(a.error for a in found.attempts[1:])
-    assert found.find("imagenet", "none").error > found.suggested.error + 5
-    assert found.find("none", "A").error > found.suggested.error + 2
-    assert (found.images, found.precision, found.note) == (1000, "fp32", "")
-    assert seen[-1] == (14_000, 14_000) and seen == sorted(seen)
-
-
-def test_the_error_of_the_trial_is_that_of_the_net_that_is_kept(learned, tmp_path):
-    proposal = proposal_of(learned, tmp_path / "net.th")
-    for normalization, shortcut in (("imagenet", "A"), ("pixel-mean", "none")):
-        tried = trial(proposal, precision="fp32", choices=[(normalization, shortcut)])
-        net = accept(proposal, None, normalization, shortcut, errors=tried)
-        loaded, test = load(net, precision="fp32"), data.load(DataConfig("sample")).test
-        logits = torch.cat([loaded.logits(test.images[at : at + EVALUATION_BATCH]) for at in range(0, 1000, EVALUATION_BATCH)])
-        assert 100.0 * (logits.argmax(1) != test.labels).float().mean().item() == pytest.approx(tried.suggested.error, abs=1e-4)
-        assert net.card["sample_error"] == tried.suggested.error
-
-
-def test_nets_of_other_classes_have_no_error_and_say_so(tmp_path):
-    proposal = proposal_of(randomized(Chenyaofo(8, 100, 4)), tmp_path / "net.pt")
-    found = trial(proposal)
-    assert found.images == 0 and "100 classes" in found.note
-    assert found.suggested == Attempt("cifar100", "B") and {a.error for a in found.attempts} == {None}
-    net = accept(proposal, "hundred", "cifar100", errors=found)
-    assert (net.card["sample_error"], net.card["sample_images"], net.test_error) == (None, 0, None)
-
-
-def test_a_net_that_guesses_is_told(tmp_path):
-    found = trial(proposal_of(randomized(Chenyaofo(8, width=4)), tmp_path / "net.pt"), precision="fp32", choices=[("half", "B")])
-    assert found.suggested.error > 80 and "better than guessing" in found.note
-
-
-def test_the_layouts_own_choice_wins_a_close_race_and_no_other():
-    pairs = [("imagenet", "A"), ("imagenet", "none"), ("half", "A"), ("none", "A")]
-
-    def suggested(*errors):
-        attempts = [Attempt(*pair, error) for pair, error in zip(pairs, errors, strict=True)]
-        return _suggestion(sorted(attempts, key=lambda each: each.error), pairs)
-
-    assert suggested(8.9, 50.0, 8.0, 8.5) == Attempt("imagenet", "A", 8.9)
-    assert suggested(9.1, 50.0, 8.0, 8.5) == Attempt("half", "A", 8.0)
-    assert suggested(60.0, 8.2, 8.0, 8.5) == Attempt("imagenet", "none", 8.2)
-
+from tests.imports_tools import learned_net, proposal_of, stub  # noqa: F401  a fixture among them
 
 # -- keeping ------------------------------------------------------------------------------------------------------------------------
 
@@ -186,9 +102,9 @@ def test_open_questions_have_to_be_answered(learned, tmp_path):
     proposal = proposal_of(learned, tmp_path / "net.th")
     for answers, phrase in (
         ({}, "does not say its normalization: choose one of imagenet, pixel-mean"),
-        ({"normalization": "imagenet"}, "does not say its shortcut: choose one of A, none"),
+        ({"normalization": "imagenet"}, "does not say its shortcut: choose one of A-both, A-behind, none"),
         ({"normalization": "lab"}, "'lab' is not a normalization that fits this file"),
-        ({"normalization": "imagenet", "shortcut": "B"}, "'B' is not a shortcut that fits this file; it must be one of A, none"),
+        ({"normalization": "imagenet", "shortcut": "B"}, "'B' is not a shortcut that fits this file; it must be one of A-both"),
     ):
         with pytest.raises(ImportRefused, match=phrase):
             accept(proposal, "mine", errors=TRIED, **answers)
@@ -272,10 +188,10 @@ def line(tmp_path, monkeypatch, capsys, learned):
 def test_import_without_anybody_to_ask_names_the_choices_and_their_errors(line):
     code, out, err = line()
     assert code == 2 and out == "" and not RunStore().home.exists()
-    assert "does not say its normalization and shortcut" in err and "imagenet --shortcut A (" in err and " %)" in err
-    assert err.rstrip().endswith("--normalization auto takes imagenet.") and len(err.splitlines()) == 2  # and one of the conversion
+    assert "does not say its normalization and shortcut" in err and "imagenet --shortcut A-both (" in err and " %)" in err
+    assert err.rstrip().endswith("--normalization auto takes imagenet.") and len(err.splitlines()) == 1
     code, _, err = line("--normalization", "imagenet")
-    assert code == 2 and "does not say its shortcut. Choose with --shortcut A (" in err
+    assert code == 2 and "does not say its shortcut. Choose with --shortcut A-both (" in err
 
 
 def test_import_takes_the_best_where_it_is_told_to(line):
@@ -297,6 +213,39 @@ def test_import_with_both_choices_made(line):
     assert (find("other").model.shortcut, find("other").card["normalization"]) == ("none", "half")
 
 
+def test_option_a_may_be_said_without_its_side(line):
+    code, out, err = line("--normalization", "imagenet", "--shortcut", "A", "--json")
+    assert code == 0, err
+    assert json.loads(out)["model"]["shortcut"] == "A"
+    assert any("taken to pad the new channels on both sides" in note for note in json.loads(out)["notes"])
+    code, _, err = line("--normalization", "imagenet", "--shortcut", "A-behind", "--name", "other")
+    assert code == 0 and "of the sample's 1,000 test images are wrong" in err  # more than half: never without a word
+
+
+def test_what_was_nearly_as_good_is_told(line, monkeypatch):
+    def stubbed(proposal, progress, choices):
+        return stub(("imagenet", "A-both", 7.3, 0.272), ("pixel-mean", "A-both", 7.0, 0.258), ("half", "none", 30.0, 1.0))
+
+    monkeypatch.setattr("resnet_core.imports.trial.trial", stubbed)
+    code, out, err = line("--normalization", "auto")
+    assert code == 0 and "normalization  pixel-mean" in out
+    assert "imagenet with shortcut A-both (7.30 %) did as well as far as chance allows to tell; pixel-mean with" in err
+    code, _, err = line("--normalization", "imagenet", "--name", "second")
+    assert code == 2 and "did as well" not in err  # nothing was taken
+
+
+def test_the_shortcut_is_asked_for_where_no_error_can_tell(tmp_path, capsys, monkeypatch):
+    save_file(randomized(Akamaster(8, "A", 4, num_classes=100)).state_dict(), tmp_path / "hundred.safetensors")
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    begin = ["import", str(tmp_path / "hundred.safetensors"), "--normalization", "auto"]
+    for arguments in ([], ["--shortcut", "auto"], ["--shortcut", "A"]):
+        assert commands.main([*begin, *arguments]) == 2
+        err = capsys.readouterr().err
+        assert "does not say its shortcut. Choose with --shortcut A-both, A-behind" in err and "auto takes" not in err
+    assert commands.main([*begin, "--shortcut", "A-both"]) == 0
+    assert find("hundred").model.shortcut == "A"
+
+
 def test_import_asks_at_a_terminal(line):
     code, _, err = line(stdin="\n")
     assert code == 0, err
@@ -312,7 +261,7 @@ def test_import_asks_at_a_terminal(line):
     "arguments, phrase",
     [
         (["--normalization", "lab"], "--normalization: 'lab' does not fit this file; it must be one of imagenet"),
-        (["--shortcut", "B"], "--shortcut: 'B' does not fit this file; it must be one of A, none, auto"),
+        (["--shortcut", "B"], "--shortcut: 'B' does not fit this file; it must be one of A-both, A-behind, none, auto"),
         (["--name", "../x"], "cannot be a checkpoint's name"),
     ],
 )

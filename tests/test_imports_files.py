@@ -2,12 +2,13 @@
 
 import tempfile
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
 from resnet_core.config import ModelConfig
-from resnet_core.imports import ImportRefused, inspection, pickled, process, reader
+from resnet_core.imports import ImportRefused, ReaderFailed, inspection, pickled, process, reader
 from resnet_core.imports.proposal import OWN
 from resnet_core.models import build_model
 from resnet_core.nets import NORMALIZATIONS
@@ -159,8 +160,9 @@ def test_what_is_open_is_asked_with_the_repositorys_own_choice_first(tmp_path):
 
     own = proposed(Akamaster(8, "A", 4))
     assert own.questions == ("normalization", "shortcut")
-    assert own.normalizations[0] == "imagenet" and own.shortcuts == ("A", "none")
-    assert own.net("none") == ModelConfig(8, "none", width=4) and own.net() == ModelConfig(8, "A", width=4)
+    assert own.normalizations[0] == "imagenet" and own.shortcuts == ("A-both", "A-behind", "none")
+    assert own.net("none") == ModelConfig(8, "none", width=4)
+    assert own.net() == own.net("A-both") == own.net("A-behind") == ModelConfig(8, "A", width=4)
     assert proposed(Chenyaofo(8, 10, 4)).normalizations[0] == "cifar10-short-std"
     hundred = proposed(Chenyaofo(8, 100, 4))
     assert hundred.normalizations[0] == "cifar100" and hundred.questions == ("normalization",)
@@ -206,11 +208,70 @@ def test_one_net_under_two_options_is_the_one_that_the_file_says(tmp_path):
 def test_a_runs_checkpoint_does_not_say_its_shortcut(tmp_path):
     save_file(build_model(ModelConfig(8, "none", width=4)).state_dict(), tmp_path / "file")
     proposal = examine(tmp_path / "file")
-    assert proposal.shortcuts == ("A", "none") and proposal.normalizations[0] == "pixel-mean"
+    assert proposal.shortcuts == ("A-behind", "A-both", "none") and proposal.normalizations[0] == "pixel-mean"
 
 
 def test_how_a_reader_ends_is_told():
-    assert "took too long" in process._grief(None)
-    assert "of computing" in process._grief(-24)
-    assert "signal 11, SIGSEGV" in process._grief(-11)
-    assert "exit status 1" in process._grief(1)
+    def told(status, started, kind):
+        error = process._grief(status, started)
+        assert type(error) is kind and ("no fault of the file" in str(error)) == (kind is ReaderFailed)
+        return str(error)
+
+    assert "took too long" in told(None, True, ImportRefused)
+    assert "of computing" in told(-24, True, ImportRefused)
+    assert "signal 11, SIGSEGV" in told(-11, True, ImportRefused)
+    assert "exit status 1" in told(1, True, ImportRefused)
+    assert "ended before it began (exit status 1)" in told(1, False, ReaderFailed)
+    assert "where memory is short" in told(-9, True, ReaderFailed)
+    assert "no room" in told(process.NO_ROOM, True, ReaderFailed)
+
+
+def test_an_archive_without_checksums_is_read_and_told(tmp_path):
+    torch.serialization.set_crc32_options(False)
+    try:
+        torch.save(state(), tmp_path / "file")
+    finally:
+        torch.serialization.set_crc32_options(True)
+    proposal = examine(tmp_path / "file")
+    assert proposal.notes == ("Its zip archive was written without checksums: damage would not be noticed.",)
+    assert torch.equal(torch.from_numpy(proposal.tensors["fc.weight"]), state()["fc.weight"])
+
+
+def test_torch_reads_what_was_checked(tmp_path):
+    """One flipped bit of the table of contents calls an entry a folder: Python reads it all the same, torch makes up its values."""
+    torch.save(state(), tmp_path / "whole")
+    content = bytearray((tmp_path / "whole").read_bytes())
+    at = content.rindex(b"whole/data/3")
+    assert content[at - 46 : at - 42] == b"PK\x01\x02"
+    content[at - 46 + 38] ^= 0x10
+    (tmp_path / "file").write_bytes(content)
+    found, expected = examine(tmp_path / "file").tensors, examine(tmp_path / "whole").tensors
+    assert all(np.array_equal(found[key], array) for key, array in expected.items())
+
+
+def test_what_began_as_one_form_is_not_read_as_another(tmp_path):
+    """An archive behind a file of the old form was not checked, so it is not read."""
+    legacy({**state(), "fc.bias": torch.arange(10.0)}, tmp_path / "old")
+    torch.save(state(), tmp_path / "zip")
+    (tmp_path / "file").write_bytes((tmp_path / "old").read_bytes() + (tmp_path / "zip").read_bytes())
+    assert examine(tmp_path / "file").tensors["fc.bias"].tolist() == list(range(10))
+
+
+@pytest.mark.parametrize("every", [1, 7])
+def test_no_flipped_bit_of_an_archive_goes_unnoticed_among_the_weights(every, tmp_path):
+    """Wherever it is: either the file is refused, or not one weight differs."""
+    torch.save(state(), tmp_path / "whole")
+    content, random = (tmp_path / "whole").read_bytes(), np.random.default_rng(every)
+    expected, refused = examine(tmp_path / "whole").tensors, 0
+    for _ in range(60):
+        changed = bytearray(content)
+        for at in random.integers(0, len(content), every):
+            changed[at] ^= 1 << int(random.integers(8))
+        (tmp_path / "file").write_bytes(changed)
+        try:
+            found = examine(tmp_path / "file").tensors
+        except ImportRefused:
+            refused += 1
+            continue
+        assert all(np.array_equal(found[key], array) for key, array in expected.items())
+    assert refused > 30

@@ -99,7 +99,8 @@ def test_what_the_reader_leaves_is_not_believed(tmp_path, monkeypatch):
     """As if a file had taken the reader over: its report and its tensors are checked like any file."""
 
     def captured(header: bytes, report: object):
-        def run(path, folder, wall_seconds):
+        def run(path, folder, wall_seconds, gone):
+            (folder / process.STARTED).touch()
             (folder / process.TENSORS).write_bytes(len(header).to_bytes(8, "little") + header)
             (folder / process.REPORT).write_text(json.dumps(report))
             return 0
@@ -134,7 +135,7 @@ def test_the_reader_is_started_with_nothing_of_ours(tmp_path, monkeypatch):
 def test_a_reader_that_computes_too_long_is_ended_and_says_so(tmp_path):
     limited = "import os\nfrom resnet_core.imports import limits\nlimits.CPU_SECONDS = 1\nlimits.apply()\nwhile True: pass"
     ended = subprocess.run([sys.executable, "-c", limited], capture_output=True)
-    assert "s of computing" in process._grief(ended.returncode)
+    assert "s of computing" in str(process._grief(ended.returncode, True))
 
 
 def test_limits_hold_the_process():

@@ -29,8 +29,8 @@ def test_our_own_layout(depth, shortcut):
     given = meta(CifarResNet, config)
     found = recognize(given)
     assert found.layout == "resnet-lab"
-    assert found.shortcuts == (("A", "none") if shortcut in ("none", "A") else (shortcut,))
-    assert found.model == ModelConfig(depth, found.shortcuts[0])
+    assert found.shortcuts == (("A-behind", "A-both", "none") if shortcut in ("none", "A") else (shortcut,))
+    assert found.model == ModelConfig(depth, found.shortcuts[0][0])
     assert found.keys == {key: key for key in given if not key.endswith("num_batches_tracked")}
 
 
@@ -39,8 +39,8 @@ def test_our_own_layout(depth, shortcut):
 def test_akamasters_layout(depth, option):
     found = recognize(meta(Akamaster, depth, option))
     assert found.layout == "akamaster"
-    assert found.shortcuts == (("A", "none") if option in ("none", "A") else (option,))
-    assert found.model == ModelConfig(depth, found.shortcuts[0])
+    assert found.shortcuts == (("A-both", "A-behind", "none") if option in ("none", "A") else (option,))
+    assert found.model == ModelConfig(depth, found.shortcuts[0][0])
     assert found.keys["linear.weight"] == "fc.weight"
     if option == "B":
         assert found.keys["layer2.0.shortcut.0.weight"] == "layer2.0.shortcut.conv.weight"
@@ -95,7 +95,7 @@ def test_bottlenecks_of_our_own():
         config = ModelConfig(20, shortcut, block="bottleneck", num_classes=7)
         found = recognize(meta(CifarResNet, config))
         assert (found.model.depth, found.model.block, found.model.num_classes) == (20, "bottleneck", 7)
-        assert shortcut in found.shortcuts
+        assert found.shortcuts == (("A-behind", "none") if shortcut in ("none", "A") else (shortcut,))
 
 
 def test_where_every_block_changes_the_dimensions_options_b_and_c_are_one_net():
@@ -111,7 +111,7 @@ def test_padding_on_both_sides_needs_an_even_width():
         ("linear" + key.removeprefix("fc") if key.startswith("fc") else key): s
         for key, s in meta(CifarResNet, ModelConfig(8, "A", width=5)).items()
     }
-    assert recognize(given).shortcuts == ("none",)
+    assert recognize(given).shortcuts == ("A-behind", "none")
 
 
 @pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "_orig_mod.module.", "module._orig_mod.", "module.module."])
@@ -178,8 +178,21 @@ REFUSED = {
         lambda: edited(layer1__0__se__fc1__weight=(1, 16), layer1__0__se__fc2__weight=(16, 1)),
         "'layer1.0.se.fc1.weight', 'layer1.0.se.fc2.weight' should not be there",
     ),
-    "renamed": (lambda: edited(rename=[("bn1", "norm1")]), "'norm1.weight', 'norm1.bias', 'norm1.running_mean'"),
-    "biased": (lambda: edited(conv1__bias=(16,)), "Its convolutions have biases ('conv1.bias')"),
+    "renamed": (
+        lambda: edited(rename=[("bn1", "norm1")]),
+        "47 keys, 31 of them fit; 'norm1' stands where 'bn1' is due; 'layer1.0.norm1' stands where 'layer1.0.bn1' is due; "
+        "'layer2.0.norm1' stands where 'layer2.0.bn1' is due; so do 1 more for others.",
+    ),
+    "biased": (lambda: edited(layer1__0__conv1__bias=(8,)), "'layer1.0.conv1.bias' should not be there"),
+    "bias of nothing": (lambda: edited(layer1__0__bn2__conv1__bias=()), "'layer1.0.bn2.conv1.bias' should not be there"),
+    "unknown stem": (
+        lambda: {"first.weight": (16, 3, 3, 3)} | {k: s for k, s in meta(Chenyaofo, 8).items() if k != "conv1.weight"},
+        "Nearest is chenyaofo's layout: 47 keys, 46 of them fit; 'first' stands where 'conv1' is due.",
+    ),
+    "unknown head": (
+        lambda: edited(rename=[("fc.", "classifier.")]),
+        "Nearest is chenyaofo's layout: 47 keys, 45 of them fit; 'classifier' stands where 'fc' is due.",
+    ),
     "wrong shape": (
         lambda: edited(layer3__0__conv2__weight=(64, 32, 3, 3)),
         "layer3.0.conv2.weight has (64, 32, 3, 3) where (64, 64, 3, 3) is due",

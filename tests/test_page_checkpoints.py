@@ -9,19 +9,18 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load as load_safetensors
-from safetensors.torch import save as save_safetensors
 from streamlit.testing.v1 import AppTest
 
-from pages.ui import evaluate_panel, jobs
+from pages.ui import evaluate_panel
 from resnet_core import data
 from resnet_core.config import DataConfig, ModelConfig, demo_configs
-from resnet_core.imports import LAYOUTS
 from resnet_core.models import build_model
 from resnet_core.nets import catalog, export, find
 from resnet_core.nets import folder as folders
 from resnet_core.nets.catalog import imported_folder
 from resnet_core.nets.loading import load
 from resnet_core.training import checkpoint
+from tests.checkpoints_tools import checkpoints_page, done, metrics, shipped_folder, texts, upload  # noqa: F401  fixtures among them
 from tests.nets_tools import TINY, save_run, write_checkpoint, write_shipped
 from tests.page_tools import app, live_chart, opened
 from tests.runs_tools import wait_for
@@ -29,44 +28,8 @@ from tests.runs_tools import wait_for
 CONFIG = demo_configs(iterations=200)[2]
 
 
-@pytest.fixture
-def shipped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """The folder of shipped checkpoints of this test, empty; nothing is trained, and nothing was computed before."""
-    monkeypatch.setenv("RESNET_LAB_SLOTS", "0")
-    monkeypatch.setenv("RESNET_LAB_CHECKPOINTS", str(tmp_path / "shipped"))
-    made = jobs.Jobs()
-    for module in (jobs, evaluate_panel):
-        monkeypatch.setattr(module, "JOBS", made)
-    monkeypatch.setattr("pages.ui.import_panel.JOBS", made)
-    return tmp_path / "shipped"
-
-
-@pytest.fixture
-def page(root: Path, monkeypatch: pytest.MonkeyPatch, shipped: Path) -> AppTest:
-    return app(root, monkeypatch, "pages/checkpoints.py")
-
-
-def done(page: AppTest) -> AppTest:
-    """The page when nothing is computed any more."""
-    wait_for(lambda: not any(job.is_active for job in evaluate_panel.JOBS._jobs.values()), "the computations")
-    page.run()
-    assert not page.exception
-    return page
-
-
 def table(page: AppTest) -> list[dict]:
     return page.dataframe[0].value.to_dict("records")
-
-
-def texts(page: AppTest) -> str:
-    """All Markdown, captions and the tables of the model card, without escapes."""
-    cells = [str(cell) for each in page.table for cell in each.value.to_numpy().ravel()]
-    lines = cells + [each.value for each in [*page.markdown, *page.caption]]
-    return "\n".join(lines).replace("\\", "").replace("\u00a0", " ")
-
-
-def metrics(page: AppTest) -> dict[str, str]:
-    return {metric.label: metric.value for metric in page.metric}
 
 
 def choose(page: AppTest, net: str, view: str | None = None) -> AppTest:
@@ -75,11 +38,6 @@ def choose(page: AppTest, net: str, view: str | None = None) -> AppTest:
         page.button_group(key="view").set_value(view).run()
     assert not page.exception
     return page
-
-
-def upload(page: AppTest, name: str, content: bytes) -> AppTest:
-    page.file_uploader[0].set_value((name, content, "application/octet-stream")).run()
-    return done(page)
 
 
 # -- the gallery ------------------------------------------------------------------------------------------------------------
@@ -249,76 +207,6 @@ def test_what_can_be_taken_away(page: AppTest, shipped: Path):
     choose(page, "theirs", "Take away")
     buttons = {button.proto.label.split(" (")[0]: button.proto.disabled for button in page.get("download_button")}
     assert buttons == {"Weights": False, "Records": True, "Curves": True, "Everything": False}
-
-
-def test_an_exported_run_is_imported_and_gives_the_same_logits(page: AppTest, shipped: Path):
-    run = save_run()
-    content = export.weights(find(run.id))
-    opened(page, section="Import")
-    upload(page, "mine.safetensors", content)
-    assert not page.error and "**mine.safetensors** is **ResNet-8-w4** in the layout of **ResNet Lab**" in texts(page)
-    # It says itself how its input is normalised: nothing is asked.
-    assert not page.radio
-    assert list(imported_folder().glob("*")) == []
-    page.button(key=_import_button(page)).click().run()
-    assert "mine" in page.success[0].value and page.selectbox(key="gallery.net").value == "mine"
-    images = data.load(DataConfig()).test.images[:100]
-    assert torch.equal(load(find("mine"), "cpu", "fp32").logits(images), load(find(run.id), "cpu", "fp32").logits(images))
-
-
-def _import_button(page: AppTest) -> str:
-    (key,) = [button.key for button in page.button if button.label == "Import"]
-    return key
-
-
-def test_what_a_file_leaves_open_is_asked_with_the_measured_errors(page: AppTest, shipped: Path):
-    state = {f"module.{key}": value for key, value in build_model(TINY, 3).state_dict().items()}
-    held = io.BytesIO()
-    torch.save({"state_dict": state, "best_prec1": 9.0}, held)
-    opened(page, section="Import")
-    upload(page, "theirs.th", held.getvalue())
-    assert not page.error
-    shortcut, normalization = page.radio
-    assert {option.split(":")[0] for option in shortcut.options} == {"plain", "A"}
-    assert len(normalization.options) == 7 and all("%" in option for option in normalization.options)
-    measured = [float(option.rsplit("**", 2)[1].removesuffix(" %")) for option in normalization.options]
-    # The suggestion stands first and is chosen; the others follow from the lowest error.
-    assert measured[1:] == sorted(measured[1:]) and normalization.index == 0
-    assert metrics(page)["Test error"] == f"{measured[0]:.2f} %"
-    shortcut.set_value("A").run()
-    page.radio[1].set_value("half").run()
-    told = metrics(page)["Test error"]
-    page.text_input[0].set_value("my net")
-    page.button(key=_import_button(page)).click().run()
-    assert "cannot be a checkpoint's name" in page.error[0].value.replace("\\", "") and list(imported_folder().glob("*")) == []
-    page.text_input[0].set_value("my-net")
-    page.button(key=_import_button(page)).click().run()
-    net = find("my-net")
-    assert (net.origin, net.model, net.card["normalization"], f"{net.card['sample_error']:.2f} %") == ("imported", TINY, "half", told)
-    assert page.selectbox(key="gallery.net").value == "my-net" and metrics(page)["Test error"] == told
-    assert all(title in texts(page) for title in (LAYOUTS[net.card["layout"]], net.card["source_sha256"]))
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("model.pt", b"nothing of the kind", "model.pt: "),
-        ("model.safetensors", b"\xff" * 64, "model.safetensors: "),
-        ("half.safetensors", save_safetensors({"conv1.weight": torch.zeros(16, 3, 3, 3)}), "half.safetensors: "),
-    ],
-)
-def test_a_bad_file_is_refused_with_what_is_wrong_and_nothing_is_written(
-    page: AppTest, shipped: Path, tmp_path: Path, monkeypatch, name, content, message
-):
-    place = tmp_path / "temporary"
-    place.mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(place))
-    opened(page, section="Import")
-    upload(page, name, content)
-    (error,) = page.error
-    assert error.value.replace("\\", "").startswith(message) and "Traceback" not in error.value
-    assert not page.metric and "Import" not in [button.label for button in page.button]
-    assert not imported_folder().exists() and catalog().nets == [] and list(place.iterdir()) == []
 
 
 def test_an_imported_net_can_be_deleted_and_a_shipped_one_not(page: AppTest, shipped: Path):

@@ -14,9 +14,11 @@ from pages.ui.labels import escaped
 from resnet_core import data
 from resnet_core.config import PRECISIONS
 from resnet_core.figures.confusion import confusion_csv, confusion_figure
+from resnet_core.imports.cost import cost
 from resnet_core.nets import Net
 
 _TITLES = {"sample": "Sample: 1,000 images", "cifar10": "CIFAR-10: 10,000 images"}
+_IMAGES = {"sample": 1_000, "cifar10": 10_000}
 _SHORT = {"sample": "the sample", "cifar10": "CIFAR-10"}
 #: Mistakes shown, and how many of them in a row.
 WORST, _COLUMNS = 20, 5
@@ -44,8 +46,12 @@ def evaluate_panel(net: Net, card: dict[str, Any]) -> None:
     job = JOBS.get(key) or JOBS.get(begun.get((net.id, dataset, precision)))
     if job is None or job.state in ("failed", "stopped") or (job.state == "done" and job.key != key):
         where = folder()
+        # Nobody knows how large somebody else's net is: it is computed with for as long as somebody waits for it.
+        alone, work = net.origin == "imported", cost(net.model, _IMAGES[dataset])
+        if work.is_heavy:
+            st.caption(f"This takes long: {work}." + (" It ends when you leave." if alone else ""))
         if st.button("Evaluate", type="primary", icon=":material/calculate:", key="evaluate.start"):
-            JOBS.start(key, f"{net.name} on {_SHORT[dataset]}", lambda job: evaluated(net, dataset, where, precision, job))
+            JOBS.start(key, f"{net.name} on {_SHORT[dataset]}", lambda job: evaluated(net, dataset, where, precision, job), alone)
             begun[net.id, dataset, precision] = key
             st.rerun()
     if job is None:

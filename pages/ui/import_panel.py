@@ -9,16 +9,27 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui.jobs import JOBS, Job, job_panel
+from pages.ui.jobs import Jobs, job_panel
 from pages.ui.labels import escaped
+from pages.ui.viewers import Viewers
 from resnet_core.errors import UserError
-from resnet_core.imports import LAYOUTS, Proposal, accept, inspect_bytes, limits, suggest_name
+from resnet_core.imports import LAYOUTS, Proposal, ReaderFailed, accept, inspect_bytes, limits, suggest_name
+from resnet_core.imports.cost import cost
+from resnet_core.imports.trial_process import trial_apart
 from resnet_core.nets import NORMALIZATIONS, Net
 
 TYPES = ["safetensors", "pt", "pth", "th"]
 #: In the session: the turn that gives the uploader a new key; the upload that was looked at last with what came of it.
 _TURN, _SEEN = "import.turn", "import.seen"
-_SHORTCUTS = {"none": "plain: no shortcuts", "A": "A: identity, zero-padded"}
+#: Trials have a queue, and processes, of their own: nobody waits for a stranger's net.
+JOBS = Jobs()
+#: Images that each choice is tried on.
+_IMAGES = 1000
+_SHORTCUTS = {
+    "none": "plain: no shortcuts",
+    "A-behind": "A: identity, all zeros behind the old channels, as here",
+    "A-both": "A: identity, half of the zeros on each side, as in akamaster's nets",
+}
 
 
 def import_panel() -> Net | None:
@@ -54,8 +65,13 @@ def _inspected(upload: Any) -> Proposal | str:
     if seen is not None and seen[0] == upload.file_id:
         return seen[1]
     with st.spinner(f"Reading {escaped(upload.name)} in a process of its own", show_time=True):
+        waiting = Viewers()
+        waiting.add()
         try:
-            found: Proposal | str = inspect_bytes(upload, upload.name)
+            found: Proposal | str = inspect_bytes(upload, upload.name, waiting.have_left)
+        except ReaderFailed as error:  # not kept: the next run looks again
+            st.button("Try again", icon=":material/refresh:", key="import.read.again")
+            return str(error)
         except UserError as error:
             found = str(error)
         st.session_state[_SEEN] = (upload.file_id, found)
@@ -64,7 +80,7 @@ def _inspected(upload: Any) -> Proposal | str:
 
 def _recognised(proposal: Proposal) -> None:
     model = proposal.model
-    names = " or ".join(f"**{escaped(proposal.net(shortcut).name)}**" for shortcut in proposal.shortcuts)
+    names = " or ".join(f"**{escaped(name)}**" for name in dict.fromkeys(proposal.net(each).name for each in proposal.shortcuts))
     with st.container(border=True):
         st.markdown(
             f"**{escaped(proposal.file_name)}** is {names} in the layout of **{escaped(LAYOUTS[proposal.layout])}**: {model.depth} layers, "
@@ -78,38 +94,47 @@ def _recognised(proposal: Proposal) -> None:
 def _tried(proposal: Proposal) -> Any:
     """The ``Trial`` of all open choices, once it is through."""
     key = ("trial", proposal.sha256, proposal.normalizations, proposal.shortcuts)
-    job = (
-        JOBS.start(key, f"{proposal.file_name} on the sample", lambda job: _try(proposal, job)) if JOBS.get(key) is None else JOBS.get(key)
-    )
+    job = JOBS.get(key)
+    if job is not None and job.state == "stopped" and job.viewers is not None and job.viewers.have_left():
+        job = None  # it ended with another viewer
+    if job is None or not (job.is_active or job.state == "done"):
+        if job is not None:
+            job_panel(job)
+        if not _wanted(proposal, again=job is not None):
+            return None
+        title = f"{proposal.file_name} on the sample"
+        job = JOBS.start(key, title, lambda job: trial_apart(proposal, job.progress, job.should_stop), True)
     if job.state == "done":
         return job.result
     job_panel(job)
-    if not job.is_active and st.button("Try again", icon=":material/refresh:", key="import.again"):
-        JOBS.start(key, job.title, lambda job: _try(proposal, job))
-        st.rerun()
     return None
 
 
-class _Stopped(Exception):
-    """The viewer has stopped it."""
-
-
-def _try(proposal: Proposal, job: Job) -> Any:
-    from resnet_core.imports.trial import trial
-
-    def progress(done: int, total: int) -> None:
-        job.progress(done, total)
-        if job.should_stop():
-            raise _Stopped
-
-    return trial(proposal, progress)
+def _wanted(proposal: Proposal, again: bool) -> bool:
+    """Whether the trial may begin: of a large net, and of one that did not come through, only when it is asked for."""
+    choices = len(proposal.normalizations) * len(proposal.shortcuts)
+    work = cost(proposal.model, choices * _IMAGES)
+    if again:
+        return st.button("Try again", icon=":material/refresh:", key="import.again")
+    if proposal.model.num_classes != 10 or not work.is_heavy:
+        return True
+    st.warning(
+        f"Trying its {choices:,} choices on {_IMAGES:,} images takes long: {work}. It runs beside everything else, in a process of at most "
+        f"{limits.TRIAL_BYTES >> 30} GiB of memory, and ends when you leave.",
+        icon=":material/hourglass_top:",
+    )
+    return st.button("Try the choices", type="primary", icon=":material/play_arrow:", key="import.heavy")
 
 
 def _accepted(proposal: Proposal, trial: Any) -> Net | None:
     """Asks what is open, shows the error of what is chosen, and takes the name."""
     shortcut = _ask_shortcut(proposal, trial)
+    if shortcut is None:
+        return None
     normalization = _ask_normalization(proposal, trial, shortcut)
     _show_error(trial, trial.find(normalization, shortcut))
+    for text in proposal.notes_of(shortcut)[len(proposal.notes) :]:
+        st.caption(escaped(text))
     with st.form("import", border=False):
         left, right = st.columns([0.7, 0.3], vertical_alignment="bottom")
         name = left.text_input("Name", suggest_name(proposal), key=f"import.name.{proposal.sha256[:12]}")
@@ -131,14 +156,16 @@ def reset() -> None:
     st.session_state[_TURN] = st.session_state.get(_TURN, 0) + 1
 
 
-def _ask_shortcut(proposal: Proposal, trial: Any) -> str:
+def _ask_shortcut(proposal: Proposal, trial: Any) -> str | None:
+    """The choice; without errors to go by none is made for the viewer."""
     if len(proposal.shortcuts) == 1:
         return proposal.shortcuts[0]
     best = {each: _best(trial, each) for each in proposal.shortcuts}
     return st.radio(
-        "Which shortcuts does it have? Nothing in the file tells; each choice with its error at best",
+        "Which shortcuts does it have? Nothing in the file tells"
+        + ("; each choice with its lowest error" if trial.images else ", and no error can be measured: whoever trained it knows"),
         proposal.shortcuts,
-        proposal.shortcuts.index(trial.suggested.shortcut),
+        proposal.shortcuts.index(trial.suggested.shortcut) if trial.images else None,
         format_func=lambda each: f"{_SHORTCUTS.get(each, each)}{_measured(best[each])}",
         key=f"import.shortcut.{proposal.sha256[:12]}",
     )
@@ -160,7 +187,8 @@ def _ask_normalization(proposal: Proposal, trial: Any, shortcut: str) -> str:
 
 
 def _best(trial: Any, shortcut: str) -> Any:
-    return next(each for each in trial.attempts if each.shortcut == shortcut)
+    tried = [each for each in trial.attempts if each.shortcut == shortcut]
+    return min(tried, key=lambda each: each.error) if trial.images else tried[0]
 
 
 def _measured(attempt: Any) -> str:
@@ -177,5 +205,23 @@ def _show_error(trial: Any, attempt: Any) -> None:
         f"**{round(attempt.error * trial.images / 100):,} of {trial.images:,}** test images of the sample wrong · {trial.precision} · "
         "measured just now, with what is chosen above"
     )
+    if attempt is trial.suggested and trial.near:
+        st.caption(escaped(_nearly(trial)))
+    if doubt := trial.doubt(attempt):
+        st.warning(escaped(doubt), icon=":material/warning:")
     if trial.note:
         st.warning(escaped(trial.note), icon=":material/question_mark:")
+
+
+def _normalization(key: str) -> str:
+    return NORMALIZATIONS[key].label if key in NORMALIZATIONS else "as the file says"
+
+
+def _nearly(trial: Any) -> str:
+    """That the sample does not tell the suggestion from others."""
+    told = "; ".join(f"{_normalization(each.normalization)}, shortcut {each.shortcut}: {each.error:.2f} %" for each in trial.near[:3])
+    rest = f"; and {len(trial.near) - 3} more" if len(trial.near) > 3 else ""
+    return (
+        f"As good, as far as {trial.images:,} images tell: {told}{rest}. What is suggested has the lowest loss of them "
+        f"({trial.suggested.loss:.3f})."
+    )

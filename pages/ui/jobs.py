@@ -19,6 +19,7 @@ import streamlit as st
 
 from pages.ui.guard import LOG
 from pages.ui.labels import escaped
+from pages.ui.viewers import Viewers
 from resnet_core.errors import UserError
 
 #: Seconds between two looks at one that runs.
@@ -38,6 +39,7 @@ class Job:
         done, total: steps; ``total`` is 0 before anything is known.
         result: of one that is done.
         error: of one that failed, fit to be shown.
+        viewers: those for whom alone it is computed: it ends when all of them have left. None where the next one will want it too.
     """
 
     key: Hashable
@@ -47,6 +49,7 @@ class Job:
     total: int = 0
     result: Any = None
     error: str = ""
+    viewers: Viewers | None = None
     _stop: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -57,7 +60,7 @@ class Job:
         self.done, self.total = done, total
 
     def should_stop(self) -> bool:
-        return self._stop.is_set()
+        return self._stop.is_set() or (self.viewers is not None and self.viewers.have_left())
 
     def waits(self, waiting: bool) -> None:
         """For ``work``: that it waits for something, or no longer does."""
@@ -105,13 +108,19 @@ class Jobs:
                 self._jobs.move_to_end(key)
             return job
 
-    def start(self, key: Hashable, title: str, work: Callable[[Job], Any]) -> Job:
-        """The job of that key: the one that is there, unless it failed or was stopped; else a new one, which begins when its turn comes."""
+    def start(self, key: Hashable, title: str, work: Callable[[Job], Any], for_viewers_alone: bool = False) -> Job:
+        """The job of that key: the one that is there, unless it failed or was stopped; else a new one, which begins when its turn comes.
+
+        Args:
+            for_viewers_alone: it ends when all who have looked at it (see ``job_panel``) have left.
+        """
         with self._mutex:
             job = self._jobs.get(key)
             if job is not None and (job.state == "done" or (job.is_active and not job.should_stop())):
                 return job
-            job = self._jobs[key] = Job(key, title)
+            job = self._jobs[key] = Job(key, title, viewers=Viewers() if for_viewers_alone else None)
+            if job.viewers is not None:
+                job.viewers.add()
             self._jobs.move_to_end(key)
             for old in [k for k, j in self._jobs.items() if not j.is_active][: max(0, len(self._jobs) - _KEPT)]:
                 del self._jobs[old]
@@ -124,6 +133,8 @@ JOBS = Jobs()
 
 def job_panel(job: Job, unit: str = "images") -> None:
     """What a viewer sees of a job that is not done: its bar and a button to stop it, or why there is no result; nothing of one that is."""
+    if job.viewers is not None:
+        job.viewers.add()
     if job.is_active:
         st.fragment(_bar, run_every=POLL)(job, unit)
     elif job.state == "failed":

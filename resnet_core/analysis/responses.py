@@ -20,6 +20,7 @@ from torch import nn
 
 from resnet_core.analysis.passes import Normalize, Progress, ShouldStop, in_batches, untouched
 from resnet_core.models import named_blocks, response_layers
+from resnet_core.training.evaluate import evaluation_batch
 
 if TYPE_CHECKING:
     from resnet_core.training.plan import Plan
@@ -137,7 +138,7 @@ def layer_responses(
     normalize: Normalize,
     plan: Plan,
     *,
-    batch_size: int = RESPONSE_BATCH,
+    batch_size: int | None = None,
     batch_statistics: bool = False,
     progress: Progress | None = None,
     should_stop: ShouldStop | None = None,
@@ -174,7 +175,9 @@ def layer_responses(
             hooks.enter_context(block.register_forward_pre_hook(_input_into(inputs[name])))
             if name in shortcuts:
                 hooks.enter_context(block.shortcut.register_forward_hook(_output_into(shortcuts[name])))
-        for start, stop in in_batches(len(images), batch_size, progress, should_stop):
+        # Where the statistics are the batch's own, its size is part of the result.
+        size = batch_size or (RESPONSE_BATCH if batch_statistics else evaluation_batch(model, RESPONSE_BATCH))
+        for start, stop in in_batches(len(images), size, progress, should_stop):
             batch = normalize(images[start:stop])
             with plan.autocast():
                 model(batch)

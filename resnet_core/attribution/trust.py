@@ -21,6 +21,7 @@ from resnet_core.attribution.layers import SIDE
 from resnet_core.attribution.methods import METHODS, TRUST
 from resnet_core.attribution.subject import Subject
 from resnet_core.nets.loading import LoadedNet
+from resnet_core.training.evaluate import evaluation_batch
 
 #: Sides of the hidden squares, in pixels: from and to.
 SQUARES = (4, 12)
@@ -116,7 +117,8 @@ def infidelity(loaded: LoadedNet, image: torch.Tensor, found: Attribution, *, sa
             change = mask * (inputs - blank)
             return (change if local else mask), inputs - change
 
-        options = {"n_perturb_samples": samples, "max_examples_per_batch": _AT_ONCE, "normalize": normalize}
+        at_once = evaluation_batch(loaded.model, _AT_ONCE)
+        options = {"n_perturb_samples": samples, "max_examples_per_batch": at_once, "normalize": normalize}
         return float(captum.metrics.infidelity(subject, hide, x, of, target=found.target, **options))
 
     changes = mean_squared_error(torch.zeros_like(attributions))

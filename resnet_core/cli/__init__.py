@@ -63,9 +63,9 @@ def parser() -> argparse.ArgumentParser:
     bring = add("import", importing.import_file, "import a checkpoint from elsewhere: safetensors, or a state_dict of torch.save")
     bring.add_argument("file", metavar="FILE")
     bring.add_argument("--name", metavar="NAME", help="what to call it here (default: made from the file's name)")
-    keys = f"{', '.join(NORMALIZATIONS)}, or auto (the lowest error on the sample)"
+    keys = f"{', '.join(NORMALIZATIONS)}, or auto ({importing.AUTO_MEANS})"
     bring.add_argument("--normalization", metavar="KEY", help=f"of its input, where the file does not say: {keys}")
-    bring.add_argument("--shortcut", metavar="{none,A,auto}", help="where the keys do not tell a plain net from option A")
+    bring.add_argument("--shortcut", metavar=importing.SHORTCUTS, help=importing.SHORTCUT_HELP)
 
     demo = add("demo", train.demo, "train plain-20, plain-56, ResNet-20 and ResNet-56 on 500 images of the sample, and compare their ends")
     demo.add_argument("--seed", type=whole_number, default=0, metavar="N", help="of the initial weights and the batches (default: 0)")

@@ -11,13 +11,23 @@ from typing import TYPE_CHECKING
 from resnet_core.cli.options import AUTO
 from resnet_core.cli.output import emit, note, percent, table
 from resnet_core.imports import LAYOUTS, ImportRefused, Proposal, accept, inspect_file, valid_name
+from resnet_core.imports.options import OPTIONS
 from resnet_core.nets.folder import model_to_dict
 
 if TYPE_CHECKING:
     from resnet_core.imports.trial import Attempt, Trial
 
+#: Of the options' help.
+AUTO_MEANS = "the lowest error on the sample; of those that its images cannot tell apart, the lowest loss"
+SHORTCUTS = "{none,A,A-behind,A-both,auto}"
+SHORTCUT_HELP = (
+    "of a file without projections, which does not tell a plain net from option A, nor where A puts its zeros: behind the old channels or "
+    "half on both sides (A: whichever has the lower error on the sample)"
+)
 #: Choices told in one line of an error.
 _TOLD = 8
+#: Choices told that did as well as the one that was taken.
+_NEAR = 3
 
 
 def import_file(args: argparse.Namespace) -> int:
@@ -28,6 +38,8 @@ def import_file(args: argparse.Namespace) -> int:
     for text in proposal.notes:
         note(text)
     measured, attempt = decide(proposal, args.normalization, args.shortcut)
+    for text in proposal.notes_of(attempt.shortcut)[len(proposal.notes) :]:
+        note(text)
     net = accept(proposal, args.name, attempt.normalization, attempt.shortcut, args.home, measured)
     told = {
         "name": net.id,
@@ -37,7 +49,7 @@ def import_file(args: argparse.Namespace) -> int:
         "normalization": attempt.normalization,
         "top1_error": attempt.error,
         "n": measured.images,
-        "notes": list(proposal.notes),
+        "notes": net.card["notes"],
     }
     if args.json:
         emit(told)
@@ -71,16 +83,39 @@ def decide(proposal: Proposal, normalization: str | None, shortcut: str | None) 
     open_ = [("normalization", normalizations, normalization), ("shortcut", shortcuts, shortcut)]
     asked = [name for name, values, given in open_ if len(values) > 1 and AUTO not in (given, normalization)]
     measured = _measure(proposal, pairs)
+    if not measured.images:  # nothing to go by: a shortcut that was not there, or on another side, nobody would notice
+        asked = [name for name, values, given in open_ if len(values) > 1 and (name == "shortcut" or name in asked)]
+    elif shortcut == "A":  # said as far as anybody knows it; which side it pads is measured
+        asked = [name for name in asked if name != "shortcut"]
     if not asked:
-        return measured, measured.suggested
-    if not sys.stdin.isatty():
+        attempt = measured.suggested
+    elif sys.stdin.isatty():
+        attempt = _ask(measured, asked)
+    else:
         raise ImportRefused(_open(proposal, measured, asked))
-    return measured, _ask(measured, asked)
+    for text in (_near(measured, attempt), measured.doubt(attempt)):
+        if text:
+            note(text)
+    return measured, attempt
+
+
+def _near(measured: Trial, attempt: Attempt) -> str:
+    """That the images do not tell the suggestion from others, where it was taken."""
+    if attempt is not measured.suggested or not measured.near:
+        return ""
+    told = [f"{each.normalization} with shortcut {each.shortcut} ({percent(each.error)})" for each in measured.near]
+    rest = f" and {len(told) - _NEAR} more" if len(told) > _NEAR else ""
+    return (
+        f"On these {measured.images:,} images {', '.join(told[:_NEAR])}{rest} did as well as far as chance allows to tell; "
+        f"{attempt.normalization} with shortcut {attempt.shortcut} ({percent(attempt.error)}) was taken for its lower loss."
+    )
 
 
 def _narrowed(option: str, given: str | None, possible: tuple[str, ...]) -> tuple[str, ...]:
     if given in (None, AUTO):
         return possible
+    if sides := tuple(each for each in possible if each != given and OPTIONS.get(each) == given):
+        return sides
     if given not in possible:
         choices = f"one of {', '.join([*possible, AUTO])}" if len(possible) > 1 else possible[0]
         raise ImportRefused(f"{option}: {given!r} does not fit this file; it must be {choices}.")
@@ -90,8 +125,12 @@ def _narrowed(option: str, given: str | None, possible: tuple[str, ...]) -> tupl
 def _measure(proposal: Proposal, pairs: list[tuple[str, str]]) -> Trial:
     from tqdm import tqdm
 
-    from resnet_core.imports.trial import trial
+    from resnet_core.imports.cost import cost
+    from resnet_core.imports.trial import CLASSES, SAMPLE_IMAGES, trial
 
+    work = cost(proposal.model, len(pairs) * SAMPLE_IMAGES)
+    if work.is_heavy and proposal.model.num_classes == CLASSES:
+        note(f"Trying {len(pairs):,} choices takes long: {work}. Choose with --normalization and --shortcut to try fewer; Ctrl-C ends it.")
     with tqdm(total=0, desc="trying on the sample", unit="images", leave=False, disable=not sys.stderr.isatty()) as bar:
 
         def progress(done: int, total: int) -> None:
@@ -117,10 +156,9 @@ def _open(proposal: Proposal, measured: Trial, asked: list[str]) -> str:
     more = f" and {rest} more" if rest > 0 else ""
     errors = f" (errors on the sample's {measured.images:,} test images)" if measured.images else ""
     net = f"{proposal.model.name} in the layout of {LAYOUTS[proposal.layout]}"
-    return (
-        f"{proposal.file_name}, {net}, does not say its {' and '.join(asked)}. Choose with --{asked[0]} {', '.join(told)}{more}{errors}. "
-        f"--{asked[0]} {AUTO} takes {getattr(measured.suggested, asked[0])}."
-    )
+    auto = f" --{asked[0]} {AUTO} takes {getattr(measured.suggested, asked[0])}." if measured.images or asked == ["normalization"] else ""
+    choices = f"{', '.join(told)}{more}{errors}"
+    return f"{proposal.file_name}, {net}, does not say its {' and '.join(asked)}. Choose with --{asked[0]} {choices}.{auto}"
 
 
 def _ask(measured: Trial, asked: list[str]) -> Attempt:

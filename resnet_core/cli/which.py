@@ -6,11 +6,11 @@ import argparse
 import contextlib
 import dataclasses
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from resnet_core.cli import importing
 from resnet_core.cli.options import AUTO
 from resnet_core.cli.output import note, percent
 from resnet_core.errors import CheckpointError, ConfigError
@@ -26,10 +26,9 @@ def add_checkpoint(command: argparse.ArgumentParser) -> None:
 
     command.add_argument("checkpoint", metavar="CHECKPOINT", help="a shipped or imported checkpoint's name, a run, or a weights file")
     keys = "{" + ",".join([*NORMALIZATIONS, "auto"]) + "}"
-    text = "of the input: for a file that does not say it (auto: the lowest error on the sample), or instead of the checkpoint's own"
+    text = f"of the input: for a file that does not say it (auto: {importing.AUTO_MEANS}), or instead of the checkpoint's own"
     command.add_argument("--normalization", metavar=keys, help=text)
-    text = "for a file whose keys do not tell a plain net from option A (default: auto, the lower error on the sample)"
-    command.add_argument("--shortcut", metavar="{none,A,auto}", default=AUTO, help=text)
+    command.add_argument("--shortcut", metavar=importing.SHORTCUTS, default=AUTO, help=f"{importing.SHORTCUT_HELP} (default: auto)")
 
 
 @contextlib.contextmanager
@@ -57,8 +56,8 @@ def named(args: argparse.Namespace) -> Iterator[Net]:
             raise ConfigError("shortcut", f"{args.shortcut!r} is not that of {net.name}, which is a {net.model.name}; leave it out.")
         yield net
         return
-    from resnet_core.cli.importing import decide
     from resnet_core.imports import accept, inspect_file
+    from resnet_core.imports.scratch import scratch
     from resnet_core.imports.trial import Attempt, Trial
 
     proposal = inspect_file(path)
@@ -67,13 +66,14 @@ def named(args: argparse.Namespace) -> Iterator[Net]:
     # What a file says of itself another option may overrule (see ``loaded``); only what it leaves open is decided here.
     normalization = args.normalization if len(proposal.normalizations) > 1 else None
     if proposal.questions or args.shortcut != AUTO:
-        measured, attempt = decide(proposal, normalization, args.shortcut)
+        measured, attempt = importing.decide(proposal, normalization, args.shortcut)
     else:
         attempt = Attempt(proposal.normalizations[0], proposal.shortcuts[0])
         measured = Trial((attempt,), attempt, 0)
     if len(proposal.shortcuts) > 1 and attempt.error is not None:
-        note(f"{path.name} is taken for a {proposal.net(attempt.shortcut).name}, with {percent(attempt.error)} error on the sample.")
-    with tempfile.TemporaryDirectory() as folder:
+        name = proposal.net(attempt.shortcut).name
+        note(f"{path.name} is taken for a {name} (shortcut {attempt.shortcut}), with {percent(attempt.error)} error on the sample.")
+    with scratch() as folder:
         kept = accept(proposal, None, attempt.normalization, attempt.shortcut, folder, measured)
         yield dataclasses.replace(kept, name=path.stem if net is None else net.name)
 

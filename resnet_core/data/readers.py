@@ -12,8 +12,8 @@ from resnet_core.data.folders import CLASSES, PIXELS, TEST_BATCHES, TRAIN_BATCHE
 from resnet_core.data.pickles import read_batch
 from resnet_core.errors import DataError
 
-#: Size and MD5 of the official python batches. A file of that very size but with another MD5 is damaged; one of another size
-#: was written anew, and its structure is what counts. (The official binary files all have one size, so it tells nothing there.)
+#: Size and MD5 of the official files. A file of that very size but with another MD5 is damaged or of another set. (A pickle of another
+#: size was written anew, and its structure is what counts; binary files all have one size.)
 OFFICIAL = {
     "data_batch_1": (31_035_704, "c99cafc152244af753f735de768cd75f"),
     "data_batch_2": (31_035_320, "d4bba439e000b95fd0a9bffe97cbabec"),
@@ -21,6 +21,12 @@ OFFICIAL = {
     "data_batch_4": (31_035_696, "634d18415352ddfa80567beed471001a"),
     "data_batch_5": (31_035_623, "482c414d41f54cd18b22e5b47cb7c3cb"),
     "test_batch": (31_035_526, "40351d587109b95175f43aff81a1287e"),
+    "data_batch_1.bin": (30_730_000, "5dd7e06a14cb22eb9f671a540d1b7c25"),
+    "data_batch_2.bin": (30_730_000, "5ea93a67294ea407fff1d09f752e9692"),
+    "data_batch_3.bin": (30_730_000, "942cd6a4bcdd0dd3c604fbe906cb4421"),
+    "data_batch_4.bin": (30_730_000, "ae636b3ba5c66a11e91e8cb52e771fcb"),
+    "data_batch_5.bin": (30_730_000, "53f37980c15c3d472c316c40844f3f0d"),
+    "test_batch.bin": (30_730_000, "803d5f7f4d78ea53de84dbe85f74fb6d"),
 }
 SUMS = "MD5SUMS"
 
@@ -38,7 +44,7 @@ def _expected_md5(folder: Path) -> dict[str, str]:
 def _pixels_and_labels(layout: Layout, name: str, content: bytes, md5: str | None) -> tuple[np.ndarray, np.ndarray]:
     """uint8 (N, 3072) and integers (N,) of one file. Raises ValueError with what is wrong with it."""
     source = SUMS
-    if md5 is None and layout is folders.PYTHON and len(content) == OFFICIAL[name][0]:
+    if md5 is None and len(content) == OFFICIAL[name][0]:
         md5, source = OFFICIAL[name][1], "the official file"
     if md5 is not None and hashlib.md5(content, usedforsecurity=False).hexdigest() != md5:
         raise ValueError(f"its MD5 is not the one of {source}")
@@ -60,13 +66,25 @@ def _pixels_and_labels(layout: Layout, name: str, content: bytes, md5: str | Non
     return pixels, labels
 
 
+def _leak(name: str, pixels: np.ndarray, seen: dict[str, set[int]]) -> None:
+    """Remembers a file's images, uint8 (N, 3072), in ``seen``. Raises ValueError if those of a file before are among them: one
+    where they are to be tested on, which makes every error worthless, or more than a tenth, which no stray image does. Of CIFAR-10's 60,000
+    no two are equal."""
+    images = {hash(image.tobytes()) for image in pixels}
+    most = 0 if name.startswith(TEST_BATCHES) else len(pixels) // 10
+    before = {other: count for other, known in seen.items() if (count := len(images & known)) > most}
+    seen[name] = images
+    if before:
+        raise ValueError(" and ".join(f"{count:,} of its {len(pixels):,} images are in {other} too" for other, count in before.items()))
+
+
 def read(layout: Layout, folder: Path) -> list[tuple[np.ndarray, np.ndarray]]:
     """The training and the test images, uint8 (N, 32, 32, 3), with their labels, int64 (N,): N = 50,000 and 10,000.
 
     Raises:
         DataError: names every file that is damaged, with what is wrong with it.
     """
-    sums, problems, splits = _expected_md5(folder), [], []
+    sums, problems, splits, seen = _expected_md5(folder), [], [], {}
     for batches in (TRAIN_BATCHES, TEST_BATCHES):
         number = folders.IMAGES_PER_FILE
         images = np.empty((len(batches) * number, 32, 32, 3), dtype=np.uint8)
@@ -75,6 +93,7 @@ def read(layout: Layout, folder: Path) -> list[tuple[np.ndarray, np.ndarray]]:
             try:
                 content = (folder / name).read_bytes()
                 pixels, digits = _pixels_and_labels(layout, name, content, sums.get(name))
+                _leak(name, pixels, seen)
             except (OSError, ValueError) as error:
                 problems.append(f"{name} ({error})")
                 continue

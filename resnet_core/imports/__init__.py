@@ -12,6 +12,7 @@ net = accept(proposal, suggest_name(proposal), best.normalization, best.shortcut
 from resnet_core.imports.acceptance import accept, delete, suggest_name, valid_name
 from resnet_core.imports.inspection import inspect_bytes, inspect_file
 from resnet_core.imports.proposal import LAYOUTS, Proposal
-from resnet_core.imports.refusal import ImportRefused
+from resnet_core.imports.refusal import ImportRefused, ReaderFailed
 
-__all__ = ["LAYOUTS", "ImportRefused", "Proposal", "accept", "delete", "inspect_bytes", "inspect_file", "suggest_name", "valid_name"]
+__all__ = ["LAYOUTS", "ImportRefused", "Proposal", "ReaderFailed", "accept", "delete"]
+__all__ += ["inspect_bytes", "inspect_file", "suggest_name", "valid_name"]

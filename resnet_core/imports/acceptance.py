@@ -120,7 +120,7 @@ def accept(
     with files.locked(RunStore(home).home):
         tidy(imported_folder(home))
         name = suggest_name(proposal, home) if name is None else valid_name(name, home)
-        return _write(proposal, name, card, home)
+        return _write(proposal, name, card, shortcut, home)
 
 
 def _card(proposal: Proposal, normalization: str, shortcut: str, errors: Trial) -> dict[str, Any]:
@@ -133,7 +133,7 @@ def _card(proposal: Proposal, normalization: str, shortcut: str, errors: Trial) 
         "source_file": proposal.file_name,
         "source_bytes": proposal.file_bytes,
         "source_sha256": proposal.sha256,
-        "notes": list(proposal.notes),
+        "notes": [*proposal.notes_of(shortcut), *([doubt] if (doubt := errors.doubt(attempt)) else [])],
         "sample_error": attempt and attempt.error,
         "sample_images": errors.images,
         "sample_precision": errors.precision,
@@ -141,20 +141,21 @@ def _card(proposal: Proposal, normalization: str, shortcut: str, errors: Trial) 
     }
 
 
-def _write(proposal: Proposal, name: str, card: dict[str, Any], home: Path | str | None) -> Net:
+def _write(proposal: Proposal, name: str, card: dict[str, Any], shortcut: str, home: Path | str | None) -> Net:
     """Writes the folder and compares what it holds with what was to be written. The caller holds the home lock."""
     import numpy as np
     import torch
     from safetensors.numpy import load_file
 
     mean, std = proposal.normalization_arrays(card["normalization"])
-    tensors = {key: torch.from_numpy(array) for key, array in proposal.tensors.items()}
+    arrays = proposal.arrays(shortcut)
+    tensors = {key: torch.from_numpy(array) for key, array in arrays.items()}
     folder = imported_folder(home) / name
     write_folder(folder, tensors, torch.from_numpy(mean), None if std is None else torch.from_numpy(std), {"name": name, **card})
     try:
         net = find(name, home)
         written = load_file(net.path / WEIGHTS)
-        if wrong := [key for key, array in proposal.tensors.items() if not np.array_equal(written[key], array)]:
+        if wrong := [key for key, array in arrays.items() if not np.array_equal(written[key], array)]:
             raise ImportRefused(f"{folder} was written, but reads otherwise: {listed(wrong)}. Check the disk.")
         return net
     except BaseException:

@@ -9,6 +9,11 @@ from resnet_core.imports import layouts
 from resnet_core.imports.recognition import Recognition
 from resnet_core.imports.refusal import shown
 
+REORDERED = (
+    "Its option A was taken to pad the new channels on both sides, where ours pads behind; the channels of stages 2 and 3 were put in our "
+    "order, so that the function is the same."
+)
+
 
 def convert(arrays: Mapping[str, Any], recognition: Recognition) -> tuple[dict[str, Any], list[str]]:
     """The arrays under our keys, and notes on what was changed.
@@ -26,14 +31,13 @@ def convert(arrays: Mapping[str, Any], recognition: Recognition) -> tuple[dict[s
         count = arrays.get(mean.removesuffix("running_mean") + layouts.COUNTER)
         missing += count is None
         ours[name] = np.array(0 if count is None else count, dtype=np.int64)
+    for key, mean in recognition.biases.items():
+        with np.errstate(over="ignore"):  # refused by whoever looks at the values
+            ours[mean] = (ours[mean].astype(np.float64) - arrays[key]).astype(np.float32)
+    if biases := len(recognition.biases):
+        notes.append(f"The biases of {biases:,} convolutions were folded into the BN that follows each; the function is the same.")
     if missing:
         notes.append(f"{missing:,} of BN's {shown(layouts.COUNTER)} were missing; they are 0 now.")
-    if recognition.layout == "akamaster" and "A" in recognition.shortcuts:
-        _pad_behind(ours, recognition.model.width)
-        notes.append(
-            "Its option A pads the new channels on both sides, ours behind; the channels of stages 2 and 3 were put in our order, and the "
-            "function is the same."
-        )
     return ours, notes
 
 
@@ -53,9 +57,12 @@ def _orders(width: int) -> dict[int, Any]:
     return orders
 
 
-def _pad_behind(ours: dict[str, Any], width: int) -> None:
-    """Reorders the channels of the stages in place. Only between blocks: inside a block their order is nobody's concern."""
-    orders = _orders(width)
+def pad_behind(tensors: Mapping[str, Any], width: int) -> dict[str, Any]:
+    """The tensors (under our keys) of a net of basic blocks whose option A pads on both sides, as those of one that pads behind.
+
+    The channels of the stages are put in another order. Only between blocks: inside a block their order is nobody's concern.
+    """
+    ours, orders = dict(tensors), _orders(width)
     for key in list(ours):
         if not key.startswith("layer"):
             continue
@@ -67,3 +74,4 @@ def _pad_behind(ours: dict[str, Any], width: int) -> None:
         elif layer == "conv2" or (layer == "bn2" and ours[key].ndim):
             ours[key] = ours[key][here].copy()
     ours["fc.weight"] = ours["fc.weight"][:, orders[3]].copy()
+    return ours

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -12,10 +11,13 @@ from typing import Any, BinaryIO
 from resnet_core.errors import CheckpointError
 from resnet_core.imports import limits
 from resnet_core.imports.conversion import convert
-from resnet_core.imports.process import read_apart
+from resnet_core.imports.extras import without_extras
+from resnet_core.imports.options import OPTIONS
+from resnet_core.imports.process import Gone, read_apart
 from resnet_core.imports.proposal import OWN, Proposal
 from resnet_core.imports.recognition import Recognition, recognize
-from resnet_core.imports.refusal import ImportRefused, listed, shown
+from resnet_core.imports.refusal import ImportRefused, ReaderFailed, listed, shown
+from resnet_core.imports.scratch import scratch
 from resnet_core.imports.sniff import mismatch
 from resnet_core.nets import NORMALIZATIONS
 from resnet_core.nets.folder import FORMAT, MEAN, STD, model_from_dict, sha256
@@ -24,14 +26,16 @@ from resnet_core.nets.folder import FORMAT, MEAN, STD, model_from_dict, sha256
 _USUAL = {"resnet-lab": "pixel-mean", "akamaster": "imagenet", "chenyaofo": "cifar10-short-std", "torchvision": "imagenet"}
 
 
-def inspect_file(path: Path | str, name: str | None = None) -> Proposal:
+def inspect_file(path: Path | str, name: str | None = None, gone: Gone = lambda: False) -> Proposal:
     """What the file is, read in a throwaway process. Nothing is kept or written.
 
     Args:
         name: the file's name as the user knows it, where ``path`` is a copy under another one.
+        gone: see ``read_apart``.
 
     Raises:
         ImportRefused: it is no checkpoint that can be imported; the message begins with its name.
+        ReaderFailed: it was not looked into, which is no fault of the file.
     """
     path = Path(path)
     title = _title(name or path.name)
@@ -41,7 +45,7 @@ def inspect_file(path: Path | str, name: str | None = None) -> Proposal:
         if path.stat().st_size > limits.MAX_FILE_BYTES:
             raise ImportRefused(f"The file has {path.stat().st_size:,} bytes; at most {limits.MAX_FILE_BYTES:,} are read.")
         digest = sha256(path)
-        arrays, report = read_apart(path)
+        arrays, report = read_apart(path, gone=gone)
         return propose(arrays, report, title, path.stat().st_size, digest)
     except OSError as error:
         raise ImportRefused(f"{title}: The file cannot be read: {error.strerror or error}.") from error
@@ -49,22 +53,25 @@ def inspect_file(path: Path | str, name: str | None = None) -> Proposal:
         raise ImportRefused(f"{title}: {error}") from error
 
 
-def inspect_bytes(content: bytes | BinaryIO, name: str) -> Proposal:
+def inspect_bytes(content: bytes | BinaryIO, name: str, gone: Gone = lambda: False) -> Proposal:
     """``inspect_file`` for an upload: what is read from ``content`` is put into a file of its own while it is looked at.
 
     Raises:
-        ImportRefused: see ``inspect_file``.
+        ImportRefused, ReaderFailed: see ``inspect_file``.
     """
-    with tempfile.TemporaryDirectory(prefix="resnet-lab-upload-") as folder:
-        copy = Path(folder) / "upload"
-        with open(copy, "wb") as file:
-            if isinstance(content, (bytes, bytearray, memoryview)):
-                file.write(content)
-            else:
-                content.seek(0)
-                while part := content.read(limits.MIB):
-                    file.write(part)
-        return inspect_file(copy, name)
+    with scratch() as folder:
+        copy = folder / "upload"
+        try:
+            with open(copy, "wb") as file:
+                if isinstance(content, (bytes, bytearray, memoryview)):
+                    file.write(content)
+                else:
+                    content.seek(0)
+                    while part := content.read(limits.MIB):
+                        file.write(part)
+        except OSError as error:
+            raise ReaderFailed(f"there is no room for a copy of it ({error.strerror or error})") from error
+        return inspect_file(copy, name, gone)
 
 
 def _title(name: str) -> str:
@@ -75,10 +82,12 @@ def _title(name: str) -> str:
 
 def propose(arrays: Mapping[str, Any], report: Mapping[str, Any], name: str, size: int, digest: str) -> Proposal:
     """The proposal for what the reader found (see ``reader.read``). Raises ImportRefused if it is no net that can be built here."""
+    import numpy as np
+
     metadata, notes = dict(report["metadata"]), list(report["notes"])
     if (note := mismatch(name, report["kind"])) is not None:
         notes.insert(0, note)
-    arrays = dict(arrays)
+    arrays, put_aside = without_extras(arrays)
     mean, std = arrays.pop(MEAN, None), arrays.pop(STD, None)
     recognition = recognize({key: array.shape for key, array in arrays.items()})
     model, shortcuts = recognition.model, recognition.shortcuts
@@ -96,9 +105,11 @@ def propose(arrays: Mapping[str, Any], report: Mapping[str, Any], name: str, siz
     else:
         normalizations = _choices(recognition)
     tensors, changed = convert(arrays, recognition)
+    if broken := [key for key, array in tensors.items() if not np.isfinite(array).all()]:
+        raise ImportRefused(f"{listed(broken)} has values that are too large for float32 once pruning or biases are reckoned in.")
     if broken := [key for key, array in tensors.items() if key.endswith("running_var") and (array < 0).any()]:
         raise ImportRefused(f"{listed(broken)} has values below 0; a variance has none, and the net's outputs would not be numbers.")
-    notes = (*notes, *recognition.notes, *changed)
+    notes = (*notes, *put_aside, *recognition.notes, *changed)
     return Proposal(name, size, digest, recognition.layout, model, shortcuts, normalizations, notes, tensors, mean, std)
 
 
@@ -112,7 +123,8 @@ def _told(metadata: Mapping[str, str], recognition: Recognition) -> Any:
     same = type(model) is type(built) and all(
         getattr(model, name) == getattr(built, name) for name in ("depth", "width", "block", "num_classes")
     )
-    if not same or model.shortcut not in recognition.shortcuts or getattr(model, "layers", 0) != getattr(built, "layers", 0):
+    fitting = [OPTIONS[each] for each in recognition.shortcuts]
+    if not same or model.shortcut not in fitting or getattr(model, "layers", 0) != getattr(built, "layers", 0):
         raise ImportRefused(f"Its metadata say that it is {model.name}, but its tensors are those of {built.name}.")
     return model
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -15,6 +16,10 @@ PROJECTIONS = {
 }
 PROJECTIONS["torchvision"] = PROJECTIONS["chenyaofo"]
 CLASSIFIER = {"resnet-lab": "fc", "akamaster": "linear", "chenyaofo": "fc", "torchvision": "fc"}
+#: A tensor of a block: stage, index and what it is there.
+STAGED = re.compile(r"layer(\d{1,4})\.(\d{1,4})\.(.+)")
+#: How else the first convolution and its BN are called.
+STEMS = (("conv", "bn"), ("conv0", "bn0"), ("stem.0", "stem.1"), ("stem.conv", "stem.bn"), ("stem.conv1", "stem.bn1"))
 BN = ("weight", "bias", "running_mean", "running_var")
 COUNTER = "num_batches_tracked"
 

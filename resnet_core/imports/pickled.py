@@ -7,28 +7,39 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from resnet_core.imports.extras import is_count
 from resnet_core.imports.limits import MAX_TENSORS
 from resnet_core.imports.refusal import ImportRefused, listed, shown
 from resnet_core.imports.safe import check_total, conversion_notes, to_float32
 from resnet_core.imports.sniff import LEGACY_MAGIC
-from resnet_core.imports.zips import RESAVE, check_pickle, check_zip
+from resnet_core.imports.zips import NUMPY_NAMES, RESAVE, as_checked, check_pickle, check_zip
 
 #: Under these keys training scripts keep the state_dict, beside the epoch, the optimizer and the like.
-WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
+WRAPPERS = ("state_dict", "model_state_dict", "model_state", "model", "net", "weights", "ema")
 _DEPTH = 3
 #: Pickles in a legacy file, before the storages: magic number, protocol, system, object, keys of the storages.
 _LEGACY_PICKLES = 5
 
 
-def check_before(path: Path, kind: str) -> None:
-    """All that can be told without running the pickle, and without torch. Raises ImportRefused."""
+class _Unread:
+    """Stands for the numpy scalars and arrays that lie beside the weights (an accuracy, a history): nothing of numpy's is run for them."""
+
+    def __init__(self, *args: Any):
+        pass
+
+    def __setstate__(self, state: Any) -> None:
+        pass
+
+
+def check_before(path: Path, kind: str) -> list[str]:
+    """All that can be told without running the pickle, and without torch; returns notes. Raises ImportRefused."""
     if kind == "zip":
-        check_zip(path)
-        return
+        return check_zip(path)
     content = path.read_bytes()
     at = 0
     for _ in range(_LEGACY_PICKLES):
         at += check_pickle(content[at:]) if at else len(LEGACY_MAGIC)
+    return []
 
 
 def read_pickled(path: Path) -> tuple[dict[str, Any], list[str]]:
@@ -41,7 +52,10 @@ def read_pickled(path: Path) -> tuple[dict[str, Any], list[str]]:
 
     notes: list[str] = []
     try:
-        with open(path, "rb") as file:  # open: torch.load goes by the ending of a path
+        unread = torch.serialization.safe_globals([(_Unread, name) for name in NUMPY_NAMES])
+        with open(path, "rb") as raw, unread:  # open: torch.load goes by the ending of a path
+            file = as_checked(path) if raw.read(2) == b"PK" else raw  # by its beginning, as it was checked
+            raw.seek(0)
             loaded = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ImportRefused(f"torch.load(weights_only=True) refuses it: {_first_sentence(error)} {RESAVE}") from error
@@ -64,7 +78,7 @@ def read_pickled(path: Path) -> tuple[dict[str, Any], list[str]]:
         if value.dtype == torch.int64:
             arrays[key] = value.numpy().copy()
             continue
-        if value.dtype != torch.float32:
+        if value.dtype != torch.float32 and not is_count(key):
             converted.add(str(value.dtype).removeprefix("torch."))
         arrays[key] = to_float32(key, value.to(torch.float32).numpy())
     return arrays, notes + conversion_notes(converted)
@@ -117,6 +131,8 @@ def _check_tensor(key: Any, value: Any) -> None:
         raise ImportRefused(
             f"Its entry {shown(key)} is a dictionary, where a tensor is due; known wrappers are {listed(WRAPPERS)}. {RESAVE}"
         )
+    if isinstance(value, _Unread):
+        raise ImportRefused(f"Its entry {shown(key)} is numpy's, not a tensor. {RESAVE}")
     if not isinstance(value, torch.Tensor):
         raise ImportRefused(f"Its entry {shown(key)} is of type {type(value).__name__}, not a tensor. {RESAVE}")
     if value.device.type != "cpu":
@@ -128,6 +144,6 @@ def _check_tensor(key: Any, value: Any) -> None:
     check_total(value.numel())
     if value.is_complex():
         raise ImportRefused(f"{name} is complex; a net's are real floating point numbers.")
-    counter = key.endswith("num_batches_tracked") and value.dtype == torch.int64 and value.dim() == 0
+    counter = is_count(key) and value.dtype == torch.int64 and value.numel() == 1
     if value.dtype not in (torch.float16, torch.bfloat16, torch.float32, torch.float64) and not counter:
         raise ImportRefused(f"{name} is of type {value.dtype}; a net's are floating point numbers (float32, float16, bfloat16 or float64).")

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from resnet_core.config import ImageNetConfig, ModelConfig
+from resnet_core.imports.conversion import REORDERED, pad_behind
+from resnet_core.imports.options import BOTH, OPTIONS
 
 #: Layout -> its title for people.
 LAYOUTS = {
@@ -27,10 +29,10 @@ class Proposal:
         file_name, file_bytes, sha256: of the file; its name as the user knows it.
         layout: a key of ``LAYOUTS``.
         model: the net, with the first of ``shortcuts``.
-        shortcuts: the options that fit the tensors, the likeliest first. More than one: it has to be asked.
+        shortcuts: keys of ``OPTIONS`` that fit the tensors, the likeliest first. More than one: it has to be asked.
         normalizations: keys of ``NORMALIZATIONS`` (or ``own``), the layout's own first. More than one: it has to be asked.
-        notes: what was unwrapped, removed, converted or reordered; one sentence each.
-        tensors: the net's ``state_dict`` as numpy arrays, float32 (BN's counters int64).
+        notes: what was unwrapped, removed or converted; one sentence each.
+        tensors: the net's ``state_dict`` as numpy arrays, float32 (BN's counters int64), the channels in the file's order.
         mean, std: float32 arrays of a file that says how its input is normalised; else None.
     """
 
@@ -54,9 +56,17 @@ class Proposal:
 
     def net(self, shortcut: str | None = None) -> ModelConfig | ImageNetConfig:
         """The net with one of ``shortcuts``."""
-        if shortcut in (None, self.model.shortcut) or isinstance(self.model, ImageNetConfig):
+        if shortcut is None or isinstance(self.model, ImageNetConfig):
             return self.model
-        return dataclasses.replace(self.model, shortcut=shortcut)
+        return dataclasses.replace(self.model, shortcut=OPTIONS[shortcut])
+
+    def arrays(self, shortcut: str) -> dict[str, Any]:
+        """``tensors`` as those of ``net(shortcut)``, with the channels in our order."""
+        return pad_behind(self.tensors, self.model.width) if shortcut == BOTH else dict(self.tensors)
+
+    def notes_of(self, shortcut: str) -> tuple[str, ...]:
+        """``notes``, and what becomes of the channels where one of ``shortcuts`` is taken."""
+        return (*self.notes, REORDERED) if shortcut == BOTH else self.notes
 
     def normalization_arrays(self, key: str) -> tuple[Any, Any]:
         """float32 mean (3, 32, 32) or (3, 1, 1), and std (3, 1, 1) or None, of one of ``normalizations``."""

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from resnet_core.imports import limits, pickled, safe
-from resnet_core.imports.process import REPORT, TENSORS
-from resnet_core.imports.refusal import ImportRefused
+from resnet_core.imports.process import NO_ROOM, REPORT, STARTED, TENSORS, end_with_parent
+from resnet_core.imports.refusal import ImportRefused, ReaderFailed
 from resnet_core.imports.sniff import sniff
 
 TOO_MUCH = "It asks for more memory than any net needs."
@@ -34,19 +34,24 @@ def read(path: Path, before_torch: Any = None) -> tuple[dict[str, Any], dict[str
 
     Raises:
         ImportRefused: it holds no state_dict that can be read.
+        ReaderFailed: torch could not be imported.
     """
     kind = sniff(path)
     metadata: dict[str, str] = {}
     if kind == "safetensors":
         arrays, metadata, notes = safe.read_safetensors(path)
     else:
-        pickled.check_before(path, kind)
+        noted = pickled.check_before(path, kind)
         if before_torch:
-            import torch  # noqa: F401
-            from safetensors import numpy  # noqa: F401
+            try:
+                import torch  # noqa: F401
+                from safetensors import numpy  # noqa: F401
+            except (ImportError, OSError, MemoryError) as error:
+                raise ReaderFailed(f"torch could not be started ({type(error).__name__}: {str(error)[:200]})") from error
 
             before_torch()
         arrays, notes = pickled.read_pickled(path)
+        notes = noted + notes
     return arrays, {"kind": kind, "metadata": metadata, "notes": notes}
 
 
@@ -61,17 +66,34 @@ def _forbid() -> None:
 def main(file: str, folder: str) -> None:
     """Reads ``file`` and writes the outcome into ``folder``."""
     limits.apply()
+    place = Path(folder)
     try:
-        arrays, report = read(Path(file), _forbid)
-        from safetensors.numpy import save_file
+        (place / STARTED).touch()
+        try:
+            report = _keep(place, *read(Path(file), _forbid))
+        except ImportRefused as error:
+            report = {"refused": str(error)}
+        except ReaderFailed as error:
+            report = {"failed": error.cause}
+        except MemoryError:
+            report = {"refused": TOO_MUCH}
+        except OSError as error:
+            report = {"refused": f"The file cannot be read: {error.strerror or error}."}
+        (place / REPORT).write_text(json.dumps(report), encoding="utf-8")
+    except OSError:
+        sys.exit(NO_ROOM)
 
-        save_file(arrays, Path(folder) / TENSORS)
-    except ImportRefused as error:
-        report = {"refused": str(error)}
-    except MemoryError:
-        report = {"refused": TOO_MUCH}
-    (Path(folder) / REPORT).write_text(json.dumps(report), encoding="utf-8")
+
+def _keep(place: Path, arrays: dict[str, Any], report: dict[str, Any]) -> dict[str, Any]:
+    from safetensors.numpy import save_file
+
+    try:
+        save_file(arrays, place / TENSORS)
+    except Exception as error:  # its own type, for every reason
+        raise ReaderFailed(f"there is no room to unpack it ({str(error)[:200]})") from error
+    return report
 
 
 if __name__ == "__main__":
+    end_with_parent()
     main(*sys.argv[1:3])

@@ -9,21 +9,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from resnet_core.config import ImageNetConfig, ModelConfig
 from resnet_core.errors import ConfigError
 from resnet_core.imports import layouts
-from resnet_core.imports.layouts import PROJECTIONS, Shape, Skeleton
+from resnet_core.imports.layouts import PROJECTIONS, STAGED, STEMS, Shape, Skeleton
+from resnet_core.imports.nearest import difference, nearest
+from resnet_core.imports.options import BEHIND, BOTH, OPTIONS
 from resnet_core.imports.refusal import ImportRefused, listed, shown
 
-#: What DataParallel and torch.compile put before every key.
+#: What DataParallel and torch.compile put before every key; a module that holds the net puts its own name there.
 PREFIXES = ("module.", "_orig_mod.")
 EXPECTED = (
     "Expected are the keys of a ResNet of this project, akamaster/pytorch_resnet_cifar10, chenyaofo/pytorch-cifar-models or torchvision: "
     "conv1.weight, bn1.weight, layer1.0.conv1.weight, …"
 )
-_STAGED = re.compile(r"layer(\d{1,4})\.(\d{1,4})\.(.+)")
+#: No name of a module that holds a whole net, but of a part of one.
+_PART = re.compile(r"layer\d+|\d+|conv\d*|bn\d*|norm\d*|fc|linear|stem|weight|bias")
+_CONV_BIAS = re.compile(r"((?:.+\.)?)conv(\d)\.bias")
 
 
 @dataclass(frozen=True)
@@ -33,8 +37,9 @@ class Recognition:
     Attributes:
         layout: a key of ``layouts.PROJECTIONS``.
         model: the net, with the first of ``shortcuts``.
-        shortcuts: the options that fit, the likeliest first; one where the keys decide.
+        shortcuts: keys of ``OPTIONS`` that fit, the likeliest first; one where the keys decide.
         keys: the file's key of each tensor -> ours.
+        biases: the file's key of each bias of a convolution -> our key of the running mean that it is to be taken from.
         notes: what was put aside.
     """
 
@@ -43,6 +48,7 @@ class Recognition:
     shortcuts: tuple[str, ...]
     keys: dict[str, str]
     notes: tuple[str, ...]
+    biases: dict[str, str] = field(default_factory=dict)
 
 
 def recognize(shapes: Mapping[str, Shape]) -> Recognition:
@@ -53,6 +59,9 @@ def recognize(shapes: Mapping[str, Shape]) -> Recognition:
     """
     prefix, bare = _without_prefix(shapes)
     notes = [f"The prefix {shown(prefix)} of every key was removed."] if prefix else []
+    names, stem_note = _usual_names(bare)
+    bare = {usual: bare[key] for usual, key in names.items()}
+    notes += stem_note
     given = {key: tuple(shape) for key, shape in bare.items() if not key.endswith(layouts.COUNTER)}
     for key in bare.keys() - given.keys():
         if bare[key] != ():
@@ -61,22 +70,26 @@ def recognize(shapes: Mapping[str, Shape]) -> Recognition:
     layers, block = _stages(given)
     layout = _layout(given, stem, layers)
     projected = frozenset(
-        (int(match[1]), int(match[2])) for key in given if (match := _STAGED.fullmatch(key)) and match[3].startswith(PROJECTIONS[layout])
+        (int(match[1]), int(match[2])) for key in given if (match := STAGED.fullmatch(key)) and match[3].startswith(PROJECTIONS[layout])
     )
     skeleton = Skeleton(stem, layers, block, width, _classes(given, layouts.CLASSIFIER[layout]), projected)
     _check_kind(given, skeleton)
     expected = layouts.tensors(skeleton, layout)
-    _compare(given, expected, layout)
+    biases = _biases(given, expected, layout)
+    _compare({key: shape for key, shape in given.items() if key not in biases}, expected, layout)
     model, shortcuts = _model(skeleton, layout)
-    keys = {prefix + theirs: ours for theirs, (ours, _) in expected.items()}
-    return Recognition(layout, model, shortcuts, keys, tuple(notes))
+    keys = {prefix + names[theirs]: ours for theirs, (ours, _) in expected.items()}
+    folded = {prefix + names[theirs]: ours for theirs, ours in biases.items()}
+    return Recognition(layout, model, shortcuts, keys, tuple(notes), folded)
 
 
 def _without_prefix(shapes: Mapping[str, Shape]) -> tuple[str, dict[str, Shape]]:
     if not shapes:
         raise ImportRefused(f"It has no tensors. {EXPECTED}")
     prefix, bare = "", dict(shapes)
-    while found := next((p for p in PREFIXES if all(key.startswith(p) for key in bare)), None):
+    while (found := next(iter(bare)).partition(".")[0] + ".") and all(key.startswith(found) for key in bare):
+        if _PART.fullmatch(found[:-1]):
+            break
         prefix += found
         bare = {key.removeprefix(found): shape for key, shape in bare.items()}
     partly = [key for key in bare if key.startswith(PREFIXES)]
@@ -85,10 +98,36 @@ def _without_prefix(shapes: Mapping[str, Shape]) -> tuple[str, dict[str, Shape]]
     return prefix, bare
 
 
+def _usual_names(bare: Mapping[str, Shape]) -> tuple[dict[str, str], list[str]]:
+    """The usual key of each tensor -> the one it has, where the stem goes by another name; and a note on that."""
+    for conv, bn in STEMS if "conv1.weight" not in bare and "bn1.weight" not in bare else ():
+        if len(bare.get(f"{conv}.weight", ())) == 4 and f"{bn}.weight" in bare:
+            usual = {f"{conv}.": "conv1.", f"{bn}.": "bn1."}
+            old = {key: next((begin for begin in usual if key.startswith(begin)), "") for key in bare}
+            names = {usual.get(begin, "") + key.removeprefix(begin): key for key, begin in old.items()}
+            if len(names) < len(bare):  # conv1.bias beside conv.bias: no renaming, nothing may get lost
+                break
+            return names, [f"{shown(conv)} and {shown(bn)} were taken for conv1 and bn1, the first convolution and its BN."]
+    return {key: key for key in bare}, []
+
+
+def _biases(given: Mapping[str, Shape], expected: Mapping[str, tuple[str, Shape]], layout: str) -> dict[str, str]:
+    """Biases of convolutions that a BN follows -> our key of that BN's running mean. (x + b) - m is x - (m - b)."""
+    conv, bn = PROJECTIONS[layout]
+    found = {}
+    for key, shape in given.items():
+        match = _CONV_BIAS.fullmatch(key)
+        mean = f"{match[1]}bn{match[2]}.running_mean" if match else f"{key.removesuffix(f'{conv}.bias')}{bn}.running_mean"
+        if (match or key.endswith(f".{conv}.bias")) and mean in expected and expected[mean][1] == shape:
+            found[key] = expected[mean][0]
+    return found
+
+
 def _stem(given: Mapping[str, Shape]) -> tuple[int, int]:
     """Side of the first convolution's kernel, and its filters."""
     if "conv1.weight" not in given:
-        raise ImportRefused(f"It is no ResNet of a known layout: there is no conv1.weight, but {listed(given)}. {EXPECTED}")
+        known = nearest(given) or EXPECTED
+        raise ImportRefused(f"It is no ResNet of a known layout: there is no conv1.weight, but {listed(given)}. {known}")
     shape = given["conv1.weight"]
     if len(shape) == 5:
         raise ImportRefused(f"conv1.weight has the shape {shape}, of a 3D convolution (video or volumes); images need four dimensions.")
@@ -109,7 +148,7 @@ def _stages(given: Mapping[str, Shape]) -> tuple[tuple[int, ...], str]:
     """Blocks of each stage, and their kind."""
     indices: dict[int, set[int]] = {}
     for key in given:
-        if match := _STAGED.fullmatch(key):
+        if match := STAGED.fullmatch(key):
             indices.setdefault(int(match[1]), set()).add(int(match[2]))
     if not indices:
         raise ImportRefused(f"There is conv1.weight, but no block: no key begins with layer1.0. Its keys: {listed(given)}. {EXPECTED}")
@@ -137,11 +176,11 @@ def _layout(given: Mapping[str, Shape], stem: int, layers: tuple[int, ...]) -> s
     heads = [name for name in ("fc", "linear") if f"{name}.weight" in given]
     if len(heads) != 1:
         found = "both fc.weight and linear.weight" if heads else "no classifier: neither fc.weight nor linear.weight"
-        raise ImportRefused(f"There is {found}; a net has one fully connected layer at its end.")
+        raise ImportRefused(f"There is {found}; a net has one fully connected layer at its end. {nearest(given)}".rstrip())
     styles = {
         layout
         for layout, names in list(PROJECTIONS.items())[:3]
-        if any((match := _STAGED.fullmatch(key)) and match[3].startswith(names) for key in given)
+        if any((match := STAGED.fullmatch(key)) and match[3].startswith(names) for key in given)
     }
     fitting = {"fc": ("resnet-lab", "chenyaofo"), "linear": ("akamaster",)}[heads[0]]
     if len(styles) > 1 or not styles <= set(fitting):
@@ -168,9 +207,6 @@ def _classes(given: Mapping[str, Shape], name: str) -> int:
 
 def _check_kind(given: Mapping[str, Shape], skeleton: Skeleton) -> None:
     """Known relatives that have the keys of a ResNet and other shapes."""
-    biased = [key for key in given if re.search(r"(^|\.)conv\d\.bias$", key)]
-    if biased:
-        raise ImportRefused(f"Its convolutions have biases ({listed(biased)}); in these nets BN does that.")
     first, second = given.get("layer1.0.conv1.weight", ()), given.get("layer1.0.conv2.weight", ())
     if len(second) == 4 and second[0] > second[1] > 0 and second[0] % second[1] == 0 and len(first) == 4 and first[0] == second[0]:
         groups = second[0] // second[1]
@@ -185,25 +221,22 @@ def _check_kind(given: Mapping[str, Shape], skeleton: Skeleton) -> None:
 
 
 def _compare(given: Mapping[str, Shape], expected: Mapping[str, tuple[str, Shape]], layout: str) -> None:
-    extra = [key for key in given if key not in expected]
-    missing = [key for key in expected if key not in given]
-    head = f"Its keys are nearly those of {layout}'s layout"
-    if extra and missing:
-        raise ImportRefused(f"{head}, but {listed(extra)} should not be there, and {listed(missing)} is missing.")
-    if extra:
-        raise ImportRefused(f"{head}, but {listed(extra)} should not be there: {len(extra):,} of {len(given):,} keys.")
-    if missing:
-        raise ImportRefused(f"{head}, but {listed(missing)} is missing: {len(missing):,} of {len(expected):,} keys.")
-    wrong = [key for key, (_, shape) in expected.items() if given[key] != shape]
-    if wrong:
-        told = "; ".join(f"{key} has {given[key]} where {expected[key][1]} is due" for key in wrong[:3])
-        more = f" and {len(wrong) - 3:,} more" if len(wrong) > 3 else ""
-        raise ImportRefused(f"Its keys are those of {layout}'s layout, but the shapes do not fit a net of that width: {told}{more}.")
+    due = {key: shape for key, (_, shape) in expected.items()}
+    if given != due:
+        what = "but the shapes do not fit a net of that width" if given.keys() == due.keys() else "but not all of them"
+        raise ImportRefused(f"Its keys are those of {layout}'s layout, {what}: {difference(given, due)}.")
+
+
+def _without_parameters(skeleton: Skeleton, layout: str) -> tuple[str, ...]:
+    """What a net without projections may be. The layout says what is likely, not what is so: its keys are easily renamed."""
+    if skeleton.block == "bottleneck" or skeleton.width % 2:  # a quarter on both sides does not make up for the missing channels
+        return BEHIND, "none"
+    return (BOTH, BEHIND, "none") if layout == "akamaster" else (BEHIND, BOTH, "none")
 
 
 def _model(skeleton: Skeleton, layout: str) -> tuple[ModelConfig | ImageNetConfig, tuple[str, ...]]:
     every = frozenset((stage, index) for stage, index, *_ in skeleton.blocks())
-    options = ((frozenset(), ("A", "none")), (skeleton.changing(), ("B",)), (every, ("C",)))
+    options = ((frozenset(), _without_parameters(skeleton, layout)), (skeleton.changing(), ("B",)), (every, ("C",)))
     # Where every block changes the dimensions (bottlenecks, one block a stage), B and C are one net.
     shortcuts = tuple(option for places, found in options if places == skeleton.projected for option in found)
     if not shortcuts:
@@ -224,9 +257,7 @@ def _model(skeleton: Skeleton, layout: str) -> tuple[ModelConfig | ImageNetConfi
                 "It is a CIFAR ResNet of bottlenecks in another project's layout. Their stride may be in the first 1x1 or in the 3x3 "
                 "convolution, and nothing in the file tells which."
             )
-        if layout == "akamaster" and shortcuts == ("A", "none") and skeleton.width % 2:
-            shortcuts = ("none",)  # planes // 4 on both sides does not make up for the missing channels
         depth = skeleton.layers[0] * (6 if skeleton.block == "basic" else 9) + 2
-        return ModelConfig(depth, shortcuts[0], skeleton.width, skeleton.block, skeleton.num_classes), shortcuts
+        return ModelConfig(depth, OPTIONS[shortcuts[0]], skeleton.width, skeleton.block, skeleton.num_classes), shortcuts
     except ConfigError as error:
         raise ImportRefused(f"It would be a net that cannot be built here: {error}") from error

@@ -11,6 +11,18 @@ class ImportRefused(UserError):
     """A file cannot be imported, or an import cannot be accepted as asked; the message says what is wrong and what was expected."""
 
 
+class ReaderFailed(UserError):
+    """The process that looks into files could not do so, which is no fault of the file.
+
+    Args:
+        cause: what happened, as the part of a sentence.
+    """
+
+    def __init__(self, cause: str):
+        self.cause = cause
+        super().__init__(f"The file was not looked into: {cause}. That is no fault of the file; make room or wait, and try it again.")
+
+
 def shown(name: object, most: int = 80) -> str:
     """A name out of a file as it may stand in a message: quoted, without control characters, of bounded length."""
     text = ascii(name) if isinstance(name, str) else ascii(str(name))

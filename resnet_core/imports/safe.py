@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from resnet_core.imports.extras import is_count
 from resnet_core.imports.limits import MAX_HEADER_BYTES, MAX_TENSORS, MAX_VALUES
 from resnet_core.imports.refusal import ImportRefused, shown
 
@@ -121,7 +122,7 @@ def read_safetensors(path: Path) -> tuple[dict[str, Any], dict[str, str], list[s
         check_total(sum(int(np.prod(entry["shape"], dtype=object)) for entry in header.values()))
         for key, entry in header.items():
             dtype, shape = entry["dtype"], tuple(entry["shape"])
-            counter = key.endswith("num_batches_tracked") and dtype == "I64" and shape == ()
+            counter = is_count(key) and dtype == "I64" and shape in ((), (1,))
             if dtype == "C64":
                 raise ImportRefused(f"Tensor {shown(key)} is complex; a net's are real floating point numbers.")
             if dtype not in _FLOATS and not counter:
@@ -129,13 +130,13 @@ def read_safetensors(path: Path) -> tuple[dict[str, Any], dict[str, str], list[s
             file.seek(start + entry["data_offsets"][0])
             content = file.read(entry["data_offsets"][1] - entry["data_offsets"][0])
             if counter:
-                arrays[key] = np.frombuffer(content, "<i8").reshape(())
+                arrays[key] = np.frombuffer(content, "<i8").reshape(shape)
                 continue
             if dtype == "BF16":  # the upper half of a float32
                 array = (np.frombuffer(content, "<u2").astype("<u4") << 16).view("<f4")
             else:
                 array = np.frombuffer(content, {"F64": "<f8", "F32": "<f4", "F16": "<f2"}[dtype])
-            if dtype != "F32":
+            if dtype != "F32" and not is_count(key):
                 converted.add(_FLOATS[dtype])
             arrays[key] = to_float32(key, array.reshape(shape))
     return arrays, metadata, conversion_notes(converted)

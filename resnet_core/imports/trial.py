@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -13,14 +14,16 @@ from resnet_core.config import DataConfig, Recipe, RunConfig
 from resnet_core.imports.proposal import Proposal
 from resnet_core.models import build_model
 from resnet_core.training import probe
-from resnet_core.training.evaluate import EVALUATION_BATCH
+from resnet_core.training.evaluate import evaluation_batch
 from resnet_core.training.plan import Plan
 
-#: In points of error: 10 of 1,000 images. Choices closer than this are told apart by what the layout's repository uses, not by chance.
-TIE = 1.0
 CLASSES = 10
+#: Test images of the embedded sample.
+SAMPLE_IMAGES = 1000
 #: Guessing is wrong 90.0 % of the time, with a standard deviation of 0.95 on 1,000 images.
 GUESSED_ERROR = 87.0
+#: Above this many percent of error somebody should ask whether the net was read as it was meant.
+DOUBTFUL = 50.0
 GUESSING = "No choice does better than guessing: the net was trained on something else, or on these classes in another order."
 
 
@@ -40,7 +43,8 @@ class Trial:
 
     Attributes:
         attempts: the suggested one, then the lowest error first; in the order of likelihood where there are no errors.
-        suggested: the one with the lowest error; or the layout's own choice, if that is within ``TIE`` points of it.
+        suggested: of those that the images cannot tell from the lowest error (see ``near``), the one with the lowest loss; the likeliest
+            where there are no errors.
         images: the test images each was tried on; 0 where there are no errors.
         precision: that they were computed in; empty where there are no errors.
         note: why there are no errors, or that none is better than guessing; else empty.
@@ -55,6 +59,22 @@ class Trial:
     def find(self, normalization: str, shortcut: str) -> Attempt | None:
         wanted = (normalization, shortcut)
         return next((attempt for attempt in self.attempts if (attempt.normalization, attempt.shortcut) == wanted), None)
+
+    @property
+    def near(self) -> tuple[Attempt, ...]:
+        """The choices beside ``suggested`` that were as good as far as these images tell."""
+        return tuple(each for each in _near(self.attempts, self.images) if each is not self.suggested) if self.images else ()
+
+    def doubt(self, attempt: Attempt | None) -> str:
+        """What may be wrong, of a choice with more than ``DOUBTFUL`` percent of error; else empty."""
+        if attempt is None or attempt.error is None or attempt.error <= DOUBTFUL:
+            return ""
+        return (
+            f"{attempt.error:.1f} % of the sample's {self.images:,} test images are wrong. This may not be the net that was trained: its "
+            "input may have been normalised in another way or have its colours in another order, its shortcuts may be of another kind "
+            "(option A with its zeros on the other side, or after an average), its classes may come in another order; or it was trained on "
+            "other images, or hardly at all."
+        )
 
 
 def trial(
@@ -87,29 +107,35 @@ def trial(
         model = _build(proposal, shortcut, plan)
         for normalization in [key for key, option in pairs if option == shortcut]:
             wrong, loss = 0, 0.0
-            for start in range(0, len(test), EVALUATION_BATCH):
-                part = slice(start, start + EVALUATION_BATCH)
+            for start in range(0, len(test), batch := evaluation_batch(model)):
+                part = slice(start, start + batch)
                 counted = _count(model, proposal, normalization, test.images[part], test.labels[part], plan)
                 wrong, loss, done = wrong + counted[0], loss + counted[1], done + len(test.labels[part])
                 if progress:
                     progress(done, total)
             attempts.append(Attempt(normalization, shortcut, 100.0 * wrong / len(test), loss / len(test)))
     attempts.sort(key=lambda each: (each.error, pairs.index((each.normalization, each.shortcut))))
-    suggested = _suggestion(attempts, pairs)
+    suggested = _suggestion(attempts, len(test))
     note = GUESSING if attempts[0].error > GUESSED_ERROR else ""
     attempts.sort(key=lambda each: each is not suggested)
     return Trial(tuple(attempts), suggested, len(test), plan.precision, note)
 
 
-def _suggestion(attempts: list[Attempt], pairs: list[tuple[str, str]]) -> Attempt:
-    """Of those within ``TIE`` points of the lowest error, the layout's own normalisation; else the lowest error."""
-    near = [each for each in attempts if each.error <= attempts[0].error + TIE]
-    return next((each for each in near if each.normalization == pairs[0][0]), attempts[0])
+def _near(attempts: Iterable[Attempt], images: int) -> list[Attempt]:
+    """Those whose error is less than one standard deviation above the lowest: that of an error counted on so many images."""
+    lowest = min(each.error for each in attempts)
+    noise = math.sqrt(lowest * (100 - lowest) / images)
+    return [each for each in attempts if each.error <= lowest + noise]
+
+
+def _suggestion(attempts: list[Attempt], images: int) -> Attempt:
+    """Of ``_near`` the one with the lowest loss, which tells more than the count of errors does; the first of equals."""
+    return min(_near(attempts, images), key=lambda each: each.loss if math.isfinite(each.loss) else math.inf)
 
 
 def _build(proposal: Proposal, shortcut: str, plan: Plan) -> torch.nn.Module:
     model = build_model(proposal.net(shortcut))
-    model.load_state_dict({name: torch.from_numpy(array) for name, array in proposal.tensors.items()})
+    model.load_state_dict({name: torch.from_numpy(array) for name, array in proposal.arrays(shortcut).items()})
     return model.to(plan.device, memory_format=torch.channels_last).eval()
 
 

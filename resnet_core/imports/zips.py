@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import pickletools
 import zipfile
 from pathlib import Path
@@ -10,41 +11,85 @@ from resnet_core.imports.limits import MAX_PICKLE_BYTES, MAX_ZIP_ENTRIES
 from resnet_core.imports.refusal import ImportRefused, listed, shown
 
 RESAVE = "Save only the state_dict: torch.save(model.state_dict(), 'weights.pt')."
+#: What numpy 1 and 2 pickle a scalar or an array with.
+NUMPY_NAMES = {"numpy.dtype", "numpy.ndarray"} | {
+    f"numpy.{core}.{name}" for core in ("core", "_core") for name in ("multiarray.scalar", "multiarray._reconstruct", "numeric._frombuffer")
+}
 #: Beside torch's own functions, these names are in the pickle of a state_dict. What else is named needs code of somebody.
-_PLAIN = {"collections.OrderedDict", "_codecs.encode", "__builtin__.set", "builtins.set"}
+_PLAIN = {"collections.OrderedDict", "_codecs.encode", "__builtin__.set", "builtins.set"} | NUMPY_NAMES
 _CALLS = {"os", "posix", "nt", "subprocess", "builtins", "__builtin__", "sys", "runpy", "importlib", "socket", "shutil", "pty", "ctypes"}
 
 
-def check_zip(path: Path) -> None:
-    """Whether this is an archive of ``torch.save`` that holds no more than it has, and asks for no other code than torch's.
+def check_zip(path: Path) -> list[str]:
+    """Whether this is an archive of ``torch.save`` that is whole, holds no more than it has, and asks for no other code than torch's.
+
+    Returns:
+        Notes.
 
     Raises:
-        ImportRefused: it is not.
+        ImportRefused: it is not; says what it is instead, where that is known.
     """
     size = path.stat().st_size
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
+            if len(entries) > MAX_ZIP_ENTRIES:
+                raise ImportRefused(f"Its zip archive has {len(entries):,} entries; at most {MAX_ZIP_ENTRIES:,} are read.")
+            _check_kind([entry.filename for entry in entries])
             _check_entries(entries, size)
             pickles = [entry for entry in entries if entry.filename.count("/") == 1 and entry.filename.endswith("/data.pkl")]
             if len(pickles) != 1:
                 raise ImportRefused(_no_pickle([entry.filename for entry in entries], len(pickles)))
-            root = pickles[0].filename.removesuffix("data.pkl")
-            names = {entry.filename for entry in entries}
-            if f"{root}constants.pkl" in names or any(name.startswith(f"{root}code/") for name in names):
-                raise ImportRefused(f"It is a TorchScript archive: it holds a program beside the weights, and is not opened. {RESAVE}")
             if pickles[0].file_size > MAX_PICKLE_BYTES:
                 raise ImportRefused(f"Its data.pkl has {pickles[0].file_size:,} bytes; at most {MAX_PICKLE_BYTES:,} are read.")
-            check_pickle(archive.read(pickles[0]))
+            # Without sums (torch.serialization.set_crc32_options) every entry says 0, and nothing can be compared.
+            summed = any(entry.CRC for entry in entries)
+            if summed and (wrong := archive.testzip()) is not None:
+                raise ImportRefused(f"Entry {shown(wrong)} of its zip archive is not the one that was saved (CRC-32): the file is damaged.")
+            with archive.open(_unsummed(pickles[0])) as file:
+                check_pickle(file.read())
+            return [] if summed else ["Its zip archive was written without checksums: damage would not be noticed."]
     except ImportRefused:
         raise
     except Exception as error:  # nearly anything: a name in it that is no text, an offset behind its end
         raise ImportRefused(f"It begins as a zip archive, but is truncated or damaged ({error}).") from error
 
 
+def as_checked(path: Path) -> io.BytesIO:
+    """The archive written anew, entry by entry, as ``check_zip`` has read it: torch has a reader of its own, which may see other entries
+    in the same bytes (of one that a flipped bit calls a folder it makes whatever was in memory)."""
+    held = io.BytesIO()
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(held, "w") as new:
+        for entry in old.infolist():
+            with old.open(_unsummed(entry)) as file:
+                new.writestr(zipfile.ZipInfo(entry.filename), file.read())
+    held.seek(0)
+    return held
+
+
+def _check_kind(names: list[str]) -> None:
+    """Relatives of ``torch.save``'s archives, told by the names in them whatever their size. Raises ImportRefused for one."""
+    inner = {name.partition("/")[2] for name in names}
+    if "constants.pkl" in inner or any(name.startswith("code/") for name in inner):
+        raise ImportRefused(f"It is a TorchScript archive: it holds a program beside the weights, and is not opened. {RESAVE}")
+    exported = "serialized_exported_program.json" in names or any(name.startswith("models/") and name.endswith(".json") for name in inner)
+    if exported or "archive_format" in inner:
+        raise ImportRefused(f"It was written by torch.export: it holds a graph beside the weights, and is not opened. {RESAVE}")
+    if ".data/extern_modules" in inner:
+        raise ImportRefused(f"It was written by torch.package: it holds a program beside the weights, and is not opened. {RESAVE}")
+    if "MAR-INF/MANIFEST.json" in names:
+        raise ImportRefused("It is a TorchServe archive (.mar); unpack the state_dict from it first.")
+    if "model.weights.h5" in names:
+        raise ImportRefused("It is a Keras archive (.keras). Expected is what torch.save writes, or a safetensors file.")
+
+
+def _unsummed(entry: zipfile.ZipInfo) -> zipfile.ZipInfo:
+    """The entry as one whose sum is not compared, which has been done or cannot be."""
+    entry.CRC = None
+    return entry
+
+
 def _check_entries(entries: list[zipfile.ZipInfo], size: int) -> None:
-    if len(entries) > MAX_ZIP_ENTRIES:
-        raise ImportRefused(f"Its zip archive has {len(entries):,} entries; at most {MAX_ZIP_ENTRIES:,} are read.")
     declared = sum(entry.file_size for entry in entries)
     if declared > size:
         raise ImportRefused(f"Its zip archive would unpack to {declared:,} bytes, out of a file of {size:,}: a zip bomb.")

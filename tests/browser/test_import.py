@@ -6,10 +6,13 @@ import io
 import re
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 from playwright.sync_api import Page, expect
 
+from resnet_core.config import ModelConfig
+from resnet_core.models import build_model
 from resnet_core.nets import catalog, find
 from resnet_core.nets.catalog import imported_folder
 from tests.browser.conftest import PATIENCE, wait_until
@@ -51,7 +54,7 @@ def test_the_way_of_a_checkpoint_from_elsewhere(start_app, open_page, tmp_path: 
     upload(page, "resnet8.th", content)
     expect(page.get_by_text("akamaster/pytorch_resnet_cifar10", exact=True).last).to_be_visible()
     expect(page.get_by_text("Which shortcuts does it have?")).to_be_visible()
-    page.get_by_role("radio", name="A: identity").click(force=True)
+    page.get_by_role("radio", name="half of the zeros on each side").click(force=True)
     choices = page.get_by_role("radiogroup", name=re.compile("How was its input normalised")).get_by_role("radio")
     expect(choices).to_have_count(7)
     page.get_by_text(re.compile("^mean and standard deviation of ImageNet")).click()
@@ -90,3 +93,21 @@ def test_the_way_of_a_checkpoint_from_elsewhere(start_app, open_page, tmp_path: 
     expect(page.get_by_text("theirs was deleted")).to_be_visible()
     wait_until(lambda: catalog().nets == [], "the deletion")
     assert page.get_by_test_id("stException").count() == 0
+
+
+def test_the_trial_of_a_large_net_ends_with_its_viewer(start_app, open_page, tmp_path: Path):
+    app = start_app(RESNET_LAB_CHECKPOINTS=str(tmp_path / "none"), RESNET_LAB_SLOTS="0")
+    page = open_page(f"{app.url}/checkpoints?section=Import")
+    torch.save(build_model(ModelConfig(11, "B", width=256, block="bottleneck")).half().state_dict(), tmp_path / "large.pt")
+    page.locator("input[type=file]").set_input_files(tmp_path / "large.pt")
+    expect(page.get_by_text("7,000 passes of an image, each 34 times the work of a ResNet-56")).to_be_visible()
+    page.get_by_role("button", name="Try the choices").click()
+
+    def trials() -> list[psutil.Process]:
+        children = psutil.Process(app.process.pid).children(recursive=True)
+        return [each for each in children if "resnet_core.imports.trial_process" in " ".join(each.cmdline())]
+
+    wait_until(lambda: len(trials()) == 1, "the trial")
+    expect(page.get_by_text(re.compile(r"of 7,000 images"))).to_be_visible()
+    page.close()
+    wait_until(lambda: trials() == [], "its end")

@@ -1,0 +1,177 @@
+"""A trial in a process of its own: the same numbers, bounded memory, and an end with whoever waits for it."""
+
+import dataclasses
+import os
+import pickle
+import signal
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import psutil
+import pytest
+import torch
+import torchvision
+
+from resnet_core.analysis.complexity import complexity
+from resnet_core.config import ImageNetConfig, ModelConfig
+from resnet_core.imports import cost, limits, trial_process
+from resnet_core.imports.cost import macs_per_image
+from resnet_core.imports.trial import trial
+from resnet_core.imports.trial_process import TrialFailed, TrialStopped, trial_apart
+from resnet_core.training.evaluate import EVALUATION_BATCH, evaluation_batch
+from tests.imports_nets import Akamaster, Chenyaofo, randomized
+from tests.imports_tools import proposal_of
+from tests.runs_tools import wait_for
+
+
+@pytest.fixture
+def proposal(tmp_path):
+    return proposal_of(randomized(Chenyaofo(8, width=4)), tmp_path / "net.pt")
+
+
+def processes(of: psutil.Process | None = None) -> list[psutil.Process]:
+    return [each for each in (of or psutil.Process()).children() if "resnet_core.imports.trial_process" in " ".join(each.cmdline())]
+
+
+def test_the_outcome_is_that_of_the_trial(tmp_path):
+    proposal, seen = proposal_of(randomized(Akamaster(8, "A", 4)), tmp_path / "net.pt"), []
+    choices = [("imagenet", "A-both"), ("half", "none")]
+    found = trial_apart(proposal, lambda done, total: seen.append((done, total)), choices=choices)
+    assert found == trial(proposal, choices=choices)
+    assert found.suggested is found.attempts[0] and found.images == 1000
+    assert seen == [(500, 2000), (1000, 2000), (1500, 2000), (2000, 2000)]
+    assert processes() == []
+
+
+def test_a_trial_without_errors(tmp_path):
+    found = trial_apart(proposal_of(randomized(Chenyaofo(8, 100, 4)), tmp_path / "net.pt"))
+    assert found.images == 0 and "100 classes" in found.note and found.attempts[0].error is None
+
+
+def test_one_nobody_waits_for_is_ended(proposal):
+    seen = []
+    with pytest.raises(TrialStopped):
+        trial_apart(proposal, should_stop=lambda: seen.append(len(processes())) or len(seen) > 3)
+    assert seen == [1, 1, 1, 1] and processes() == []
+
+
+def test_one_that_progresses_can_be_stopped_too(proposal):
+    begun = []
+    with pytest.raises(TrialStopped):
+        trial_apart(proposal, lambda done, total: begun.append(done), should_stop=lambda: bool(begun))
+    assert begun == [500] and processes() == []
+
+
+def test_it_dies_with_its_parent(proposal, tmp_path):
+    (tmp_path / "proposal").write_bytes(pickle.dumps(proposal))
+    code = (
+        "import pickle\nfrom pathlib import Path\nfrom resnet_core.imports.trial_process import trial_apart\n"
+        f"trial_apart(pickle.loads(Path({str(tmp_path / 'proposal')!r}).read_bytes()), choices=[('half', 'B')] * 10_000)"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code])
+    wait_for(lambda: processes(psutil.Process(parent.pid)), "its process")
+    (orphan,) = processes(psutil.Process(parent.pid))
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    wait_for(lambda: not orphan.is_running() or orphan.status() == psutil.STATUS_ZOMBIE, "its end")
+
+
+def test_what_the_system_ends_or_does_not_start_is_told(proposal, monkeypatch):
+    def kill_it() -> bool:
+        for each in processes():
+            os.kill(each.pid, signal.SIGKILL)
+        return False
+
+    with pytest.raises(TrialFailed, match=r"signal 9, SIGKILL.*where memory is short"):
+        trial_apart(proposal, should_stop=kill_it)
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "executable", "/bin/false")
+        with pytest.raises(TrialFailed, match="no fault of yours"):
+            trial_apart(proposal)
+    monkeypatch.setattr(sys, "executable", "/nowhere")
+    with pytest.raises(TrialFailed, match=r"could not be started .No such file"):
+        trial_apart(proposal)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="with a GPU the memory of the process is not limited")
+def test_more_memory_than_a_trial_may_have_is_refused(proposal, tmp_path):
+    """As if its batches were not bounded: the process has a limit all the same."""
+    code = (
+        "from resnet_core.imports import limits, trial\nlimits.TRIAL_BYTES = 2 << 30\n"
+        "import torch\n"
+        "trial.trial = lambda *args, **kwargs: torch.zeros(1 << 30)\n"
+        "from resnet_core.imports.trial_process import main\nmain()"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    pickle.dump((proposal, None), process.stdin)
+    process.stdin.flush()
+    assert b"takes more than the 2 GiB of memory that a trial may have" in process.stdout.read()
+    process.stdin.close()
+    process.wait()
+
+
+# -- what it takes ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "config, images",
+    [
+        (ModelConfig(56, "A"), 500),
+        (ModelConfig(1202, "C"), 500),
+        (ModelConfig(20, "A", width=43), 500),
+        (ModelConfig(8, "A", width=256), 85),
+        (ModelConfig(11, "B", width=256, block="bottleneck"), 21),
+        (ImageNetConfig((3, 4, 6, 3), "bottleneck"), 500),
+        (ImageNetConfig((3, 4, 6, 3), "bottleneck", width=256), 341),
+        (ImageNetConfig(), 500),
+    ],
+    ids=str,
+)
+def test_images_in_a_pass_go_by_the_size_of_the_maps(config, images):
+    model = SimpleNamespace(config=config)
+    assert evaluation_batch(model) == images and evaluation_batch(model, 50) == min(50, images)
+    assert evaluation_batch(torch.nn.Identity()) == EVALUATION_BATCH
+
+
+def test_the_size_of_the_batches_is_that_of_the_trial(tmp_path, monkeypatch):
+    proposal, seen = proposal_of(randomized(Chenyaofo(8, width=4)), tmp_path / "net.pt"), []
+    whole = trial(proposal, choices=[("half", "B")])
+    monkeypatch.setattr("resnet_core.training.evaluate._MAP_BYTES", 4 * 6 * 4 * 1024 * 300)
+    parts = trial(proposal, lambda done, total: seen.append(done), choices=[("half", "B")])
+    assert seen == [300, 600, 900, 1000]
+    assert parts.suggested.error == whole.suggested.error and parts.suggested.loss == pytest.approx(whole.suggested.loss, abs=1e-5)
+
+
+@pytest.mark.parametrize("name, layers, block", [("resnet18", (2, 2, 2, 2), "basic"), ("resnet50", (3, 4, 6, 3), "bottleneck")])
+def test_macs_of_an_imagenet_net_are_those_of_its_convolutions(name, layers, block):
+    net, counted = torchvision.models.get_model(name, num_classes=10).eval(), []
+
+    def count(module, args, output):
+        counted.append(module.weight[0].numel() * output[0].numel())
+
+    for module in net.modules():
+        if isinstance(module, (torch.nn.Conv2d, torch.nn.Linear)):
+            module.register_forward_hook(count)
+    net(torch.zeros(1, 3, 32, 32))
+    told = macs_per_image(ImageNetConfig(layers, block, 10))
+    assert 0.9 * sum(counted) < told <= sum(counted)  # the projections are left out
+
+
+def test_macs_of_a_cifar_net_are_those_of_the_complexity_page():
+    assert macs_per_image(ModelConfig(56, "A")) == complexity(ModelConfig(56, "A")).macs
+
+
+def test_a_cost_is_told_in_passes_and_resnet_56s():
+    usual, large = cost.cost(ModelConfig(56, "A"), 21_000), cost.cost(ModelConfig(11, "B", width=256, block="bottleneck"), 7_000)
+    assert not usual.is_heavy and large.is_heavy
+    assert str(large) == "7,000 passes of an image, each 34 times the work of a ResNet-56: 30 trillion multiply-adds"
+
+
+def test_a_proposal_arrives_as_it_is(proposal):
+    again, choices = pickle.loads(pickle.dumps((proposal, None)))
+    fields = [field.name for field in dataclasses.fields(proposal) if field.name != "tensors"]
+    assert all(getattr(again, name) == getattr(proposal, name) for name in fields) and choices is None
+    assert all(np.array_equal(again.tensors[key], array) for key, array in proposal.tensors.items())
+    assert limits.TRIAL_BYTES == 4 << 30 and trial_process._NICENESS > 0

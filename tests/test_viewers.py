@@ -1,0 +1,79 @@
+"""What is computed for a viewer alone ends with that viewer."""
+
+from __future__ import annotations
+
+import threading
+from types import SimpleNamespace
+
+import pytest
+
+from pages.ui import viewers
+from pages.ui.jobs import Jobs
+from pages.ui.viewers import Viewers
+from tests.runs_tools import wait_for
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """A server of which this test says who is there: ``here`` holds the sessions, ``drawing`` whose page is drawn, ``time`` the clock."""
+    made = SimpleNamespace(here={"one", "two"}, drawing="one", time=0.0)
+    monkeypatch.setattr(viewers.runtime, "exists", lambda: True)
+    monkeypatch.setattr(viewers.runtime, "get_instance", lambda: SimpleNamespace(is_active_session=lambda each: each in made.here))
+    monkeypatch.setattr(viewers, "get_script_run_ctx", lambda suppress_warning: SimpleNamespace(session_id=made.drawing))
+    monkeypatch.setattr(viewers, "time", SimpleNamespace(monotonic=lambda: made.time))
+    return made
+
+
+def test_they_have_left_when_the_last_one_has_for_a_while(server):
+    waiting = Viewers()
+    waiting.add()
+    server.drawing = "two"
+    waiting.add()
+    server.time = 100.0
+    assert not waiting.have_left()
+    server.here = {"two"}
+    server.time = 200.0
+    assert not waiting.have_left()
+    server.here = set()
+    server.time = 200.0 + viewers.GRACE
+    assert not waiting.have_left()
+    server.time += 0.1
+    assert waiting.have_left()
+
+
+def test_a_connection_may_break_and_come_back(server):
+    waiting = Viewers()
+    waiting.add()
+    server.here, server.time = set(), viewers.GRACE / 2
+    assert not waiting.have_left()
+    server.here, server.time = {"one"}, viewers.GRACE
+    assert not waiting.have_left()
+    server.here, server.time = set(), viewers.GRACE * 1.5
+    assert not waiting.have_left()
+
+
+def test_outside_of_a_server_nobody_leaves(server, monkeypatch):
+    waiting = Viewers()
+    waiting.add()
+    monkeypatch.setattr(viewers.runtime, "exists", lambda: False)
+    server.time = 1e6
+    assert not waiting.have_left()
+
+
+def test_a_job_for_its_viewers_alone_ends_with_them_and_no_other_does(server):
+    made, through = Jobs(), threading.Event()
+
+    def work(job):
+        wait_for(lambda: job.should_stop() or through.is_set(), "an end")
+        if job.should_stop():
+            raise RuntimeError("stopped, as asked")
+
+    alone = made.start("alone", "alone", work, for_viewers_alone=True)
+    wait_for(lambda: alone.state == "running", "its begin")
+    server.here, server.time = set(), 100.0
+    wait_for(lambda: not alone.is_active, "its end")
+    assert alone.state == "stopped"
+    for_all = made.start("all", "all", work)
+    assert not for_all.should_stop()
+    through.set()
+    wait_for(lambda: for_all.state == "done", "its end")
