@@ -87,7 +87,8 @@ def test_the_drops_of_the_rate_are_marked_in_both_panels():
     figure = figure6(RUNS)
     drops = [(shape.xref, shape.x0) for shape in figure.layout.shapes]
     assert sorted(drops) == [("x", 8000), ("x", 12_000), ("x2", 8000), ("x2", 12_000)]
-    assert "dotted: rate ÷ 10" in texts(figure, "x domain") and "dotted: rate ÷ 10" in texts(figure, "x2 domain")
+    for panel in ("x domain", "x2 domain"):
+        assert "dotted: learning rate divided by 10" in texts(figure, panel)
 
 
 def test_what_is_missing_is_named():

@@ -96,7 +96,7 @@ def test_curves_table_captions_and_verdict_of_the_demo(page: AppTest, demo: list
     assert [row["paper's test error (%)"].replace("\\", "") for row in rows] == ["–", "–", "8.75", "6.97"]
     assert all((row["seeds"], row["data"], row["schedule"]) == ("1 (seed 0)", "sample (500)", "1/640") for row in rows)
     assert all((row["precision"], row["state"]) == ("bf16", "finished") for row in rows)
-    assert "Every curve: 1 seed · sample (500 images) · 1/640 of the paper's schedule · bf16." in captions(page)
+    assert "Every curve: 1 seed · sample (500 images) · 25.6 epochs · bf16." in captions(page)
     assert page.success[0].value.startswith(SHOWN)
 
 

@@ -288,7 +288,7 @@ def test_every_state_is_told_truthfully(train, store):
     said = words(train)
     assert "The loss was NaN at iteration 30." in said
     assert "Out of memory: lower the batch size." in said
-    assert "The worker process ended without a word, after iteration 25" in said
+    assert "The worker process was ended before it could say why, after iteration 25" in said
     keys = {button.key for button in train.button}
     by_action = {
         action: {run.config.recipe.seed for run in store.runs() if f"{action}.{run.id}" in keys}

@@ -9,7 +9,7 @@ import streamlit as st
 
 from pages.ui.labels import escaped
 from resnet_core.errors import RunError
-from resnet_core.figures.captions import fraction_text
+from resnet_core.figures.captions import schedule_text
 from resnet_core.nets import NORMALIZATIONS, Net
 from resnet_core.runs import RunStore
 
@@ -58,8 +58,8 @@ def conditions(net: Net) -> str:
     parts = [
         f"seed {recipe.seed}",
         net.config.data.label,
-        fraction_text(recipe.schedule_fraction),
-        net.precision or "precision not yet probed",
+        schedule_text(net.config),
+        net.precision or "precision not yet decided",
     ]
     if net.iteration is not None and net.iteration < recipe.iterations:
         parts.append(f"after {net.iteration:,} of {recipe.iterations:,} iterations")

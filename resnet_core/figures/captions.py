@@ -64,6 +64,12 @@ def fraction_text(fraction: float) -> str:
     return f"{short} the paper's schedule" if fraction > 1 else f"{short} of the paper's schedule"
 
 
+def schedule_text(config: RunConfig) -> str:
+    """How long a training is, as a phrase: as a part of the paper's schedule, or where that is a small one in epochs."""
+    fraction = config.recipe.schedule_fraction
+    return fraction_text(fraction) if fraction >= 1 / 8 else f"{config.epochs:.3g} epochs"
+
+
 def seeds_text(group: Group) -> str:
     """``seed 0``, ``3 seeds``, ``2 seeds, 3 runs``."""
     if len(group.drawn) == 1:
@@ -73,16 +79,15 @@ def seeds_text(group: Group) -> str:
 
 
 def precision_text(runs: Sequence[RunRecords]) -> str:
-    """The precision that the runs were trained in; before a run has a plan it is still to be probed."""
-    found = sorted({run.precision or "precision not yet probed" for run in runs})
+    """The precision that the runs were trained in; before a run has begun it is not decided."""
+    found = sorted({run.precision or "precision not yet decided" for run in runs})
     return " and ".join(found)
 
 
 def conditions(group: Group) -> str:
-    """What stands beside a curve: ``1 seed · sample (5,000 images) · 1/284 of the paper's schedule · bf16``."""
+    """What stands beside a curve: ``1 seed · sample (500 images) · 28.7 epochs · bf16``."""
     count = f"{group.seeds} seed{'s' if group.seeds > 1 else ''}"
-    fraction = fraction_text(group.config.recipe.schedule_fraction)
-    return f"{count} · {group.config.data.label} · {fraction} · {precision_text(group.drawn)}"
+    return f"{count} · {group.config.data.label} · {schedule_text(group.config)} · {precision_text(group.drawn)}"
 
 
 def caption(groups: Sequence[Group]) -> str:

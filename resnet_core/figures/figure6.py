@@ -169,7 +169,8 @@ def _layout(panels: Sequence[Sequence[RunRecords]], top: float, dark: bool, font
         upright = {"type": "line", "xref": horizontal, "yref": f"{vertical} domain", "y0": 0, "y1": 1, "line": line, "layer": "below"}
         shapes += [{**upright, "x0": iteration, "x1": iteration} for iteration, _ in sorted(drops)]
         # Low on the left: no net has so small an error before the rate drops for the first time.
-        notes = [(f"dotted: rate ÷ {1 / gamma:.0f}", style.MUTED[dark]) for gamma in sorted({gamma for _, gamma in drops})]
+        factors = sorted({gamma for _, gamma in drops})
+        notes = [(f"dotted: learning rate divided by {1 / gamma:.0f}", style.MUTED[dark]) for gamma in factors]
         notes += [
             (f"<b>{run.config.model.name}</b> ends at {_worst(run):.0f} %,<br>above the picture", style.net_color(run.config.model, dark))
             for run in off_the_picture(panel)

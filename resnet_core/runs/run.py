@@ -276,7 +276,7 @@ def _records_message(ends: Ends) -> str:
 def _interrupted_message(iteration: int, saved: int) -> str:
     start = f"its checkpoint at iteration {saved}" if saved else "the start"
     return (
-        f"The worker process ended without a word, after iteration {iteration}: it was killed (by a person, or by the "
+        f"The worker process was ended before it could say why, after iteration {iteration}: it was killed (by a person, or by the "
         f"system for want of memory), or the machine was restarted. Resuming goes on from {start}."
     )
 
