@@ -219,7 +219,7 @@ def test_dark_theme():
     [
         (1.0, "the paper's full schedule"),
         (1 / 64, "1/64 of the paper's schedule"),
-        (900 * 32 / (64_000 * 128), "5.76 epochs"),
+        (900 * 32 / (64_000 * 128), "1/284 of the paper's schedule"),
         (0.5, "1/2 of the paper's schedule"),
         (0.75, "3/4 of the paper's schedule"),
         (2.0, "2 times the paper's schedule"),
@@ -235,6 +235,6 @@ def test_conditions_stand_beside_every_curve():
     assert captions.caption(captions.grouped(DEMO)) == f"Every curve: {text}."
     assert all(text in trace.hovertemplate for trace in lines(learning_curves(DEMO)))
     mixed = captions.caption(captions.grouped([*DEMO, make(110, "A", 60, iterations=9000)]))
-    assert mixed == f"plain-20, plain-56, ResNet-20, ResNet-56: {text}. ResNet-110: {text.replace('1/284', '1/28')}."
+    assert mixed == f"plain-20, plain-56, ResNet-20, ResNet-56: {text}. ResNet-110: {text.replace('5.76', '57.6')}."
     unplanned = RunRecords("r", "r", DEMO[0].config, [], state="queued")
     assert "precision not yet decided" in captions.caption(captions.grouped([unplanned]))
