@@ -23,6 +23,7 @@ if problem := system.problem():
     st.error(problem, icon=":material/error:")
     st.stop()
 
+from pages.ui.glossary import glossary  # noqa: E402
 from pages.ui.guard import guarded  # noqa: E402  (these need what was looked for)
 from resnet_core.imports.scratch import tidy  # noqa: E402
 
@@ -45,3 +46,4 @@ page = st.navigation(
 )
 with guarded(page.title):
     page.run()
+glossary()

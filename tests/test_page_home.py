@@ -83,6 +83,12 @@ def test_before_anything_is_trained_it_draws_the_shipped_records_and_says_whose(
     assert home.button(key="demo_start").label == "Run the demo"
 
 
+def test_the_terms_are_at_the_foot_of_every_page(home):
+    for page in (home, home.switch_page("pages/paper.py")):
+        page.run()
+        assert "- **degradation**: A deeper plain net ends with a higher training error" in page.markdown[-1].value
+
+
 def test_without_shipped_records_the_chart_says_what_to_do(home, shipped):
     home.run()
     assert not home.exception and not home.error
