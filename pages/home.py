@@ -74,9 +74,8 @@ def show_facts(nets: Sequence[RunRecords]) -> None:
     seen = degradation([outcome(run) for run in nets])
     if seen is not None:
         st.markdown(f"**Depth and training error**, on {fraction_text(seen.fraction)}:")
-        st.markdown("\n".join(f"- {gap}" for gap in (seen.plain, seen.residual) if gap))
-        if late := gap_over_time(nets):
-            st.caption(late)
+        st.markdown("\n".join(f"- {gap}" for gap in seen.gaps))
+        st.caption(f"({seen.seeds_text.capitalize()}; a difference counts from {seen.threshold:.1f} points on.) {gap_over_time(nets)}")
     st.page_link("pages/paper.py", label="The paper, claim by claim", icon=":material/fact_check:")
 
 

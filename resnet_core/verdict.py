@@ -85,6 +85,21 @@ class Degradation:
         return self.config.recipe.schedule_fraction
 
     @property
+    def gaps(self) -> list[Gap]:
+        """Those of the two that there are."""
+        return [gap for gap in (self.plain, self.residual) if gap]
+
+    @property
+    def threshold(self) -> float:
+        """Points from which on a difference counts."""
+        return noise.CLEAR * max(gap.standard_error for gap in self.gaps)
+
+    @property
+    def seeds_text(self) -> str:
+        seeds = min(gap.seeds for gap in self.gaps)
+        return f"mean of {seeds} seeds" if seeds > 1 else "one seed"
+
+    @property
     def ended(self) -> bool:
         """Whether the trainings are long enough, and lowered their rate, so that more of the same would change little."""
         return self.config.epochs >= MIN_EPOCHS and self.config.recipe.schedule != "constant"
@@ -191,13 +206,10 @@ def degradation_verdict(outcomes: Sequence[Outcome]) -> str:
             "Nothing to compare yet: degradation needs a shallow and a deep net of one family (say plain-20 and plain-56), "
             "trained by the same recipe on the same data." + tail
         )
-    gaps = [gap for gap in (found.plain, found.residual) if gap]
-    seeds = min(gap.seeds for gap in gaps)
-    bound = noise.CLEAR * max(gap.standard_error for gap in gaps)
     what = "Clean training error at the end" if found.clean else "Training error, mean over the last epoch"
-    tail += f" ({what}, {f'mean of {seeds} seeds' if seeds > 1 else 'one seed'}; a difference counts from {bound:.1f} points on.)"
+    tail += f" ({what}, {found.seeds_text}; a difference counts from {found.threshold:.1f} points on.)"
     if not found.ended:
-        pairs = f"{found.plain}, and {found.residual}" if len(gaps) == 2 else str(gaps[0])
+        pairs = ", and ".join(map(str, found.gaps))
         return (
             f"After {found.config.epochs:.1f} epochs: {pairs}. So early the curves show how fast nets learn, not where they end: a deep "
             f"residual net lags at first too. Train at least {MIN_EPOCHS:g} epochs with a rate that falls.{tail}"

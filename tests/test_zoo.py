@@ -38,7 +38,8 @@ def told(capsys) -> dict:
 
 def test_the_zoo_is_the_papers_recipe_at_a_quarter_in_the_order_of_training():
     names = [config.model.name for config in zoo.CONFIGS]
-    assert names == [f"{kind}-{depth}" for depth in (20, 56, 110, 32, 44) for kind in ("plain", "ResNet")]
+    pairs = [f"{kind}-{depth}" for depth in (20, 56, 110, 32, 44) for kind in ("plain", "ResNet")]
+    assert names == [*pairs, "ResNet-20-B", "ResNet-20-C"]
     for config in zoo.CONFIGS:
         recipe = config.recipe
         assert config.data == DataConfig("cifar10", validation=False)
@@ -47,7 +48,7 @@ def test_the_zoo_is_the_papers_recipe_at_a_quarter_in_the_order_of_training():
         assert (recipe.learning_rate, recipe.gamma, recipe.momentum, recipe.weight_decay) == (0.1, 0.1, 0.9, 1e-4)
         assert recipe.warmup == ("error" if config.model.depth == 110 else "none")
     # A plain net and its twin differ in the shortcut only.
-    for plain, residual in zip(zoo.CONFIGS[::2], zoo.CONFIGS[1::2], strict=True):
+    for plain, residual in zip(zoo.CONFIGS[:10:2], zoo.CONFIGS[1:10:2], strict=True):
         assert (plain.recipe, plain.data) == (residual.recipe, residual.data)
 
 

@@ -11,8 +11,7 @@ TERMS = {
     ),
     "shortcut none, A, B, C": (
         "none: a plain net. A: x itself; where the shape changes, every second pixel and channels of zeros, without parameters. B: as A, "
-        "but "
-        "a 1x1 convolution (projection) where the shape changes. C: a projection around every block."
+        "but a 1x1 convolution (projection) where the shape changes. C: a projection around every block."
     ),
     "depth": "Layers with weights on the main path: convolutions and the fully connected layer. Projections do not count.",
     "degradation": (

@@ -25,7 +25,11 @@ def _config(depth: int, shortcut: str) -> RunConfig:
     return RunConfig(ModelConfig(depth, shortcut), DataConfig("cifar10"), recipe)
 
 
-CONFIGS: tuple[RunConfig, ...] = tuple(_config(depth, shortcut) for depth in DEPTHS for shortcut in ("none", "A"))
+#: The pairs, and then what Table 3 compares, at 20 layers.
+CONFIGS: tuple[RunConfig, ...] = (
+    *(_config(depth, shortcut) for depth in DEPTHS for shortcut in ("none", "A")),
+    *(_config(20, shortcut) for shortcut in ("B", "C")),
+)
 
 
 @dataclass(frozen=True)
