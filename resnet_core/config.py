@@ -366,7 +366,7 @@ class RunConfig:
 #: The front page's demo: trainings that end within three minutes on 2 CPU cores, as they are on few images: 28.7 epochs.
 #: FIGURES
 DEMO_DATA = DataConfig("sample", images_per_class=50)
-DEMO_RECIPE = Recipe(iterations=448, batch_size=32, learning_rate=0.03, schedule="linear", augmentation="none", test_every=112)
+DEMO_RECIPE = Recipe(iterations=448, batch_size=32, learning_rate=0.03, schedule="linear", augmentation="none", test_every=100)
 DEMO_NETS = (ModelConfig(20, "none"), ModelConfig(56, "none"), ModelConfig(20, "A"), ModelConfig(56, "A"))
 
 

@@ -42,7 +42,7 @@ def read_apart(
         gone: asked several times a second; the reader is ended when it says so.
 
     Raises:
-        ImportRefused: the reader refused the file, or came to grief over it.
+        ImportRefused: the reader refused the file, or failed on it.
         ReaderFailed: there was no reader, or no room for what it read; or everybody is gone.
     """
     while not READERS.acquire(timeout=_POLL):
@@ -135,4 +135,4 @@ def _grief(status: int | None, started: bool) -> ImportRefused | ReaderFailed:
         return ReaderFailed(f"the process that looks into files ended before it began ({how})")
     if status == -signal.SIGKILL:
         return ReaderFailed(f"the system ended the process that looked into it ({how}), as it does where memory is short")
-    return ImportRefused(f"The reader came to grief over it ({how}); the file is damaged, or asks for too much.")
+    return ImportRefused(f"The reader failed on it ({how}); the file is damaged, or asks for too much.")
