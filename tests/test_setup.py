@@ -234,3 +234,16 @@ def test_every_benchmark_starts_as_its_first_lines_say(path, tmp_path):
     ended = subprocess.run([sys.executable, str(path), "--help"], cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
     assert f"python benchmarks/{path.name}" in path.read_text(encoding="utf-8")
+
+
+def test_the_app_is_opened_to_a_room_by_one_option():
+    """Alone it listens to this machine, as .streamlit/config.toml says; HOST names what the others type, and nothing else gets in."""
+
+    def started(*arguments: str) -> str:
+        told = subprocess.run(["make", "-n", "app", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        return next(line for line in told.splitlines() if "streamlit run app.py" in line)
+
+    assert "--server.address" not in started() and "--server.allowedHosts" not in started()
+    opened = started("HOST=192.168.1.5")
+    assert "--server.address 0.0.0.0" in opened and "--browser.serverAddress 192.168.1.5" in opened
+    assert opened.count("--server.allowedHosts") == 3 and "--server.allowedHosts 192.168.1.5" in opened
