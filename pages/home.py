@@ -17,6 +17,7 @@ from pages.ui.labels import duration, escaped
 from pages.ui.live_chart import CAPTION, live_chart
 from pages.ui.run_rows import progress_row
 from pages.ui.runs_view import Seen, all_seen
+from resnet_core.config import demo_configs
 from resnet_core.errors import UserError
 from resnet_core.figures.captions import caption, fraction_text, grouped
 from resnet_core.figures.figure6 import NOTE, figure6, gap_over_time, missing_text, wanted
@@ -158,7 +159,11 @@ def announcement(found: demo.Demo, everything: list[Seen]) -> str:
     recipe = found.configs[0].recipe
     known = estimate.measured(everything)
     parts = [estimate.seconds(config, known) for config in found.configs]
-    time = f"about {duration(sum(parts))} here" if all(parts) else "how long it takes is not yet measured on this machine"
+    time, recorded = "how long it takes is not yet measured on this machine", demo.recorded()
+    if all(parts):
+        time = f"about {duration(sum(parts))} here"
+    elif [run.config for run in recorded.runs] == demo_configs(0):
+        time += f" ({duration(recorded.seconds)} on {recorded.machine})"
     return (
         f"Trains plain-20, plain-56, ResNet-20 and ResNet-56, one after the other, on {found.configs[0].data.train_images:,} real CIFAR-10 "
         f"images: {recipe.iterations:,} iterations of {recipe.batch_size} images each, until they are through; {time}. {TO_SEE}"

@@ -79,8 +79,18 @@ def test_before_anything_is_trained_it_draws_the_shipped_records_and_says_whose(
     assert curve(home, "plain-56", "test")["y"] == [73.2]
     assert curve(home, "plain-56", "raw")["y"][-1] == 71.7
     assert "Recorded 2026-11-22, on a laptop, at commit 0123456789" in words(home)
+    # It says how long they took there only of the very demo that the button starts.
+    assert "not yet measured on this machine." in words(home)
     assert home.success[0].value.startswith(SHOWN)
     assert home.button(key="demo_start").label == "Run the demo"
+
+
+def test_at_the_first_visit_it_says_how_long_the_recorded_demo_took(home, shipped, monkeypatch):
+    monkeypatch.delenv("RESNET_LAB_DEMO_ITERATIONS")
+    shipped.write_text(json.dumps([shipped_run(config, ENDS[config.model.name]) for config in demo_configs(0)]))
+    home.run()
+    # The last row of each of the four is at 900 seconds.
+    assert "not yet measured on this machine (1 h 00 min on a laptop)." in words(home)
 
 
 def test_the_terms_are_at_the_foot_of_every_page(home):

@@ -94,10 +94,16 @@ def running_seed(looked: Look) -> int | None:
 
 @dataclass(frozen=True)
 class Recorded:
-    """Curves that ship with the project, and where they come from."""
+    """Curves that ship with the project, where they come from, and on what machine."""
 
     runs: list[RunRecords] = field(default_factory=list)
     source: str = ""
+    machine: str = ""
+
+    @property
+    def seconds(self) -> float:
+        """How long the four trainings took there."""
+        return sum(run.records[-1]["elapsed_seconds"] for run in self.runs)
 
 
 @lru_cache(maxsize=1)
@@ -114,4 +120,4 @@ def recorded() -> Recorded:
             RunRecords(f"recorded-{number}", config.model.name, config, entry["records"], "finished", precision, entry.get("result"))
         )
     first = entries[0]
-    return Recorded(runs, f"{first['date'][:10]}, on {first['machine']}, at commit {first['commit'][:10]}")
+    return Recorded(runs, f"{first['date'][:10]}, on {first['machine']}, at commit {first['commit'][:10]}", first["machine"])
