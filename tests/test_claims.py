@@ -256,7 +256,7 @@ def test_responses_of_the_last_record_are_compared():
     assert found("figure7-smaller-20", plain, one_layer).status == NOT_REPRODUCED
     deep = net("ResNet-56", records=(layers(16_000, (0.9, 0.6, 0.5)),))
     assert found("figure7-depth-20-56", residual, deep).status == REPRODUCED
-    # 0.69 against 0.70: another seed would move them by as much.
+    # 0.69 against 0.70: too close to tell with one seed.
     close = net("ResNet-56", records=(layers(16_000, (0.9, 0.69, 0.6)),))
     assert found("figure7-depth-20-56", residual, close).status == UNDECIDED
     assert found("figure7-depth-20-56", deep, net("ResNet-20", records=(layers(9, (0.1, 0.5, 0.55)),))).status == NOT_REPRODUCED

@@ -27,9 +27,10 @@ WHAT_RESPONSES = (
 )
 
 
-#: Two medians of responses are told apart when they differ by more than this part: a training with another seed moves them by less.
+#: Two medians of responses are told apart when they differ by more than this part. Chosen, not measured: no net ships with a second seed
+#: yet, which would tell how far that moves them.
 RESPONSE_MARGIN = 0.05
-TOO_CLOSE = f"Some are within {RESPONSE_MARGIN:.0%} of each other: too close to tell, as another seed would move them by as much."
+TOO_CLOSE = f"Some are within {RESPONSE_MARGIN:.0%} of each other: too close to tell with one seed."
 
 
 def smaller(a: float, b: float) -> int:
