@@ -60,9 +60,7 @@ function traces(data, theme) {
     line: { ...curve.line, color: curve.color[theme] },
     marker: curve.symbol ? { symbol: curve.symbol, size: 9, color: curve.color[theme], maxdisplayed: 12 } : {},
     opacity: curve.kind === "raw" ? 0.22 : 1,
-    ...(curve.kind === "raw"
-      ? { hoverinfo: "skip" }
-      : { hovertemplate: `%{y:.1f} % ${curve.kind === "test" ? "test" : "training"} error<br>at iteration %{x}` }),
+    ...hover(data, curve),
   }));
   const labels = data.curves
     .filter((curve) => curve.label)
@@ -71,16 +69,25 @@ function traces(data, theme) {
       uid: `${curve.group}-label`,
       legendgroup: curve.group,
       showlegend: false,
-      mode: "text",
+      mode: "lines+text", // the line ties the name to the curve's end
+      line: { color: curve.color[theme], width: 1.2 },
       cliponaxis: false,
       hoverinfo: "skip",
-      x: curve.label_y === null ? nothing : [curve.x[curve.x.length - 1]],
-      y: [curve.label_y],
-      text: [` <b>${escaped(curve.label)}</b>`],
+      x: curve.label_y === null ? nothing : [curve.x.at(-1), curve.x.at(-1) + data.x.room],
+      y: curve.label_y === null ? nothing : [curve.y.at(-1), curve.label_y],
+      text: ["", `\u2009<b>${escaped(curve.label)}</b>`],
       textposition: "middle right",
       textfont: { color: curve.color[theme] },
     }));
   return lines.concat(labels);
+}
+
+// The value of the record, also where the curve is a moving mean.
+function hover(data, curve) {
+  if (curve.kind === "raw") return { hoverinfo: "skip" };
+  if (curve.kind === "test") return { hovertemplate: "%{y:.2f} % test error<br>at iteration %{x}" };
+  const raw = data.curves.find((other) => other.kind === "raw" && other.group === curve.group);
+  return { customdata: raw.y, hovertemplate: "%{customdata:.1f} % training error<br>at iteration %{x}<br>moving mean: %{y:.1f} %" };
 }
 
 const KEY = "<b>━━</b> test\u2003╌╌ training\u2003";
@@ -103,10 +110,14 @@ function layout(data, theme, fontFamily) {
     modebar: { orientation: "v" }, // in the margin, where it covers no entry of the legend
     margin: { ...base.margin, t: 44, r: Math.min(190, 30 + 9 * data.label_width) },
     legend: { ...base.legend, orientation: "h", x: 0, y: 1.02, xanchor: "left", yanchor: "bottom", title: { text: KEY, font: base.font } },
-    xaxis: axis("xaxis", { ...(empty ? { range: data.x.include } : { autorangeoptions: { include: data.x.include } }), tickformat: ",d" }),
+    xaxis: axis("xaxis", { ...(empty ? { range: data.x.include } : { autorangeoptions: { include: data.x.include, clipmax: data.x.include[1] + data.x.room } }), minallowed: 0, tickformat: ",d" }),
     // An automatic range, although it is known: uirevision would take a new fixed one for a reason to forget the viewer's zoom.
     // Without a point there is no automatic range, and no zoom to forget.
-    yaxis: axis("yaxis", empty ? { range: data.y.range } : { autorangeoptions: { include: data.y.range, clipmin: low, clipmax: high } }),
+    yaxis: axis("yaxis", {
+      ...(empty ? { range: data.y.range } : { autorangeoptions: { include: data.y.range, clipmin: low, clipmax: high } }),
+      minallowed: 0, // percent
+      maxallowed: 100,
+    }),
     annotations: data.note
       ? [{ text: data.note, showarrow: false, xref: "paper", yref: "paper", x: 0.5, y: 0.5, font: { size: base.font.size + 3 } }]
       : [],
