@@ -46,7 +46,8 @@ def test_plain_nets_stand_left_and_residual_ones_right_with_one_y_axis():
         assert trace.line.dash == (style.TRAIN_LINE if kind == "training" else style.TEST_LINE)["dash"]
     assert drawn["plain-56", "test"].line.color == style.net_color(ModelConfig(56, "none"))
     assert figure.layout.yaxis2.matches == "y" and tuple(figure.layout.yaxis.range) == tuple(figure.layout.yaxis2.range) == (0, 20)
-    assert tuple(figure.layout.xaxis.range) == pytest.approx((0, 16_640)) and list(figure.layout.xaxis.ticktext) == ["0", "4k", "8k", "12k", "16k"]
+    assert tuple(figure.layout.xaxis.range) == pytest.approx((0, 16_640))
+    assert list(figure.layout.xaxis.ticktext) == ["0", "4k", "8k", "12k", "16k"]
     np.testing.assert_allclose(drawn["ResNet-20", "test"].y, 9 + 30 * (1 - np.arange(400, 16_001, 400) / 16_000))
 
 

@@ -140,17 +140,29 @@ def test_a_seed_without_a_record_is_not_counted():
 def test_curves_of_one_net_are_told_apart_by_label_and_symbol():
     runs = [make(20, "A", 50), make(20, "A", 40, learning_rate=0.1), make(20, "A", 30, learning_rate=0.1, name="again")]
     figure = learning_curves(runs, View(kinds=("test",)))
-    assert [trace.name for trace in figure.data] == [
-        "ResNet-20, rate 0.02",
-        "ResNet-20, rate 0.1 (ResNet-20)",
-        "ResNet-20, rate 0.1 (again)",
-    ]
+    assert [trace.name for trace in lines(figure)] == ["ResNet-20, rate 0.02", "ResNet-20, rate 0.1", "again"]
     assert len({(trace.mode, trace.marker.symbol) for trace in lines(figure)}) == 3
     shortcuts = learning_curves([make(20, s, 50) for s in "ABC"], View(kinds=("test",)))
     assert [(trace.mode, trace.marker.symbol) for trace in lines(shortcuts)[1:]] == [
         ("lines+markers", "square"),
         ("lines+markers", "diamond"),
     ]
+
+
+def test_runs_are_called_as_the_user_named_them():
+    named = [make(20, "A", 50, name="mine"), make(20, "none", 50, name="same"), make(56, "none", 50, name="same"), make(56, "A", 50)]
+    assert captions.labels(captions.grouped(named)) == ["same (plain-20)", "same (plain-56)", "mine", "ResNet-56"]
+    # As one curve over seeds, by a name that all of them have.
+    seeds = [
+        make(20, "A", 50, 0, name="mine"),
+        make(20, "A", 50, 1, name="mine"),
+        make(20, "none", 50, 0, name="one"),
+        make(20, "none", 50, 1),
+    ]
+    assert captions.labels(captions.grouped(seeds, "range")) == ["plain-20, 2 seeds", "mine"]
+    # Another's own name is taken: then it needs what differs.
+    taken = [make(20, "A", 50, name="plain-20"), make(20, "none", 50)]
+    assert captions.labels(captions.grouped(taken)) == ["plain-20", "plain-20 (ResNet-20)"]
 
 
 def test_labels_name_what_differs():
@@ -190,7 +202,7 @@ def test_no_axis_and_no_name_shows_an_impossible_value():
     figure = learning_curves(runs)
     assert (figure.layout.yaxis.minallowed, figure.layout.yaxis.maxallowed, figure.layout.xaxis.minallowed) == (0, 100, 0)
     heights = np.sort([trace.y[1] for trace in ends(figure).values()])
-    assert 0 <= heights[0] and heights[-1] <= 100 and np.diff(heights).min() >= 0.065 * 98.5 - 1e-9
+    assert heights[0] >= 0 and heights[-1] <= 100 and np.diff(heights).min() >= 0.065 * 98.5 - 1e-9
     log = learning_curves(runs, View(log=True))
     assert (log.layout.yaxis.minallowed, log.layout.yaxis.maxallowed) == (None, 2)  # powers of ten
     loss = learning_curves(runs, View(metric="loss"))
@@ -224,7 +236,7 @@ def test_hover_boxes_have_one_condition_a_line():
 
 def test_names_given_by_users_are_text_and_not_markup():
     figure = learning_curves([make(20, "A", 50, name="<b>one"), make(20, "A", 40, name="two%{x}")])
-    assert [trace.name for trace in lines(figure)[2:]] == ["ResNet-20 (&lt;b&gt;one)", "ResNet-20 (two%{x})"]
+    assert [trace.name for trace in lines(figure)[2:]] == ["&lt;b&gt;one", "two%{x}"]
     assert all("two" not in trace.hovertemplate for trace in lines(figure))
 
 
@@ -240,7 +252,7 @@ def test_a_long_record_is_decimated():
 
 def test_nothing_to_draw_is_an_empty_chart():
     assert len(learning_curves([]).data) == 0
-    queued = RunRecords("r", "r", DEMO[0].config, [], state="queued")
+    queued = RunRecords("r", "ResNet-56", DEMO[0].config, [], state="queued")
     waiting = shown(learning_curves([queued, DEMO[1]], View(kinds=("test",))), "test")
     assert len(waiting["plain-20"].y) == 9 and np.isnan(waiting["ResNet-56"].y).all() and waiting["ResNet-56"].showlegend
     assert learning_curves([queued], View(seeds="range", smoothing=0.1)).layout.yaxis.title.text == "error (%)"

@@ -37,7 +37,8 @@ _FONT_SIZE = 16
 
 CAPTION = (
     "Dashed: training error of the augmented batches as seen, a moving mean over a twentieth of the run (unsmoothed: faint). "
-    "Bold: test error, as recorded. The pointer shows the records. Drag to zoom, double-click to see all again; click a name in the legend to hide its curves."
+    "Bold: test error, as recorded. The pointer shows the records. "
+    "Drag to zoom, double-click to see all again; click a name in the legend to hide its curves."
 )
 
 _HERE = Path(__file__).parent

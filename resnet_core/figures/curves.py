@@ -101,8 +101,8 @@ def learning_curves(runs: Sequence[RunRecords], view: View = View(), dark: bool 
     """One chart of all the runs.
 
     Every net has one entry in the legend, which hides or shows all its curves, and its name at the end of its curve where there is room.
-    Raw curves stand faint behind smoothed ones, and the hover text has the value of the record; a band is the spread over seeds. Curves keep at most 1,000 points, with both ends and
-    all extremes. NaN is a gap.
+    Raw curves stand faint behind smoothed ones, and the hover text has the value of the record; a band is the spread over seeds. Curves
+    keep at most 1,000 points, with both ends and all extremes. NaN is a gap.
     """
     nets = _nets(grouped(runs, view.seeds), dark)
     whole = {(net.key, kind): group_points(net.group, view, kind) for net in nets for kind in KINDS if kind in view.kinds}

@@ -154,9 +154,7 @@ def _names(runs: Sequence[RunRecords], top: float, length: float, dark: bool) ->
     ]
 
 
-def _layout(
-    panels: Sequence[Sequence[RunRecords]], top: float, length: int, dark: bool, font_size: int
-) -> dict[str, Any]:
+def _layout(panels: Sequence[Sequence[RunRecords]], top: float, length: int, dark: bool, font_size: int) -> dict[str, Any]:
     base = style.layout(dark, font_size)
     # In full the numbers would run into each other where the panels meet.
     ticks = {"tickvals": [length * i / 4 for i in range(5)], "ticktext": [_thousands(length * i / 4) for i in range(5)]} if length else {}
