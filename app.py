@@ -23,7 +23,8 @@ if problem := system.problem():
     st.error(problem, icon=":material/error:")
     st.stop()
 
-from pages.ui.guard import guarded  # noqa: E402  (these need what was looked for)
+from pages.ui.address import keep_address  # noqa: E402  (these need what was looked for)
+from pages.ui.guard import guarded  # noqa: E402
 from resnet_core.imports.scratch import tidy  # noqa: E402
 
 st.cache_resource(tidy, show_spinner=False)()  # once a server: what one that was killed has left among the temporary files
@@ -43,5 +44,6 @@ page = st.navigation(
     ],
     position="top",
 )
+keep_address(page.url_path)
 with guarded(page.title):
     page.run()

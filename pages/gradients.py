@@ -71,7 +71,7 @@ def view_controls(recorded: bool) -> tuple[str, str, str]:
         label_visibility="collapsed",
     )
     x = st.segmented_control(
-        "Lines over", X_AXES, default="position", required=True, key="x", bind="query-params",
+        "Lines over", X_AXES, default="position", required=True, key="over", bind="query-params",
         help="position: the first layer of every net at 0, the last at 1.",
     )  # fmt: skip
     source, quantity = shown or RECORDED if recorded else MEASURED, "|g|"
