@@ -251,7 +251,7 @@ def main() -> None:
             source, x, quantity = view_controls(any(net.records("layers") for net in nets))
         labels = option_labels(nets)
         if not nets:
-            st.info("Choose nets in the list on the left.", icon=":material/arrow_back:")
+            st.info("Choose nets in the list of the sidebar (» opens it).", icon=":material/info:")
         elif source == RECORDED:
             show_recorded(nets, labels, x, quantity)
         else:

@@ -264,7 +264,7 @@ def main() -> None:
         nets = choose_nets(found)
         source, dataset, count, log, added = view_controls(any(net.records("layers") for net in nets))
     if not nets:
-        st.info("Choose nets in the list on the left.", icon=":material/arrow_back:")
+        st.info("Choose nets in the list of the sidebar (» opens it).", icon=":material/info:")
         return
     labels = option_labels(nets)
     if source == RECORDED:

@@ -8,7 +8,7 @@
   // On a phone it lies over the page that was chosen in it.
   const closeDrawer = () => {
     if (!window.matchMedia("(max-width: 768px)").matches) return;
-    document.querySelector('[data-testid="stSidebar"][aria-expanded="true"] [data-testid="stSidebarCollapseButton"] button')?.click();
+    document.querySelector('[data-testid="stSidebar"][data-collapsed="false"] [data-testid="stSidebarCollapseButton"] button')?.click();
   };
 
   let leaving = false; // from the click on a link to another page until that page has its entry

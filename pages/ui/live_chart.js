@@ -92,14 +92,26 @@ function hover(data, curve) {
 
 const KEY = "<b>━━</b> test\u2003╌╌ training\u2003";
 
-function layout(data, theme, fontFamily) {
+// Fingers scroll the page; they do not zoom.
+const TOUCHED = window.matchMedia("(pointer: coarse)").matches;
+// Pixels: of a chart that is narrower the legend stands below, and its panels one below the other.
+const NARROW = 560;
+
+function layout(data, theme, fontFamily, narrow) {
+  const made = wholeLayout(data, theme, fontFamily, narrow);
+  return TOUCHED ? { ...made, dragmode: false } : made;
+}
+
+function wholeLayout(data, theme, fontFamily, narrow) {
   if (data.figure) {
-    const given = data.figure.layouts[theme];
+    const given = narrow ? data.figure.narrow[theme] : data.figure.layouts[theme];
     return { ...given, font: { ...given.font, family: fontFamily }, autosize: true };
   }
   const [low, high] = data.y.range;
   const empty = data.curves.every((curve) => curve.x.length === 0);
   const base = structuredClone(data.layouts[theme]);
+  const lines = 1 + data.curves.filter((curve) => curve.kind === "test").length; // of the legend below the chart
+  if (narrow) base.font.size = 13;
   const axis = (given, own) => ({ ...base[given], ...own, title: { ...base[given].title, text: data[given[0]].title } });
   return {
     ...base,
@@ -107,9 +119,23 @@ function layout(data, theme, fontFamily) {
     uirevision: "viewer", // never changes: zoom and hidden curves are the viewer's
     autosize: true,
     hovermode: "closest",
-    modebar: { orientation: "v" }, // in the margin, where it covers no entry of the legend
-    margin: { ...base.margin, t: 44, r: Math.min(190, 30 + 9 * data.label_width) },
-    legend: { ...base.legend, orientation: "h", x: 0, y: 1.02, xanchor: "left", yanchor: "bottom", title: { text: KEY, font: base.font } },
+    modebar: { orientation: narrow ? "h" : "v" }, // in the margin, where it covers no entry of the legend
+    margin: {
+      ...base.margin,
+      t: 44,
+      r: Math.min(190, 30 + (narrow ? 7 : 9) * data.label_width),
+      ...(narrow ? { l: 52, b: base.margin.b + 24 * lines } : {}),
+    },
+    legend: {
+      ...base.legend,
+      orientation: narrow ? "v" : "h",
+      x: 0,
+      xanchor: "left",
+      title: { text: KEY, font: base.font, ...(narrow ? { side: "top" } : {}) },
+      ...(narrow
+        ? { xref: "container", y: 0, yref: "container", yanchor: "bottom" }
+        : { y: 1.02, yanchor: "bottom" }),
+    },
     xaxis: axis("xaxis", { ...(empty ? { range: data.x.include } : { autorangeoptions: { include: data.x.include, clipmax: data.x.include[1] + data.x.room } }), minallowed: 0, tickformat: ",d" }),
     // An automatic range, although it is known: uirevision would take a new fixed one for a reason to forget the viewer's zoom.
     // Without a point there is no automatic range, and no zoom to forget.
@@ -124,11 +150,25 @@ function layout(data, theme, fontFamily) {
   };
 }
 
+const FULL_SCREEN = {
+  name: "fullScreen",
+  title: "Full screen",
+  icon: { width: 24, height: 24, path: "M4 4h6v2H6v4H4zM14 4h6v6h-2V6h-4zM4 14h2v4h4v2H4zM18 14h2v6h-6v-2h4z" },
+  click: (chart) => (document.fullscreenElement ? document.exitFullscreen() : chart.requestFullscreen()),
+};
 const CONFIG = {
   displaylogo: false,
-  modeBarButtons: [["toImage", "zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"]],
+  scrollZoom: false,
+  modeBarButtons: [
+    TOUCHED ? ["toImage", "resetScale2d"] : ["toImage", "zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"],
+    document.fullscreenEnabled ? [FULL_SCREEN] : [],
+  ].filter((group) => group.length),
   toImageButtonOptions: { format: "png", filename: "resnet-lab", scale: 2 },
 };
+
+function isNarrow(view) {
+  return view.parentElement.clientWidth < NARROW && document.fullscreenElement !== view.chart;
+}
 
 async function draw(view) {
   const { data, parentElement, chart } = view;
@@ -137,7 +177,11 @@ async function draw(view) {
   const theme = isDark(parentElement) ? "dark" : "light";
   const fontFamily = getComputedStyle(chart).fontFamily;
   view.problem.hidden = true;
-  await Plotly.react(chart, traces(data, theme), layout(data, theme, fontFamily), CONFIG);
+  const narrow = (view.narrow = isNarrow(view));
+  const given = layout(data, theme, fontFamily, narrow);
+  chart.style.height = narrow && given.height ? `${given.height}px` : "";
+  delete given.height;
+  await Plotly.react(chart, traces(data, theme), given, CONFIG);
 }
 
 // One drawing at a time; of the data that arrive meanwhile only the newest are drawn.
@@ -168,7 +212,9 @@ function mount(parentElement) {
   const view = { parentElement, chart, problem, data: null, wanted: false, busy: false, held: false, gone: false };
 
   const resized = new ResizeObserver(() => {
-    if (chart._fullLayout && chart.clientWidth > 0) window.Plotly.Plots.resize(chart);
+    if (!chart._fullLayout || chart.clientWidth === 0) return;
+    if (isNarrow(view) !== view.narrow) drawNewest(view);
+    else window.Plotly.Plots.resize(chart);
   });
   resized.observe(chart);
   // A redraw in the middle of a drag would take the zoom box out of the viewer's hand.
