@@ -23,8 +23,9 @@ if problem := system.problem():
     st.error(problem, icon=":material/error:")
     st.stop()
 
+from pages.ui.address import keep_address  # noqa: E402  (these need what was looked for)
 from pages.ui.glossary import glossary  # noqa: E402
-from pages.ui.guard import guarded  # noqa: E402  (these need what was looked for)
+from pages.ui.guard import guarded  # noqa: E402
 from resnet_core.imports.scratch import tidy  # noqa: E402
 
 st.cache_resource(tidy, show_spinner=False)()  # once a server: what one that was killed has left among the temporary files
@@ -44,6 +45,7 @@ page = st.navigation(
     ],
     position="top",
 )
+keep_address(page.url_path)
 with guarded(page.title):
     page.run()
 glossary()

@@ -174,7 +174,7 @@ def main() -> None:
         ids = choose_runs(seen)
         view = view_controls()
     if not ids:
-        st.info("Choose runs in the list on the left.", icon=":material/arrow_back:")
+        st.info("Choose runs in the list of the sidebar (» opens it).", icon=":material/info:")
         return
     polled = any(s.is_active for s in chosen(ids))
     st.fragment(panel, run_every=POLL if polled else None)(ids, view, polled)

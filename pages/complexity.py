@@ -36,12 +36,12 @@ SHORTCUT_TITLES = {
     "B": "B: projections where dimensions change",
     "C": "C: projections",
 }
-CHART = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"]}
+CHART = {"displaylogo": False, "scrollZoom": False, "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"]}
 
 
 def draw(figure: go.Figure, key: str) -> None:
     """Streamlit's theme writes on charts in a pale grey; on a projector it wants the page's own text colour."""
-    figure.update_layout(font={"color": GRAY_90})
+    figure.update_layout(font={"color": GRAY_90}, dragmode=False)  # a swipe scrolls; the buttons still zoom
     figure.update_xaxes(tickfont={"color": GRAY_90}, title={"font": {"color": GRAY_90}})
     figure.update_yaxes(tickfont={"color": GRAY_90})
     st.plotly_chart(figure, config=CHART, key=key)

@@ -71,7 +71,7 @@ def view_controls(recorded: bool) -> tuple[str, str, str]:
         label_visibility="collapsed",
     )
     x = st.segmented_control(
-        "Lines over", X_AXES, default="position", required=True, key="x", bind="query-params",
+        "Lines over", X_AXES, default="position", required=True, key="over", bind="query-params",
         help="position: the first layer of every net at 0, the last at 1.",
     )  # fmt: skip
     source, quantity = shown or RECORDED if recorded else MEASURED, "|g|"
@@ -251,7 +251,7 @@ def main() -> None:
             source, x, quantity = view_controls(any(net.records("layers") for net in nets))
         labels = option_labels(nets)
         if not nets:
-            st.info("Choose nets in the list on the left.", icon=":material/arrow_back:")
+            st.info("Choose nets in the list of the sidebar (» opens it).", icon=":material/info:")
         elif source == RECORDED:
             show_recorded(nets, labels, x, quantity)
         else:

@@ -187,7 +187,7 @@ def beside(found: demo.Demo, drawn: list[RunRecords], everything: list[Seen]) ->
     """What stands beside the chart: the outcome, else how far it is; and what else is being trained."""
     active = [s for s in everything if s.status.is_active]
     if drawn and not found.begun:
-        st.markdown("**What the curves on the left show**")
+        st.markdown("**What these curves show**")
     if drawn and (found.ended or not found.begun):
         show_verdict(drawn)
     for s in found.seen:

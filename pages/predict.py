@@ -107,10 +107,11 @@ def main() -> None:
         crops = st.segmented_control("Views of the image", list(CROPS), default="one view", required=True, key="crops", bind="query-params")
         shown = choose_image(nets)
     if not nets:
-        st.info("Choose nets in the list on the left.", icon=":material/arrow_back:")
+        st.info("Choose nets in the list of the sidebar (» opens it).", icon=":material/info:")
         return
     if shown is None:
-        st.info("Choose an image or several on the left: one of CIFAR-10's ten classes, or anything else.", icon=":material/upload:")
+        choose = "Choose an image or several in the sidebar (» opens it): one of CIFAR-10's ten classes, or anything else."
+        st.info(choose, icon=":material/upload:")
         return
     labels = option_labels(nets)
     with guarded("Predictions"):

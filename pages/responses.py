@@ -62,17 +62,17 @@ def view_controls(recorded: bool) -> tuple[str, str, int, bool, bool]:
     if source == MEASURED:
         there = analysis_cache.datasets()
         titles = [title for title, dataset in DATA.items() if dataset in there]
-        title = st.segmented_control("Test images of", titles, default="sample", required=True, key="data", bind="query-params") or "sample"
+        title = st.segmented_control("Test images of", titles, default="sample", required=True, key="images", bind="query-params")
         if len(titles) == 1:
             st.caption("All of CIFAR-10 is offered once it is on the server: see Train.")
         counts = [count for count in COUNTS if count <= (1000 if title == "sample" else 10_000)]
         count = st.select_slider("How many", counts, DEFAULT_COUNT, key="n", bind="query-params")
-    log = st.toggle("Log scale", key="log", bind="query-params")
+    log = st.toggle("Log scale", key="logscale", bind="query-params")
     added = st.toggle(
         "Only what is added to x", key="added", bind="query-params",
         help="Of each block the last layer only: its output is what the shortcut's x is added to. Figure 7 shows all layers.",
     )  # fmt: skip
-    return source, DATA[title], count, log, added
+    return source, DATA[title or "sample"], count, log, added
 
 
 def measured_curves(
@@ -264,7 +264,7 @@ def main() -> None:
         nets = choose_nets(found)
         source, dataset, count, log, added = view_controls(any(net.records("layers") for net in nets))
     if not nets:
-        st.info("Choose nets in the list on the left.", icon=":material/arrow_back:")
+        st.info("Choose nets in the list of the sidebar (» opens it).", icon=":material/info:")
         return
     labels = option_labels(nets)
     if source == RECORDED:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 
 import streamlit as st
@@ -17,7 +16,7 @@ from pages.ui.nets_table import Row
 from pages.ui.plan_table import existing, plan_table, total_time
 from pages.ui.presets import PRESETS, Preset
 from pages.ui.run_rows import broken_row, dialogs, run_row
-from pages.ui.runs_view import Seen, all_seen, look
+from pages.ui.runs_view import Seen, all_seen, look, started_together
 from resnet_core.errors import ConfigError
 from resnet_core.figures.captions import caption, grouped
 from resnet_core.runs import Look, RunStore
@@ -30,8 +29,6 @@ _TAB, _PRESET, _SAID = "tab", "train.preset", "train.said"
 LISTED = 8
 #: Pixels of the list beside the chart; it scrolls by itself, so that the chart stays in sight.
 LIST_HEIGHT = 620
-#: Runs made within this many seconds of each other were started together.
-_TOGETHER_SECONDS = 10.0
 
 
 def fill(preset: Preset) -> None:
@@ -114,19 +111,6 @@ def start(store: RunStore, rows: Sequence[Row], folder: str | None, again: bool)
             said.append(f"{escaped(s.run.name)} exists already ({s.status.state}) and was not trained again.")
         st.session_state[_SAID] = " ".join(said)
         st.session_state[_TAB] = RUNS
-
-
-def started_together(seen: Sequence[Seen]) -> set[str]:
-    """The ids of the newest run and those that were started at one click with it. ``seen`` is oldest first."""
-    ids: set[str] = set()
-    after: datetime | None = None
-    for s in reversed(seen):
-        created = s.run.created_at
-        if after and (after - created).total_seconds() > _TOGETHER_SECONDS:
-            break
-        ids.add(s.run.id)
-        after = created
-    return ids
 
 
 def in_order(seen: Sequence[Seen]) -> list[Seen]:

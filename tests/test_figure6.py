@@ -46,7 +46,8 @@ def test_plain_nets_stand_left_and_residual_ones_right_with_one_y_axis():
         assert trace.line.dash == (style.TRAIN_LINE if kind == "training" else style.TEST_LINE)["dash"]
     assert drawn["plain-56", "test"].line.color == style.net_color(ModelConfig(56, "none"))
     assert figure.layout.yaxis2.matches == "y" and tuple(figure.layout.yaxis.range) == tuple(figure.layout.yaxis2.range) == (0, 20)
-    assert tuple(figure.layout.xaxis.range) == (0, 16_000) and list(figure.layout.xaxis.ticktext) == ["0", "4k", "8k", "12k", "16k"]
+    assert tuple(figure.layout.xaxis.range) == pytest.approx((0, 16_640))
+    assert list(figure.layout.xaxis.ticktext) == ["0", "4k", "8k", "12k", "16k"]
     np.testing.assert_allclose(drawn["ResNet-20", "test"].y, 9 + 30 * (1 - np.arange(400, 16_001, 400) / 16_000))
 
 
@@ -62,14 +63,35 @@ def test_training_error_is_averaged_over_an_epoch():
     assert training.y[-1] == pytest.approx(6 + 30 * 50 / 16_000)
 
 
-def test_names_stand_at_the_ends_of_the_test_curves_and_apart():
+def names(figure) -> dict[str, object]:
+    """The traces of the nets' names."""
+    return {trace.text[1].strip("\u2009<b/>"): trace for trace in figure.data if trace.mode == "lines+text"}
+
+
+def test_names_stand_apart_and_a_line_ties_each_to_the_end_of_its_test_curve():
     close = [run("ResNet-32", 3, 8.0), run("ResNet-44", 2, 7.9), run("ResNet-56", 1, 7.8)]
-    labels = {trace.text[0].strip("\u2009"): trace for trace in figure6(close).data if trace.mode == "text"}
-    assert set(labels) == {f"<b>{r.name}</b>" for r in close}
-    heights = sorted(trace.y[0] for trace in labels.values())
-    np.testing.assert_allclose(np.diff(heights), 0.075 * 20)
-    assert all(trace.x[0] == 16_000 and not trace.cliponaxis for trace in labels.values())
-    assert labels["<b>ResNet-32</b>"].y[0] > labels["<b>ResNet-44</b>"].y[0] > labels["<b>ResNet-56</b>"].y[0]
+    labels = names(figure6(close))
+    assert set(labels) == {r.name for r in close}
+    np.testing.assert_allclose(np.diff(sorted(trace.y[1] for trace in labels.values())), 0.065 * 20)
+    assert {name: (trace.x[0], trace.y[0]) for name, trace in labels.items()} == {
+        "ResNet-32": (16_000, 8.0), "ResNet-44": (16_000, 7.9), "ResNet-56": (16_000, 7.8)
+    }  # fmt: skip
+    # The line ends where the axis does, and the name begins there.
+    assert {trace.x[1] for trace in labels.values()} == {figure6(close).layout.xaxis.range[1]}
+    assert labels["ResNet-32"].y[1] > labels["ResNet-44"].y[1] > labels["ResNet-56"].y[1]
+
+
+def test_names_do_not_leave_the_axis():
+    low = [run(f"ResNet-{depth}", 0, 0.1) for depth in (20, 32, 44, 56)]
+    assert sorted(trace.y[1] for trace in names(figure6(low)).values()) == pytest.approx([0, 1.3, 2.6, 3.9])
+
+
+def test_the_pointer_shows_the_record_and_names_the_mean():
+    drawn = curves(figure6(RUNS))
+    training, test = drawn["plain-20", "training"], drawn["plain-20", "test"]
+    np.testing.assert_allclose(training.customdata, 6 + 30 * (1 - np.arange(100, 16_001, 100) / 16_000))
+    assert "mean over one epoch: %{y" in training.hovertemplate and "mean" not in test.hovertemplate
+    np.testing.assert_array_equal(test.customdata, test.y)
 
 
 def test_the_y_axis_has_room_for_every_end_but_that_of_a_net_that_did_not_train():
@@ -80,7 +102,7 @@ def test_the_y_axis_has_room_for_every_end_but_that_of_a_net_that_did_not_train(
     figure = figure6(high)
     assert "<b>plain-110</b> ends at 67 %,<br>above the picture" in texts(figure, "x domain")
     assert not any("plain-110" in text for text in [*texts(figure, "x2 domain"), *texts(figure6(RUNS), "x domain")])
-    assert not any(trace.mode == "text" and "110" in trace.text[0] for trace in figure.data)
+    assert set(names(figure)) == {run.name for run in RUNS}
 
 
 def test_the_drops_of_the_rate_are_marked_in_both_panels():

@@ -140,17 +140,29 @@ def test_a_seed_without_a_record_is_not_counted():
 def test_curves_of_one_net_are_told_apart_by_label_and_symbol():
     runs = [make(20, "A", 50), make(20, "A", 40, learning_rate=0.1), make(20, "A", 30, learning_rate=0.1, name="again")]
     figure = learning_curves(runs, View(kinds=("test",)))
-    assert [trace.name for trace in figure.data] == [
-        "ResNet-20, rate 0.02",
-        "ResNet-20, rate 0.1 (ResNet-20)",
-        "ResNet-20, rate 0.1 (again)",
-    ]
+    assert [trace.name for trace in lines(figure)] == ["ResNet-20, rate 0.02", "ResNet-20, rate 0.1", "again"]
     assert len({(trace.mode, trace.marker.symbol) for trace in lines(figure)}) == 3
     shortcuts = learning_curves([make(20, s, 50) for s in "ABC"], View(kinds=("test",)))
     assert [(trace.mode, trace.marker.symbol) for trace in lines(shortcuts)[1:]] == [
         ("lines+markers", "square"),
         ("lines+markers", "diamond"),
     ]
+
+
+def test_runs_are_called_as_the_user_named_them():
+    named = [make(20, "A", 50, name="mine"), make(20, "none", 50, name="same"), make(56, "none", 50, name="same"), make(56, "A", 50)]
+    assert captions.labels(captions.grouped(named)) == ["same (plain-20)", "same (plain-56)", "mine", "ResNet-56"]
+    # As one curve over seeds, by a name that all of them have.
+    seeds = [
+        make(20, "A", 50, 0, name="mine"),
+        make(20, "A", 50, 1, name="mine"),
+        make(20, "none", 50, 0, name="one"),
+        make(20, "none", 50, 1),
+    ]
+    assert captions.labels(captions.grouped(seeds, "range")) == ["plain-20, 2 seeds", "mine"]
+    # Another's own name is taken: then it needs what differs.
+    taken = [make(20, "A", 50, name="plain-20"), make(20, "none", 50)]
+    assert captions.labels(captions.grouped(taken)) == ["plain-20", "plain-20 (ResNet-20)"]
 
 
 def test_labels_name_what_differs():
@@ -165,21 +177,66 @@ def test_many_nets_move_the_legend_aside():
     assert figure.layout.legend.orientation == "v" and learning_curves(DEMO).layout.legend.orientation == "h"
 
 
-def test_names_stand_at_the_ends_and_do_not_overlap():
+def ends(figure) -> dict[str, object]:
+    """The traces of the names at the ends of the curves."""
+    return {trace.text[1].strip("\u2009<b/>"): trace for trace in figure.data if trace.mode == "lines+text"}
+
+
+def test_names_do_not_overlap_and_a_line_ties_each_to_the_end_of_its_curve():
     figure = learning_curves([make(20, "none", 50), make(56, "none", 50.5), make(20, "A", 20)])
-    names = {trace.text[0].strip("\u2002<b/>"): trace for trace in figure.data if trace.mode == "text"}
+    names = ends(figure)
     assert list(names) == ["plain-20", "plain-56", "ResNet-20"]
     span = 54.5 - 11  # from the lowest training error to the highest test error
-    assert names["plain-56"].y[0] - names["plain-20"].y[0] == pytest.approx(0.08 * span)
-    assert names["plain-56"].y[0] + names["plain-20"].y[0] == pytest.approx(46 + 46.5)
-    assert names["ResNet-20"].y[0] == 16 and names["ResNet-20"].x[0] == 900
+    assert names["plain-56"].y[1] - names["plain-20"].y[1] == pytest.approx(0.065 * span)
+    assert names["plain-56"].y[1] + names["plain-20"].y[1] == pytest.approx(46 + 46.5)
+    assert {name: (trace.x[0], trace.y[0]) for name, trace in names.items()} == {
+        "plain-20": (900, 46), "plain-56": (900, 46.5), "ResNet-20": (900, 16)
+    }  # fmt: skip
+    assert names["ResNet-20"].y[1] == 16 and names["ResNet-20"].x[1] == figure.layout.xaxis.autorangeoptions.clipmax == 936
     assert names["plain-20"].textfont.color == style.net_color(ModelConfig(20, "none"))
     assert names["plain-20"].legendgroup == shown(figure, "test")["plain-20"].legendgroup
 
 
+def test_no_axis_and_no_name_shows_an_impossible_value():
+    runs = [make(depth, shortcut, level) for shortcut, level in (("none", 95), ("A", 9.5)) for depth in (20, 32, 44, 56)]
+    figure = learning_curves(runs)
+    assert (figure.layout.yaxis.minallowed, figure.layout.yaxis.maxallowed, figure.layout.xaxis.minallowed) == (0, 100, 0)
+    heights = np.sort([trace.y[1] for trace in ends(figure).values()])
+    assert heights[0] >= 0 and heights[-1] <= 100 and np.diff(heights).min() >= 0.065 * 98.5 - 1e-9
+    log = learning_curves(runs, View(log=True))
+    assert (log.layout.yaxis.minallowed, log.layout.yaxis.maxallowed) == (None, 2)  # powers of ten
+    loss = learning_curves(runs, View(metric="loss"))
+    assert (loss.layout.yaxis.minallowed, loss.layout.yaxis.maxallowed) == (0, None)
+
+
+def test_four_plain_nets_and_four_residual_ones_are_told_apart_by_symbols():
+    figure = learning_curves([make(depth, shortcut, 50) for shortcut in ("none", "A") for depth in (20, 32, 44, 56)])
+    for family in ("plain", "ResNet"):
+        looks = {(trace.mode, trace.marker.symbol) for name, trace in shown(figure, "test").items() if name.startswith(family)}
+        assert len(looks) == 3  # those of 20 and 56 layers, far apart on their ramp, are both bare
+    seeds = lines(learning_curves([make(20, "A", 50, 0), make(20, "A", 50, 1)], View(kinds=("test",))))
+    assert len({(trace.mode, trace.marker.symbol) for trace in seeds}) == 2
+
+
+def test_test_error_is_as_recorded_and_the_pointer_shows_the_records():
+    figure = learning_curves(DEMO, View(smoothing=1 / 3, kinds=("training", "test")))
+    test, training = shown(figure, "test")["plain-56"], shown(figure, "training")["plain-56"]
+    np.testing.assert_array_equal(test.y, 85 - np.arange(1, 10))
+    assert "%{y:.2f} %" in test.hovertemplate and "mean" not in test.hovertemplate
+    np.testing.assert_array_equal(training.customdata, 80 - np.arange(1, 10))
+    assert "training error <b>%{customdata:.2f} %</b>" in training.hovertemplate and "moving mean: %{y:.2f} %" in training.hovertemplate
+    assert "as recorded" in view_note(captions.grouped(DEMO), View(smoothing=0.1))
+    assert view_note(captions.grouped(DEMO), View(smoothing=0.1, kinds=("test",))) == ""
+
+
+def test_hover_boxes_have_one_condition_a_line():
+    conditions = "<br>1 seed<br>sample (5,000 images)<br>1/284 of the paper's schedule<br>bf16<extra>"
+    assert all(conditions in trace.hovertemplate for trace in lines(learning_curves(DEMO)))
+
+
 def test_names_given_by_users_are_text_and_not_markup():
     figure = learning_curves([make(20, "A", 50, name="<b>one"), make(20, "A", 40, name="two%{x}")])
-    assert [trace.name for trace in lines(figure)[2:]] == ["ResNet-20 (&lt;b&gt;one)", "ResNet-20 (two%{x})"]
+    assert [trace.name for trace in lines(figure)[2:]] == ["&lt;b&gt;one", "two%{x}"]
     assert all("two" not in trace.hovertemplate for trace in lines(figure))
 
 
@@ -195,7 +252,7 @@ def test_a_long_record_is_decimated():
 
 def test_nothing_to_draw_is_an_empty_chart():
     assert len(learning_curves([]).data) == 0
-    queued = RunRecords("r", "r", DEMO[0].config, [], state="queued")
+    queued = RunRecords("r", "ResNet-56", DEMO[0].config, [], state="queued")
     waiting = shown(learning_curves([queued, DEMO[1]], View(kinds=("test",))), "test")
     assert len(waiting["plain-20"].y) == 9 and np.isnan(waiting["ResNet-56"].y).all() and waiting["ResNet-56"].showlegend
     assert learning_curves([queued], View(seeds="range", smoothing=0.1)).layout.yaxis.title.text == "error (%)"
@@ -233,7 +290,6 @@ def test_schedule_fractions_in_words(fraction: float, text: str):
 def test_conditions_stand_beside_every_curve():
     text = "1 seed · sample (5,000 images) · 5.76 epochs · bf16"
     assert captions.caption(captions.grouped(DEMO)) == f"Every curve: {text}."
-    assert all(text in trace.hovertemplate for trace in lines(learning_curves(DEMO)))
     mixed = captions.caption(captions.grouped([*DEMO, make(110, "A", 60, iterations=9000)]))
     assert mixed == f"plain-20, plain-56, ResNet-20, ResNet-56: {text}. ResNet-110: {text.replace('5.76', '57.6')}."
     unplanned = RunRecords("r", "r", DEMO[0].config, [], state="queued")

@@ -140,6 +140,13 @@ def test_spread_out_keeps_order_and_gap_and_moves_as_little_as_it_can(values: li
     assert set(far) <= set(placed)  # what stands alone stays where it is
 
 
+def test_spread_out_keeps_within_bounds_and_makes_gaps_smaller_where_it_must():
+    np.testing.assert_allclose(series.spread_out(np.array([1.0, 1.2, 9.0]), 2.0, 0.0, 10.0), [0.1, 2.1, 9.0])
+    np.testing.assert_allclose(series.spread_out(np.array([0.2, 0.1, 0.3]), 2.0, 0.0, 10.0), [2.0, 0.0, 4.0])
+    np.testing.assert_allclose(series.spread_out(np.array([9.9, 9.8]), 2.0, 0.0, 10.0), [10.0, 8.0])
+    np.testing.assert_allclose(series.spread_out(np.array([5.0, 5.0, 5.0]), 8.0, 0.0, 10.0), [0.0, 5.0, 10.0])
+
+
 def run(records: list[dict], result: dict | None = None, **recipe) -> RunRecords:
     config = RunConfig(ModelConfig(56, "none"), DataConfig("sample"), Recipe(**{"iterations": 900, "batch_size": 32, "seed": 7, **recipe}))
     return RunRecords("plain-56-sample-s7-abc123", "mine", config, records, precision="bf16", result=result)

@@ -86,12 +86,16 @@ def test_shortcuts_are_told_apart_without_hue():
 
 
 @pytest.mark.parametrize("dark", [False, True])
-def test_neighbouring_depths_in_one_chart_have_another_symbol_and_the_papers_have_none(dark: bool):
+def test_nets_of_like_colours_have_another_symbol_in_one_chart_but_twenty_and_fifty_six_layers_have_none(dark: bool):
     near = style.told_apart([ModelConfig(depth, "A") for depth in (20, 8, 14)], dark)
     assert near[0][1] is None and len({symbol for _, symbol in near}) == 3
     for shortcut in ("none", "A"):
         looks = style.told_apart([ModelConfig(depth, shortcut) for depth in (20, 32, 44, 56, 110, 1202)], dark)
-        assert {symbol for _, symbol in looks} == {None} and len({color for color, _ in looks}) == 6
+        assert len(set(looks)) == 6 and len({symbol for _, symbol in looks[:3]}) == 3
+        assert [symbol for _, symbol in style.told_apart([ModelConfig(20, shortcut), ModelConfig(56, shortcut)], dark)] == [None, None]
+    four = style.told_apart([ModelConfig(depth, "none") for depth in (20, 32, 44, 56)], dark)
+    for (one, first), (other, second) in itertools.combinations(four, 2):
+        assert first != second or abs(lab(one, "normal")[0] - lab(other, "normal")[0]) > 12
     assert [symbol for _, symbol in style.told_apart([ModelConfig(20, "none"), ModelConfig(20, "A")], dark)] == [None, None]
 
 

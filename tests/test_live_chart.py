@@ -75,7 +75,25 @@ def test_names_stand_at_the_newest_error_and_apart_from_each_other():
     assert [c["label"] for c in two.values()] == ["", "", "ResNet-20"]
     near = curves(run(1, ModelConfig(20), [], [40.0]), run(2, ModelConfig(56), [], [41.0]), run(3, ModelConfig(20, "none"), [], [80.0]))
     placed = [near[name, "test"]["label_y"] for name in ("ResNet-20", "ResNet-56", "plain-20")]
-    assert placed == [38.7, 42.3, 80.0]
+    assert placed == pytest.approx([38.94, 42.06, 80.0])  # 0.065 of the axis, from 36 to 84, apart
+
+
+def test_names_stay_on_the_axis_and_the_axis_within_what_is_possible():
+    runs = [run(n, ModelConfig(depth, "none"), [], [1.0 + n / 10]) for n, depth in enumerate((20, 32, 44, 56))]
+    sent = live_chart.payload([*runs, run(9, ModelConfig(56), [], [99.0])])
+    low, high = sent["y"]["range"]
+    assert (low, high) == (0.0, 100.0)
+    placed = sorted(c["label_y"] for c in sent["curves"] if c["label_y"] is not None)
+    assert placed == pytest.approx([0.0, 6.5, 13.0, 19.5, 99.0])
+
+
+def test_two_seeds_of_one_net_and_four_plain_nets_look_different():
+    def looks(*runs: RunRecords) -> set[tuple]:
+        return {(c["color"]["light"], c["symbol"]) for c in live_chart.payload(runs)["curves"] if c["kind"] == "test"}
+
+    assert len(looks(run(1, ModelConfig(20), [], [9.0]), run(2, ModelConfig(20), [], [9.0], seed=1))) == 2
+    four = [run(depth, ModelConfig(depth, "none"), [], [9.0]) for depth in (20, 32, 44, 56)]
+    assert len({symbol for _, symbol in looks(*four)}) == 3
 
 
 def test_runs_of_one_net_are_told_apart_and_the_users_own_names_are_kept():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +84,22 @@ def test_at_first_it_shows_the_newest_runs_trained_alike(page: AppTest, store: R
     assert address(page, "runs") == page.multiselect[0].value
 
 
+def test_the_default_keeps_the_seeds_that_were_started_together(page: AppTest, store: RunStore):
+    early = write_run(store, demo_configs(0, 400)[0], 49.0)
+    described = json.loads((early.path / "run.json").read_text())
+    (early.path / "run.json").write_text(json.dumps({**described, "created": "2026-01-01T00:00:00+00:00"}))
+    runs = [write_run(store, demo_configs(seed, 400)[0], 49.0) for seed in (1, 2)]
+    opened(page)
+    assert sorted(page.multiselect[0].value) == sorted(run.id for run in runs)
+
+
+def test_a_run_is_called_as_it_was_renamed(page: AppTest, store: RunStore, demo: list[Run]):
+    store.rename(demo[1].id, "the deep one")
+    opened(page)
+    assert {name for name, _ in curves(page)} == {"plain-20", "the deep one", "ResNet-20", "ResNet-56"}
+    assert [row["net"].replace("\\", "") for row in table(page)][1] == "the deep one (plain-56)"
+
+
 def test_curves_table_captions_and_verdict_of_the_demo(page: AppTest, demo: list[Run]):
     opened(page, smoothing="0")
     drawn = curves(page)
@@ -116,7 +133,7 @@ def test_the_address_restores_the_view(page: AppTest, demo: list[Run]):
     layout = figure(page)["layouts"]["light"]
     assert layout["yaxis"]["type"] == "log" and layout["yaxis"]["title"]["text"] == "loss (cross-entropy), log scale"
     assert layout["xaxis"]["title"]["text"] == "training time (seconds)"
-    assert "Moving mean over 80 iterations (20% of each run)" in captions(page)
+    assert "Training: a moving mean over 80 iterations (20% of each run)" in captions(page)
 
 
 def test_the_address_follows_the_choice(page: AppTest, demo: list[Run]):

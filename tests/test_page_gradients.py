@@ -133,7 +133,7 @@ def test_a_wrong_checksum_is_named_and_left_out(page: AppTest, shipped: Path):
 def test_heat_maps_of_a_chosen_net_and_lines_over_the_layers(page: AppTest, shipped: Path):
     ship(shipped, "plain-20", PLAIN)
     ship(shipped, "resnet-56", DEEPER)
-    opened(page, heat=[DEEPER.name], x="layer")
+    opened(page, heat=[DEEPER.name], over="layer")
     heat, moment, _ = figures(page)
     assert [trace["name"] for trace in heat] == [DEEPER.name]
     assert array(moment[0]["x"]).tolist() == list(range(1, 8))

@@ -311,12 +311,14 @@ def test_stop_and_resume(train, store):
 
 def test_deleting_asks_first(train, store):
     run = write_run(store, DEMO[0], 50.0)
+    store.rename(run.id, "the old one")
     train.session_state["tab"] = "Runs"
     train.run()
     train.button(key=f"delete.{run.id}").click().run()
     assert run.path.is_dir()
     question = " ".join(m.value for m in train.markdown)
-    assert f"Run `{run.id}` after {ITERATIONS} of {ITERATIONS} iterations goes away with its curves and weights" in question
+    lost = f"after {ITERATIONS} of {ITERATIONS} iterations goes away with its curves and weights"
+    assert f"Run **the old one** (`{run.id}`) {lost}" in question
     train.button(key="delete.cancel").click().run()
     assert run.path.is_dir()
     assert not [b for b in train.button if b.key == "delete.confirm"]

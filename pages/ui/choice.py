@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from pages.ui.labels import escaped
-from pages.ui.runs_view import Seen, Shipped
+from pages.ui.runs_view import Seen, Shipped, started_together
 from resnet_core.verdict import trained_alike
 
 #: What can be chosen: a run of this home, or a checkpoint that ships.
@@ -102,14 +102,15 @@ def option_labels(seen: Sequence[Listed]) -> dict[str, str]:
 
 
 def newest_set(seen: Sequence[Listed]) -> list[str]:
-    """The runs with the newest run's recipe and data, seed included: what one click on Start or on the demo trains.
+    """The runs with the newest run's recipe and data, of its seed or started with it: what one click on Start or on the demo trains.
 
     Where nothing was trained yet: the shipped nets that were trained like the first of them (the deepest have a warm-up of their own).
     """
     among = own(seen) or seen
     model = (among[-1] if own(seen) else among[0]).config
     like = trained_alike(model)
-    return [s.id for s in among if s.config.recipe.seed == model.recipe.seed and trained_alike(s.config) == like]
+    together = started_together([s for s in among if isinstance(s, Seen)])
+    return [s.id for s in among if trained_alike(s.config) == like and (s.config.recipe.seed == model.recipe.seed or s.id in together)]
 
 
 def _restored(seen: Sequence[Listed]) -> list[str]:

@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from pages.ui import plotly_js
 from pages.ui.live_chart import component
+from resnet_core.figures.narrow import narrow_layout
 
 #: What differs between the figures for the two themes is everything but the data, which travel once.
 _DATA = ("x", "y", "z", "text", "customdata")
@@ -31,12 +32,14 @@ def payload(light: go.Figure, dark: go.Figure) -> dict[str, Any]:
     """Plain JSON values; arrays in plotly's base64 encoding. ``looks`` are what each theme puts over ``traces``."""
     # With their uids: by these plotly knows a hidden curve again when others come or go.
     figures = {"light": json.loads(light.to_json(remove_uids=False)), "dark": json.loads(dark.to_json(remove_uids=False))}
+    narrow = {theme: narrow_layout(figure) for theme, figure in figures.items()}
     for figure in figures.values():
         figure["layout"].pop("height", None)  # that of a file; on the page charts are as high as the window allows
     return {
         "traces": figures["light"]["data"],
         "looks": {"light": [{} for _ in light.data], "dark": [_look(trace) for trace in figures["dark"]["data"]]},
         "layouts": {theme: figure["layout"] for theme, figure in figures.items()},
+        "narrow": narrow,  # on a phone
     }
 
 

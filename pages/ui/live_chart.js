@@ -60,9 +60,7 @@ function traces(data, theme) {
     line: { ...curve.line, color: curve.color[theme] },
     marker: curve.symbol ? { symbol: curve.symbol, size: 9, color: curve.color[theme], maxdisplayed: 12 } : {},
     opacity: curve.kind === "raw" ? 0.22 : 1,
-    ...(curve.kind === "raw"
-      ? { hoverinfo: "skip" }
-      : { hovertemplate: `%{y:.1f} % ${curve.kind === "test" ? "test" : "training"} error<br>at iteration %{x}` }),
+    ...hover(data, curve),
   }));
   const labels = data.curves
     .filter((curve) => curve.label)
@@ -71,53 +69,108 @@ function traces(data, theme) {
       uid: `${curve.group}-label`,
       legendgroup: curve.group,
       showlegend: false,
-      mode: "text",
+      mode: "lines+text", // the line ties the name to the curve's end
+      line: { color: curve.color[theme], width: 1.2 },
       cliponaxis: false,
       hoverinfo: "skip",
-      x: curve.label_y === null ? nothing : [curve.x[curve.x.length - 1]],
-      y: [curve.label_y],
-      text: [` <b>${escaped(curve.label)}</b>`],
+      x: curve.label_y === null ? nothing : [curve.x.at(-1), curve.x.at(-1) + data.x.room],
+      y: curve.label_y === null ? nothing : [curve.y.at(-1), curve.label_y],
+      text: ["", `\u2009<b>${escaped(curve.label)}</b>`],
       textposition: "middle right",
       textfont: { color: curve.color[theme] },
     }));
   return lines.concat(labels);
 }
 
+// The value of the record, also where the curve is a moving mean.
+function hover(data, curve) {
+  if (curve.kind === "raw") return { hoverinfo: "skip" };
+  if (curve.kind === "test") return { hovertemplate: "%{y:.2f} % test error<br>at iteration %{x}" };
+  const raw = data.curves.find((other) => other.kind === "raw" && other.group === curve.group);
+  return { customdata: raw.y, hovertemplate: "%{customdata:.1f} % training error<br>at iteration %{x}<br>moving mean: %{y:.1f} %" };
+}
+
 const KEY = "<b>━━</b> test\u2003╌╌ training\u2003";
 
-function layout(data, theme, fontFamily) {
+// Fingers scroll the page; they do not zoom.
+const TOUCHED = window.matchMedia("(pointer: coarse)").matches;
+// Pixels: of a chart that is narrower the legend stands below, and its panels one below the other.
+const NARROW = 560;
+
+function layout(data, theme, fontFamily, narrow) {
+  const made = wholeLayout(data, theme, fontFamily, narrow);
+  return TOUCHED ? { ...made, dragmode: false } : made;
+}
+
+function wholeLayout(data, theme, fontFamily, narrow) {
   if (data.figure) {
-    const given = data.figure.layouts[theme];
+    const given = narrow ? data.figure.narrow[theme] : data.figure.layouts[theme];
     return { ...given, font: { ...given.font, family: fontFamily }, autosize: true };
   }
   const [low, high] = data.y.range;
   const empty = data.curves.every((curve) => curve.x.length === 0);
   const base = structuredClone(data.layouts[theme]);
+  // Pixels of the legend below a narrow chart: a line for its title and one for each net.
+  const below = 27 * (1 + data.curves.filter((curve) => curve.kind === "test").length);
+  if (narrow) base.font.size = 13;
   const axis = (given, own) => ({ ...base[given], ...own, title: { ...base[given].title, text: data[given[0]].title } });
   return {
     ...base,
     font: { ...base.font, family: fontFamily },
     uirevision: "viewer", // never changes: zoom and hidden curves are the viewer's
     autosize: true,
+    ...(narrow ? { height: 300 + base.margin.b + below } : {}),
     hovermode: "closest",
-    modebar: { orientation: "v" }, // in the margin, where it covers no entry of the legend
-    margin: { ...base.margin, t: 44, r: Math.min(190, 30 + 9 * data.label_width) },
-    legend: { ...base.legend, orientation: "h", x: 0, y: 1.02, xanchor: "left", yanchor: "bottom", title: { text: KEY, font: base.font } },
-    xaxis: axis("xaxis", { ...(empty ? { range: data.x.include } : { autorangeoptions: { include: data.x.include } }), tickformat: ",d" }),
+    modebar: { orientation: narrow ? "h" : "v" }, // in the margin, where it covers no entry of the legend
+    margin: {
+      ...base.margin,
+      t: 44,
+      r: Math.min(190, 30 + (narrow ? 7 : 9) * data.label_width),
+      ...(narrow ? { l: 52, b: base.margin.b + below } : {}),
+    },
+    legend: {
+      ...base.legend,
+      orientation: "h",
+      x: 0,
+      xanchor: "left",
+      title: { text: KEY, font: base.font, ...(narrow ? { side: "top" } : {}) },
+      ...(narrow
+        ? { entrywidth: 230, xref: "container", y: 0, yref: "container", yanchor: "bottom" } // one a line
+        : { y: 1.02, yanchor: "bottom" }),
+    },
+    xaxis: axis("xaxis", { ...(empty ? { range: data.x.include } : { autorangeoptions: { include: data.x.include, clipmax: data.x.include[1] + data.x.room } }), minallowed: 0, tickformat: ",d" }),
     // An automatic range, although it is known: uirevision would take a new fixed one for a reason to forget the viewer's zoom.
     // Without a point there is no automatic range, and no zoom to forget.
-    yaxis: axis("yaxis", empty ? { range: data.y.range } : { autorangeoptions: { include: data.y.range, clipmin: low, clipmax: high } }),
+    yaxis: axis("yaxis", {
+      ...(empty ? { range: data.y.range } : { autorangeoptions: { include: data.y.range, clipmin: low, clipmax: high } }),
+      minallowed: 0, // percent
+      maxallowed: 100,
+    }),
     annotations: data.note
       ? [{ text: data.note, showarrow: false, xref: "paper", yref: "paper", x: 0.5, y: 0.5, font: { size: base.font.size + 3 } }]
       : [],
   };
 }
 
+const FULL_SCREEN = {
+  name: "fullScreen",
+  title: "Full screen",
+  icon: { width: 24, height: 24, path: "M4 4h6v2H6v4H4zM14 4h6v6h-2V6h-4zM4 14h2v4h4v2H4zM18 14h2v6h-6v-2h4z" },
+  click: (chart) => (document.fullscreenElement ? document.exitFullscreen() : chart.requestFullscreen()),
+};
 const CONFIG = {
   displaylogo: false,
-  modeBarButtons: [["toImage", "zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"]],
+  scrollZoom: false,
+  modeBarButtons: [
+    TOUCHED ? ["toImage", "resetScale2d"] : ["toImage", "zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"],
+    document.fullscreenEnabled ? [FULL_SCREEN] : [],
+  ].filter((group) => group.length),
   toImageButtonOptions: { format: "png", filename: "resnet-lab", scale: 2 },
 };
+
+function isNarrow(view) {
+  return view.parentElement.clientWidth < NARROW && document.fullscreenElement !== view.chart;
+}
 
 async function draw(view) {
   const { data, parentElement, chart } = view;
@@ -126,7 +179,16 @@ async function draw(view) {
   const theme = isDark(parentElement) ? "dark" : "light";
   const fontFamily = getComputedStyle(chart).fontFamily;
   view.problem.hidden = true;
-  await Plotly.react(chart, traces(data, theme), layout(data, theme, fontFamily), CONFIG);
+  const narrow = (view.narrow = isNarrow(view));
+  const given = layout(data, theme, fontFamily, narrow);
+  chart.style.height = narrow && given.height ? `${given.height}px` : "";
+  delete given.height;
+  let drawn = traces(data, theme);
+  if (narrow && given.margin.r > 0.3 * chart.clientWidth) {
+    given.margin = { ...given.margin, r: 16 };
+    drawn = drawn.filter((trace) => trace.mode !== "lines+text"); // names of that length are left to the legend
+  }
+  await Plotly.react(chart, drawn, given, CONFIG);
 }
 
 // One drawing at a time; of the data that arrive meanwhile only the newest are drawn.
@@ -157,7 +219,9 @@ function mount(parentElement) {
   const view = { parentElement, chart, problem, data: null, wanted: false, busy: false, held: false, gone: false };
 
   const resized = new ResizeObserver(() => {
-    if (chart._fullLayout && chart.clientWidth > 0) window.Plotly.Plots.resize(chart);
+    if (!chart._fullLayout || chart.clientWidth === 0) return;
+    if (isNarrow(view) !== view.narrow) drawNewest(view);
+    else window.Plotly.Plots.resize(chart);
   });
   resized.observe(chart);
   // A redraw in the middle of a drag would take the zoom box out of the viewer's hand.

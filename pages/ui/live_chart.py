@@ -20,14 +20,12 @@ import streamlit as st
 
 from pages.ui import plotly_js
 from pages.ui.labels import curve_names
-from resnet_core.figures import series, style
+from resnet_core.figures import end_names, series, style
 
 #: Training error is smoothed by a moving mean over this part of the run; the caption says so.
 SMOOTHED_PART = 1 / 20
 #: Points a curve. More cannot be told apart on a screen.
 MOST_POINTS = 1000
-#: Percentage points that the names at the ends of curves are kept apart.
-_LABEL_GAP = 3.6
 #: No names at the ends of more curves than this, nor longer ones: the legend has them.
 _MOST_LABELS, _LONGEST_LABEL = 10, 26
 #: Percentage points above the highest and below the lowest curve.
@@ -39,7 +37,8 @@ _FONT_SIZE = 16
 
 CAPTION = (
     "Dashed: training error of the augmented batches as seen, a moving mean over a twentieth of the run (unsmoothed: faint). "
-    "Bold: test error. Drag to zoom, double-click to see all again; click a name in the legend to hide its curves."
+    "Bold: test error, as recorded. The pointer shows the records. "
+    "Drag to zoom, double-click to see all again; click a name in the legend to hide its curves."
 )
 
 _HERE = Path(__file__).parent
@@ -69,24 +68,29 @@ def live_chart(runs: Sequence[series.RunRecords], key: str, note: str = "") -> N
 def payload(runs: Sequence[series.RunRecords], note: str = "") -> dict[str, Any]:
     """What the component draws, as plain JSON values: curves with colours for both themes, axes, layouts of both themes."""
     names = curve_names(runs)
-    curves = [curve for run, name in zip(runs, names, strict=True) for curve in _curves(run, name)]
+    looks = {theme: style.told_apart([run.config.model for run in runs], theme == "dark") for theme in ("light", "dark")}
+    curves = [
+        curve
+        for run, name, (light, symbol), (dark, _) in zip(runs, names, looks["light"], looks["dark"], strict=True)
+        for curve in _curves(run, name, {"light": light, "dark": dark}, symbol)
+    ]
+    low, high = _range(curves)
     if len(names) <= _MOST_LABELS and all(len(name) <= _LONGEST_LABEL for name in names):
-        place_labels(curves)
+        place_labels(curves, low, high)
     drawn = any(curve["x"] for curve in curves)
+    longest = max((run.config.recipe.iterations for run in runs), default=1)
     return {
         "curves": curves,
         "note": "" if drawn else note,
-        "x": {"title": "iteration", "include": [0, max((run.config.recipe.iterations for run in runs), default=1)]},
-        "y": {"title": "error (%)", "range": _range(curves)},
+        "x": {"title": "iteration", "include": [0, longest], "room": end_names.ROOM * longest},
+        "y": {"title": "error (%)", "range": [low, high]},
         "label_width": max((len(curve["label"]) for curve in curves if curve["label_y"] is not None), default=0),
         "layouts": {"light": style.layout(dark=False, font_size=_FONT_SIZE), "dark": style.layout(dark=True, font_size=_FONT_SIZE)},
     }
 
 
-def _curves(run: series.RunRecords, name: str) -> list[dict[str, Any]]:
+def _curves(run: series.RunRecords, name: str, color: dict[str, str], symbol: str | None) -> list[dict[str, Any]]:
     """Three curves a run, also while they are empty, so that a hidden net stays hidden when its first test comes in."""
-    model = run.config.model
-    color = {"light": style.net_color(model, dark=False), "dark": style.net_color(model, dark=True)}
     window = run.config.recipe.iterations * SMOOTHED_PART
     train = series.decimate(series.smoothed(series.points(run.records, "error", "training"), window), MOST_POINTS)
     test = series.decimate(series.points(run.records, "error", "test"), MOST_POINTS)
@@ -109,7 +113,7 @@ def _curves(run: series.RunRecords, name: str) -> list[dict[str, Any]]:
                 "y": [] if y is None else _plain(y, 2),
                 "line": dict(line),
                 "color": color,
-                "symbol": style.net_symbol(model) if kind == "test" else None,
+                "symbol": symbol if kind == "test" else None,
                 "label": name if kind == labelled else "",
                 "label_y": None,
             }
@@ -122,18 +126,21 @@ def _range(curves: list[dict[str, Any]]) -> list[float]:
     values = [y for curve in curves if curve["kind"] != "raw" for y in curve["y"] if y is not None]
     if not values:
         return [0.0, 100.0]  # empty axes show what will come, not plotly's own idea of an empty range
-    low, high = min(values) - _ROOM, max(values) + _ROOM
+    low, high = min(values) - _ROOM, min(100.0, max(values) + _ROOM)
     return [max(0.0, min(low, high - _NARROWEST)), high]
 
 
-def place_labels(curves: list[dict[str, Any]]) -> None:
-    """Gives each net's name its place: where its curve ends, moved apart from others that end at the same iteration."""
+def place_labels(curves: list[dict[str, Any]], low: float, high: float) -> None:
+    """Gives each net's name its place: where its curve ends, moved apart from others that end at the same iteration.
+
+    ``low`` and ``high`` are the ends of the y axis.
+    """
     ends: dict[float, list[dict[str, Any]]] = {}
     for curve in curves:
         if curve["label"] and curve["x"] and curve["y"][-1] is not None:
             ends.setdefault(curve["x"][-1], []).append(curve)
     for together in ends.values():
-        heights = series.spread_out(np.array([curve["y"][-1] for curve in together]), _LABEL_GAP)
+        heights = end_names.heights([curve["y"][-1] for curve in together], low, high)
         for curve, height in zip(together, heights.tolist(), strict=True):
             curve["label_y"] = round(height, 2)
 

@@ -85,7 +85,7 @@ def target_of(kind: str, name: str | None, predicted: int | None, label: int | N
     if tuple(classes) != tuple(CLASSES):
         return None, "It does not know CIFAR-10's classes, which this target is one of."
     if kind == TRUE:
-        unknown = "The true class of this picture is not known. Say it on the left, or explain another target."
+        unknown = "The true class of this picture is not known. Say it in the sidebar, or explain another target."
         return label, unknown if label is None else ""
     return (CLASSES.index(name), "") if name else (None, "Choose the class to explain above.")
 

@@ -112,13 +112,15 @@ def _rename(run_id: str) -> None:
 def _delete(run_id: str) -> None:
     with guarded("Deleting a run"):
         store = RunStore()
+        called, status = f"Run `{run_id}`", None
         try:
-            status = store.get(run_id).state()
+            run = store.get(run_id)
+            called, status = f"Run **{escaped(run.name)}** (`{run_id}`)", run.state()
         except RunError:  # it went away meanwhile, or cannot be read: deleting says which
-            status = None
+            pass
         lost = f" after {status.iteration:,} of {status.iterations:,} iterations" if status and status.iteration else ""
         running = " It is being trained: it will be stopped first." if status and status.state == "running" else ""
-        st.markdown(f"Run `{run_id}`{lost} goes away with its curves and weights, for all viewers.{running} This cannot be undone.")
+        st.markdown(f"{called}{lost} goes away with its curves and weights, for all viewers.{running} This cannot be undone.")
         with st.container(horizontal=True):
             if st.button("Delete", type="primary", icon=":material/delete:", key="delete.confirm"):
                 with st.spinner("Deleting"):

@@ -5,9 +5,9 @@ All viewers look at the same store; nothing of it is kept in a session.
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from pages.ui.labels import duration
 from resnet_core.config import RunConfig
@@ -89,7 +89,7 @@ class Shipped:
         return self.net.config
 
     def records(self) -> RunRecords:
-        return dataclasses.replace(net_records(self.net), name=self.name)
+        return net_records(self.net)
 
 
 def look_shipped() -> list[Shipped]:
@@ -107,6 +107,23 @@ def net_records(net: Net) -> RunRecords:
 def all_seen(found: Look) -> list[Seen]:
     """All readable runs, oldest first."""
     return [Seen(run, status) for run, status in found.runs]
+
+
+#: Runs made within this many seconds of each other were started together.
+_TOGETHER_SECONDS = 10.0
+
+
+def started_together(seen: Sequence[Seen]) -> set[str]:
+    """The ids of the newest run and those that were started at one click with it. ``seen`` is oldest first."""
+    ids: set[str] = set()
+    after: datetime | None = None
+    for s in reversed(seen):
+        created = s.run.created_at
+        if after and (after - created).total_seconds() > _TOGETHER_SECONDS:
+            break
+        ids.add(s.run.id)
+        after = created
+    return ids
 
 
 def look(runs: Iterable[Run]) -> list[Seen]:

@@ -5,6 +5,7 @@ Also which runs make one curve: those that differ in nothing but the seed.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -110,7 +111,7 @@ _RECIPE_NAMES = {
 
 
 def labels(groups: Sequence[Group]) -> list[str]:
-    """A short name of each curve: the net, and whatever tells it from the others of the chart; all different."""
+    """A short name of each curve: what its runs were called, else the net and whatever tells it from the others; all different."""
     configs = [group.config for group in groups]
     names = [config.model.name for config in configs]
     if len({config.data for config in configs}) > 1:
@@ -122,12 +123,20 @@ def labels(groups: Sequence[Group]) -> list[str]:
     several = len({config.recipe.seed for config in configs}) > 1 or any(len(group.runs) > 1 for group in groups)
     if several:
         names = [f"{name}, {seeds_text(group)}" for name, group in zip(names, groups, strict=True)]
-    # The same training twice, or recipes that differ in something rarer: by what the user calls them, else by their ids.
-    called = [f"{name} ({group.runs[0].name})" if names.count(name) > 1 else name for name, group in zip(names, groups, strict=True)]
+    given = [given_name(group) for group in groups]
+    taken = Counter([*given, *(name for name, own in zip(names, given, strict=True) if not own)])
+    called = [name if not own else own if taken[own] == 1 else f"{own} ({name})" for name, own in zip(names, given, strict=True)]
+    # The same training twice, or recipes that differ in something rarer: by their ids.
     return [
         f"{name} ({group.runs[0].run_id})" if called.count(label) > 1 else label
         for name, label, group in zip(names, called, groups, strict=True)
     ]
+
+
+def given_name(group: Group) -> str:
+    """What the user called the runs of a curve; empty where that is the net's own name, or differs among them."""
+    names = {run.name for run in group.runs}
+    return names.pop() if len(names) == 1 and names != {group.config.model.name} else ""
 
 
 def _plain(value: Any) -> str:

@@ -7,6 +7,7 @@ in ``captions``.
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,9 +16,9 @@ import numpy as np
 import plotly.graph_objects as go
 
 from resnet_core.config import RunConfig
-from resnet_core.figures import style
+from resnet_core.figures import end_names, style
 from resnet_core.figures.captions import Group, conditions, grouped, labels
-from resnet_core.figures.series import KINDS, Points, RunRecords, decimate, mean_over_runs, points, smoothed, spread_out
+from resnet_core.figures.series import KINDS, Points, RunRecords, decimate, mean_over_runs, points, smoothed
 
 X_AXES = ("iterations", "epochs", "time")
 _LINES = {"training": style.TRAIN_LINE, "test": style.TEST_LINE, "validation": {"dash": "1.5px,3px", "width": 2.4}}
@@ -25,8 +26,10 @@ _LINES = {"training": style.TRAIN_LINE, "test": style.TEST_LINE, "validation": {
 _KEYS = {"training": "╌╌ training", "test": "<b>━━</b> test", "validation": "┈┈ validation"}
 #: Names stand at the ends of the curves while there are at most so many, of at most so many characters.
 _MOST_END_LABELS, _LONGEST_END_LABEL = 10, 26
-#: Distance of two such names, as a part of the height of the chart.
-_LABEL_GAP = 0.08
+#: Per metric the lowest and the highest value that there can be: no axis shows more.
+_POSSIBLE = {"error": (0.0, 100.0), "loss": (0.0, None)}
+#: Measured on a whole data set, so not smoothed: of batches only the training error and loss are.
+_UNSMOOTHED = ("test", "validation")
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class View:
         metric: ``error`` (percent) or ``loss`` (cross-entropy, nats).
         x: ``iterations``, ``epochs``, or ``time`` (training time, summed over resumptions).
         kinds: any of ``training``, ``test``, ``validation``.
-        smoothing: width of the centred moving mean, as a fraction of each run's length; 0 for none.
+        smoothing: width of the centred moving mean of the training curves, as a fraction of each run's length; 0 for none.
         log: a logarithmic y axis.
         seeds: each run on its own (``separate``), or those that differ in the seed only as one mean with the ``range`` (lowest to
             highest) or one standard deviation (``std``) around it.
@@ -58,7 +61,9 @@ def window(config: RunConfig, view: View) -> float:
 
 def group_points(group: Group, view: View, kind: str) -> Points:
     """The curve of a group before decimation: of its runs that have come to a first record of that kind; empty where none has."""
-    curves = [smoothed(points(run.records, view.metric, kind), window(run.config, view)) for run in group.runs]
+    curves = [points(run.records, view.metric, kind) for run in group.runs]
+    if kind not in _UNSMOOTHED:
+        curves = [smoothed(curve, window(run.config, view)) for run, curve in zip(group.runs, curves, strict=True)]
     curves = [curve for curve in curves if len(curve)]
     return mean_over_runs(curves, view.seeds) if curves else points([], view.metric, kind)
 
@@ -96,8 +101,8 @@ def learning_curves(runs: Sequence[RunRecords], view: View = View(), dark: bool 
     """One chart of all the runs.
 
     Every net has one entry in the legend, which hides or shows all its curves, and its name at the end of its curve where there is room.
-    Raw curves stand faint behind smoothed ones; a band is the spread over seeds. Curves keep at most 1,000 points, with both ends and
-    all extremes. NaN is a gap.
+    Raw curves stand faint behind smoothed ones, and the hover text has the value of the record; a band is the spread over seeds. Curves
+    keep at most 1,000 points, with both ends and all extremes. NaN is a gap.
     """
     nets = _nets(grouped(runs, view.seeds), dark)
     whole = {(net.key, kind): group_points(net.group, view, kind) for net in nets for kind in KINDS if kind in view.kinds}
@@ -105,7 +110,7 @@ def learning_curves(runs: Sequence[RunRecords], view: View = View(), dark: bool 
     kinds = [kind for kind in KINDS if kind in view.kinds and (kind != "validation" or any(len(whole[net.key, kind]) for net in nets))]
     unit, unit_name = _time_unit(list(whole.values()))
     where = {"iterations": "iteration %{x:,.0f}", "epochs": "epoch %{x:.2f}", "time": f"%{{x:.1f}} {unit_name}"}[view.x]
-    value = "%{y:.1f} %" if view.metric == "error" else "%{y:.3f}"
+    form, unit_of_value = (".2f", " %") if view.metric == "error" else (".3f", "")
     bands, raw, lines = [], [], []
     ends: list[tuple[_Net, float, float]] = []
     for kind in sorted(kinds, key=("validation", "training", "test").index):  # the bold curves last: they lie on top
@@ -127,16 +132,21 @@ def learning_curves(runs: Sequence[RunRecords], view: View = View(), dark: bool 
                     line={**_LINES[kind], "color": net.color},
                     marker={"symbol": net.symbol or "circle", "size": 9 if kind == "test" else 7, "color": net.color, "maxdisplayed": 12},
                     meta=kind,
-                    hovertemplate=f"%{{fullData.name}}: {kind} {view.metric} <b>{value}</b><br>{where}<br>"
-                    f"{conditions(net.group)}<extra></extra>",
+                    customdata=None if curve.raw is None else curve.raw,
+                    hovertemplate=f"%{{fullData.name}}: {kind} {view.metric} <b>%{{{'y' if curve.raw is None else 'customdata'}:{form}}}"
+                    f"{unit_of_value}</b><br>{where}"
+                    f"{'' if curve.raw is None else f'<br>moving mean: %{{y:{form}}}{unit_of_value}'}"
+                    f"{style.hover_note(conditions(net.group))}<extra></extra>",
                 )
             )
             if kind == _named_by(kinds) and np.isfinite(curve.y).any():
                 last = np.flatnonzero(np.isfinite(curve.y))[-1]
                 ends.append((net, x[last], curve.y[last]))
-    finite = [y for y in (np.asarray(line.y)[np.isfinite(line.y)] for line in lines) if len(y)]
+    drawn = [*lines, *raw, *bands]
+    finite = [y for y in (np.asarray(trace.y)[np.isfinite(trace.y)] for trace in drawn) if len(y)]
     span = (min(y.min() for y in finite), max(y.max() for y in finite)) if finite else (0.0, 1.0)
-    names = _end_labels(ends, span, view.log)
+    longest = max((np.nanmax(line.x) for line in lines if np.isfinite(line.x).any()), default=0.0)
+    names = _end_labels(ends, span, longest, view)
     return _laid_out(go.Figure([*bands, *raw, *lines, *names]), view, kinds, unit_name, dark, [net.text for net in nets], bool(names))
 
 
@@ -153,23 +163,22 @@ def _band(net: _Net, kind: str, x: np.ndarray, curve: Points, log: bool) -> go.S
     return go.Scatter(**net.shared(f"{kind}-band"), **outline, **fill)
 
 
-def _end_labels(ends: Sequence[tuple[_Net, float, float]], span: tuple[float, float], log: bool) -> list[go.Scatter]:
-    """The nets' names at the ends of their curves, moved apart where they would overlap; none where names are long or many.
+def _end_labels(ends: Sequence[tuple[_Net, float, float]], span: tuple[float, float], longest: float, view: View) -> list[go.Scatter]:
+    """The nets' names at the ends of their curves; none where names are long or many.
 
-    ``span`` is the lowest and the highest value of the chart.
+    ``span`` is the lowest and the highest value of the chart, ``longest`` the highest x.
     """
     if not ends or len(ends) > _MOST_END_LABELS or max(len(net.text) for net, _, _ in ends) > _LONGEST_END_LABEL:
         return []
-    scale, back = (np.log10, lambda v: 10**v) if log and span[0] > 0 else (np.asarray, np.asarray)
-    gap = _LABEL_GAP * float(scale(span[1]) - scale(span[0]))
-    placed = back(spread_out(scale(np.array([value for _, _, value in ends])), gap))
+    if view.log:
+        ends = [each for each in ends if each[2] > 0]
+    scale, back = (np.log10, lambda v: 10**v) if view.log and span[0] > 0 else (np.asarray, np.asarray)
+    placed = back(end_names.heights(scale(np.array([value for _, _, value in ends])), float(scale(span[0])), float(scale(span[1]))))
+    room = end_names.ROOM * longest
     return [
-        go.Scatter(
-            **net.shared("label"), x=[x], y=[y], mode="text", text=[f"\u2002<b>{net.text}</b>"], textposition="middle right",
-            textfont={"color": net.color}, cliponaxis=False, hoverinfo="skip",
-        )
-        for (net, x, _), y in zip(ends, placed, strict=True)
-    ]  # fmt: skip
+        go.Scatter({**end_names.end_name((x, end), (x + room, y), net.text, net.color), **net.shared("label")})
+        for (net, x, end), y in zip(ends, placed, strict=True)
+    ]
 
 
 def _laid_out(
@@ -194,21 +203,27 @@ def _laid_out(
     )
     axes = f"{view.metric}/{view.x}/{view.log}"
     figure.update_xaxes(title_text=x_title, rangemode="tozero", uirevision=axes)
-    ends = [max(trace.x) for trace in figure.data if trace.mode == "text"]
+    ends = [max(trace.x) for trace in figure.data if trace.mode == "lines+text"]
     if ends:  # the names at the ends stand in the margin
         figure.update_xaxes(autorangeoptions_clipmax=max(ends))
+    low, high = _POSSIBLE[view.metric]
+    if view.log:  # in powers of ten, and without a lower end
+        low, high = None, high and math.log10(high)
+    figure.update_xaxes(minallowed=0)
     figure.update_yaxes(title_text=y_title + (", log scale" if view.log else ""), type="log" if view.log else "linear", uirevision=axes)
+    figure.update_yaxes(minallowed=low, maxallowed=high)
     return figure
 
 
 def view_note(groups: Sequence[Group], view: View) -> str:
     """What the drawing itself adds to or takes from the records: the smoothing window, the spread; empty for neither."""
     parts = []
-    if view.smoothing > 0:
+    if view.smoothing > 0 and "training" in view.kinds:
         widths = sorted({window(group.config, view) for group in groups})
         size = f"{widths[0]:,.0f}" if len(widths) == 1 else f"{widths[0]:,.0f} to {widths[-1]:,.0f}" if widths else "0"
         parts.append(
-            f"Moving mean over {size} iterations ({view.smoothing:.0%} of each run), centred; the raw curve stands faint behind it."
+            f"Training: a moving mean over {size} iterations ({view.smoothing:.0%} of each run), centred; the raw curve stands faint "
+            "behind it. Test and validation are as recorded, and so are the values at the pointer."
         )
     if view.seeds != "separate" and any(len(group.runs) > 1 for group in groups):
         band = "lowest to highest" if view.seeds == "range" else "± one standard deviation"

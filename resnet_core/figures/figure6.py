@@ -16,8 +16,8 @@ import plotly.graph_objects as go
 
 from resnet_core import paper
 from resnet_core.config import ModelConfig
-from resnet_core.figures import style
-from resnet_core.figures.series import RunRecords, decimate, final_errors, points, smoothed, spread_out
+from resnet_core.figures import end_names, style
+from resnet_core.figures.series import RunRecords, decimate, final_errors, points, smoothed
 from resnet_core.verdict import trained_alike
 
 #: The nets of the figure, by depth.
@@ -26,8 +26,8 @@ DEPTHS = (20, 32, 44, 56, 110)
 _TOP = 20.0
 #: A net that ends above this is not drawn into the other curves: the paper leaves plain-110 out. Its name stands at the top.
 _OFF = 40.0
-#: Distance of two names, and the free part above the highest end, as parts of the height.
-_LABEL_GAP, _HEADROOM = 0.075, 0.08
+#: The free part above the highest end, as a part of the height.
+_HEADROOM = 0.08
 #: Between the panels, as a part of the width: the names at the ends of the left one's curves stand there.
 _GAP = 0.115
 _AXES = ({"xaxis": "x", "yaxis": "y"}, {"xaxis": "x2", "yaxis": "y2"})
@@ -107,56 +107,58 @@ def figure6(runs: Sequence[RunRecords], dark: bool = False, font_size: int = 16)
     drawn = sorted((run for run in runs if run.config.model in nets), key=lambda run: nets.index(run.config.model))
     panels = [[run for run in drawn if run.config.model.is_plain is plain] for plain in (True, False)]
     top = top_of_axis(drawn)
+    length = max((run.config.recipe.iterations for run in drawn), default=0)
     traces = []
     for axes, panel in zip(_AXES, panels, strict=True):
         traces += [trace | axes for run in panel for trace in _curves(run, dark)]
-        traces += [trace | axes for trace in _names(panel, top, dark)]
+        traces += [trace | axes for trace in _names(panel, top, length, dark)]
         if not panel:
             traces.append({"type": "scatter", "x": [None], "y": [None], "hoverinfo": "skip"} | axes)  # axes without any trace are not drawn
     # In one step and of plain values: plotly's own subplots and lines take some ten times as long, and this is on the front page.
-    return go.Figure(traces, _layout(panels, top, dark, font_size))
+    return go.Figure(traces, _layout(panels, top, length, dark, font_size))
 
 
 def _curves(run: RunRecords, dark: bool) -> list[dict[str, Any]]:
-    """The dashed training and the bold test curve of one net."""
+    """The dashed training and the bold test curve of one net. Where a curve is a mean, the hover text has the record too."""
     color = style.net_color(run.config.model, dark)
     train = decimate(smoothed(points(run.records, "error", "training"), epoch(run)))
     test = decimate(points(run.records, "error", "test"))
     return [
         {
             "type": "scatter", "uid": f"figure6-{run.run_id}-{kind}", "name": run.config.model.name, "mode": "lines", "meta": kind,
-            "x": curve.iteration, "y": curve.y, "line": {**line, "color": color},
-            "hovertemplate": f"{run.config.model.name}: {kind} error <b>%{{y:.1f}} %</b><br>iteration %{{x:,.0f}}<extra></extra>",
+            "x": curve.iteration, "y": curve.y, "line": {**line, "color": color}, "customdata": curve.y if curve.raw is None else curve.raw,
+            "hovertemplate": f"{run.config.model.name}: {kind} error <b>%{{customdata:.2f}} %</b><br>iteration %{{x:,.0f}}"
+            f"{'' if curve.raw is None else '<br>mean over one epoch: %{y:.2f} %'}<extra></extra>",
         }
         for kind, curve, line in (("training", train, style.TRAIN_LINE), ("test", test, style.TEST_LINE))
     ]  # fmt: skip
 
 
-def _names(runs: Sequence[RunRecords], top: float, dark: bool) -> list[dict[str, Any]]:
-    """The nets' names to the right of where their test curves end, moved apart; none of those above the picture."""
+def _names(runs: Sequence[RunRecords], top: float, length: float, dark: bool) -> list[dict[str, Any]]:
+    """The nets' names to the right of where their test curves end; none of those above the picture."""
     high = off_the_picture(runs)
     ends = []
     for run in runs:
         test = points(run.records, "error", "test")
         if run not in high and len(test) and np.isfinite(test.y[-1]):
             ends.append((run, test.iteration[-1], test.y[-1]))
-    placed = spread_out(np.array([y for _, _, y in ends]), _LABEL_GAP * top) if ends else []
+    placed = end_names.heights([y for _, _, y in ends], 0, top) if ends else []
     return [
         {
-            "type": "scatter", "uid": f"figure6-{run.run_id}-label", "mode": "text", "x": [x], "y": [y], "cliponaxis": False,
-            "text": [f"\u2009<b>{run.config.model.name}</b>"], "textposition": "middle right", "hoverinfo": "skip",
-            "textfont": {"color": style.net_color(run.config.model, dark)},
+            "uid": f"figure6-{run.run_id}-label",
+            **end_names.end_name(
+                (x, end), (x + end_names.ROOM * length, y), run.config.model.name, style.net_color(run.config.model, dark)
+            ),
         }
-        for (run, x, _), y in zip(ends, placed, strict=True)
-    ]  # fmt: skip
+        for (run, x, end), y in zip(ends, placed, strict=True)
+    ]
 
 
-def _layout(panels: Sequence[Sequence[RunRecords]], top: float, dark: bool, font_size: int) -> dict[str, Any]:
+def _layout(panels: Sequence[Sequence[RunRecords]], top: float, length: int, dark: bool, font_size: int) -> dict[str, Any]:
     base = style.layout(dark, font_size)
-    length = max((run.config.recipe.iterations for panel in panels for run in panel), default=0)
     # In full the numbers would run into each other where the panels meet.
     ticks = {"tickvals": [length * i / 4 for i in range(5)], "ticktext": [_thousands(length * i / 4) for i in range(5)]} if length else {}
-    x = {**base["xaxis"], "title": {"text": "iterations", "standoff": 4}, "range": [0, length or 1], **ticks}
+    x = {**base["xaxis"], "title": {"text": "iterations", "standoff": 4}, "range": [0, (1 + end_names.ROOM) * (length or 1)], **ticks}
     y = {**base["yaxis"], "range": [0, top]}
     shapes, annotations = [], []
     for axes, title, panel in zip(_AXES, _TITLES, panels, strict=True):

@@ -158,20 +158,25 @@ def decimate(curve: Points, limit: int = 1000) -> Points:
     return curve.take(np.array(sorted(keep)))
 
 
-def spread_out(values: np.ndarray, gap: float) -> np.ndarray:
+def spread_out(values: np.ndarray, gap: float, low: float = -math.inf, high: float = math.inf) -> np.ndarray:
     """The values moved apart, in their order and as little as it takes (least squares), until neighbours are ``gap`` apart.
 
-    With the gaps taken off, this is isotonic regression: neighbours that are out of order are pooled into their mean.
+    All of them stay between ``low`` and ``high``; where these leave no room for the gaps, the gaps are smaller. With the gaps taken
+    off, this is isotonic regression: neighbours that are out of order are pooled into their mean, and what is out of bounds is moved
+    to them.
     """
+    if len(values) > 1:
+        gap = min(gap, (high - low) / (len(values) - 1))
     order = np.argsort(values, kind="stable")
     pools: list[tuple[float, int]] = []
     for value in values[order] - gap * np.arange(len(values)):
         pools.append((float(value), 1))
         while len(pools) > 1 and pools[-2][0] > pools[-1][0]:
-            (low, n), (high, m) = pools[-2:]
-            pools[-2:] = [((low * n + high * m) / (n + m), n + m)]
+            (first, n), (second, m) = pools[-2:]
+            pools[-2:] = [((first * n + second * m) / (n + m), n + m)]
     placed = np.empty(len(values))
-    placed[order] = np.repeat([mean for mean, _ in pools], [count for _, count in pools]) + gap * np.arange(len(values))
+    means = np.repeat([mean for mean, _ in pools], [count for _, count in pools])
+    placed[order] = np.clip(means, low, high - gap * (len(values) - 1)) + gap * np.arange(len(values))
     return placed
 
 

@@ -35,8 +35,8 @@ _RAMPS = {
 #: Where a depth lies on its ramp (0 to 1). The paper's nets are spread wider than by their logarithms: 20 and 56 must differ at a glance.
 _PLACES = ((MIN_DEPTH, 0.0), (20, 0.1), (32, 0.32), (44, 0.5), (56, 0.66), (110, 0.83), (MAX_DEPTH, 1.0))
 
-#: Colours of nets that lie nearer to each other on their ramp are hard to tell apart; no two of the paper's depths do.
-_ALIKE = 0.12
+#: Colours of nets that lie nearer to each other on their ramp are hard to tell apart from the back row; those of 20 and 56 layers are not.
+_ALIKE = 0.45
 
 #: Figure 6 of the paper: training error dashed (and thin), test error bold. Used as ``line={**TRAIN_LINE, "color": ...}``.
 TRAIN_LINE: dict[str, Any] = {"dash": "5px,3px", "width": 1.6}
@@ -45,7 +45,8 @@ TEST_LINE: dict[str, Any] = {"dash": "solid", "width": 3.4}
 #: Plain nets and option A have no symbol; B and C do.
 _SYMBOLS = {"none": None, "A": None, "B": "square", "C": "diamond"}
 #: Told apart by these, where two curves of one chart would have the colour and symbol of the same net.
-_SPARE_SYMBOLS = ("circle", "triangle-up", "x", "star", "pentagon", "triangle-down", "hexagram", "cross")
+# The circle last: a bare line's own points are circles where a chart has points at all.
+_SPARE_SYMBOLS = ("triangle-up", "x", "star", "pentagon", "triangle-down", "hexagram", "cross", "circle")
 
 
 def rgb(color: str) -> tuple[int, int, int]:

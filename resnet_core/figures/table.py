@@ -31,7 +31,10 @@ def final_table(groups: Sequence[Group], spread: str = "separate") -> list[Row]:
         training, test = ([end[i] for end in ends if end[i] is not None] for i in (0, 1))
         published = paper.published(group.config.model)
         # The seeds have a column of their own.
-        row: Row = {NET: label.replace(f", {seeds_text(group)}", ""), TRAINING: _mean(training), TEST: _mean(test)}
+        net = label.replace(f", {seeds_text(group)}", "")
+        if group.config.model.name not in net:  # a name of the user's own
+            net = f"{net} ({group.config.model.name})"
+        row: Row = {NET: net, TRAINING: _mean(training), TEST: _mean(test)}
         if spread != "separate":
             row |= {TRAINING_SPREAD: spread_text(training, spread), TEST_SPREAD: spread_text(test, spread)}
         row |= {

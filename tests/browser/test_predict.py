@@ -84,4 +84,4 @@ def test_upload_predict_attribute(start_app, open_page, tmp_path):
     expect(page.get_by_text("Uploaded before: phone")).to_be_visible()
     expect(page.get_by_text("EXIF rotation applied")).to_be_visible()
     page.get_by_role("button", name="Remove", exact=True).click()
-    expect(page.get_by_text("Choose an image or several on the left")).to_be_visible()
+    expect(page.get_by_text("Choose an image or several in the sidebar")).to_be_visible()
