@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageCms
 
 #: Of the picture in most files: its four quarters, clockwise from the top left; wide enough apart to tell them after JPEG.
 RED, GREEN, BLUE, GOLD = (220, 30, 40), (30, 180, 60), (40, 60, 200), (240, 200, 60)
@@ -109,10 +109,10 @@ def wrong_crc(name: bytes) -> bytes:
     return bytes(content)
 
 
-def jpeg_of(width: int, height: int) -> bytes:
+def jpeg_of(width: int, height: int, progressive: bool = False) -> bytes:
     """A JPEG file whose header declares that size, whatever it holds."""
-    content = bytearray(saved(scene(), "JPEG"))
-    struct.pack_into(">HH", content, content.index(b"\xff\xc0") + 5, height, width)
+    content = bytearray(saved(scene(), "JPEG", progressive=progressive))
+    struct.pack_into(">HH", content, content.index(b"\xff\xc2" if progressive else b"\xff\xc0") + 5, height, width)
     return bytes(content)
 
 
@@ -180,6 +180,102 @@ def plain_text(length: int = 500) -> bytes:
     return (b"It was the best of times, it was the worst of times. " * 20)[:length]
 
 
+def _tag(kind: bytes, *parts: bytes) -> bytes:
+    data = kind + bytes(4) + b"".join(parts)
+    return data + bytes(-len(data) % 4)
+
+
+def _fixed(*values: float) -> bytes:
+    return struct.pack(f">{len(values)}i", *(round(value * 65536) for value in values))
+
+
+#: Name -> the colorants (columns: XYZ under D50), the curve of its channels, and the matrix from its linear colours to those of sRGB, as
+#: published (ICC's Display P3; Adobe RGB (1998) Color Image Encoding).
+_SRGB_CURVE = _tag(b"para", struct.pack(">HH", 3, 0), _fixed(2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045))
+SPACES = {
+    "Display P3": (
+        ((0.515102, 0.241196, -0.001053), (0.291965, 0.692245, 0.041885), (0.157153, 0.066559, 0.784073)),
+        _SRGB_CURVE,
+        ((1.2249402, -0.2249402, 0), (-0.0420570, 1.0420570, 0), (-0.0196376, -0.0786360, 1.0982736)),
+    ),
+    "Adobe RGB (1998)": (
+        ((0.609741, 0.311111, 0.019470), (0.205276, 0.625671, 0.060867), (0.149185, 0.063217, 0.744568)),
+        _tag(b"curv", struct.pack(">IH", 1, 563)),
+        ((1.3983557, -0.3983557, 0), (0, 1, 0), (0, -0.0429290, 1.0429290)),
+    ),
+}
+
+
+def profile_of(name: str) -> bytes:
+    """A colour profile (ICC.1:2022) of one of ``SPACES``."""
+    colorants, curve, _ = SPACES[name]
+    text = name.encode("utf-16-be")
+    tags = {b"desc": _tag(b"mluc", struct.pack(">II2s2sII", 1, 12, b"en", b"US", len(text), 28), text)}
+    tags |= {b"wtpt": _tag(b"XYZ ", _fixed(0.9642, 1.0, 0.8249))}
+    tags |= {key: _tag(b"XYZ ", _fixed(*xyz)) for key, xyz in zip((b"rXYZ", b"gXYZ", b"bXYZ"), colorants, strict=True)}
+    tags |= dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), curve)
+    table, data = struct.pack(">I", len(tags)), b""
+    for key, content in tags.items():
+        table += struct.pack(">4sII", key, 132 + 12 * len(tags) + len(data), len(content))
+        data += content
+    header = struct.pack(">I4sI4s4s4s", 132 + 12 * len(tags) + len(data), bytes(4), 0x04300000, b"mntr", b"RGB ", b"XYZ ")
+    header += struct.pack(">6H4s", 2026, 1, 1, 0, 0, 0, b"acsp") + bytes(28) + _fixed(0.9642, 1.0, 0.8249)
+    return header.ljust(128, b"\0") + table + data
+
+
+def in_srgb(name: str, color: tuple[int, int, int]) -> tuple[int, ...]:
+    """A colour of one of ``SPACES`` as sRGB, by the formula; what sRGB does not have is cut off."""
+    value = np.array(color) / 255
+    if name.startswith("Adobe"):
+        linear = value ** (563 / 256)
+    else:
+        linear = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+    linear = np.clip(np.array(SPACES[name][2]) @ linear, 0, 1)
+    coded = np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
+    return tuple(round(float(each)) for each in coded * 255)
+
+
+def profiled(name: str, kind: str, **options) -> bytes:
+    return saved(scene(), kind, icc_profile=profile_of(name), **options)
+
+
+def srgb_profile() -> bytes:
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+def translucent_p3() -> bytes:
+    pixels = np.concatenate([scene(), np.full((HEIGHT, WIDTH, 1), 51, np.uint8)], axis=2)
+    return saved(pixels, "PNG", icc_profile=profile_of("Display P3"))
+
+
+def _converted(name: str) -> tuple[tuple[int, ...], ...]:
+    return tuple(in_srgb(name, color) for color in (RED, GREEN, BLUE, GOLD))
+
+
+MIB = 1 << 20
+
+
+def behind_soi(extra: bytes) -> bytes:
+    """The scene's JPEG with something put in before its first segment."""
+    content = saved(scene(), "JPEG", quality=95)
+    return content[:2] + extra + content[2:]
+
+
+def segment(marker: int, data: bytes) -> bytes:
+    return bytes((0xFF, marker)) + struct.pack(">H", len(data) + 2) + data
+
+
+def large(kind: str, side: int, **options) -> bytes:
+    """A picture of one colour."""
+    return saved(Image.new("RGB", (side, side), (99, 99, 99)), kind, **options)
+
+
+def iso_media(major: bytes, *compatible: bytes) -> bytes:
+    """The first box of an ISO media file, and some more bytes."""
+    box = b"ftyp" + major + bytes(4) + b"".join(compatible)
+    return struct.pack(">I", len(box) + 4) + box + bytes(200)
+
+
 SVG = b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script><rect width="9" height="9"/></svg>'
 HTML = b"<!DOCTYPE html>\n<html><head><title>404</title></head><body>Not found</body></html>"
 PDF = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n<< /Type /Catalog >>\nendobj\n%%EOF\n"
@@ -243,6 +339,26 @@ CASES: dict[str, Case] = {
     "damaged exif": Case(
         "phone.jpg", lambda: saved(scene(), "JPEG", quality=95, exif=b"Exif\x00\x00MM\x00*\xff\xff\xff\xf0" + bytes(9)), tolerance=LOSSY
     ),
+    "display p3 jpeg": Case(
+        "phone.jpg", lambda: profiled("Display P3", "JPEG", quality=95), None, ("converted from Display P3 to sRGB",),
+        _converted("Display P3"), LOSSY,
+    ),
+    "adobe rgb png": Case(
+        "camera.png", lambda: profiled("Adobe RGB (1998)", "PNG"), None, ("converted from Adobe RGB (1998) to sRGB",),
+        _converted("Adobe RGB (1998)"), 2,
+    ),
+    "display p3 webp": Case(
+        "web.webp", lambda: profiled("Display P3", "WEBP", lossless=True), None, ("from Display P3",), _converted("Display P3"), 2
+    ),
+    "translucent display p3": Case(
+        "logo.png", translucent_p3, None, ("from Display P3", "composited on white"),
+        tuple(tuple(round(255 + (c - 255) * 51 / 255) for c in color) for color in _converted("Display P3")), 2,
+    ),
+    "srgb profile": Case("scene.png", lambda: saved(scene(), "PNG", icc_profile=srgb_profile())),
+    "damaged profile": Case(
+        "scene.png", lambda: saved(scene(), "PNG", icc_profile=profile_of("Display P3")[:300]), None, ("profile cannot be used",)
+    ),
+    "filling": Case("scene.jpg", lambda: behind_soi(b"\xff" * 900 + segment(0xE5, b"") * 20), tolerance=LOSSY),
     # refused: no image of the three formats
     "empty": Case("nothing.png", lambda: b"", r"nothing\.png is empty: it has 0 bytes"),
     "text": Case("notes.png", plain_text, r"notes\.png is a text, although its name says PNG"),
@@ -255,6 +371,12 @@ CASES: dict[str, Case] = {
     "pdf called png": Case("cat.png", lambda: PDF, r"a PDF document, although its name says PNG"),
     "html called webp": Case("cat.webp", lambda: HTML, r"an HTML page, although its name says WebP"),
     "heic called jpg": Case("IMG_1.jpg", lambda: HEIC, r"a HEIC image, although its name says JPEG"),
+    "heic of a new brand": Case("IMG_2.heic", lambda: iso_media(b"mif3", b"mif3", b"miaf"), r"is a HEIC image"),
+    "heic by its compatible brands": Case("IMG_3.heic", lambda: iso_media(b"new1", b"mp42", b"heic"), r"is a HEIC image"),
+    "avif that says mif1 first": Case("a.avif", lambda: iso_media(b"mif1", b"mif1", b"miaf", b"avif"), r"is an AVIF image"),
+    "film": Case("a.mp4", lambda: iso_media(b"isom", b"isom", b"iso2", b"mp41"), r"is a video; only"),
+    "raw file": Case("a.cr3", lambda: iso_media(b"crx ", b"crx ", b"isom"), r"is a camera's raw file"),
+    "unknown brand": Case("a.xyz", lambda: iso_media(b"abcd", b"efgh"), r"is a video, or an image of a kind that is not known here"),
     # refused: damaged
     "truncated png": Case("cut.png", lambda: _half(saved(_noise(), "PNG")), r"incomplete PNG image: it ends within its part IDAT"),
     "truncated jpeg": Case("cut.jpg", lambda: _half(saved(_noise(), "JPEG")), r"damaged or incomplete JPEG image: image file is truncated"),
@@ -272,6 +394,20 @@ CASES: dict[str, Case] = {
     "a little too large": Case("big.png", lambda: png(ihdr(8_001, 8_000)), r"8,001 x 8,000 = 64,008,000 pixels"),
     "text bomb": Case("text.png", lambda: with_text(20_000_000), r"texts or a colour profile that unpack to megabytes"),
     "profile bomb": Case("icc.png", lambda: _profile(20_000_000), r"texts or a colour profile that unpack to megabytes"),
+    "filling bytes": Case("slow.jpg", lambda: behind_soi(b"\xff" * 30 * MIB), r"has more than 4,096 bytes of filling between its segments"),
+    "only filling": Case("slow.jpg", lambda: b"\xff\xd8" + b"\xff" * 30 * MIB, r"has more than 4,096 bytes of filling"),
+    "rubbish between segments": Case(
+        "slow.jpg", lambda: behind_soi(segment(0xE5, b"") + bytes(30 * MIB)), r"has more than 4,096 bytes of filling"
+    ),
+    "empty segments": Case("slow.jpg", lambda: behind_soi(segment(0xE5, b"") * (7 * MIB)), r"has more than 600 segments"),
+    "restarts": Case("slow.jpg", lambda: behind_soi(b"\xff\xd0" * 15 * MIB), r"has more than 600 segments"),
+    "a long exif": Case("slow.jpg", lambda: behind_soi(segment(0xE1, b"Exif\0\0" + bytes(60_000)) * 500), r"more than 8 MiB of metadata"),
+    "empty chunks": Case("slow.png", lambda: with_chunk(chunk(b"teSt", b"") * (5 * MIB // 2)), r"more than 500 chunks beside its pixels"),
+    "empty pixel chunks": Case("slow.png", lambda: with_chunk(chunk(b"IDAT", b"") * (5 * MIB // 2)), r"has more than 20,000 chunks"),
+    "webp of too many pixels": Case("big.webp", lambda: webp_of(8_000, 8_000), r"64,000,000 pixels; at most 14,222,222 of its kind, which"),
+    "progressive jpeg of too many pixels": Case(
+        "big.jpg", lambda: jpeg_of(8_000, 8_000, progressive=True), r"64,000,000 pixels; at most 21,333,333 of its kind, which"
+    ),
     "hundreds of scans": Case("slow.jpg", scans_jpeg, r"decoded in 30\d passes"),
 }
 

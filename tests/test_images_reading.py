@@ -5,8 +5,11 @@ from __future__ import annotations
 import io
 import re
 import struct
+import subprocess
+import sys
 import tracemalloc
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -190,6 +193,72 @@ def test_a_photograph_of_a_telephone_is_read():
     assert MAX_PIXELS > 8160 * 6144 and len(content) < MAX_FILE_BYTES
 
 
+SLOW = [name for name, case in CASES.items() if case.name.startswith("slow.")]
+
+
+@pytest.mark.parametrize("name", SLOW)
+def test_what_would_take_long_is_refused_after_a_few_steps(name, monkeypatch):
+    """Not by the clock: none of it comes to a decoder, and of the file at most 20,000 parts are looked at."""
+    content = CASES[name].content()
+    monkeypatch.setattr(Image, "open", lambda *_, **__: pytest.fail("it was given to a decoder"))
+    steps = 0
+
+    def count(frame, event, _):
+        nonlocal steps
+        steps += event == "line" and frame.f_code.co_filename == sniff.__file__
+        return count
+
+    before = sys.gettrace()
+    sys.settrace(count)
+    try:
+        with pytest.raises(ImageRefused, match=CASES[name].refused):
+            read_image(content, CASES[name].name)
+    finally:
+        sys.settrace(before)
+    assert 0 < steps < 20 * sniff.MAX_CHUNKS
+
+
+LARGEST = {
+    "webp": "content = bad_images.large('WEBP', 3_770, quality=10, method=0)",
+    "lossless webp": "content = bad_images.large('WEBP', 3_770, lossless=True, quality=0, method=0)",
+    "progressive jpeg": "content = bad_images.large('JPEG', 4_618, progressive=True, subsampling=0)",
+    "png": "content = bad_images.large('PNG', 8_000)",
+}
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the memory of a process is read from /proc")
+@pytest.mark.parametrize("made", LARGEST.values(), ids=list(LARGEST))
+def test_the_largest_picture_of_each_kind_is_decoded_in_the_memory_that_was_said(made, root, tmp_path):
+    """In a process of its own, whose greatest memory is its own; the file is made in another."""
+    path = tmp_path / "picture"
+    make = f"import sys\nfrom tests import bad_images\n{made}\nopen(sys.argv[1], 'wb').write(content)"
+    subprocess.run([sys.executable, "-c", make, path], check=True, cwd=root)
+    read = (
+        "import sys\nfrom resnet_core.images import read_image\nimport numpy\nfrom PIL import Image, ImageCms\n"
+        "most = lambda: int(open('/proc/self/status').read().split('VmHWM:')[1].split()[0]) * 1024\n"
+        "content = open(sys.argv[1], 'rb').read()\nImage.preinit()\nbefore = most()\npicture = read_image(content, 'a')\n"
+        "print(picture.size[0] * picture.size[1], most() - before)"
+    )
+    told = subprocess.run([sys.executable, "-c", read, path], check=True, cwd=root, capture_output=True, text=True).stdout
+    pixels, memory = map(int, told.split())
+    assert pixels > 14_000_000 and memory < 256_000_000 + 60_000_000
+
+
+def test_a_large_picture_is_converted_tile_by_tile_to_the_same_colours(monkeypatch):
+    content = bad_images.profiled("Display P3", "PNG")
+    whole = read_image(content, "a.png")
+    monkeypatch.setattr(reading, "KEPT_PIXELS", bad_images.WIDTH * bad_images.HEIGHT // 4)
+    monkeypatch.setattr(reading, "_TILE", 7)
+    picture = read_image(content, "a.png")
+    assert picture.notes == whole.notes and np.array_equal(np.asarray(picture.image), np.asarray(whole.image.reduce(2)))
+
+
+def test_the_name_of_a_profile_is_shown_without_what_is_not_made_to_be_seen(monkeypatch):
+    monkeypatch.setitem(bad_images.SPACES, "evil\u202e\n<b>" + "x" * 100, bad_images.SPACES["Display P3"])
+    (note,) = read_image(bad_images.profiled("evil\u202e\n<b>" + "x" * 100, "PNG"), "a.png").notes
+    assert note.startswith("colours converted from evil<b>xxx") and note.isprintable() and len(note) < 80
+
+
 def test_files(tmp_path):
     path = tmp_path / "a.png"
     path.write_bytes(bad_images.saved(bad_images.scene(), "PNG"))
@@ -250,5 +319,5 @@ def test_damage_of_any_kind_is_refused_or_read_but_never_a_traceback(kind, mend)
 def test_the_declared_size_is_pillows(kind, options):
     content = bad_images.saved(bad_images.scene(123, 77), kind, **options)
     assert sniff.kind_of(content) == kind
-    assert tuple(sniff.declared_size(content, kind)) == Image.open(io.BytesIO(content)).size == (123, 77)
-    assert all(sniff.declared_size(content[:n], kind) in (None, (123, 77)) for n in range(12, len(content)))
+    assert tuple(sniff.outline(content, kind).size) == Image.open(io.BytesIO(content)).size == (123, 77)
+    assert all(sniff.outline(content[:n], kind).size in (None, (123, 77)) for n in range(12, len(content)))

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resnet_core.images import sniff
+from resnet_core.images.color import ToSrgb, to_srgb
 from resnet_core.images.refusal import ImageRefused, safe_name
 
 if TYPE_CHECKING:
@@ -27,9 +28,8 @@ MAX_PIXELS = 64_000_000
 KEPT_PIXELS = 4_000_000
 #: Side of the tiles in which a large picture is averaged down, in pixels of the result.
 _TILE = 512
-#: A progressive JPEG has about 10; each is a pass over all of the picture, however few bytes it takes.
-MAX_SCANS = 100
-#: Of all viewers one at a time: the largest picture takes 256 MB while it is decoded.
+#: Of all viewers one at a time: the largest picture takes 256 MB while it is decoded, and 50 MB more while it is averaged down. Of kinds
+#: that take more for a pixel, fewer are read.
 _DECODING = threading.Lock()
 # Pillow tells the terminal about damaged metadata, of which nothing but the orientation is used.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
@@ -79,16 +79,18 @@ def read_image(content: bytes, name: str) -> Picture:
     """
     name = safe_name(name)
     kind = _checked_kind(content, name)
-    _check_size(sniff.declared_size(content, kind), name)
-    if kind == "PNG" and (damage := sniff.png_damage(content)):
-        raise _damaged(name, kind, damage)
-    if kind == "JPEG" and (scans := sniff.jpeg_scans(content)) > MAX_SCANS:
-        raise ImageRefused(f"{name} would be decoded in {scans:,} passes (JPEG scans); at most {MAX_SCANS} are made. Save it anew first.")
+    outline = sniff.outline(content, kind)
+    most = MAX_PIXELS * 4 // outline.pixel_bytes
+    _check_size(outline.size, name, most)
+    if outline.damage:
+        raise _damaged(name, kind, outline.damage)
+    if outline.excess:
+        raise ImageRefused(f"{name} {outline.excess}. Save it anew with an image editor first.")
     from PIL import Image
 
     try:
         with _DECODING:
-            return _decode(content, name, kind)
+            return _decode(content, name, kind, most)
     except ImageRefused:
         raise
     except Image.DecompressionBombError as error:  # Pillow has found another size than we have
@@ -135,18 +137,19 @@ def _extension(name: str) -> str:
     return name.rpartition(".")[2].lower() if "." in name else ""
 
 
-def _check_size(size: tuple[int, int] | None, name: str) -> None:
+def _check_size(size: tuple[int, int] | None, name: str, most: int) -> None:
     if size is None:
         return
     width, height = size
-    if width * height > MAX_PIXELS:
+    if width * height > most:
+        kind = "" if most == MAX_PIXELS else " of its kind, which takes more memory to decode than others,"
         raise ImageRefused(
-            f"{name} declares {width:,} x {height:,} = {width * height:,} pixels; at most {MAX_PIXELS:,} are read, and nothing of it was "
+            f"{name} declares {width:,} x {height:,} = {width * height:,} pixels; at most {most:,}{kind} are read, and nothing of it was "
             "decoded. Save it smaller."
         )
 
 
-def _decode(content: bytes, name: str, kind: str) -> Picture:
+def _decode(content: bytes, name: str, kind: str, most: int) -> Picture:
     from PIL import Image
 
     notes = []
@@ -154,12 +157,13 @@ def _decode(content: bytes, name: str, kind: str) -> Picture:
     if claimed not in (None, kind):
         notes.append(f"a {sniff.LABELS[kind]} image, although its name says {sniff.LABELS[claimed]}")
     with Image.open(io.BytesIO(content), formats=[kind]) as image:
-        _check_size(image.size, name)
+        _check_size(image.size, name, most)
         if (frames := getattr(image, "n_frames", 1)) > 1:
             notes.append(f"the first of {frames:,} pictures in the file" if kind == "JPEG" else f"animated: the first of {frames:,} frames")
         image.load()
         turn = _orientation(image)
-        rgb = _reduced(image, sniff.png_bits(content) if kind == "PNG" else 8, notes)
+        convert = to_srgb(image, notes)
+        rgb = _reduced(image, sniff.png_bits(content) if kind == "PNG" else 8, notes, convert)
         size = image.size
     if turn is not None:
         upright = rgb.transpose(turn)
@@ -169,8 +173,8 @@ def _decode(content: bytes, name: str, kind: str) -> Picture:
     return Picture(name, rgb, tuple(notes), size)
 
 
-def _reduced(image: PilImage, bits: int, notes: list[str]) -> PilImage:
-    """A loaded image as RGB of at most ``KEPT_PIXELS``, averaged; ``notes`` as in ``_rgb``.
+def _reduced(image: PilImage, bits: int, notes: list[str], convert: ToSrgb) -> PilImage:
+    """A loaded image as RGB of at most ``KEPT_PIXELS``, averaged; ``notes`` and ``convert`` as in ``_rgb``.
 
     Tile by tile: the conversions make several copies, which of the largest pictures would take a gigabyte.
     """
@@ -181,14 +185,14 @@ def _reduced(image: PilImage, bits: int, notes: list[str]) -> PilImage:
     while -(-width // factor) * -(-height // factor) > KEPT_PIXELS:
         factor += 1
     if factor == 1:
-        return _rgb(image, bits, notes)
+        return _rgb(image, bits, notes, convert)
     across, down = min(factor, width), min(factor, height)
     whole = Image.new("RGB", (-(-width // across), -(-height // down)))
     for top in range(0, height, _TILE * down):
         for left in range(0, width, _TILE * across):
             box = (left, top, min(left + _TILE * across, width), min(top + _TILE * down, height))
             said: list[str] = []
-            whole.paste(_rgb(image.crop(box), bits, said).reduce((across, down)), (left // across, top // down))
+            whole.paste(_rgb(image.crop(box), bits, said, convert).reduce((across, down)), (left // across, top // down))
             notes.extend(note for note in said if note not in notes)
     return whole
 
@@ -212,8 +216,8 @@ def _orientation(image: PilImage) -> int | None:
         return None
 
 
-def _rgb(image: PilImage, bits: int, notes: list[str]) -> PilImage:
-    """A loaded image of any mode of the three formats as RGB; says in ``notes`` what that took."""
+def _rgb(image: PilImage, bits: int, notes: list[str], convert: ToSrgb) -> PilImage:
+    """A loaded image of any mode of the three formats as RGB; says in ``notes`` what that took. ``convert`` is for its colours."""
     import numpy as np
     from PIL import Image
 
@@ -233,9 +237,9 @@ def _rgb(image: PilImage, bits: int, notes: list[str]) -> PilImage:
     elif image.mode in ("1", "L", "I;16", "LA"):
         notes.append("greyscale: the same in all three channels")
     if image.has_transparency_data:
-        image = image.convert("RGBA")
+        image = convert(image.convert("RGBA"))
         if image.getchannel("A").getextrema()[0] < 255:
             notes.append("transparency composited on white")
         white = Image.new("RGBA", image.size, (255, 255, 255, 255))
-        image = Image.alpha_composite(white, image)
-    return image.convert("RGB")
+        return Image.alpha_composite(white, image).convert("RGB")
+    return convert(image.convert("RGB"))

@@ -1,10 +1,11 @@
-"""What a file is by its first bytes, whatever it is called, and how large an image its header declares. Nothing is decoded."""
+"""What a file is by its first bytes, whatever it is called, and what its decoder would have to do. Nothing is decoded."""
 
 from __future__ import annotations
 
 import re
 import struct
 import zlib
+from typing import NamedTuple
 
 PNG = b"\x89PNG\r\n\x1a\n"
 #: The formats that are read, under Pillow's names.
@@ -31,14 +32,29 @@ _OTHERS = (
     (b"PK\x03\x04", "a ZIP archive (or an office document)"),
     (b"\x1f\x8b", "a gzip archive"),
 )
-#: ``ftyp`` brands of ISO media files (ISO/IEC 14496-12).
-_BRANDS = {b"avif": "an AVIF image", b"avis": "an AVIF image"} | dict.fromkeys(
-    (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"), "a HEIC image"
-)
-#: A byte FF that is followed by neither 0 (data) nor a restart nor another FF begins a segment of a JPEG file (ITU-T T.81, B.1.1).
-_JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+#: ``ftyp`` brands of ISO media files (ISO/IEC 14496-12), what they are, and what is asked first: an AVIF image also says that it is a HEIF
+#: one (mif1), and the image of a telephone that it has a film (mp42).
+_BRANDS = {
+    "an AVIF image": (b"avif", b"avis"),
+    "a HEIC image": (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"mif2", b"mif3", b"msf1"),
+    "a camera's raw file": (b"crx ",),
+    "a video": (b"isom", b"iso2", b"iso4", b"iso5", b"iso6", b"mp41", b"mp42", b"avc1", b"M4V ", b"qt  ", b"3gp4", b"3gp5", b"dash"),
+}
+#: Parts of a file that the decoders go through in Python, some of them in quadratic time: as many as no camera writes, in a moment.
+MAX_SEGMENTS, MAX_METADATA, MAX_BETWEEN = 600, 8 << 20, 4_096
+MAX_CHUNKS, MAX_NOTES = 20_000, 500
+#: A progressive JPEG has about 10; each is a pass over all of the picture, however few bytes it takes.
+MAX_SCANS = 100
+#: Bytes that are taken for a pixel while it is decoded, rounded up. A progressive JPEG keeps its coefficients (measured: 7 to 10 bytes for
+#: three colours; CMYK has four); of a WebP there are four copies (16 to 17).
+_BYTES = {"PNG": 4, "JPEG": 4, "progressive": 12, "WEBP": 18}
+#: FF begins a segment of a JPEG file unless 0 (data) or another FF (fill) follows; among the pixels, restarts (D0 to D7) are none either
+#: (ITU-T T.81, B.1.1).
+_MARKER, _MARKER_AMONG_PIXELS = re.compile(rb"\xff[^\x00\xff]"), re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 _START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
-_WITHOUT_LENGTH = (0x01, 0xD8)
+_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+_PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
+_WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD9)}
 _BLANK = b" \t\r\n\x00\xef\xbb\xbf"
 
 
@@ -59,7 +75,7 @@ def described(content: bytes) -> str | None:
     if content.startswith(b"BM") and content[6:10] == bytes(4):
         return "a BMP image"
     if content[4:8] == b"ftyp":
-        return _BRANDS.get(content[8:12], "a video")
+        return _iso_media(content)
     head = content[:2048].lstrip(_BLANK).lower()
     if content[:1024].find(b"%PDF-") >= 0:
         return "a PDF document"
@@ -76,36 +92,68 @@ def described(content: bytes) -> str | None:
     return "a text" if all(c.isprintable() or c.isspace() for c in text) else None
 
 
-def declared_size(content: bytes, kind: str) -> tuple[int, int] | None:
-    """Width and height as the header of a PNG, JPEG or WebP file says; None where it does not say so in the usual place.
+def _iso_media(content: bytes) -> str:
+    """By all its brands: the main one may be new, or tell of nothing but its version."""
+    end = min(int.from_bytes(content[:4], "big"), 1024)
+    brands = {content[8:12], *(content[at : at + 4] for at in range(16, end - 3, 4))}
+    for label, known in _BRANDS.items():
+        if not brands.isdisjoint(known):
+            return label
+    return "a video, or an image of a kind that is not known here (ISO media)"
 
-    Pillow gives the size too, but for WebP only after memory was taken for all of the picture.
+
+class Outline(NamedTuple):
+    """What a file declares before anything of it is decoded.
+
+    Attributes:
+        size: width and height; None where they are not said in the usual place. Pillow says them too, but of WebP only after memory was
+            taken for all of the picture.
+        pixel_bytes: what is taken for a pixel while it is decoded.
+        damage: what is wrong with its frame, or empty.
+        excess: what of it is more than any picture needs, or empty.
     """
-    try:
-        if kind == "PNG":
-            return struct.unpack_from(">II", content, 16) if content[12:16] == b"IHDR" else None
-        return _webp_size(content) if kind == "WEBP" else _jpeg_size(content)
-    except (struct.error, IndexError):
-        return None
+
+    size: tuple[int, int] | None
+    pixel_bytes: int
+    damage: str = ""
+    excess: str = ""
 
 
-def png_damage(content: bytes) -> str | None:
-    """What is wrong with the frame of a PNG file, or None. Pillow does not look at the checksums of pixels that it decodes."""
-    at, name = len(PNG), None
+def outline(content: bytes, kind: str) -> Outline:
+    """The outline of a PNG, JPEG or WebP file, in a time that is bounded whatever the file holds."""
+    if kind == "WEBP":
+        return Outline(_webp_size(content), _BYTES["WEBP"])
+    return _png_outline(content) if kind == "PNG" else _jpeg_outline(content)
+
+
+def _png_outline(content: bytes) -> Outline:
+    size = struct.unpack_from(">II", content, 16) if content[12:16] == b"IHDR" and len(content) >= 24 else None
+    damage, excess = _png_frame(content)
+    return Outline(size, _BYTES["PNG"], damage, excess)
+
+
+def _png_frame(content: bytes) -> tuple[str, str]:
+    """What is wrong with the chunks of a PNG file, and what is too much. Pillow does not look at the checksums of the pixels."""
+    at, name, chunks, notes = len(PNG), b"", 0, 0
     while name != b"IEND":
         if len(content) < at + 12:
-            return "it ends before its end"
+            return "it ends before its end", ""
         length, name = struct.unpack_from(">I4s", content, at)
         label = ascii(name.decode("latin-1"))[1:-1]
+        chunks += 1
+        notes += name not in (b"IDAT", b"fdAT", b"fcTL")
+        if chunks > MAX_CHUNKS or notes > MAX_NOTES:
+            most = f"{MAX_NOTES:,} chunks beside its pixels" if notes > MAX_NOTES else f"{MAX_CHUNKS:,} chunks"
+            return "", f"has more than {most}"
         if at == len(PNG) and (name != b"IHDR" or length != 13):
-            return "it does not begin with its header (IHDR)"
+            return "it does not begin with its header (IHDR)", ""
         end = at + 8 + length
         if len(content) < end + 4:
-            return f"it ends within its part {label}"
+            return f"it ends within its part {label}", ""
         if zlib.crc32(memoryview(content)[at + 4 : end]) != struct.unpack_from(">I", content, end)[0]:
-            return f"the checksum of its part {label} is wrong"
+            return f"the checksum of its part {label} is wrong", ""
         at = end + 4
-    return None
+    return "", ""
 
 
 def png_bits(content: bytes) -> int:
@@ -113,24 +161,37 @@ def png_bits(content: bytes) -> int:
     return content[24] if len(content) > 24 and content[12:16] == b"IHDR" else 8
 
 
-def jpeg_scans(content: bytes) -> int:
-    """How often the decoder would go over a JPEG picture: its scans up to its end (ITU-T T.81, B.1.1).
+def _jpeg_outline(content: bytes) -> Outline:
+    """From segment to segment up to the end of the picture (ITU-T T.81, B.1.1), with how often the decoder would go over it: its scans.
 
     What lies within a segment (a thumbnail) or behind the end (the film of a telephone's motion photo) is not the picture.
     """
-    scans, at = 0, 2
-    while found := _JPEG_MARKER.search(content, at):
-        at, marker = found.end(), content[found.end() - 1]
+    size, pixel_bytes, scans, between, at = None, _BYTES["JPEG"], 0, 0, 2
+    for _ in range(MAX_SEGMENTS):
+        found = (_MARKER_AMONG_PIXELS if scans else _MARKER).search(content, at, len(content) if scans else at + MAX_BETWEEN + 2)
+        between += 0 if scans or not found else found.start() - at
+        if not scans and (between > MAX_BETWEEN or (not found and len(content) > at + MAX_BETWEEN)):
+            return Outline(size, pixel_bytes, excess=f"has more than {MAX_BETWEEN:,} bytes of filling between its segments")
+        if not scans and at > MAX_METADATA:
+            return Outline(size, pixel_bytes, excess=f"has more than {MAX_METADATA >> 20} MiB of metadata before its pixels")
+        marker = content[found.end() - 1] if found else _END_OF_IMAGE
         if marker == _END_OF_IMAGE:
-            break
+            too_many = f"would be decoded in {scans:,} passes (JPEG scans); at most {MAX_SCANS} are made"
+            return Outline(size, pixel_bytes, excess=too_many if scans > MAX_SCANS else "")
+        at = found.end()
         scans += marker == _START_OF_SCAN
+        if marker in _FRAMES and not scans and len(content) >= at + 7:
+            height, width = struct.unpack_from(">HH", content, at + 3)
+            size, pixel_bytes = (width, height), _BYTES["progressive" if marker in _PROGRESSIVE else "JPEG"]
         if marker not in _WITHOUT_LENGTH:
             at += max(int.from_bytes(content[at : at + 2], "big"), 2)
-    return scans
+    return Outline(size, pixel_bytes, excess=f"has more than {MAX_SEGMENTS:,} segments")
 
 
 def _webp_size(content: bytes) -> tuple[int, int] | None:
     """RFC 9649, sections 2.5 to 2.7."""
+    if len(content) < 30:
+        return None
     chunk = content[12:16]
     if chunk == b"VP8X":
         return int.from_bytes(content[24:27], "little") + 1, int.from_bytes(content[27:30], "little") + 1
@@ -140,21 +201,4 @@ def _webp_size(content: bytes) -> tuple[int, int] | None:
     if chunk == b"VP8 ":
         width, height = struct.unpack_from("<HH", content, 26)
         return width & 0x3FFF, height & 0x3FFF
-    return None
-
-
-def _jpeg_size(content: bytes) -> tuple[int, int] | None:
-    """Of the first frame header (SOF), past the segments before it."""
-    at = 2
-    while content[at] == 0xFF:
-        marker = content[at + 1]
-        if marker == 0xFF:  # fill
-            at += 1
-        elif 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            height, width = struct.unpack_from(">HH", content, at + 5)
-            return width, height
-        elif marker == 0x01 or 0xD0 <= marker <= 0xD8:  # no length
-            at += 2
-        else:
-            at += 2 + struct.unpack_from(">H", content, at + 2)[0]
     return None
