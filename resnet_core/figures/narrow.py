@@ -115,7 +115,8 @@ def _legend(layout: dict[str, Any], data: list[dict[str, Any]]) -> int:
         return 0
     title = layout.get("legend", {}).get("title", {})
     # Horizontal with one entry a line: a vertical legend would push the plot aside.
-    below = {"orientation": "h", "entrywidth": ENTRY, "x": 0, "xanchor": "left", "xref": "container", "y": 0, "yref": "container", "yanchor": "bottom"}
+    below = {"orientation": "h", "entrywidth": ENTRY, "x": 0, "xanchor": "left", "xref": "container"}
+    below |= {"y": 0, "yref": "container", "yanchor": "bottom"}
     layout["legend"] = {**layout.get("legend", {}), **below}
     if title.get("text"):
         layout["legend"]["title"] = {**title, "side": "top", "font": {**title.get("font", {}), "size": FONT_SIZE}}
