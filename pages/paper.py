@@ -25,6 +25,7 @@ INTRODUCTION = (
 )
 
 
+OWN = "Those count that have finished: the paper's nets and recipe on all of CIFAR-10, from a quarter of its schedule on."
 #: Beside the marks, where some of them say so.
 NOT_AT_SCHEDULE = (
     "*Not yet run at the paper's schedule*: the number is one of 64,000 iterations. A shorter training that ends higher says nothing "
@@ -43,12 +44,15 @@ def counted(include_own: bool) -> tuple[list[shipped.Trained], list[str]]:
     nets = shipped.shipped(problems)
     notes = [escaped(problem) for problem in problems]
     if include_own:
+        before = len(nets)
         for trained in shipped.own():
             reason = unlike_the_paper(trained.net.config)
             if not reason:
                 nets.append(trained)
             elif trained.net.config.data.dataset == "cifar10":  # those on the sample are many, and meant for something else
                 notes.append(f"Your run {escaped(trained.records.name)} does not count: it {reason}.")
+        if len(nets) == before:
+            notes.append(f"None of your own runs counts. {OWN}")
     return nets, notes
 
 
@@ -75,8 +79,7 @@ def main() -> None:
     st.markdown(INTRODUCTION)
     summary, bar = st.container(), st.container(horizontal=True, vertical_alignment="center", gap="medium")
     with bar:
-        own_help = "Your finished runs of the paper's nets and recipe on all of CIFAR-10, from a quarter of its schedule on."
-        include_own = st.toggle("Include my own runs", key="own", bind="query-params", help=own_help)
+            include_own = st.toggle("Include my own runs", key="own", bind="query-params", help=OWN)
     nets, notes = counted(include_own)
     counted_nets = [ModelConfig(depth, shortcut) for depth in paper.TABLE_6 for shortcut in ("none", "A")]
     params = {model.name: complexity(model).params for model in counted_nets}

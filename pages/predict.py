@@ -29,6 +29,11 @@ through_the_front_door()
 MOST_NETS = 4
 FIRST = ("plain-20", "resnet-20", "plain-56", "resnet-56")
 CROPS = {"one view": 1, "mean of 10 crops": 10}
+#: Below the bars of an upload, which may be of anything.
+ANY_PICTURE = (
+    "A net knows only the classes that it was trained on, and names one of them for any picture, a portrait or noise too. A high softmax "
+    "value does not say that the picture is of that class."
+)
 #: Four columns of pictures need the width that this page's borders would take.
 STYLE = """<style>
 [data-testid="stMainBlockContainer"] { padding-left: 2rem; padding-right: 2rem; }
@@ -83,6 +88,8 @@ def show_predictions(shown: Shown, nets: Sequence[Net], labels: dict[str, str], 
         trained = caption([each.net for each in asked], labels)
         note = f"Softmax in {predict_work.PRECISION}, the five most likely classes{marked}. {views} {trained}"
         st.caption(escaped(note))
+        if shown.original is not None:
+            st.caption(f":material/info: {ANY_PICTURE}")
         chart_files(
             f"{shown.stem}-predictions",
             "ResNet Lab: predictions",
@@ -101,11 +108,12 @@ def main() -> None:
     if not found.nets:
         nothing_yet()
         return
+    complaints = st.container()
     with st.sidebar:
         nets = choose_nets(found, MOST_NETS, first_nets, "predict.nets")
         links.check_choice("crops", "views", CROPS)
         crops = st.segmented_control("Views of the image", list(CROPS), default="one view", required=True, key="crops", bind="query-params")
-        shown = choose_image(nets)
+        shown = choose_image(nets, complaints)
     if not nets:
         st.info("Choose nets in the list of the sidebar (» opens it).", icon=":material/info:")
         return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import streamlit as st
@@ -20,6 +20,7 @@ from pages.ui.runs_view import Seen, all_seen, look, started_together
 from resnet_core.errors import ConfigError
 from resnet_core.figures.captions import caption, grouped
 from resnet_core.runs import Look, RunStore
+from resnet_core.runs.run import RESUMABLE
 
 through_the_front_door()
 
@@ -77,7 +78,8 @@ def start_button(store: RunStore, rows: Sequence[Row], seen: Sequence[Seen], fol
         found = [there[row.config.fingerprint] for row in rows if row.config and row.config.fingerprint in there]
         names = ", ".join(dict.fromkeys(f"{escaped(s.run.name)} ({s.status.state})" for s in found))
         st.info(
-            f"Exactly these configurations exist already: {names}. Starting shows the existing runs beside the new ones.",
+            f"Exactly these configurations exist already: {names}. Starting shows the existing runs beside the new ones; those that have "
+            "stopped before their end go on.",
             icon=":material/content_copy:",
         )
         again = st.checkbox("Train them again all the same", key="train.again")
@@ -85,7 +87,7 @@ def start_button(store: RunStore, rows: Sequence[Row], seen: Sequence[Seen], fol
     wanted = {row.config.fingerprint: row for row in rows if row.config}.values()
     new = [row for row in wanted if again or row.config.fingerprint not in there]
     count = f"{len(new)} net{'s' if len(new) != 1 else ''}"
-    label = f"Start training {count} ({total_time(new, seen)})" if new else "Show the existing runs"
+    label = f"Start training {count} ({total_time(new, seen)})" if new else _label_of_old(there.values())
     st.button(
         label,
         type="primary",
@@ -95,6 +97,13 @@ def start_button(store: RunStore, rows: Sequence[Row], seen: Sequence[Seen], fol
         on_click=start,
         args=(store, list(wanted), folder, again),
     )
+
+
+def _label_of_old(there: Collection[Seen]) -> str:
+    stopped = sum(s.status.state in RESUMABLE for s in there)
+    if not stopped:
+        return "Show the existing runs"
+    return "Resume the existing runs" if stopped == len(there) else f"Show the existing runs, and resume {stopped}"
 
 
 def start(store: RunStore, rows: Sequence[Row], folder: str | None, again: bool) -> None:
@@ -108,6 +117,10 @@ def start(store: RunStore, rows: Sequence[Row], folder: str | None, again: bool)
             st.session_state[f"show.{run.id}"] = True
         said = [f"{len(new)} run{'s' if len(new) != 1 else ''} queued."] if new else []
         for s in look(old):
+            if s.status.state in RESUMABLE:
+                store.resume(s.run.id)
+                said.append(f"{escaped(s.run.name)} goes on from iteration {s.status.iteration:,}.")
+                continue
             said.append(f"{escaped(s.run.name)} exists already ({s.status.state}) and was not trained again.")
         st.session_state[_SAID] = " ".join(said)
         st.session_state[_TAB] = RUNS
@@ -148,11 +161,11 @@ def rows_of_runs(store: RunStore, seen: Sequence[Seen], broken: Sequence[tuple[P
     return shown
 
 
-def runs_panel(polled: bool, first: list[Look]) -> None:
+def runs_panel(was_active: bool, first: list[Look]) -> None:
     """One live chart, and beside it a row for each run.
 
     Args:
-        polled: whether this is run again and again.
+        was_active: whether anything was trained or queued when the page was drawn, which decides whether this is run again and again.
         first: what the page has just seen, for the first time this is run.
     """
     with guarded("Train"):
@@ -160,7 +173,7 @@ def runs_panel(polled: bool, first: list[Look]) -> None:
         looked = first.pop() if first else store.tend()
         seen = all_seen(looked)
         active = any(s.status.is_active for s in seen)
-        if active != polled:
+        if active != was_active:
             st.rerun()
         left, right = st.columns([0.66, 0.34], gap="medium")
         with right:
@@ -194,7 +207,7 @@ def main() -> None:
         if said := st.session_state.pop(_SAID, None):
             st.success(said, icon=":material/playlist_add_check:")
         if seen or looked.broken:
-            st.fragment(runs_panel, run_every=1.5 if active and runs.open else None)(active and runs.open, [looked])
+            st.fragment(runs_panel, run_every=1.5 if active and runs.open else None)(active, [looked])
         else:
             st.info("There are no runs yet. Choose nets under *Set up* and start them.", icon=":material/info:")
     dialogs()

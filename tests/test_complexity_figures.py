@@ -146,10 +146,12 @@ def test_each_legend_entry_is_shown_once():
     assert sorted(shown) == ["first and last layer", "projection of a shortcut", "stage 1", "stage 2", "stage 3"]
 
 
-def test_depth_shows_as_length_unless_the_shallowest_net_would_be_a_sliver():
+def test_depth_shows_as_length_on_one_axis_however_many_nets():
     def ranges(*names):
         figure = layers_figure([net(name) for name in names])
-        return [figure.layout[axis].range for axis in ("xaxis", "xaxis3")]
+        return [figure.layout[f"xaxis{2 * row + 1 if row else ''}"].range for row in range(len(names))]
 
     assert ranges("plain-20", "plain-110") == [(0, 111), (0, 111)]
-    assert ranges("plain-20", "plain-1202") == [(0, 21), (0, 1203)]
+    assert ranges("plain-20", "plain-1202") == [(0, 1203)] * 2
+    many = ("plain-20", "plain-32", "plain-44", "plain-56", "plain-110", "ResNet-164-bottleneck")
+    assert ranges(*many) == [(0, 165)] * 6

@@ -50,6 +50,19 @@ def test_the_shipped_demo_took_what_it_would_have_been_told_to_take():
         assert run.config.recipe.iterations == DEMO_RECIPE.iterations
 
 
+def test_tests_count_with_the_images_that_they_look_at():
+    """1,000 updates of 32: with a test after each, 1,000 times 1,000 images forward, where the measured run had 50 tests."""
+    (pace,) = estimate.measured([seen([row(1, 0), row(101, 10)])])
+    often = RunConfig(ModelConfig(20), DataConfig(), Recipe(iterations=1000, batch_size=32, test_every=1))
+    full = RunConfig(ModelConfig(20), DataConfig("cifar10"), Recipe(iterations=1000, batch_size=32))
+    same, many, large = (estimate.seconds(config, [pace]) for config in (pace.config, often, full))
+    assert same == pytest.approx(100)
+    each = 1000 / 3 / 32  # a test of the sample in updates
+    tests = 1000 / pace.config.recipe.interval("test_every")
+    assert many == pytest.approx(100 * (1000 + 1000 * each) / (1000 + tests * each))
+    assert large == pytest.approx(100 * (1000 + 10 * tests * each) / (1000 + tests * each))
+
+
 @pytest.mark.parametrize("rows", [[], [row(1, 0.5)], [row(1, 0.5), row(1, 0.5)]])
 def test_nothing_is_told_of_what_has_hardly_begun(rows):
     assert estimate.measured([seen(rows)]) == []

@@ -121,6 +121,14 @@ def test_own_runs_count_when_asked_for(page: AppTest, store: RunStore, shipped: 
     assert "sample" not in words(page)
 
 
+def test_it_is_said_when_none_of_the_own_runs_counts(page: AppTest, store: RunStore, shipped: Path):
+    write_run(store, config("ResNet-44"), 6.0, state="running", part=0.5)
+    opened(page)
+    assert "None of your own runs counts" not in words(page)
+    page.toggle[0].set_value(True).run()
+    assert "None of your own runs counts. Those count that have finished" in words(page)
+
+
 def test_the_address_keeps_the_switch(page: AppTest, store: RunStore):
     write_run(store, config("ResNet-20", 64_000), 7.0)
     opened(page, own="true")

@@ -156,16 +156,32 @@ def test_a_class_of_ones_own_choice_is_chosen_and_stays_whatever_the_image(page:
     assert page.selectbox(key="explain").value == "frog" and [note.split()[1] for note in notes(page)] == ["frog", "frog"]
 
 
-def test_what_takes_long_is_asked_for_by_a_button(page: AppTest, nets: list[str], monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(predict_work, "AT_ONCE", 0)
-    opened(page, which="nets disagree")
-    assert "Not yet asked of all 1,000 test images" in said(page) and not any("of 1,000 images." in each.value for each in page.caption)
-    page.button(key="predict.ask").click().run()
+def test_nets_disagree_holds_as_soon_as_it_is_chosen(page: AppTest, nets: list[str], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(predict_work, "AT_ONCE", 0)  # however long it takes
+    opened(page)
+    page.selectbox(key="which").set_value("nets disagree").run()
     answers = [prediction.predict(load(find(name), precision="fp32"), data.load(DataConfig()).test.images) for name in nets]
-    differ = len(prediction.disagreements(answers))
-    assert 0 < differ < 1000 and any(f"{differ:,} of 1,000 images." in each.value for each in page.caption)
-    assert page.number_input(key="image").value in prediction.disagreements(answers)  # the image is one of them now
-    assert "predict.ask" not in [button.key for button in page.button]
+    differ = prediction.disagreements(answers)
+    assert 0 < len(differ) < 1000 and any(f"{len(differ):,} of 1,000 images." in each.value for each in page.caption)
+    assert page.number_input(key="image").value in differ
+    page.button(key="predict.another").click().run()
+    assert page.number_input(key="image").value in differ
+
+
+def test_a_second_upload_is_shown_and_a_refusal_stands_on_the_page_itself(page: AppTest, nets: list[str]):
+    opened(page, **{"from": "upload"})
+    files = [(name, CASES[case].content(), "image/png") for name, case in (("a.png", "png"), ("b.png", "greyscale png"))]
+    page.file_uploader(key="predict.files").set_value(files[:1]).run()
+    assert "**a.png**" in said(page)
+    assert "names one of them for any picture" in said(page)
+    page.segmented_control(key="from").set_value("test set").run()
+    page.segmented_control(key="from").set_value("upload").run()
+    assert "**a.png**" in said(page)  # it is kept
+    page.file_uploader(key="predict.files").set_value([files[1], ("bomb.png", CASES["bomb"].content(), "image/png")]).run()
+    assert "**b.png**" in said(page) and "**a.png**" not in said(page)
+    assert [each.value.replace("\\", "").partition(" ")[0] for each in page.main.error] == ["bomb.png"] and not page.sidebar.error
+    opened(page, **{"from": "test set"})
+    assert "names one of them for any picture" not in said(page)
 
 
 def test_what_is_kept_does_not_wait_for_another_viewers_computation(page: AppTest, nets: list[str]):

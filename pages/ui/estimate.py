@@ -1,7 +1,7 @@
 """How long a training will take, from what this machine has shown so far.
 
 Images per second times MACs per image is roughly constant on one machine for one batch size, so the time of any net follows from
-that of another. Nothing is assumed before something has been measured.
+that of another; tests count with the images that they look at. Nothing is assumed before something has been measured.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ class Pace:
     precision: str
 
 
+_TEST_IMAGES = {"sample": 1_000, "cifar10": 10_000}
 #: Of the last call, whoever made it: the statuses, and what they amount to. A page asks several times for each draw.
 _LAST: list[tuple[list[RunStatus], list[Pace]]] = []
 
@@ -69,8 +70,14 @@ def seconds(config: RunConfig, paces: Sequence[Pace], iterations: int | None = N
         return batch, abs(math.log(complexity(pace.config.model).macs / macs))
 
     nearest = min(comparable, key=distance)
-    speed = nearest.images_per_second * complexity(nearest.config.model).macs / macs
-    return (recipe.iterations if iterations is None else iterations) * recipe.batch_size / speed
+    speed = nearest.images_per_second * (1 + _testing(nearest.config)) * complexity(nearest.config.model).macs / macs
+    return (recipe.iterations if iterations is None else iterations) * recipe.batch_size * (1 + _testing(config)) / speed
+
+
+def _testing(config: RunConfig) -> float:
+    """The work of its tests as a part of that of its training steps: a test has a forward pass of each image, a step two more backwards."""
+    tests = math.ceil(config.recipe.iterations / config.recipe.interval("test_every"))
+    return tests * _TEST_IMAGES[config.data.dataset] / 3 / (config.recipe.iterations * config.recipe.batch_size)
 
 
 def remaining(seen: Iterable[Seen], paces: Sequence[Pace]) -> float | None:

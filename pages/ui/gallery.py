@@ -115,7 +115,7 @@ def gallery(found: Sequence[Entry]) -> Entry:
     )
     st.caption(
         f"Errors in percent. Paper: {paper.PAPER}, Table 6 and caption of Figure 6, after its full schedule. A click on a heading sorts, "
-        "one on a row chooses."
+        "a tick in the box at the left of a row chooses it, and so does the list below."
     )
     return found[ids.index(chosen)]
 

@@ -18,7 +18,7 @@ from resnet_core.imports.cost import cost
 from resnet_core.imports.trial_process import trial_apart
 from resnet_core.nets import NORMALIZATIONS, Net
 
-TYPES = ["safetensors", "pt", "pth", "th"]
+TYPES = ["safetensors", "pt", "pth", "th", "zip"]
 #: In the session: the turn that gives the uploader a new key; the upload that was looked at last with what came of it.
 _TURN, _SEEN = "import.turn", "import.seen"
 #: Trials have a queue, and processes, of their own: nobody waits for a stranger's net.
@@ -37,7 +37,7 @@ def import_panel() -> Net | None:
     st.markdown(
         "Weights in the layout of ResNet Lab, of [akamaster/pytorch_resnet_cifar10](https://github.com/akamaster/pytorch_resnet_cifar10), "
         "of [chenyaofo/pytorch-cifar-models](https://github.com/chenyaofo/pytorch-cifar-models), or of torchvision's ResNets: a "
-        "safetensors file, or a state dict as PyTorch saves it, bare or wrapped."
+        "safetensors file, a state dict as PyTorch saves it, bare or wrapped, or *Everything (zip)* of another ResNet Lab."
     )
     cap = limits.MAX_FILE_BYTES // limits.MIB
     upload = st.file_uploader(

@@ -18,7 +18,28 @@ _OF_RECIPE = ("seed", "iterations", "batch_size", "learning_rate", "schedule", "
 COLUMNS = (*_OF_MODEL, *_OF_RECIPE)
 _WHOLE = ("depth", "width", "seed", "iterations", "batch_size")
 
+#: What stands above the table, for those who choose there.
+SHORTCUTS_SAID = (
+    "Shortcut *none* is a plain net. *A* adds the input of two layers to their output, with zeros for the channels that are new; *B* does "
+    "so with a projection (a 1x1 convolution) where the dimensions change; *C* has a projection everywhere."
+)
 _SHORTCUT_HELP = "none: plain. A: identity, zero-padded. B: projections where dimensions change. C: projections everywhere."
+#: field -> heading of its column.
+TITLES = {
+    "depth": "Depth", "shortcut": "Shortcut", "width": "Width", "block": "Block", "seed": "Seed", "iterations": "Iterations",
+    "batch_size": "Batch", "learning_rate": "Rate", "schedule": "Schedule", "warmup": "Warm-up",
+}  # fmt: skip
+#: After a double click Streamlit's table (1.67) opens a cell's editor and takes the keyboard back: the first key opens it once more, which
+#: shows that key but knows nothing of it, and a number of one digit is lost. As long as an editor is open the keyboard is its own.
+_KEEP_THE_KEYBOARD = """<script>
+if (!window.resnetLabKeepsTheKeyboard) {
+  window.resnetLabKeepsTheKeyboard = true;
+  document.addEventListener("focusin", (event) => {
+    const editor = document.querySelector(".gdg-input");
+    if (editor && event.target.closest("canvas")) editor.focus();
+  });
+}
+</script>"""
 
 #: In the session: what the editor started from, what it showed last, and how often it was filled anew (a new key each time).
 _BASE, _LAST, _FILLED = "train.nets.base", "train.nets.last", "train.nets.filled"
@@ -50,26 +71,28 @@ def nets_table(new_row: Recipe) -> pd.DataFrame:
     key = f"train.nets.{st.session_state[_FILLED]}"
     if key not in st.session_state:  # the editor's own edits were forgotten: another page was open, or it is the first time
         st.session_state[_BASE] = st.session_state[_LAST].reset_index(drop=True)
+    st.caption(SHORTCUTS_SAID)
     edited = st.data_editor(
         st.session_state[_BASE], key=key, num_rows="dynamic", hide_index=True, column_config=_column_config(new_row), width="stretch"
     )
+    st.html(_KEEP_THE_KEYBOARD, unsafe_allow_javascript=True)
     st.session_state[_LAST] = edited
     return edited
 
 
 def _column_config(new: Recipe) -> dict[str, Any]:
-    number, choice = st.column_config.NumberColumn, st.column_config.SelectboxColumn
+    number, choice, t = st.column_config.NumberColumn, st.column_config.SelectboxColumn, TITLES
     return {
-        "depth": number("Depth", default=20, step=1, format="%d", help="Weighted layers: 6n+2 with basic blocks, 9n+2 with bottlenecks."),
-        "shortcut": choice("Shortcut", options=SHORTCUTS, default="A", help=_SHORTCUT_HELP),
-        "width": number("Width", default=16, step=1, format="%d", help="Filters of the first stage; then 2 and 4 times as many."),
-        "block": choice("Block", options=BLOCKS, default="basic"),
-        "seed": number("Seed", default=new.seed, step=1, format="%d", help="Of the initial weights and the batches."),
-        "iterations": number("Iterations", default=new.iterations, step=1, format="%d", help="Parameter updates; the paper has 64,000."),
-        "batch_size": number("Batch", default=new.batch_size, step=1, format="%d", help="Images an update; the paper has 128."),
-        "learning_rate": number("Rate", default=new.learning_rate, format="%g", help="The highest learning rate of the schedule."),
-        "schedule": choice("Schedule", options=SCHEDULES, default=new.schedule),
-        "warmup": choice("Warm-up", options=WARMUPS, default=new.warmup, help="error: the paper's rule for 110 layers."),
+        "depth": number(t["depth"], default=20, step=1, format="%d", help="Layers with weights: 6n+2 (basic) or 9n+2 (bottleneck)."),
+        "shortcut": choice(t["shortcut"], options=SHORTCUTS, default="A", help=_SHORTCUT_HELP),
+        "width": number(t["width"], default=16, step=1, format="%d", help="Filters of the first stage; then 2 and 4 times as many."),
+        "block": choice(t["block"], options=BLOCKS, default="basic"),
+        "seed": number(t["seed"], default=new.seed, step=1, format="%d", help="Of the initial weights and the batches."),
+        "iterations": number(t["iterations"], default=new.iterations, step=1, format="%d", help="Parameter updates; the paper has 64,000."),
+        "batch_size": number(t["batch_size"], default=new.batch_size, step=1, format="%d", help="Images an update; the paper has 128."),
+        "learning_rate": number(t["learning_rate"], default=new.learning_rate, format="%g", help="The schedule's highest learning rate."),
+        "schedule": choice(t["schedule"], options=SCHEDULES, default=new.schedule),
+        "warmup": choice(t["warmup"], options=WARMUPS, default=new.warmup, help="error: the paper's rule for 110 layers."),
     }  # fmt: skip
 
 
@@ -87,7 +110,7 @@ def read(table: pd.DataFrame, shared: dict[str, Any], data: DataConfig) -> list[
         try:
             rows.append(Row(number, _config(given, shared, data)))
         except ConfigError as error:
-            rows.append(Row(number, None, str(error)))
+            rows.append(Row(number, None, _as_the_table_says(error)))
     return rows
 
 
@@ -108,6 +131,12 @@ def _config(given: dict[str, Any], shared: dict[str, Any], data: DataConfig) -> 
             given[column] = int(value)
     model = ModelConfig(**{c: given[c] for c in _OF_MODEL})
     return RunConfig(model, data, Recipe(**{c: given[c] for c in _OF_RECIPE}, **shared))
+
+
+def _as_the_table_says(error: ConfigError) -> str:
+    """Its message, with the column's heading for the field."""
+    text = str(error)
+    return f"{TITLES.get(error.field, error.field)}{text.removeprefix(error.field)}"
 
 
 def _value(cell: Any) -> Any:

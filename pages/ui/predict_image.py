@@ -57,14 +57,18 @@ class Shown:
     together: tuple[Shown, ...] = ()
 
 
-def choose_image(nets: Sequence[Net]) -> Shown | None:
-    """Draws the choice; None while there is nothing to show."""
+def choose_image(nets: Sequence[Net], complaints: Any = st) -> Shown | None:
+    """Draws the choice; None while there is nothing to show.
+
+    Args:
+        complaints: where it is said that an upload is refused; the sidebar's end may be out of sight.
+    """
     st.subheader("Image", anchor=False)
     links.check_choice("from", "an image from", [TEST, UPLOAD])
     source = st.segmented_control(
         "Where from", [TEST, UPLOAD], default=TEST, required=True, key="from", bind="query-params", label_visibility="collapsed"
     )
-    return uploaded() if source == UPLOAD else of_the_test_set(nets)
+    return uploaded(complaints) if source == UPLOAD else of_the_test_set(nets)
 
 
 # ---------------------------------------------------------------- the test set
@@ -85,7 +89,7 @@ def of_the_test_set(nets: Sequence[Net]) -> Shown | None:
     links.check_number("image", "test image", 0, len(test) - 1)
     kind = st.selectbox("Which", [ALL, QUARREL, WRONG], key="which", bind="query-params", on_change=_filter)
     of = st.selectbox("Class", [ANY, *CLASSES], key="class", bind="query-params", on_change=_filter)
-    found, known = _pool(kind, of, nets, dataset, labels)
+    found = _pool(kind, of, nets, dataset, labels)
     # Set only where it must be, and before the widget is drawn: on a cold link it takes its value from the URL.
     index = st.session_state.get("image", 0)
     if st.session_state.pop(_FILTERED, False) and len(found) and index not in found:
@@ -100,7 +104,7 @@ def of_the_test_set(nets: Sequence[Net]) -> Shown | None:
         for title, icon, place in (("Previous", ":material/chevron_left:", -1), ("Next", ":material/chevron_right:", 1)):
             args = (found, index, place)
             st.button(icon, key=f"predict.{title}", on_click=_step, args=args, disabled=not len(found), help=f"{title} of these images")
-    among = known and (kind != ALL or of != ANY)
+    among = kind != ALL or of != ANY
     if among and not len(found):
         st.caption("No test image is like that.")
     elif among:
@@ -127,34 +131,25 @@ def _step(found: np.ndarray, index: int, by: int) -> None:
     st.session_state["image"] = int(found[place % len(found)])
 
 
-def _pool(kind: str, of: str, nets: Sequence[Net], dataset: str, labels: np.ndarray) -> tuple[np.ndarray, bool]:
-    """The images to choose among, rising; and whether they are what is asked for, or all because that is not known yet."""
-    found, known = np.arange(len(labels)), True
+def _pool(kind: str, of: str, nets: Sequence[Net], dataset: str, labels: np.ndarray) -> np.ndarray:
+    """The images to choose among, rising; none where the nets cannot be asked."""
+    found = np.arange(len(labels))
     asked = [net for net in nets if net.model.num_classes == len(CLASSES)]
     if kind != ALL:
         try:
-            contested = _contested(kind, asked, dataset, labels)
-            known = contested is not None
-            found = contested if known else found
+            found = _contested(kind, asked, dataset, labels)
         except UserError as error:
             st.error(escaped(str(error)), icon=":material/error:")
-    return found if of == ANY else found[labels[found] == CLASSES.index(of)], known
+            found = found[:0]
+    return found if of == ANY else found[labels[found] == CLASSES.index(of)]
 
 
-def _contested(kind: str, nets: Sequence[Net], dataset: str, labels: np.ndarray) -> np.ndarray | None:
-    """The images that the nets disagree on, or get wrong; None as long as the viewer has not asked for what takes long."""
+def _contested(kind: str, nets: Sequence[Net], dataset: str, labels: np.ndarray) -> np.ndarray:
+    """The images that the nets disagree on, or get wrong; those that were not asked before are asked now, behind a bar."""
     from resnet_core.analysis.prediction import disagreements, mistakes
 
     if kind == QUARREL and len(nets) < 2:
         st.caption("One net alone disagrees with none: choose two or more that know CIFAR-10's classes.")
-    todo = predict_work.unanswered(nets, dataset)
-    if sum(map(predict_work.macs, todo)) * len(labels) > predict_work.AT_ONCE:
-        st.caption(f"Not yet asked of all {len(labels):,} test images: {escaped(', '.join(net.name for net in todo))}.")
-        if not st.button("Ask them", icon=":material/quiz:", key="predict.ask"):
-            return None
-        predict_work.test_answers(nets, dataset)
-        _filter()  # now that they are known, the image is to be one of them
-        st.rerun()  # without the button
     answers = predict_work.test_answers(nets, dataset)
     return disagreements(answers) if kind == QUARREL else mistakes(answers, labels)
 
@@ -162,14 +157,14 @@ def _contested(kind: str, nets: Sequence[Net], dataset: str, labels: np.ndarray)
 # ---------------------------------------------------------------- uploads
 
 
-def uploaded() -> Shown | None:
+def uploaded(complaints: Any = st) -> Shown | None:
     cap = MAX_FILE_BYTES >> 20
     files = st.file_uploader(
         "Images", TYPES, accept_multiple_files=True, max_upload_size=cap, key="predict.files", label_visibility="collapsed",
         on_change=_files_changed,
     )  # fmt: skip
     st.caption(f"PNG, JPEG or WebP, at most {cap} MiB each. Kept in this session only.")
-    return chosen_of([(file.file_id, file.name, file) for file in files])
+    return chosen_of([(file.file_id, file.name, file) for file in files], complaints)
 
 
 def _files_changed() -> None:
@@ -177,13 +172,14 @@ def _files_changed() -> None:
     st.session_state[_CHANGED] = True
 
 
-def chosen_of(files: Sequence[tuple[str, str, Any]]) -> Shown | None:
+def chosen_of(files: Sequence[tuple[str, str, Any]], complaints: Any = st) -> Shown | None:
     """Reads what is new, says what is refused, and lets the viewer choose among the rest.
 
     What was uploaded before stays: an uploader forgets its files as soon as it is not drawn.
 
     Args:
         files: an id, the name as the browser gave it, and something with ``getvalue()``, of each in the uploader.
+        complaints: see ``choose_image``.
     """
     held: dict[str, Any] = st.session_state.setdefault(_READ, {})
     listed = [file_id for file_id, _, _ in files]
@@ -191,14 +187,18 @@ def chosen_of(files: Sequence[tuple[str, str, Any]]) -> Shown | None:
     st.session_state[_LISTED] = listed
     for file_id in [i for i, found in held.items() if i in removed or (isinstance(found, str) and i not in listed)]:
         del held[file_id]
+    new = []
     for file_id, name, file in files:
         if file_id not in held and len(held) < MOST_UPLOADS:
             held[file_id] = read(file.getvalue(), name)
+            new += [] if isinstance(held[file_id], str) else [file_id]
+    if new:  # what was uploaded just now is what the viewer wants to see
+        st.session_state["predict.picked"] = new[0]
     if left := [name for file_id, name, _ in files if file_id not in held]:
-        st.warning(f"At most {MOST_UPLOADS} images are taken; {len(left)} were not.", icon=":material/filter_list:")
+        complaints.warning(f"At most {MOST_UPLOADS} images are taken; {len(left)} were not.", icon=":material/filter_list:")
     for found in held.values():
         if isinstance(found, str):
-            st.error(escaped(found), icon=":material/broken_image:")
+            complaints.error(escaped(found), icon=":material/broken_image:")
     good = [file_id for file_id, found in held.items() if not isinstance(found, str)]
     if before := [file_id for file_id in good if file_id not in listed]:
         st.caption(escaped(f"Uploaded before: {', '.join(held[i]['name'] for i in before)}."))

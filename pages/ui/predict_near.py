@@ -25,7 +25,9 @@ from resnet_core.runs import RunStore
 DATA = {"sample": "sample: 5,000", "cifar10": "CIFAR-10: 50,000"}
 #: Side of a neighbour, in pixels of the page.
 _SIDE = 128
+#: Before how many of them are through, of all nets together.
 _TEXT = "Features of the training images"
+_IMAGES = {"sample": 5_000, "cifar10": 50_000}
 
 
 def neighbours_section(shown: Shown, asked: Sequence[Explained]) -> None:
@@ -104,7 +106,7 @@ def _task(shown: Shown, net: Net, dataset: str, where: str | None, home: Path) -
         labels = train.labels[found].tolist()
         return {"nearest": list(zip(found.tolist(), labels, distances.tolist(), strict=True)), "problem": index.problem}
 
-    return Task(("near", net.version, predict_work.key_of(pixels), dataset), work, 100)
+    return Task(("near", net.version, predict_work.key_of(pixels), dataset), work, _IMAGES[dataset])
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)

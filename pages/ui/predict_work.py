@@ -38,8 +38,6 @@ AT_ONCE = 60e9
 _IMAGENET_MACS = 1e8
 #: Steps of the bar that a map is worth.
 _MAP_STEPS = 20
-#: (version, data set) of the nets that have been asked of a whole test set, for all viewers.
-_ANSWERED: set[tuple[str, str]] = set()
 
 
 @dataclass(frozen=True)
@@ -189,11 +187,6 @@ def map_task(net: Net, pixels: np.ndarray, method: str, target: int, values: Map
 # ---------------------------------------------------------------- the test set and the training set
 
 
-def unanswered(nets: Sequence[Net], dataset: str) -> list[Net]:
-    """Those that have not been asked of all test images yet."""
-    return [net for net in nets if (net.version, dataset) not in _ANSWERED]
-
-
 def test_answers(nets: Sequence[Net], dataset: str) -> list[np.ndarray]:
     """Of each net (N, classes): its probabilities of all test images, computed once per net for all viewers.
 
@@ -219,6 +212,4 @@ def _test_answers(version: str, dataset: str, _net: Net, _progress: Progress, _s
 
     images = analysis_cache.images_of(dataset, "test", _where).images
     with analysis_cache.turn(_should_stop):
-        found = predict(load(_net, precision=PRECISION), images, progress=_progress, should_stop=_should_stop)
-    _ANSWERED.add((version, dataset))
-    return found
+        return predict(load(_net, precision=PRECISION), images, progress=_progress, should_stop=_should_stop)

@@ -28,8 +28,6 @@ STEM_NAME, PROJECTION_NAME = "first and last layer", "projection of a shortcut"
 PANEL, NAME, TOP, BOTTOM = 120, 54, 96, 56
 #: With more bars than this the gaps between them would be thinner than a pixel.
 MAX_BARS_WITH_GAPS = 150
-#: Nets share their horizontal axis, so that depth shows as length, unless the shallowest would be a sliver.
-MAX_DEPTH_RATIO = 6
 GRID_COLOR = "rgba(127,136,150,0.3)"
 _TITLE = {"showarrow": False, "xref": "paper", "yref": "paper", "xanchor": "left", "yanchor": "bottom"}
 
@@ -63,10 +61,8 @@ def layers_figure(nets: Sequence[Complexity]) -> go.Figure:
     for index, annotation in enumerate(figure.layout.annotations[: 2 * len(nets)]):
         annotation.update(x=_left(figure, index % 2 + 1), font={"size": 15}, **_TITLE)
     deepest = max(net.layers for net in nets)
-    shared = deepest <= MAX_DEPTH_RATIO * min(net.layers for net in nets)
-    for row, net in enumerate(nets, 1):
-        figure.update_xaxes(range=[0, (deepest if shared else net.layers) + 1], row=row)
-    figure.update_xaxes(showgrid=False, zeroline=False, tickfont={"size": 13})
+    # One axis for all, so that depth shows as length.
+    figure.update_xaxes(range=[0, deepest + 1], showgrid=False, zeroline=False, tickfont={"size": 13})
     figure.update_xaxes(title={"text": "weighted layer", "standoff": 4, "font": {"size": 15}}, row=len(nets))
     figure.update_layout(
         barmode="overlay",

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from resnet_core.imports import limits, pickled, safe
+from resnet_core.imports import limits, pickled, safe, zips
 from resnet_core.imports.process import NO_ROOM, REPORT, STARTED, TENSORS, end_with_parent
 from resnet_core.imports.refusal import ImportRefused, ReaderFailed
 from resnet_core.imports.sniff import sniff
@@ -37,6 +37,8 @@ def read(path: Path, before_torch: Any = None) -> tuple[dict[str, Any], dict[str
         ReaderFailed: torch could not be imported.
     """
     kind = sniff(path)
+    if kind == "zip" and (held := zips.exported_weights(path)):
+        path, kind = held, "safetensors"
     metadata: dict[str, str] = {}
     if kind == "safetensors":
         arrays, metadata, notes = safe.read_safetensors(path)

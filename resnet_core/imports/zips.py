@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import io
 import pickletools
+import shutil
+import tempfile
 import zipfile
+import zlib
 from pathlib import Path
 
-from resnet_core.imports.limits import MAX_PICKLE_BYTES, MAX_ZIP_ENTRIES
+from resnet_core.imports.limits import MAX_FILE_BYTES, MAX_PICKLE_BYTES, MAX_ZIP_ENTRIES
 from resnet_core.imports.refusal import ImportRefused, listed, shown
+from resnet_core.nets.folder import CARD, CONFIG, README, RECORDS, WEIGHTS
 
+#: What an archive of ours holds (``resnet_core.nets.export.archive``), in one folder.
+_EXPORTED = {WEIGHTS, CARD, CONFIG, RECORDS, README}
 RESAVE = "Save only the state_dict: torch.save(model.state_dict(), 'weights.pt')."
 #: What numpy 1 and 2 pickle a scalar or an array with.
 NUMPY_NAMES = {"numpy.dtype", "numpy.ndarray"} | {
@@ -18,6 +24,31 @@ NUMPY_NAMES = {"numpy.dtype", "numpy.ndarray"} | {
 #: Beside torch's own functions, these names are in the pickle of a state_dict. What else is named needs code of somebody.
 _PLAIN = {"collections.OrderedDict", "_codecs.encode", "__builtin__.set", "builtins.set"} | NUMPY_NAMES
 _CALLS = {"os", "posix", "nt", "subprocess", "builtins", "__builtin__", "sys", "runpy", "importlib", "socket", "shutil", "pty", "ctypes"}
+
+
+def exported_weights(path: Path) -> Path | None:
+    """The weights of an archive that *Everything (zip)* wrote, unpacked into a temporary file; None if it is no such archive.
+
+    Raises:
+        ImportRefused: it is one, but is damaged or too large.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+            found = [entry for entry in entries if entry.filename.endswith(f"/{WEIGHTS}")]
+            if len(entries) > len(_EXPORTED) or len(found) != 1 or not {e.filename.rpartition("/")[2] for e in entries} <= _EXPORTED:
+                return None
+            if found[0].file_size > MAX_FILE_BYTES:
+                raise ImportRefused(f"Its {WEIGHTS} has {found[0].file_size:,} bytes; at most {MAX_FILE_BYTES:,} are read.")
+            with archive.open(found[0]) as packed, tempfile.NamedTemporaryFile(suffix=".safetensors", delete=False) as file:
+                shutil.copyfileobj(packed, file)
+            return Path(file.name)
+    except zipfile.BadZipFile as error:
+        if "CRC" in str(error):
+            raise ImportRefused(f"Its {WEIGHTS} is not the one that was saved (CRC-32): the file is damaged.") from error
+        return None
+    except (zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise ImportRefused(f"Its {WEIGHTS} cannot be unpacked ({str(error)[:100]}): the file is damaged.") from error
 
 
 def check_zip(path: Path) -> list[str]:

@@ -1,0 +1,39 @@
+"""Train in Chromium: the first click after the runs were looked at, and a number of one digit typed over another."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from resnet_core.config import demo_configs
+from resnet_core.runs import RunStore
+from tests.browser.conftest import PATIENCE, wait_until
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+expect.set_options(timeout=PATIENCE * 1000)
+
+
+def test_the_first_click_and_a_number_of_one_digit(start_app, open_page, monkeypatch):
+    monkeypatch.setenv("RESNET_LAB_SLOTS", "0")
+    RunStore().submit(demo_configs()[0])  # it stays in the queue, so that the runs are looked at again and again
+    app = start_app(RESNET_LAB_SLOTS="0")
+    page = open_page(f"{app.url}/train?tab=Runs")
+    expect(page.get_by_text("next in the queue")).to_be_visible()
+    page.get_by_role("tab", name="Set up").click()
+    page.get_by_role("button", name="Shortcuts A, B, C").click()  # once
+    cells = page.locator("[data-testid=stDataFrame] canvas table").first.locator("tr").nth(3).locator("td")
+    wait_until(lambda: cells.nth(1).inner_text() == "B", "the table of the other preset")
+
+    table = page.locator("[data-testid=stDataFrame]").first
+    for digit in "56789":
+        expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
+        # The seed's cell: where it lies on the canvas, its accessible twin does not say; the columns share the width.
+        box = table.bounding_box()
+        row = box["height"] / (page.locator("[data-testid=stDataFrame] canvas table").first.locator("tr").count() + 1)
+        page.mouse.dblclick(box["x"] + box["width"] * 0.44, box["y"] + row * 3.5)
+        expect(page.locator(".gdg-input")).to_be_focused()
+        page.keyboard.press("Control+a")
+        page.keyboard.type(digit)
+        page.keyboard.press("Enter")
+        wait_until(lambda digit=digit: cells.nth(4).inner_text() == digit, f"seed {digit}")
