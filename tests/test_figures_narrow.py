@@ -67,7 +67,7 @@ def test_four_nets_that_predict_stand_two_in_a_row_with_their_names():
 
 def test_the_legend_stands_below_with_room_of_its_own_and_the_buttons_above():
     desk, phone = narrowed(responses_figure(CURVES))
-    assert (phone["legend"]["orientation"], phone["legend"]["y"], phone["legend"]["yref"]) == ("v", 0, "container")
+    assert (phone["legend"]["orientation"], phone["legend"]["y"], phone["legend"]["yref"]) == ("h", 0, "container")
     assert phone["margin"]["b"] == desk["margin"]["b"] + 2 * LINE
     assert phone["margin"]["t"] == desk["margin"]["t"] + BUTTONS
     # Without a legend there is no room for one.

@@ -110,7 +110,8 @@ function wholeLayout(data, theme, fontFamily, narrow) {
   const [low, high] = data.y.range;
   const empty = data.curves.every((curve) => curve.x.length === 0);
   const base = structuredClone(data.layouts[theme]);
-  const lines = 1 + data.curves.filter((curve) => curve.kind === "test").length; // of the legend below the chart
+  // Pixels of the legend below a narrow chart: a line for its title and one for each net.
+  const below = 27 * (1 + data.curves.filter((curve) => curve.kind === "test").length);
   if (narrow) base.font.size = 13;
   const axis = (given, own) => ({ ...base[given], ...own, title: { ...base[given].title, text: data[given[0]].title } });
   return {
@@ -118,22 +119,23 @@ function wholeLayout(data, theme, fontFamily, narrow) {
     font: { ...base.font, family: fontFamily },
     uirevision: "viewer", // never changes: zoom and hidden curves are the viewer's
     autosize: true,
+    ...(narrow ? { height: 300 + base.margin.b + below } : {}),
     hovermode: "closest",
     modebar: { orientation: narrow ? "h" : "v" }, // in the margin, where it covers no entry of the legend
     margin: {
       ...base.margin,
       t: 44,
       r: Math.min(190, 30 + (narrow ? 7 : 9) * data.label_width),
-      ...(narrow ? { l: 52, b: base.margin.b + 24 * lines } : {}),
+      ...(narrow ? { l: 52, b: base.margin.b + below } : {}),
     },
     legend: {
       ...base.legend,
-      orientation: narrow ? "v" : "h",
+      orientation: "h",
       x: 0,
       xanchor: "left",
       title: { text: KEY, font: base.font, ...(narrow ? { side: "top" } : {}) },
       ...(narrow
-        ? { xref: "container", y: 0, yref: "container", yanchor: "bottom" }
+        ? { entrywidth: 230, xref: "container", y: 0, yref: "container", yanchor: "bottom" } // one a line
         : { y: 1.02, yanchor: "bottom" }),
     },
     xaxis: axis("xaxis", { ...(empty ? { range: data.x.include } : { autorangeoptions: { include: data.x.include, clipmax: data.x.include[1] + data.x.room } }), minallowed: 0, tickformat: ",d" }),
@@ -181,7 +183,12 @@ async function draw(view) {
   const given = layout(data, theme, fontFamily, narrow);
   chart.style.height = narrow && given.height ? `${given.height}px` : "";
   delete given.height;
-  await Plotly.react(chart, traces(data, theme), given, CONFIG);
+  let drawn = traces(data, theme);
+  if (narrow && given.margin.r > 0.3 * chart.clientWidth) {
+    given.margin = { ...given.margin, r: 16 };
+    drawn = drawn.filter((trace) => trace.mode !== "lines+text"); // names of that length are left to the legend
+  }
+  await Plotly.react(chart, drawn, given, CONFIG);
 }
 
 // One drawing at a time; of the data that arrive meanwhile only the newest are drawn.

@@ -7,7 +7,9 @@ import math
 from typing import Any
 
 #: Pixels: a panel, what lies between two (with titles), the height of one line of the legend, and the row of the chart's buttons.
-PANEL, GAP, LINE, BUTTONS = 250, 96, 24, 32
+PANEL, GAP, LINE, BUTTONS = 250, 96, 27, 32
+#: Pixels of a name in the legend: with its line more than half of the screen.
+ENTRY = 230
 #: Panels without axes (bars with their own words) are as high as this, and stand two in a row.
 BARE_PANEL, BARE_GAP = 270, 40
 FONT_SIZE = 13
@@ -112,8 +114,9 @@ def _legend(layout: dict[str, Any], data: list[dict[str, Any]]) -> int:
     if not layout.get("showlegend", len(named) > 1) or not named:
         return 0
     title = layout.get("legend", {}).get("title", {})
-    below = {"orientation": "v", "x": 0, "xanchor": "left", "xref": "container", "y": 0, "yref": "container", "yanchor": "bottom"}
-    layout["legend"] = {**layout.get("legend", {}), **below}
+    # Horizontal with one entry a line: a vertical legend would push the plot aside.
+    below = {"x": 0, "xanchor": "left", "xref": "container", "y": 0, "yanchor": "bottom", "yref": "container"}
+    layout["legend"] = {**layout.get("legend", {}), **below, "orientation": "h", "entrywidth": ENTRY}
     if title.get("text"):
         layout["legend"]["title"] = {**title, "side": "top", "font": {**title.get("font", {}), "size": FONT_SIZE}}
     return LINE * (len(named) + bool(title.get("text")))
