@@ -115,9 +115,8 @@ def _legend(layout: dict[str, Any], data: list[dict[str, Any]]) -> int:
         return 0
     title = layout.get("legend", {}).get("title", {})
     # Horizontal with one entry a line: a vertical legend would push the plot aside.
-    below = {"orientation": "h", "entrywidth": ENTRY, "x": 0, "xanchor": "left", "xref": "container"}
-    below |= {"y": 0, "yref": "container", "yanchor": "bottom"}
-    layout["legend"] = {**layout.get("legend", {}), **below}
+    below = {"x": 0, "xanchor": "left", "xref": "container", "y": 0, "yanchor": "bottom", "yref": "container"}
+    layout["legend"] = {**layout.get("legend", {}), **below, "orientation": "h", "entrywidth": ENTRY}
     if title.get("text"):
         layout["legend"]["title"] = {**title, "side": "top", "font": {**title.get("font", {}), "size": FONT_SIZE}}
     return LINE * (len(named) + bool(title.get("text")))
