@@ -35,6 +35,7 @@ def test_a_swipe_over_a_chart_scrolls_and_the_drawer_closes(start_app, open_page
         write_run(RunStore(), config, 50.0)
     app = start_app(RESNET_LAB_CHECKPOINTS=str(tmp_path / "none"), RESNET_LAB_SLOTS="0")
     page = open_page(app.url, viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True)
+    expect(page.locator(".st-key-home_chart .main-svg").first).to_be_attached()  # the page is drawn to its end
     page.get_by_test_id("stExpandSidebarButton").click()
     page.get_by_role("link", name="Compare", exact=True).click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Compare")
