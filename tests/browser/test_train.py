@@ -11,6 +11,9 @@ from tests.browser.conftest import PATIENCE, wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
+#: Milliseconds between two keys: no hand is as quick as a script, and the table takes the keyboard back only after a moment.
+HUMAN = 200
+
 expect.set_options(timeout=PATIENCE * 1000)
 
 
@@ -33,7 +36,7 @@ def test_the_first_click_and_a_number_of_one_digit(start_app, open_page, monkeyp
         row = box["height"] / (page.locator("[data-testid=stDataFrame] canvas table").first.locator("tr").count() + 1)
         page.mouse.dblclick(box["x"] + box["width"] * 0.44, box["y"] + row * 3.5)
         expect(page.locator(".gdg-input")).to_be_focused()
-        page.keyboard.press("Control+a")
-        page.keyboard.type(digit)
-        page.keyboard.press("Enter")
+        for key in ("Control+a", digit, "Enter"):
+            page.wait_for_timeout(HUMAN)
+            page.keyboard.press(key)
         wait_until(lambda digit=digit: cells.nth(4).inner_text() == digit, f"seed {digit}")
