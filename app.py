@@ -23,6 +23,8 @@ if problem := system.problem():
     st.error(problem, icon=":material/error:")
     st.stop()
 
+import pandas  # noqa: E402, F401  (while another thread imports it, plotly takes what is there of it for the whole)
+
 from pages.ui.address import keep_address  # noqa: E402  (these need what was looked for)
 from pages.ui.glossary import glossary  # noqa: E402
 from pages.ui.guard import guarded  # noqa: E402
