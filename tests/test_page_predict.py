@@ -180,7 +180,7 @@ def test_a_second_upload_is_shown_and_a_refusal_stands_on_the_page_itself(page: 
     page.file_uploader(key="predict.files").set_value([files[1], ("bomb.png", CASES["bomb"].content(), "image/png")]).run()
     assert "**b.png**" in said(page) and "**a.png**" not in said(page)
     assert [each.value.replace("\\", "").partition(" ")[0] for each in page.main.error] == ["bomb.png"] and not page.sidebar.error
-    opened(page, **{"from": "test set"})
+    page.segmented_control(key="from").set_value("test set").run()
     assert "names one of them for any picture" not in said(page)
 
 
