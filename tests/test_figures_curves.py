@@ -230,7 +230,7 @@ def test_test_error_is_as_recorded_and_the_pointer_shows_the_records():
 
 
 def test_hover_boxes_have_one_condition_a_line():
-    conditions = "<br>1 seed<br>sample (5,000 images)<br>1/284 of the paper's schedule<br>bf16<extra>"
+    conditions = "<br>1 seed<br>sample (5,000 images)<br>5.76 epochs<br>bf16<extra>"
     assert all(conditions in trace.hovertemplate for trace in lines(learning_curves(DEMO)))
 
 

@@ -161,7 +161,7 @@ def test_captions_say_once_what_holds_for_all():
         net("c", "imported", card={"normalization": "half"}),
     )
     names = {"a": "A", "b": "B", "c": "C"}
-    assert caption([one, two], names) == "Every net: seed 0 · sample (5,000 images) · 1/640 of the paper's schedule · bf16."
+    assert caption([one, two], names) == "Every net: seed 0 · sample (5,000 images) · 2.56 epochs · bf16."
     assert caption([one, other], names).endswith("C: trained elsewhere · input: from -1 to 1: 0.5 subtracted, divided by 0.5.")
     assert "running" in conditions(net("d", state="running"))
     assert alike(one, 100) == alike(two, 100) != alike(one, 50) and alike(other, None) != alike(one, None)
