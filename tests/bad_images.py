@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageCms
 
-from tests.color_spaces import in_srgb, profile_of
+from tests.icc_profiles import in_srgb, profile_of
 
 #: Of the picture in most files: its four quarters, clockwise from the top left; wide enough apart to tell them after JPEG.
 RED, GREEN, BLUE, GOLD = (220, 30, 40), (30, 180, 60), (40, 60, 200), (240, 200, 60)

@@ -17,9 +17,8 @@ from PIL import Image
 
 from resnet_core.errors import UserError
 from resnet_core.images import MAX_FILE_BYTES, MAX_PIXELS, ImageRefused, read_file, read_image, reading, safe_name, sniff
-from tests import bad_images
+from tests import bad_images, icc_profiles
 from tests.bad_images import CASES, Case
-from tests.color_spaces import SPACES
 
 READ = {name: case for name, case in CASES.items() if case.refused is None}
 REFUSED = {name: case for name, case in CASES.items() if case.refused is not None}
@@ -255,7 +254,7 @@ def test_a_large_picture_is_converted_tile_by_tile_to_the_same_colours(monkeypat
 
 
 def test_the_name_of_a_profile_is_shown_without_what_is_not_made_to_be_seen(monkeypatch):
-    monkeypatch.setitem(SPACES, "evil\u202e\n<b>" + "x" * 100, SPACES["Display P3"])
+    monkeypatch.setitem(icc_profiles.SPACES, "evil\u202e\n<b>" + "x" * 100, icc_profiles.SPACES["Display P3"])
     (note,) = read_image(bad_images.profiled("evil\u202e\n<b>" + "x" * 100, "PNG"), "a.png").notes
     assert note.startswith("colours converted from evil<b>xxx") and note.isprintable() and len(note) < 80
 

@@ -212,34 +212,6 @@ def test_an_identical_configuration_is_offered_its_run(train, store):
     assert [run.config for run in store.runs()] == DEMO * 2
 
 
-def test_existing_runs_that_have_stopped_go_on(train, store):
-    stopped = [write_run(store, config, 50.0, "stopped", 0.5) for config in DEMO[:3]]
-    write_run(store, DEMO[3], 50.0)
-    train.run()
-    assert train.button(key="train.start").label == "Show the existing runs, and resume 3"
-    edit(train, deleted=[3])
-    assert train.button(key="train.start").label == "Resume the existing runs"
-    started(train)
-    assert [run.state().state for run in stopped] == ["queued"] * 3
-    assert f"plain-20 goes on from iteration {ITERATIONS // 2}." in train.success[0].value.replace("\\", "")
-
-
-def test_the_form_is_not_drawn_again_and_again_while_something_is_trained(train, store):
-    """What is drawn without end leaves no click a moment: the first after a turn from Runs to Set up came to nothing."""
-    store.submit(DEMO[0])
-    train.query_params["tab"] = "Set up"
-    train.run(timeout=30)
-    assert not train.exception and train.session_state["tab"] == "Set up"
-    train.button(key="preset.Shortcuts A, B, C").click().run(timeout=30)
-    assert [row["net"] for row in plan(train)] == ["plain-20", "ResNet-20", "ResNet-20-B", "ResNet-20-C"]
-
-
-def test_what_the_shortcuts_are_is_said_where_they_are_chosen(opened):
-    said = words(opened)
-    for part in ("*none* is a plain net", "*A* adds", "*B* does so", "*C* has"):
-        assert part in said
-
-
 def test_missing_images_are_explained_and_a_folder_is_taken(opened, store, tmp_path):
     opened.button_group(key="train.dataset").set_value("cifar10").run()
     assert not errors(opened)

@@ -47,6 +47,8 @@ def exported_weights(path: Path) -> Path | None:
         if "CRC" in str(error):
             raise ImportRefused(f"Its {WEIGHTS} is not the one that was saved (CRC-32): the file is damaged.") from error
         return None
+    except ValueError:  # of a name that is no text, for one: ``check_zip`` says what is wrong
+        return None
     except (zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise ImportRefused(f"Its {WEIGHTS} cannot be unpacked ({str(error)[:100]}): the file is damaged.") from error
 

@@ -1,4 +1,4 @@
-"""Colour profiles as cameras and screens write them, made by the standard, and what their colours are in sRGB by the formula."""
+"""Colour profiles made by hand, and what their colours are in sRGB by the formula."""
 
 from __future__ import annotations
 
