@@ -36,7 +36,7 @@ _NARROWEST = 40.0
 _FONT_SIZE = 16
 
 CAPTION = (
-    "Dashed: training error of the augmented batches as seen, a moving mean over a twentieth of the run (unsmoothed: faint). "
+    "Dashed: training error of the batches as they were trained on, a moving mean over a twentieth of the run (unsmoothed: faint). "
     "Bold: test error, as recorded. The pointer shows the records. "
     "Drag to zoom, double-click to see all again; click a name in the legend to hide its curves."
 )

@@ -145,7 +145,7 @@ class Trainer:
     def run(self, should_stop: Callable[[], bool] = lambda: False) -> Iterator[dict[str, Any]]:
         """Train to the end, or until ``should_stop``, and yield records: dicts of plain values.
 
-        Their kinds: ``train`` (loss and training error of the augmented batches since the last one), ``test``, ``layers``,
+        Their kinds: ``train`` (loss and training error of the batches since the last one, as they were trained on), ``test``, ``layers``,
         ``checkpoint`` (the consumer is to save ``state()`` now), and last of all ``end`` with ``state`` ``finished``, ``stopped`` or
         ``diverged``. Errors are percentages, times seconds. A finished one has the ``clean_train_error`` too, of the trained net (in
         evaluation mode) on the first ``CLEAN_IMAGES`` training images without augmentation.
