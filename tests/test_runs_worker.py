@@ -237,9 +237,12 @@ def test_no_run_is_lost_or_trained_twice_when_workers_end_as_runs_come(store, mo
 
     def submit(seeds):
         pause = random.Random(seeds[0])
-        for seed in seeds:
+        for number, seed in enumerate(seeds, 1):
             store.submit(config(seed))
             time.sleep(pause.choice([0, 0.002, 0.02]))
+            if number % 10 == 0:  # now and then a worker does end, however busy the machine is
+                for thread in list(workers_started):
+                    thread.join()
 
     monkeypatch.setattr(worker.gc, "collect", lambda: None)
     monkeypatch.setattr(os, "fsync", lambda fd: None)  # what a power cut would lose is not the question here
