@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
 from pathlib import Path
@@ -104,8 +105,12 @@ def test_the_trial_of_a_large_net_ends_with_its_viewer(start_app, open_page, tmp
     page.get_by_role("button", name="Try the choices").click()
 
     def trials() -> list[psutil.Process]:
-        children = psutil.Process(app.process.pid).children(recursive=True)
-        return [each for each in children if "resnet_core.imports.trial_process" in " ".join(each.cmdline())]
+        found = []
+        for each in psutil.Process(app.process.pid).children(recursive=True):
+            with contextlib.suppress(psutil.Error):  # it ends while it is looked at
+                if "resnet_core.imports.trial_process" in " ".join(each.cmdline()):
+                    found.append(each)
+        return found
 
     wait_until(lambda: len(trials()) == 1, "the trial")
     expect(page.get_by_text(re.compile(r"of 7,000 images"))).to_be_visible()
