@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import pytest
+import torch
+
 from tests.page_tools import write_run
 from tests.test_page_train import DEMO, ITERATIONS, edit, opened, plan, started, store, train, words  # noqa: F401
 
@@ -33,3 +36,12 @@ def test_what_the_shortcuts_are_is_said_where_they_are_chosen(opened):
     said = words(opened)
     for part in ("*none* is a plain net", "*A* adds", "*B* does so", "*C* has"):
         assert part in said
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="the device is there")
+def test_a_device_that_is_not_there_is_named_and_the_form_stays_whole(opened):
+    opened.selectbox(key="train.recipe.device").set_value("cuda").run()
+    assert not opened.exception
+    assert "'cuda' is not on this machine" in words(opened).replace("\\", "")
+    # What stands behind it in the form is drawn too.
+    assert opened.number_input(key="train.recipe.checkpoint_every").value == 0

@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from pages.ui.labels import escaped
 from resnet_core import config
 from resnet_core.config import Recipe
 from resnet_core.errors import ConfigError
@@ -71,7 +72,11 @@ def _probe(device: str) -> None:
     from resnet_core.training import probe, timing
     from resnet_core.training.device import pick_device
 
-    chosen = pick_device(device)
+    try:
+        chosen = pick_device(device)
+    except ConfigError as error:  # the rest of the form is drawn all the same, so that nothing typed is lost
+        st.caption(escaped(str(error)))
+        return
     answer = timing.kept(chosen, "precision")
     if answer is None:
         st.caption("Which precision is faster here is measured when the first training starts; it takes about a second.")
