@@ -176,7 +176,7 @@ def start_box(store: RunStore, looked: Look) -> demo.Demo:
     with chooser:
         seed = seed_input(looked)
     found = demo.find(looked, seed)
-    with button:
+    with button, st.container(key="one_of.demo"):
         controls(store, found, seed)
     if not found.begun:
         st.caption(announcement(found, all_seen(looked)))

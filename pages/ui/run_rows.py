@@ -65,15 +65,16 @@ def broken_row(folder: Path, reason: str) -> None:
 
 def _buttons(seen: Seen, store: RunStore) -> None:
     run, status = seen.run, seen.status
-    if status.is_active:
-        if st.button("Stop", icon=":material/stop:", key=f"stop.{run.id}", type="tertiary", disabled=status.stopping):
-            with guarded("Stopping a run"):
-                store.stop(run.id)
+    with st.container(key=f"one_of.{run.id}", width="content"):
+        if status.is_active:
+            if st.button("Stop", icon=":material/stop:", key=f"stop.{run.id}", type="tertiary", disabled=status.stopping):
+                with guarded("Stopping a run"):
+                    store.stop(run.id)
+                    st.rerun()
+        elif status.state in RESUMABLE and st.button("Resume", icon=":material/play_arrow:", key=f"resume.{run.id}", type="tertiary"):
+            with guarded("Resuming a run"):
+                store.resume(run.id)
                 st.rerun()
-    elif status.state in RESUMABLE and st.button("Resume", icon=":material/play_arrow:", key=f"resume.{run.id}", type="tertiary"):
-        with guarded("Resuming a run"):
-            store.resume(run.id)
-            st.rerun()
     for what, icon in (("rename", ":material/edit:"), ("delete", ":material/delete:")):
         if st.button("", icon=icon, key=f"{what}.{run.id}", type="tertiary", help=f"{what.capitalize()} this run"):
             st.session_state[_ASKED] = (what, run.id)
