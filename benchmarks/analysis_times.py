@@ -28,9 +28,10 @@ import torch
 
 from resnet_core.analysis.evaluation import evaluate_detailed
 from resnet_core.analysis.responses import layer_responses
-from resnet_core.config import DataConfig, ModelConfig, Recipe, RunConfig
+from resnet_core.architectures import ResNetConfig
+from resnet_core.architectures.net import build_model
+from resnet_core.config import DataConfig, Recipe, RunConfig
 from resnet_core.data import load, normalize, per_pixel_mean
-from resnet_core.models import build_model
 from resnet_core.training.device import synchronize
 from resnet_core.training.plan import Plan
 from resnet_core.training.probe import decide
@@ -52,7 +53,7 @@ def measurements(plan: Plan) -> tuple[dict[str, Callable[[int], Any]], str]:
     source = "the full test set" if full else "the sample's 1,000 test images, ten times over"
 
     def net(depth: int) -> torch.nn.Module:
-        return build_model(ModelConfig(depth, "A")).to(device, memory_format=torch.channels_last)
+        return build_model(ResNetConfig(depth, "A")).to(device, memory_format=torch.channels_last)
 
     def normalized(x: torch.Tensor) -> torch.Tensor:
         return normalize(x.to(device), mean)

@@ -25,12 +25,12 @@ from captum.attr import GuidedGradCam, IntegratedGradients, LayerGradCam, Occlus
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from resnet_core.architectures import ModelConfig, ResNetConfig  # noqa: E402
+from resnet_core.architectures.net import build_model  # noqa: E402
 from resnet_core.attribution import METHODS  # noqa: E402
 from resnet_core.attribution.compute import attribute  # noqa: E402
 from resnet_core.attribution.sanity import cascade  # noqa: E402
 from resnet_core.attribution.trust import infidelity, sensitivity  # noqa: E402
-from resnet_core.config import ModelConfig  # noqa: E402
-from resnet_core.models import build_model  # noqa: E402
 from resnet_core.nets import NORMALIZATIONS, Net  # noqa: E402
 from resnet_core.nets.loading import LoadedNet  # noqa: E402
 from resnet_core.training.plan import Plan  # noqa: E402
@@ -74,7 +74,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     image = torch.randint(0, 256, (3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    nets = [loaded(ModelConfig(args.depth, shortcut)) for shortcut in ("none", "A")]
+    nets = [loaded(ResNetConfig(args.depth, shortcut)) for shortcut in ("none", "A")]
     works: dict[str, Callable[[], Any]] = {}
     for net in nets:
         plain = common(net, image)

@@ -24,16 +24,18 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from resnet_core.config import DataConfig, ModelConfig, Recipe, RunConfig  # noqa: E402
+from resnet_core.architectures import ResNetConfig  # noqa: E402
+from resnet_core.config import DataConfig, Recipe, RunConfig  # noqa: E402
 
 PAGES = ("home", "train", "compare", "responses", "gradients", "predict", "checkpoints", "paper", "complexity")
-CONFIG = RunConfig(ModelConfig(8, "A", 4), DataConfig(), Recipe(iterations=1000, batch_size=32, schedule="linear"))
+CONFIG = RunConfig(ResNetConfig(8, "A", 4), DataConfig(), Recipe(iterations=1000, batch_size=32, schedule="linear"))
 PLAN = {"device": "cpu", "precision": "fp32", "compile": False, "threads": 2, "reason": {}}
 
 
 def fill(home: Path, count: int) -> None:
     """Writes the home: one run by the store, and copies of it with other seeds."""
-    from resnet_core.models import build_model, response_layers
+
+    from resnet_core.architectures.net import build_model
     from resnet_core.runs import RunStore
     from resnet_core.training import checkpoint
 
@@ -44,7 +46,7 @@ def fill(home: Path, count: int) -> None:
 
     state = checkpoint.TrainingState(net.state_dict(), {"mean": torch.zeros(3, 32, 32)}, {"iteration": 1000})
     checkpoint.save(run.path / "checkpoints", state)
-    names = [name for name, _, _ in response_layers(net)]
+    names = [name for name, _, _ in net.taps()]
     rows = []
     for k in range(1, 161):
         at = {"iteration": k * 1000 // 160, "elapsed_seconds": k / 10}

@@ -10,11 +10,11 @@ from streamlit.elements.lib.streamlit_plotly_theme import GRAY_90
 
 from pages.ui.front_door import through_the_front_door
 from pages.ui.labels import escaped
-from resnet_core.analysis.complexity import complexity, rows_as_csv
 from resnet_core.analysis.measured import measured
-from resnet_core.analysis.names import net_from_name
 from resnet_core.analysis.shortcuts import percent, shortcut_differences
-from resnet_core.config import BLOCKS, SHORTCUTS, ModelConfig
+from resnet_core.architectures import ModelConfig, ResNetConfig, parse
+from resnet_core.architectures.resnet import BLOCKS, SHORTCUTS
+from resnet_core.architectures.table import complexity, rows_as_csv
 from resnet_core.errors import ConfigError
 from resnet_core.figures.complexity import layers_figure
 from resnet_core.figures.diagram import diagram, is_drawn_in_full
@@ -51,7 +51,7 @@ def draw(figure: go.Figure, key: str) -> None:
 def measure(fields: dict) -> dict | None:
     """``Measured`` as plain values (classes do not outlive a hot reload) of the net with these fields; None if it is too large."""
     try:
-        return dataclasses.asdict(measured(ModelConfig(**fields)))
+        return dataclasses.asdict(measured(ResNetConfig(**fields)))
     except ConfigError:
         return None
 
@@ -60,7 +60,7 @@ def add_net() -> None:
     """Appends the net of the form to the chosen ones, or keeps the message that says why not."""
     state = st.session_state
     try:
-        config = ModelConfig(state["new_depth"], state["new_shortcut"], state["new_width"], state["new_block"])
+        config = ResNetConfig(state["new_depth"], state["new_shortcut"], state["new_width"], state["new_block"])
     except ConfigError as error:
         state["new_error"] = str(error)
         return
@@ -94,7 +94,7 @@ def choose_nets() -> list[ModelConfig]:
     configs: list[ModelConfig] = []
     for name in names:
         try:
-            configs.append(net_from_name(name))
+            configs.append(parse(name))
         except ConfigError as error:
             st.error(f"**{escaped(name[:40])}** is left out. {escaped(str(error))}", icon=":material/error:")
     return list(dict.fromkeys(configs))

@@ -12,9 +12,9 @@ from pages.ui.claims_rows import as_csv, badge, cells
 from pages.ui.front_door import through_the_front_door
 from pages.ui.labels import escaped
 from resnet_core import claims, paper
-from resnet_core.analysis.complexity import complexity
+from resnet_core.architectures import ResNetConfig
+from resnet_core.architectures.table import complexity
 from resnet_core.claims import unlike_the_paper
-from resnet_core.config import ModelConfig
 from resnet_core.figures.captions import caption, fraction_text, grouped
 
 through_the_front_door()
@@ -81,7 +81,7 @@ def main() -> None:
     with bar:
             include_own = st.toggle("Include my own runs", key="own", bind="query-params", help=OWN)
     nets, notes = counted(include_own)
-    counted_nets = [ModelConfig(depth, shortcut) for depth in paper.TABLE_6 for shortcut in ("none", "A")]
+    counted_nets = [ResNetConfig(depth, shortcut) for depth in paper.TABLE_6 for shortcut in ("none", "A")]
     params = {model.name: complexity(model).params for model in counted_nets}
     results = claims.evaluate([trained.net for trained in nets], params)
     counts = Counter(result.status for result in results)

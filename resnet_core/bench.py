@@ -22,9 +22,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from resnet_core.config import DataConfig, ModelConfig, Recipe, RunConfig
+from resnet_core.architectures import ModelConfig, ResNetConfig
+from resnet_core.architectures.net import build_model
+from resnet_core.config import DataConfig, Recipe, RunConfig
 from resnet_core.data import Cifar10, Split, load
-from resnet_core.models import build_model
 from resnet_core.training.device import pick_device, synchronize
 from resnet_core.training.engine import Trainer
 from resnet_core.training.plan import Plan
@@ -162,7 +163,7 @@ def throughput(dataset: Cifar10, plan: Plan, rounds: int, steps: int) -> dict[st
     """Images per second of ours, the common way and the convolutions alone, at each of ``DEPTHS``; and what follows from them."""
     table = {}
     for depth in DEPTHS:
-        config = ModelConfig(depth, "A")
+        config = ResNetConfig(depth, "A")
         contenders = {
             "ours": Ours(config, dataset, plan).seconds_per_step,
             "common": CommonWay(config, dataset.train, torch.device(plan.device)).seconds_per_step,
@@ -181,7 +182,7 @@ def throughput(dataset: Cifar10, plan: Plan, rounds: int, steps: int) -> dict[st
 
 def linearity(dataset: Cifar10, plan: Plan, rounds: int, steps: int) -> dict[str, Any]:
     """Milliseconds per step over depth, and the largest distance from the least-squares line, in percent of the line."""
-    contenders = {str(d): Ours(ModelConfig(d, "A"), dataset, plan).seconds_per_step for d in LINEAR_DEPTHS}
+    contenders = {str(d): Ours(ResNetConfig(d, "A"), dataset, plan).seconds_per_step for d in LINEAR_DEPTHS}
     seconds = in_turn(contenders, rounds, steps)
     depths = torch.tensor([[float(d), 1.0] for d in LINEAR_DEPTHS], dtype=torch.float64)
     times = torch.tensor([[seconds[str(d)]] for d in LINEAR_DEPTHS], dtype=torch.float64)
@@ -213,7 +214,7 @@ def run(rounds: int = 3, steps: int = 12, device: str = "auto") -> dict[str, Any
     """Everything ``python -m resnet_core bench`` prints, as plain values."""
     dataset = load(DataConfig("sample"))
     recipe = Recipe(batch_size=BATCH, device=device, compile="off")
-    plan = decide(RunConfig(ModelConfig(56), DataConfig("sample"), recipe))
+    plan = decide(RunConfig(ResNetConfig(56), DataConfig("sample"), recipe))
     capability = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
     return {
         "machine": machine_name(pick_device(device)),

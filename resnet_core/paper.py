@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from resnet_core.config import ModelConfig
+from resnet_core.architectures import ModelConfig, ResNetConfig
 
 PAPER = 'He, Zhang, Ren and Sun, "Deep Residual Learning for Image Recognition" (CVPR 2016)'
 
@@ -64,8 +64,6 @@ def published(model: ModelConfig) -> Published | None:
 
     It reports nets of basic blocks, 16 filters in the first stage and 10 classes only; residual ones with option A.
     """
-    if model.block != "basic" or model.width != 16 or model.num_classes != 10:
-        return None
-    if model.shortcut == "A":
-        return TABLE_6.get(model.depth)
-    return PLAIN_110 if model.is_plain and model.depth == 110 else None
+    if model == ResNetConfig(110, "none"):
+        return PLAIN_110
+    return next((found for depth, found in TABLE_6.items() if model == ResNetConfig(depth, "A")), None)

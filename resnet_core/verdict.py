@@ -15,7 +15,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from resnet_core import noise
-from resnet_core.config import ModelConfig, RunConfig
+from resnet_core.architectures import ModelConfig, ResNetConfig
+from resnet_core.config import RunConfig
 
 #: Before that many epochs, or at a rate that was never lowered, trainings show how fast nets learn. In those that ship, ResNet-56 is 36
 #: points above ResNet-20 after 1 epoch, 9 after 5, 5 after 8, 0.2 after 20 (where the rate falls) and 1.7 below it at the end.
@@ -125,7 +126,7 @@ def without_seed(config: RunConfig) -> RunConfig:
 
 def trained_alike(config: RunConfig) -> RunConfig:
     """The configuration with a fixed net and seed: equal for runs on the same data by the same recipe."""
-    return dataclasses.replace(without_seed(config), model=ModelConfig())
+    return dataclasses.replace(without_seed(config), model=ResNetConfig())
 
 
 Errors = dict[int, dict[int, float]]  # of one family: depth -> seed -> final training error

@@ -10,26 +10,27 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from resnet_core.config import DataConfig, ModelConfig, Recipe, RunConfig
-from resnet_core.models import build_model, response_layers
+from resnet_core.architectures import ResNetConfig
+from resnet_core.architectures.net import build_model
+from resnet_core.config import DataConfig, Recipe, RunConfig
 from resnet_core.runs import Run, RunStore, files
 from resnet_core.runs.records import RecordWriter
 from resnet_core.training import checkpoint
 from tests.nets_tools import write_checkpoint
 from tests.page_tools import PLAN
 
-PLAIN, RESIDUAL, DEEPER = ModelConfig(8, "none", 4), ModelConfig(8, "A", 4), ModelConfig(14, "A", 4)
+PLAIN, RESIDUAL, DEEPER = ResNetConfig(8, "none", 4), ResNetConfig(8, "A", 4), ResNetConfig(14, "A", 4)
 ITERATIONS, EVERY = 200, 50
 
 
-def config(model: ModelConfig, **recipe: Any) -> RunConfig:
+def config(model: ResNetConfig, **recipe: Any) -> RunConfig:
     values = {"iterations": ITERATIONS, "batch_size": 32, "layers_every": EVERY}
     return RunConfig(model, DataConfig(), Recipe(**(values | recipe)))
 
 
-def layer_rows(model: ModelConfig, scale: float = 1.0, upto: int = ITERATIONS, every: int = EVERY) -> list[dict[str, Any]]:
+def layer_rows(model: ResNetConfig, scale: float = 1.0, upto: int = ITERATIONS, every: int = EVERY) -> list[dict[str, Any]]:
     """Rows of a training: layer k = 1, 2, ... has responses of ``scale`` / k and gradients of ``scale`` * k, falling with time."""
-    names = [name for name, _, _ in response_layers(build_model(model))]
+    names = [tap.name for tap in model.plan().taps]
     layer = np.arange(len(names))
     rows = []
     for iteration in range(0, upto + 1, every):
@@ -45,14 +46,14 @@ def layer_rows(model: ModelConfig, scale: float = 1.0, upto: int = ITERATIONS, e
     return rows
 
 
-def ship(root: Path, name: str, model: ModelConfig, scale: float = 1.0, **card: Any) -> Path:
+def ship(root: Path, name: str, model: ResNetConfig, scale: float = 1.0, **card: Any) -> Path:
     """A shipped checkpoint with the records of its training."""
     path = write_checkpoint(root, name, model, config=config(model).to_dict(), precision="fp32", **card)
     (path / "records.jsonl").write_text("".join(json.dumps(row) + "\n" for row in layer_rows(model, scale)))
     return path
 
 
-def layers_run(store: RunStore, model: ModelConfig, scale: float = 1.0, upto: int = ITERATIONS, saved: bool = True, **recipe: Any) -> Run:
+def layers_run(store: RunStore, model: ResNetConfig, scale: float = 1.0, upto: int = ITERATIONS, saved: bool = True, **recipe: Any) -> Run:
     """A run with rows of its layers up to an iteration, as a worker leaves it; running as long as somebody holds its lock."""
     run, _ = store.submit(config(model, **recipe))
     writer = RecordWriter(run.path / "records.jsonl")

@@ -11,24 +11,25 @@ import torch
 from torch import nn
 
 from resnet_core import data
-from resnet_core.config import DataConfig, ImageNetConfig, ModelConfig
-from resnet_core.models import build_model
+from resnet_core.architectures import ImageNetConfig, ResNetConfig
+from resnet_core.architectures.net import build_model
+from resnet_core.config import DataConfig
 from resnet_core.nets import NORMALIZATIONS, Net
 from resnet_core.nets.loading import LoadedNet
 from resnet_core.training.plan import Plan
 
 #: Plain, the three shortcuts, bottlenecks, another number of classes, and ImageNet's nets; each with a normalisation.
 KINDS = {
-    "plain": (ModelConfig(8, "none", 4), "pixel-mean"),
-    "A": (ModelConfig(14, "A", 4), "pixel-mean"),
-    "B": (ModelConfig(8, "B", 4), "cifar10"),
-    "C": (ModelConfig(8, "C", 4), "half"),
-    "bottleneck": (ModelConfig(11, "A", 4, "bottleneck"), "none"),
-    "3 classes": (ModelConfig(8, "A", 4, num_classes=3), "cifar100"),
+    "plain": (ResNetConfig(8, "none", 4), "pixel-mean"),
+    "A": (ResNetConfig(14, "A", 4), "pixel-mean"),
+    "B": (ResNetConfig(8, "B", 4), "cifar10"),
+    "C": (ResNetConfig(8, "C", 4), "half"),
+    "bottleneck": (ResNetConfig(11, "A", 4, "bottleneck"), "none"),
+    "3 classes": (ResNetConfig(8, "A", 4, num_classes=3), "cifar100"),
     "ImageNet": (ImageNetConfig((1, 2, 1, 1), width=4, num_classes=20), "imagenet"),
     "ImageNet bottleneck": (ImageNetConfig((1, 1, 1, 1), "bottleneck", width=4, num_classes=7), "imagenet"),
 }
-TRAINED = ModelConfig(8, "A", 8)
+TRAINED = ResNetConfig(8, "A", 8)
 
 
 def in_memory(config: Any, model: nn.Module, normalization: str = "pixel-mean") -> LoadedNet:

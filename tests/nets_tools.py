@@ -7,8 +7,10 @@ from typing import Any
 
 import torch
 
-from resnet_core.config import ModelConfig, RunConfig
-from resnet_core.models import build_model
+from resnet_core import architectures
+from resnet_core.architectures import ResNetConfig
+from resnet_core.architectures.net import build_model
+from resnet_core.config import RunConfig
 from resnet_core.nets import NORMALIZATIONS, find, folder
 from resnet_core.nets.loading import LoadedNet, load
 from resnet_core.runs import Run, RunStore
@@ -16,7 +18,7 @@ from resnet_core.runs.records import RecordWriter
 from resnet_core.training import checkpoint
 from tests import runs_tools
 
-TINY = ModelConfig(8, "A", 4)
+TINY = ResNetConfig(8, "A", 4)
 #: The records that ``save_run`` writes.
 ROWS = [
     {"kind": "train", "iteration": 7, "train_error": 61.5, "loss": 1.5, "images": 8, "images_per_second": 10.0, "elapsed_seconds": 5.6},
@@ -27,7 +29,7 @@ ROWS = [
 def write_checkpoint(root: Path, name: str, model: Any = TINY, seed: int = 0, normalization: str = "pixel-mean", **card: Any) -> Path:
     """A checkpoint's folder with the weights of a freshly initialised net."""
     mean, std = NORMALIZATIONS[normalization].arrays()
-    values = {"name": model.name, "model": folder.model_to_dict(model), "normalization": normalization, **card}
+    values = {"name": model.name, "model": architectures.to_dict(model), "normalization": normalization, **card}
     tensors = build_model(model, seed).state_dict()
     return folder.write_folder(root / name, tensors, torch.from_numpy(mean), None if std is None else torch.from_numpy(std), values)
 

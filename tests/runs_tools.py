@@ -11,7 +11,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from resnet_core.config import DataConfig, ModelConfig, Recipe, RunConfig
+from resnet_core.architectures import ResNetConfig
+from resnet_core.config import DataConfig, Recipe, RunConfig
 from resnet_core.runs import Run, RunStore
 
 #: Fields of records and results that tell the time or the memory: the only ones that may differ between two equal trainings.
@@ -32,7 +33,7 @@ def config(seed: int = 0, shortcut: str = "A", **recipe) -> RunConfig:
         "compile": "off",
     }
     values |= {"record_every": 3, "test_every": 20, "layers_every": 15, "checkpoint_every": 7}
-    return RunConfig(ModelConfig(8, shortcut, 4), DataConfig(), Recipe(seed=seed, **(values | recipe)))
+    return RunConfig(ResNetConfig(8, shortcut, 4), DataConfig(), Recipe(seed=seed, **(values | recipe)))
 
 
 def train_row(iteration: int, **values) -> dict:

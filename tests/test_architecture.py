@@ -13,41 +13,42 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 CORE = ROOT / "resnet_core"
 
-#: What each part of resnet_core may import of the others. config -> models -> training -> runs; data -> training;
-#: models, data -> analysis; figures take plain data. Nothing points back.
+#: What each part of resnet_core may import of the others. architectures -> config -> training -> runs; data ->
+#: training; architectures, data -> analysis; figures take plain data. Nothing points back.
 ARROWS = {
     "errors": set(),
     "csv_text": set(),
     "field_docs": set(),
     "slots": {"errors"},
     "system": set(),
-    "config": {"errors"},
-    "paper": {"config"},
-    "claims": {"config", "errors", "noise", "paper", "verdict"},
-    "noise": {"config"},
-    "verdict": {"config", "errors", "noise"},
-    "models": {"config", "errors"},
-    "data": {"config", "errors"},
-    "training": {"config", "errors", "slots", "models", "data"},
-    "runs": {"config", "errors", "slots", "models", "data", "training"},
-    "nets": {"config", "errors", "models", "data", "training", "runs"},
-    "analysis": {"config", "csv_text", "errors", "models", "data", "training", "nets"},
+    "checks": {"errors"},
+    "architectures": {"errors", "checks", "csv_text"},
+    "config": {"errors", "checks", "architectures"},
+    "paper": {"architectures", "config"},
+    "claims": {"architectures", "config", "errors", "noise", "paper", "verdict"},
+    "noise": {"architectures", "config"},
+    "verdict": {"architectures", "config", "errors", "noise"},
+    "data": {"architectures", "config", "errors"},
+    "training": {"config", "errors", "slots", "architectures", "data"},
+    "runs": {"config", "errors", "slots", "architectures", "data", "training"},
+    "nets": {"config", "errors", "architectures", "data", "training", "runs"},
+    "analysis": {"config", "csv_text", "errors", "architectures", "data", "training", "nets"},
     "images": {"errors"},
-    "attribution": {"config", "errors", "models", "data", "training", "nets", "analysis"},
-    "imports": {"config", "errors", "models", "data", "training", "runs", "nets", "analysis"},
-    "zoo": {"config", "errors", "runs", "nets", "data", "training", "analysis"},
-    "figures": {"config", "csv_text", "errors", "noise", "paper", "verdict"},
-    "reference": {"config", "errors", "runs"},
-    "bench": {"config", "errors", "models", "data", "training"},
+    "attribution": {"config", "errors", "architectures", "data", "training", "nets", "analysis"},
+    "imports": {"config", "errors", "architectures", "data", "training", "runs", "nets", "analysis"},
+    "zoo": {"architectures", "config", "errors", "runs", "nets", "data", "training", "analysis"},
+    "figures": {"architectures", "config", "csv_text", "errors", "noise", "paper", "verdict"},
+    "reference": {"architectures", "config", "errors", "runs"},
+    "bench": {"config", "errors", "architectures", "data", "training"},
     "cli": {
-        "config", "errors", "field_docs", "data", "training", "runs", "nets", "analysis", "imports", "zoo", "images", "attribution",
-        "figures", "verdict", "bench",
+        "architectures", "config", "errors", "field_docs", "data", "training", "runs", "nets", "analysis", "imports", "zoo", "images",
+        "attribution", "figures", "verdict", "bench",
     },
     "__main__": {"cli", "system"},
 }
 #: These answer at once: the command line and the pages import them where nothing is trained.
 WITHOUT_TORCH = [
-    "errors", "config", "paper", "verdict", "runs", "runs.store", "data", "analysis.complexity", "images", "attribution", "figures", "cli",
+    "errors", "config", "paper", "verdict", "runs", "runs.store", "data", "architectures.table", "images", "attribution", "figures", "cli",
 ]  # fmt: skip
 
 

@@ -6,14 +6,14 @@ import pytest
 import torch
 
 from resnet_core.analysis.passes import Stopped
+from resnet_core.architectures import ImageNetConfig, ResNetConfig
+from resnet_core.architectures.net import build_model
 from resnet_core.attribution import METHODS, TRUST, cascade_steps, default_layer, layer_shapes, layers_of
 from resnet_core.attribution.compute import _COMPUTE, attribute
 from resnet_core.attribution.layers import images_at_once
 from resnet_core.attribution.sanity import cascade
 from resnet_core.attribution.trust import infidelity, sensitivity
-from resnet_core.config import ImageNetConfig, ModelConfig
 from resnet_core.errors import ConfigError
-from resnet_core.models import build_model
 from tests.attribution_tools import KINDS, made, sample
 
 ALL_PARAMETERS = [each for group in [*(method.parameters for method in METHODS.values()), *TRUST.values()] for each in group]
@@ -40,7 +40,7 @@ def test_progress_is_told_of_all_passes_and_a_request_to_stop_is_heard(key):
 
 @pytest.mark.parametrize("parameter", ALL_PARAMETERS, ids=lambda p: p.name)
 def test_defaults_and_ends_are_possible_and_what_lies_beyond_is_not(parameter):
-    model = ModelConfig(20, "A")
+    model = ResNetConfig(20, "A")
     assert parameter.help and parameter.label
     default = parameter.check(None, model)
     assert parameter.check(default, model) == default
@@ -69,24 +69,24 @@ def test_layers_and_their_maps_are_those_of_the_net(kind):
 
 
 def test_the_default_layer_is_the_last_with_a_map():
-    assert default_layer(ModelConfig(20, "A")) == "layer3.2"
-    assert default_layer(ModelConfig(110, "none")) == "layer3.17"
+    assert default_layer(ResNetConfig(20, "A")) == "layer3.2"
+    assert default_layer(ResNetConfig(110, "none")) == "layer3.17"
     assert default_layer(ImageNetConfig((2, 2, 2, 2))) == "layer2.1"  # layer3 has 2x2 pixels, layer4 one
 
 
 def test_memory_bounds_the_images_of_a_pass():
-    assert images_at_once(ModelConfig(56, "A")) == 50
-    assert 1 <= images_at_once(ModelConfig(1202, "A")) < 10
-    assert images_at_once(ModelConfig(1202, "A", 256)) == 1
+    assert images_at_once(ResNetConfig(56, "A")) == 50
+    assert 1 <= images_at_once(ResNetConfig(1202, "A")) < 10
+    assert images_at_once(ResNetConfig(1202, "A", 256)) == 1
 
 
 def test_the_cascade_goes_from_the_top_down_in_a_bounded_number_of_steps():
-    labels = [step.label for step in cascade_steps(ModelConfig(20, "A"))]
+    labels = [step.label for step in cascade_steps(ResNetConfig(20, "A"))]
     assert labels == ["fc", *(f"layer{stage}.{block}" for stage in (3, 2, 1) for block in (2, 1, 0)), "conv1"]
-    deep = cascade_steps(ModelConfig(56, "A"))
+    deep = cascade_steps(ResNetConfig(56, "A"))
     assert [step.label for step in deep[:4]] == ["fc", "layer3.6–8", "layer3.3–5", "layer3.0–2"]
-    assert len(deep) == len(cascade_steps(ModelConfig(1202, "none"))) == 11
-    assert len(cascade_steps(ModelConfig(56, "A"), per_stage=1)) == 5
+    assert len(deep) == len(cascade_steps(ResNetConfig(1202, "none"))) == 11
+    assert len(cascade_steps(ResNetConfig(56, "A"), per_stage=1)) == 5
     assert len(cascade_steps(ImageNetConfig((2, 2, 2, 2)))) == 10
 
 

@@ -10,13 +10,13 @@ import pytest
 import torch
 
 from resnet_core.analysis.passes import Stopped
+from resnet_core.architectures import ResNetConfig
+from resnet_core.architectures.net import build_model
 from resnet_core.attribution import METHODS
 from resnet_core.attribution.compute import attribute
 from resnet_core.attribution.ranks import ranks, spearman
 from resnet_core.attribution.sanity import TRAINED, cascade, random_level, random_net
 from resnet_core.attribution.trust import SQUARES, infidelity, sensitivity, squares
-from resnet_core.config import ModelConfig
-from resnet_core.models import build_model
 from resnet_core.nets import find
 from resnet_core.nets.loading import load
 from tests import attribution_tools as tools
@@ -190,7 +190,7 @@ def test_the_cascade_ends_at_a_net_before_its_first_update_and_leaves_the_caller
 
 def test_the_random_weights_are_none_that_a_training_begins_with():
     """A trained net resembles its own initial weights: put back to those, its layers are not random. Most trainings have seed 0."""
-    config = ModelConfig(20, "A")
+    config = ResNetConfig(20, "A")
     for seed in range(3):
         fresh = random_net(config, seed).state_dict()
         assert all(torch.equal(value, fresh[name]) for name, value in random_net(config, seed).state_dict().items())

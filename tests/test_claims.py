@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from resnet_core import paper
-from resnet_core.analysis.complexity import complexity
+from resnet_core.architectures import ResNetConfig
+from resnet_core.architectures.table import complexity
 from resnet_core.claims import (
     CLAIMS,
     GROUPS,
@@ -25,10 +26,10 @@ from resnet_core.claims import (
     unlike_the_paper,
 )  # fmt: skip
 from resnet_core.claims.material import UNWARMED
-from resnet_core.config import DataConfig, ModelConfig, Recipe, RunConfig, demo_configs
+from resnet_core.config import DataConfig, Recipe, RunConfig, demo_configs
 
 PARAMS = {
-    model.name: complexity(model).params for depth in paper.TABLE_6 for model in (ModelConfig(depth, "none"), ModelConfig(depth, "A"))
+    model.name: complexity(model).params for depth in paper.TABLE_6 for model in (ResNetConfig(depth, "none"), ResNetConfig(depth, "A"))
 }
 LAYERS = ("conv1", "layer1.0.conv1", "layer1.0.conv2")
 
@@ -52,7 +53,7 @@ def net(name: str, train_error: float = 5.0, test_error: float = 9.0, records: t
     shipped = changes.pop("shipped", True)
     warmup = "error" if depth == "110" else "none"
     recipe = Recipe(**{"iterations": 16_000, "warmup": warmup, **changes})
-    config = RunConfig(ModelConfig(int(depth), "none" if kind == "plain" else (shortcut or ["A"])[0]), DataConfig("cifar10"), recipe)
+    config = RunConfig(ResNetConfig(int(depth), "none" if kind == "plain" else (shortcut or ["A"])[0]), DataConfig("cifar10"), recipe)
     return TrainedNet(f"{name}-{recipe.seed}-{recipe.iterations}", config, train_error, test_error, records, shipped)
 
 
@@ -69,7 +70,7 @@ def test_the_claims_are_well_formed():
         assert claim.text.endswith(".") and claim.criterion.endswith("."), claim.id
         for name in claim.needs:
             kind, depth, *shortcut = name.removesuffix(UNWARMED).split("-")
-            assert name.removesuffix(UNWARMED) == ModelConfig(int(depth), "none" if kind == "plain" else (shortcut or ["A"])[0]).name
+            assert name.removesuffix(UNWARMED) == ResNetConfig(int(depth), "none" if kind == "plain" else (shortcut or ["A"])[0]).name
 
 
 def test_without_nets_only_what_is_counted_is_judged():
@@ -301,9 +302,9 @@ def test_records_without_layers_are_named(claim_id: str):
         (net("ResNet-20", weight_decay=5e-4).config, "another weight decay"),
         (net("ResNet-56", warmup="error").config, "another warm-up"),
         (net("ResNet-110", warmup_error=70.0).config, "another warm-up"),
-        (RunConfig(ModelConfig(20, "B"), DataConfig("cifar10")), ""),
-        (RunConfig(ModelConfig(20, "A", 32), DataConfig("cifar10")), "not one of the paper's"),
-        (RunConfig(ModelConfig(164, "A", block="bottleneck"), DataConfig("cifar10")), "not one of the paper's"),
+        (RunConfig(ResNetConfig(20, "B"), DataConfig("cifar10")), ""),
+        (RunConfig(ResNetConfig(20, "A", 32), DataConfig("cifar10")), "not one of the paper's"),
+        (RunConfig(ResNetConfig(164, "A", block="bottleneck"), DataConfig("cifar10")), "not one of the paper's"),
     ],
 )  # fmt: skip
 def test_what_counts_for_the_papers_claims(config: RunConfig, reason: str):
@@ -335,6 +336,6 @@ def test_shipped_nets_go_before_the_viewers_own_of_the_same_seed():
 
 
 def test_a_training_that_held_images_out_is_not_on_all_of_cifar10():
-    held_out = RunConfig(ModelConfig(20), DataConfig("cifar10", validation=True), Recipe())
+    held_out = RunConfig(ResNetConfig(20), DataConfig("cifar10", validation=True), Recipe())
     assert "held out for validation" in unlike_the_paper(held_out)
     assert unlike_the_paper(dataclasses.replace(held_out, data=DataConfig("cifar10"))) == ""

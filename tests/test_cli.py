@@ -10,14 +10,18 @@ import subprocess
 
 import pytest
 
+from resnet_core.architectures import ResNetConfig
 from resnet_core.cli import follow, main, manage, options, output, parser, train
-from resnet_core.config import DataConfig, ModelConfig, Recipe, RunConfig
+from resnet_core.config import DataConfig, Recipe, RunConfig
 from resnet_core.runs import RunStore
 from tests.command_line import PATIENCE, TINY, CommandLine, wait_for
 
 #: One value other than the default for every option of a training.
 OTHERS = {
-    ModelConfig: {"--depth": 56, "--shortcut": "none", "--width": 4, "--block": "bottleneck"},
+    ResNetConfig: {
+        **{"--depth": 56, "--shortcut": "B", "--width": 4, "--block": "bottleneck"},
+        **{"--norm": "none", "--activation": "pre", "--branch": "rezero"},
+    },
     DataConfig: {"--data": "cifar10", "--validation": True, "--images-per-class": 7},
     Recipe: {
         "--iterations": 300,
@@ -55,7 +59,7 @@ def submit(tmp_path, monkeypatch, **recipe) -> tuple[RunStore, RunConfig]:
     """A store with one run that stays in the queue."""
     monkeypatch.setenv("RESNET_LAB_SLOTS", "0")
     store = RunStore(tmp_path / "runs")
-    config = RunConfig(ModelConfig(8, "A", 4), DataConfig(), Recipe(iterations=5, batch_size=16, **recipe))
+    config = RunConfig(ResNetConfig(8, "A", 4), DataConfig(), Recipe(iterations=5, batch_size=16, **recipe))
     store.submit(config)
     return store, config
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 from PIL import Image
 
+from resnet_core.architectures import ResNetConfig
 from resnet_core.attribution import METHODS
 from resnet_core.attribution.compute import attribute
 from resnet_core.cli import main
-from resnet_core.config import ModelConfig
 from resnet_core.figures.overlay import common_scale, overlay
 from resnet_core.nets import find
 from resnet_core.nets.loading import load
@@ -28,7 +28,7 @@ def nets(tmp_path, monkeypatch):
     folder = tmp_path / "checkpoints"
     monkeypatch.setenv("RESNET_LAB_CHECKPOINTS", str(folder))
     write_checkpoint(folder, "tiny", TINY)
-    write_checkpoint(folder, "three", ModelConfig(8, "none", 4, num_classes=3), normalization="cifar10")
+    write_checkpoint(folder, "three", ResNetConfig(8, "none", 4, num_classes=3), normalization="cifar10")
     return folder
 
 

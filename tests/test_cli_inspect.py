@@ -10,15 +10,16 @@ import torch
 
 from resnet_core.analysis.gradients import layer_gradients
 from resnet_core.analysis.responses import layer_responses
+from resnet_core.architectures import ResNetConfig
 from resnet_core.cli import main
-from resnet_core.config import DataConfig, ModelConfig
+from resnet_core.config import DataConfig
 from resnet_core.data import load as load_data
 from resnet_core.nets import NORMALIZATIONS, find
 from resnet_core.nets.loading import load
 from resnet_core.training.evaluate import evaluate
 from tests.nets_tools import write_checkpoint
 
-RESIDUAL, PLAIN = ModelConfig(8, "B", 4), ModelConfig(8, "none", 4)
+RESIDUAL, PLAIN = ResNetConfig(8, "B", 4), ResNetConfig(8, "none", 4)
 
 
 @pytest.fixture(autouse=True)
@@ -27,8 +28,8 @@ def checkpoints(tmp_path, monkeypatch):
     root = tmp_path / "checkpoints"
     write_checkpoint(root, "resnet-8", RESIDUAL)
     write_checkpoint(root, "plain-8", PLAIN, normalization="none")
-    write_checkpoint(root, "hundred", ModelConfig(8, "A", 4, num_classes=100))
-    write_checkpoint(root, "two", ModelConfig(8, "A", 4, num_classes=2))
+    write_checkpoint(root, "hundred", ResNetConfig(8, "A", 4, num_classes=100))
+    write_checkpoint(root, "two", ResNetConfig(8, "A", 4, num_classes=2))
     monkeypatch.setenv("RESNET_LAB_CHECKPOINTS", str(root))
     return root
 

@@ -12,8 +12,9 @@ import torch
 from PIL import Image
 
 from resnet_core.analysis import neighbours, prediction
+from resnet_core.architectures import ImageNetConfig, ResNetConfig
 from resnet_core.cli import main
-from resnet_core.config import DataConfig, ImageNetConfig, ModelConfig
+from resnet_core.config import DataConfig
 from resnet_core.data import CLASSES, load
 from resnet_core.images import read_file, to_input
 from resnet_core.nets import find
@@ -85,7 +86,7 @@ def test_predict_of_an_image_of_the_sets(tiny, files, capsys):
 
 @pytest.mark.parametrize(
     "model, normalization",
-    [(ModelConfig(8, "none", 4, num_classes=100), "cifar100"), (ImageNetConfig((1, 1, 1, 1), "basic", 1000, 8), "imagenet")],
+    [(ResNetConfig(8, "none", 4, num_classes=100), "cifar100"), (ImageNetConfig((1, 1, 1, 1), "basic", 1000, 8), "imagenet")],
     ids=["100 classes", "ImageNet's kind"],
 )
 def test_classes_that_nobody_has_named(tiny, capsys, model, normalization):

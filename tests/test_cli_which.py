@@ -9,11 +9,13 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from resnet_core import architectures
+from resnet_core.architectures import ResNetConfig
+from resnet_core.architectures.net import build_model
 from resnet_core.cli import main
-from resnet_core.config import DataConfig, ModelConfig
+from resnet_core.config import DataConfig
 from resnet_core.data import load
-from resnet_core.models import build_model
-from resnet_core.nets.folder import CARD, FORMAT, MEAN, STD, WEIGHTS, model_to_dict, sha256
+from resnet_core.nets.folder import CARD, FORMAT, MEAN, STD, WEIGHTS, sha256
 from tests.imports_nets import Akamaster, randomized
 from tests.nets_tools import TINY, write_checkpoint
 
@@ -82,7 +84,7 @@ def ours(path, model, **tensors):
     ids=["number", "family", "pairs", "nested", "another net", "nan", "mean", "std", "variance"],
 )
 def test_a_file_that_says_it_is_ours_is_believed_no_more_than_others(tmp_path, capsys, model, tensors, told):
-    ours(tmp_path / "net.safetensors", json.dumps(model_to_dict(TINY)) if model is None else model, **tensors)
+    ours(tmp_path / "net.safetensors", json.dumps(architectures.to_dict(TINY)) if model is None else model, **tensors)
     assert main(["evaluate", "net.safetensors", "--json"]) == 2
     output = capsys.readouterr()
     assert told in output.err and output.err.startswith("resnet-lab: error: net.safetensors") and output.out == ""
@@ -115,9 +117,9 @@ def test_a_folder_from_elsewhere_is_believed_no_more_than_a_file(tmp_path, capsy
     options = ["--precision", "fp32", "--device", "cpu", "--json"]
     assert main(["evaluate", str(path), *options]) == 0
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["n"] == 1000
-    huge = ModelConfig(1202, "A", 256)
-    save_file({"conv1.weight": torch.zeros(1)}, path / WEIGHTS, {"format": FORMAT, "model": json.dumps(model_to_dict(huge))})
-    card = json.loads((path / CARD).read_text()) | {"model": model_to_dict(huge), "checksum_sha256": sha256(path / WEIGHTS)}
+    huge = ResNetConfig(1202, "A", 256)
+    save_file({"conv1.weight": torch.zeros(1)}, path / WEIGHTS, {"format": FORMAT, "model": json.dumps(architectures.to_dict(huge))})
+    card = json.loads((path / CARD).read_text()) | {"model": architectures.to_dict(huge), "checksum_sha256": sha256(path / WEIGHTS)}
     (path / CARD).write_text(json.dumps(card))
     monkeypatch.setattr("resnet_core.nets.loading.build_model", lambda *_: pytest.fail("a net was built"))
     assert main(["evaluate", str(path), *options]) == 2

@@ -11,13 +11,13 @@ import torch
 from torch import nn
 
 from resnet_core.analysis import measured as measuring
-from resnet_core.analysis.complexity import Complexity, complexity, rows_as_csv
 from resnet_core.analysis.measured import flop_counter, measured
-from resnet_core.analysis.names import net_from_name
 from resnet_core.analysis.shortcuts import percent, shortcut_differences
-from resnet_core.config import BLOCKS, SHORTCUTS, ModelConfig
+from resnet_core.architectures import ResNetConfig, parse
+from resnet_core.architectures.net import Net, build_model
+from resnet_core.architectures.resnet import BLOCKS, SHORTCUTS
+from resnet_core.architectures.table import Complexity, complexity, rows_as_csv
 from resnet_core.errors import ConfigError
-from resnet_core.models import CifarResNet, Projection, ZeroPad, build_model, named_blocks
 
 # He et al. 2016, section 4.2; arithmetic, checked against two public implementations: depth -> (parameters, MACs), plain or A.
 GOLDEN = {
@@ -31,8 +31,8 @@ GOLDEN = {
 EXTRA_PARAMS_OF_B = 2_752
 # Two 1x1 convolutions whose outputs have 32x16x16 and 64x8x8 values, from 16 and 32 channels.
 EXTRA_MACS_OF_B = 16 * 32 * 16 * 16 + 32 * 64 * 8 * 8
-VARIANTS = [ModelConfig(20, shortcut, width, block) for shortcut in SHORTCUTS for block in BLOCKS for width in (5, 16)]
-LARGE = [ModelConfig(110, "none"), ModelConfig(56, "A"), ModelConfig(56, "B"), ModelConfig(164, "C", block="bottleneck")]
+VARIANTS = [ResNetConfig(20, shortcut, width, block) for shortcut in SHORTCUTS for block in BLOCKS for width in (5, 16)]
+LARGE = [ResNetConfig(110, "none"), ResNetConfig(56, "A"), ResNetConfig(56, "B"), ResNetConfig(164, "C", block="bottleneck")]
 
 
 def name(config):
@@ -41,7 +41,7 @@ def name(config):
 
 def without_weights(config):
     with torch.device("meta"):
-        return CifarResNet(config)
+        return Net(config)
 
 
 @pytest.mark.parametrize("depth", GOLDEN)
@@ -50,7 +50,7 @@ def test_the_published_counts(depth, shortcut):
     params, macs = GOLDEN[depth]
     if shortcut == "B":
         params, macs = params + EXTRA_PARAMS_OF_B, macs + EXTRA_MACS_OF_B
-    net = complexity(ModelConfig(depth, shortcut))
+    net = complexity(ResNetConfig(depth, shortcut))
     assert (net.params, net.macs, net.layers) == (params, macs, depth)
     assert sum(row.params for row in net.rows) == params
     assert sum(row.macs for row in net.rows) == macs
@@ -58,7 +58,7 @@ def test_the_published_counts(depth, shortcut):
     assert sum(parameter.numel() for parameter in without_weights(net.config).parameters()) == params
 
 
-@pytest.mark.parametrize("config", [*VARIANTS, ModelConfig(1202, "C")], ids=name)
+@pytest.mark.parametrize("config", [*VARIANTS, ResNetConfig(1202, "C")], ids=name)
 def test_every_row_is_a_module_of_the_built_net(config):
     kinds = {nn.Conv2d: "conv", nn.BatchNorm2d: "bn", nn.Linear: "fc"}
     built = []
@@ -82,9 +82,10 @@ def test_output_shapes_and_shortcuts_are_those_of_the_built_net(config):
         hook.remove()
     assert {row.name: row.output_shape for row in net.rows}.items() <= shapes.items()
     assert {s.name: s.output_shape for s in net.shortcuts}.items() <= shapes.items()
-    kinds = {nn.Identity: "identity", ZeroPad: "zero-padded", Projection: "projection"}
-    blocks = [(block_name, block) for block_name, block in named_blocks(model) if block.shortcut is not None]
-    built = [(f"{block_name}.shortcut", kinds[type(block.shortcut)], block.dimensions_change) for block_name, block in blocks]
+    kinds = {(): "identity", ("pad",): "zero-padded", ("conv", "bn"): "projection"}
+    blocks = [(block.unit.name, block) for block in model.blocks() if block.shortcut is not None]
+    parts = [kinds[tuple(name for name, _ in block.shortcut.named_children())] for _, block in blocks]
+    built = [(f"{name}.shortcut", kind, block.unit.dimensions_change) for (name, block), kind in zip(blocks, parts, strict=True)]
     assert [(s.name, s.kind, s.dimensions_change) for s in net.shortcuts] == built
     assert [s.params for s in net.shortcuts] == [sum(p.numel() for p in block.shortcut.parameters()) for _, block in blocks]
 
@@ -99,11 +100,11 @@ def test_fvcore_and_the_flop_counter_agree_with_the_arithmetic(config):
 
 
 def test_the_flop_counter_agrees_at_1202_layers():
-    assert flop_counter(ModelConfig(1202, "B")) == 2 * (GOLDEN[1202][1] + EXTRA_MACS_OF_B)
+    assert flop_counter(ResNetConfig(1202, "B")) == 2 * (GOLDEN[1202][1] + EXTRA_MACS_OF_B)
 
 
 def test_measuring_is_silent(capfd, recwarn, caplog):
-    measured(ModelConfig(8))
+    measured(ResNetConfig(8))
     captured = capfd.readouterr()
     assert (captured.out, captured.err, list(recwarn), caplog.records) == ("", "", [], [])
 
@@ -111,11 +112,11 @@ def test_measuring_is_silent(capfd, recwarn, caplog):
 def test_a_net_that_would_not_fit_is_not_built(monkeypatch):
     monkeypatch.setattr(measuring, "MAX_PARAMS", 100_000)
     with pytest.raises(ConfigError, match=r"ResNet-20 has 269,722 parameters .* too large .* smaller width or depth"):
-        measured(ModelConfig(20))
+        measured(ResNetConfig(20))
 
 
 def test_the_largest_net_of_all_is_counted_by_arithmetic_and_refused_by_fvcore():
-    largest = ModelConfig(1202, "C", 256)
+    largest = ResNetConfig(1202, "C", 256)
     assert complexity(largest).params == sum(parameter.numel() for parameter in without_weights(largest).parameters())
     with pytest.raises(ConfigError, match="too large"):
         measured(largest)
@@ -123,16 +124,16 @@ def test_the_largest_net_of_all_is_counted_by_arithmetic_and_refused_by_fvcore()
 
 def test_the_arithmetic_needs_no_torch():
     code = (
-        "import sys; from resnet_core.analysis.complexity import complexity; from resnet_core.config import ModelConfig; "
-        "import resnet_core.analysis.measured, resnet_core.analysis.shortcuts, resnet_core.analysis.names; "
-        "print(complexity(ModelConfig(1202)).macs, [m for m in ('torch', 'fvcore', 'streamlit') if m in sys.modules])"
+        "import sys; from resnet_core.architectures.table import complexity; from resnet_core.config import ResNetConfig; "
+        "import resnet_core.analysis.measured, resnet_core.analysis.shortcuts, resnet_core.architectures; "
+        "print(complexity(ResNetConfig(1202)).macs, [m for m in ('torch', 'fvcore', 'streamlit') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "2829238912 []"
 
 
 def test_the_dictionary_is_plain_json_with_every_row():
-    net = complexity(ModelConfig(56, "B"))
+    net = complexity(ResNetConfig(56, "B"))
     values = json.loads(json.dumps(net.to_dict()))
     assert (values["params"], values["macs"]) == (855_770, 125_747_840)
     assert len(values["layers"]) == len(net.rows) == 2 * 55 + 2 * 2 + 1
@@ -151,7 +152,7 @@ def test_the_dictionary_is_plain_json_with_every_row():
 
 
 def test_the_csv_has_every_row_and_the_totals_in_it():
-    net = complexity(ModelConfig(20, "C"))
+    net = complexity(ResNetConfig(20, "C"))
     rows = list(csv.DictReader(io.StringIO(rows_as_csv(net))))
     assert [row["layer"] for row in rows] == [row.name for row in net.rows]
     assert sum(int(row["params"]) for row in rows) == net.params
@@ -163,20 +164,20 @@ def test_the_csv_has_every_row_and_the_totals_in_it():
 @pytest.mark.parametrize(
     "typed, expected",
     [
-        ("plain-56", ModelConfig(56, "none")),
-        ("ResNet-110", ModelConfig(110, "A")),
-        (" resnet 20 b ", ModelConfig(20, "B")),
-        ("56", ModelConfig(56, "A")),
-        ("ResNet-164-C-bottleneck-w32", ModelConfig(164, "C", 32, "bottleneck")),
+        ("plain-56", ResNetConfig(56, "none")),
+        ("ResNet-110", ResNetConfig(110, "A")),
+        (" resnet 20 b ", ResNetConfig(20, "B")),
+        ("56", ResNetConfig(56, "A")),
+        ("ResNet-164-C-bottleneck-w32", ResNetConfig(164, "C", 32, "bottleneck")),
     ],
 )
 def test_a_net_is_found_by_its_name(typed, expected):
-    assert net_from_name(typed) == expected
+    assert parse(typed) == expected
 
 
 @pytest.mark.parametrize("config", VARIANTS, ids=name)
 def test_names_and_configurations_are_inverses(config):
-    assert net_from_name(config.name) == config
+    assert parse(config.name) == config
 
 
 @pytest.mark.parametrize(
@@ -193,11 +194,11 @@ def test_names_and_configurations_are_inverses(config):
 )
 def test_a_wrong_name_is_refused_with_what_to_write_instead(typed, message):
     with pytest.raises(ConfigError, match=message):
-        net_from_name(typed)
+        parse(typed)
 
 
 def test_the_difference_between_the_shortcuts_is_spelled_out():
-    plain, a, b, c = shortcut_differences(ModelConfig(56, "C"))
+    plain, a, b, c = shortcut_differences(ResNetConfig(56, "C"))
     assert [d.net.config.shortcut for d in (plain, a, b, c)] == ["none", "A", "B", "C"]
     assert (plain.params, plain.macs, a.params, a.macs) == (0, 0, 0, 0)
     assert (b.params, b.macs) == (EXTRA_PARAMS_OF_B, EXTRA_MACS_OF_B)
@@ -213,7 +214,7 @@ def test_the_difference_between_the_shortcuts_is_spelled_out():
 
 
 def test_a_bottleneck_net_changes_dimensions_three_times():
-    _, a, b, _ = shortcut_differences(ModelConfig(11, "A", block="bottleneck"))
+    _, a, b, _ = shortcut_differences(ResNetConfig(11, "A", block="bottleneck"))
     assert "(3 of 3 shortcuts)" in a.text and "Elsewhere" not in a.text
     assert "three 1×1 projections" in b.text and b.text.endswith("no shortcut is left an identity.")
 
@@ -224,7 +225,7 @@ def test_percent_keeps_two_or_three_figures(part, whole, text):
 
 
 def test_complexity_is_frozen():
-    net = complexity(ModelConfig(20))
+    net = complexity(ResNetConfig(20))
     assert isinstance(net, Complexity)
     with pytest.raises(AttributeError):
         net.params = 0

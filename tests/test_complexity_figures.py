@@ -4,8 +4,8 @@ import itertools
 
 import pytest
 
-from resnet_core.analysis.complexity import complexity
-from resnet_core.analysis.names import net_from_name
+from resnet_core.architectures import parse
+from resnet_core.architectures.table import complexity
 from resnet_core.figures.complexity import layers_figure
 from resnet_core.figures.diagram import MAX_BOXES, SHORTCUT_COLOR, STAGE_COLORS, diagram, is_drawn_in_full
 from resnet_core.figures.diagram_parts import TEXT_ON_BOX
@@ -14,7 +14,7 @@ from tests.contrast import contrast
 
 
 def net(name):
-    return complexity(net_from_name(name))
+    return complexity(parse(name))
 
 
 def boxes(figure):

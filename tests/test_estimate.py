@@ -7,7 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 from pages.ui import estimate
-from resnet_core.config import DEMO_RECIPE, DataConfig, ModelConfig, Recipe, RunConfig
+from resnet_core.architectures import ResNetConfig
+from resnet_core.config import DEMO_RECIPE, DataConfig, Recipe, RunConfig
 from resnet_core.runs.rows import Ends
 
 PLAN = {"device": "cpu", "precision": "fp32"}
@@ -15,7 +16,7 @@ PLAN = {"device": "cpu", "precision": "fp32"}
 
 def seen(rows=(), depth=20, plan=PLAN, **status):
     """A run as ``runs_view.look`` sees it."""
-    config = RunConfig(ModelConfig(depth), DataConfig(), Recipe(iterations=1000, batch_size=32))
+    config = RunConfig(ResNetConfig(depth), DataConfig(), Recipe(iterations=1000, batch_size=32))
     values = {"plan": plan, "place": None, "eta_seconds": None, "iteration": 0, "iterations": 1000} | status
     ends = Ends(first_train=rows[0], last_train=rows[-1]) if rows else Ends()
     return SimpleNamespace(config=config, is_active=True, status=SimpleNamespace(**values, pace=ends.pace(32)))
@@ -53,8 +54,8 @@ def test_the_shipped_demo_took_what_it_would_have_been_told_to_take():
 def test_tests_count_with_the_images_that_they_look_at():
     """1,000 updates of 32: with a test after each, 1,000 times 1,000 images forward, where the measured run had 50 tests."""
     (pace,) = estimate.measured([seen([row(1, 0), row(101, 10)])])
-    often = RunConfig(ModelConfig(20), DataConfig(), Recipe(iterations=1000, batch_size=32, test_every=1))
-    full = RunConfig(ModelConfig(20), DataConfig("cifar10"), Recipe(iterations=1000, batch_size=32))
+    often = RunConfig(ResNetConfig(20), DataConfig(), Recipe(iterations=1000, batch_size=32, test_every=1))
+    full = RunConfig(ResNetConfig(20), DataConfig("cifar10"), Recipe(iterations=1000, batch_size=32))
     same, many, large = (estimate.seconds(config, [pace]) for config in (pace.config, often, full))
     assert same == pytest.approx(100)
     each = 1000 / 3 / 32  # a test of the sample in updates

@@ -11,10 +11,11 @@ from torch import nn
 
 from resnet_core.analysis.evaluation import evaluate_detailed
 from resnet_core.analysis.passes import Stopped
-from resnet_core.config import DataConfig, ModelConfig
+from resnet_core.architectures import ResNetConfig
+from resnet_core.architectures.net import build_model
+from resnet_core.config import DataConfig
 from resnet_core.data import load, normalize, per_pixel_mean
 from resnet_core.errors import DataError
-from resnet_core.models import build_model
 from resnet_core.training import evaluate as training
 from resnet_core.training.plan import Plan
 
@@ -47,7 +48,7 @@ def sample():
 @pytest.fixture(scope="module")
 def net(sample):
     """Wrong in many ways, and not on everything: its running statistics are those of some images."""
-    model = build_model(ModelConfig(8, "A", 8), seed=3).to(memory_format=torch.channels_last)
+    model = build_model(ResNetConfig(8, "A", 8), seed=3).to(memory_format=torch.channels_last)
     with torch.no_grad():
         model(normalize(sample.train.images[:64], per_pixel_mean(sample.train)))
     return model

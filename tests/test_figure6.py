@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from resnet_core.config import DataConfig, ModelConfig, Recipe, RunConfig
+from resnet_core.architectures import ResNetConfig
+from resnet_core.config import DataConfig, Recipe, RunConfig
 from resnet_core.figures import style
 from resnet_core.figures.figure6 import DEPTHS, figure6, missing, missing_text, top_of_axis, wanted
 from resnet_core.figures.series import RunRecords
@@ -14,7 +15,7 @@ from resnet_core.figures.series import RunRecords
 def run(name: str, train_error: float, test_error: float) -> RunRecords:
     """Errors fall evenly from 30 points above to the ends over 160 train and 40 test records."""
     kind, depth = name.split("-")
-    config = RunConfig(ModelConfig(int(depth), "none" if kind == "plain" else "A"), DataConfig("cifar10"), Recipe(iterations=16_000))
+    config = RunConfig(ResNetConfig(int(depth), "none" if kind == "plain" else "A"), DataConfig("cifar10"), Recipe(iterations=16_000))
     rows = [
         {"kind": "train", "iteration": i, "train_error": train_error + 30 * (1 - i / 16_000), "images": 12_800, "elapsed_seconds": 1.0}
         for i in range(100, 16_001, 100)
@@ -44,7 +45,7 @@ def test_plain_nets_stand_left_and_residual_ones_right_with_one_y_axis():
     for (name, kind), trace in drawn.items():
         assert trace.xaxis == ("x" if name.startswith("plain") else "x2"), name
         assert trace.line.dash == (style.TRAIN_LINE if kind == "training" else style.TEST_LINE)["dash"]
-    assert drawn["plain-56", "test"].line.color == style.net_color(ModelConfig(56, "none"))
+    assert drawn["plain-56", "test"].line.color == style.net_color(ResNetConfig(56, "none"))
     assert figure.layout.yaxis2.matches == "y" and tuple(figure.layout.yaxis.range) == tuple(figure.layout.yaxis2.range) == (0, 20)
     assert tuple(figure.layout.xaxis.range) == pytest.approx((0, 16_640))
     assert list(figure.layout.xaxis.ticktext) == ["0", "4k", "8k", "12k", "16k"]
@@ -121,7 +122,7 @@ def test_what_is_missing_is_named():
 
 
 def test_other_nets_are_left_out_and_none_makes_empty_axes():
-    odd = RunRecords("odd", "odd", RunConfig(ModelConfig(20, "B"), DataConfig("cifar10"), Recipe(iterations=16_000)), RUNS[0].records)
+    odd = RunRecords("odd", "odd", RunConfig(ResNetConfig(20, "B"), DataConfig("cifar10"), Recipe(iterations=16_000)), RUNS[0].records)
     assert curves(figure6([odd])) == {}
     assert tuple(figure6([]).layout.yaxis.range) == (0, 20)
 

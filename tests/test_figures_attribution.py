@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from resnet_core.config import ModelConfig
+from resnet_core.architectures import ResNetConfig
 from resnet_core.figures.attribution import (
     KINDS,
     MAP_COLUMNS,
@@ -107,7 +107,7 @@ def test_the_colour_bar_has_the_colours_of_the_maps():
 
 def curve(depth=20, steps=("as it is", "fc", "layer3.2", "conv1"), method="saliency", **changes):
     values = {"signed": [1.0, 0.5, None, -0.6], "absolute": [1.0, 0.9, 0.8, 0.7]} | changes
-    model = ModelConfig(depth, "A")
+    model = ResNetConfig(depth, "A")
     return SanityCurve(f"{depth}-{method}", f"ResNet-{depth}", model, method, "test image 3", "cat", 7, steps, **values)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from resnet_core.config import DataConfig, ModelConfig, Recipe, RunConfig
+from resnet_core.architectures import ResNetConfig
+from resnet_core.config import DataConfig, Recipe, RunConfig
 from resnet_core.figures import captions, style
 from resnet_core.figures.curves import View, learning_curves, view_note
 from resnet_core.figures.series import RunRecords
@@ -17,7 +18,7 @@ def make(
     depth: int, shortcut: str, level: float, seed: int = 0, steps: int = 9, data: str = "sample", name: str = "", **recipe
 ) -> RunRecords:
     """A run whose training error falls from ``level`` by 1 every 100 iterations (2 s each), the test error 5 above it."""
-    config = RunConfig(ModelConfig(depth, shortcut), DataConfig(data), Recipe(**{**RECIPE, "seed": seed, **recipe}))
+    config = RunConfig(ResNetConfig(depth, shortcut), DataConfig(data), Recipe(**{**RECIPE, "seed": seed, **recipe}))
     records: list[dict] = []
     for step in range(1, steps + 1):
         at = {"iteration": 100 * step, "elapsed_seconds": 2.0 * step}
@@ -46,7 +47,7 @@ def test_training_is_dashed_test_is_bold_and_nets_have_their_colours():
     np.testing.assert_array_equal(test["plain-56"].x, np.arange(100, 1000, 100))
     np.testing.assert_array_equal(training["plain-56"].y, 80 - np.arange(1, 10))
     np.testing.assert_array_equal(test["plain-56"].y, 85 - np.arange(1, 10))
-    for name, model in (("plain-56", ModelConfig(56, "none")), ("ResNet-20", ModelConfig(20, "A"))):
+    for name, model in (("plain-56", ResNetConfig(56, "none")), ("ResNet-20", ResNetConfig(20, "A"))):
         assert training[name].line.color == test[name].line.color == style.net_color(model)
         assert training[name].line.dash == style.TRAIN_LINE["dash"] and test[name].line.dash == "solid"
         assert test[name].line.width > 2 * training[name].line.width
@@ -193,7 +194,7 @@ def test_names_do_not_overlap_and_a_line_ties_each_to_the_end_of_its_curve():
         "plain-20": (900, 46), "plain-56": (900, 46.5), "ResNet-20": (900, 16)
     }  # fmt: skip
     assert names["ResNet-20"].y[1] == 16 and names["ResNet-20"].x[1] == figure.layout.xaxis.autorangeoptions.clipmax == 936
-    assert names["plain-20"].textfont.color == style.net_color(ModelConfig(20, "none"))
+    assert names["plain-20"].textfont.color == style.net_color(ResNetConfig(20, "none"))
     assert names["plain-20"].legendgroup == shown(figure, "test")["plain-20"].legendgroup
 
 
@@ -268,7 +269,7 @@ def test_zoom_survives_new_points_but_not_another_axis():
 def test_dark_theme():
     figure = learning_curves(DEMO, dark=True)
     assert figure.layout.paper_bgcolor == style.BACKGROUNDS[True]
-    assert shown(figure, "test")["plain-56"].line.color == style.net_color(ModelConfig(56, "none"), dark=True)
+    assert shown(figure, "test")["plain-56"].line.color == style.net_color(ResNetConfig(56, "none"), dark=True)
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,12 @@ import io
 import numpy as np
 import pytest
 
-from resnet_core.config import ModelConfig
+from resnet_core.architectures import ResNetConfig
 from resnet_core.figures import gradients as charts
 from resnet_core.figures import style
 from resnet_core.figures.gradients import GradientCurve, GradientHistory, InitializationCurve
 
-PLAIN, RESIDUAL = ModelConfig(8, "none"), ModelConfig(8, "A")
+PLAIN, RESIDUAL = ResNetConfig(8, "none"), ResNetConfig(8, "A")
 NAMES = ("conv1", "layer1.0.conv1", "layer1.0.conv2")
 
 
@@ -101,7 +101,7 @@ def test_lines_stand_on_a_common_axis_and_have_the_nets_colours():
 
 
 def start(depth: int, batch_norm: bool, values: list[float], shortcut: str = "A") -> InitializationCurve:
-    return InitializationCurve(ModelConfig(depth, shortcut), batch_norm, 0, NAMES, np.array(values))
+    return InitializationCurve(ResNetConfig(depth, shortcut), batch_norm, 0, NAMES, np.array(values))
 
 
 def test_initialisation_has_a_panel_with_bn_and_one_without_and_names_overflow():
@@ -114,7 +114,7 @@ def test_initialisation_has_a_panel_with_bn_and_one_without_and_names_overflow()
         ("ResNet-20", "x"), ("ResNet-56", "x"), ("ResNet-20", "x2"), ("ResNet-56", "x2"), ("ResNet-110", "x2"),
     ]  # fmt: skip
     assert [trace.name for trace in figure.data if trace.showlegend] == ["ResNet-20", "ResNet-56", "ResNet-110"]
-    assert figure.data[0].line.color == figure.data[2].line.color == style.net_color(ModelConfig(20, "A"))
+    assert figure.data[0].line.color == figure.data[2].line.color == style.net_color(ResNetConfig(20, "A"))
     assert len({trace.uid for trace in figure.data}) == 5
     notes = [note.text for note in figure.layout.annotations]
     assert notes[:2] == ["<b>with BN</b>", "<b>without BN</b>"]

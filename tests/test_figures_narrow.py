@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from resnet_core.config import ModelConfig
+from resnet_core.architectures import ResNetConfig
 from resnet_core.figures.figure6 import figure6
 from resnet_core.figures.narrow import BUTTONS, LINE, narrow_layout
 from resnet_core.figures.predictions import Prediction, predictions_figure
@@ -15,7 +15,7 @@ from resnet_core.figures.responses import ResponseCurve, branch_figure, response
 from tests.test_figure6 import RUNS
 
 CURVES = [
-    ResponseCurve(f"net-{depth}", f"plain-{depth}", ModelConfig(depth, "none"), [str(i) for i in range(depth - 1)], np.ones(depth - 1))
+    ResponseCurve(f"net-{depth}", f"plain-{depth}", ResNetConfig(depth, "none"), [str(i) for i in range(depth - 1)], np.ones(depth - 1))
     for depth in (20, 32)
 ]
 
@@ -77,6 +77,6 @@ def test_the_legend_stands_below_with_room_of_its_own_and_the_buttons_above():
 
 def test_one_panel_keeps_its_place():
     blocks = {"blocks": ["a", "b"], "ratio": np.ones(2), "dimensions_change": np.zeros(2, bool)}
-    curve = ResponseCurve("net", "ResNet-20", ModelConfig(20), ["1"], np.ones(1), **blocks)
+    curve = ResponseCurve("net", "ResNet-20", ResNetConfig(20), ["1"], np.ones(1), **blocks)
     desk, phone = narrowed(branch_figure([curve]))
     assert phone["yaxis"]["domain"] == [0, 1] and phone["shapes"] == desk["shapes"]

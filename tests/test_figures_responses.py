@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from plotly.colors import find_intermediate_color
 
-from resnet_core.config import ImageNetConfig, ModelConfig
+from resnet_core.architectures import ImageNetConfig, ResNetConfig
 from resnet_core.figures import style
 from resnet_core.figures.confusion import confusion_csv, confusion_figure
 from resnet_core.figures.responses import ResponseCurve, branch_csv, branch_figure, only_added, ranked, responses_csv, responses_figure
 from tests.contrast import contrast
 
-EIGHT = ModelConfig(8, "A")
+EIGHT = ResNetConfig(8, "A")
 
 
 def curve(model=EIGHT, key: str = "", std=(1.0, 3.0, 2.0, 0.5, 4.0, 2.5, 0.1), label: str = "") -> ResponseCurve:
@@ -61,7 +61,7 @@ def test_the_untrained_net_is_a_thin_dashed_line_of_the_same_colour():
 
 
 def test_colours_and_symbols_are_those_of_the_other_charts():
-    nets = [ModelConfig(20, "none"), ModelConfig(56, "none"), ModelConfig(20, "A"), ModelConfig(20, "B"), ModelConfig(20, "C")]
+    nets = [ResNetConfig(20, "none"), ResNetConfig(56, "none"), ResNetConfig(20, "A"), ResNetConfig(20, "B"), ResNetConfig(20, "C")]
     for dark in (False, True):
         figure = responses_figure([curve(model) for model in nets], dark)
         traces = {trace.name: trace for trace in figure.data if trace.showlegend}
@@ -75,7 +75,7 @@ def test_colours_and_symbols_are_those_of_the_other_charts():
 
 
 def test_eight_nets_can_be_told_apart_even_where_they_are_the_same_net():
-    figure = responses_figure([curve(ModelConfig(20, "A"), f"k{i}", label=f"number {i}") for i in range(8)])
+    figure = responses_figure([curve(ResNetConfig(20, "A"), f"k{i}", label=f"number {i}") for i in range(8)])
     shown = [trace for trace in figure.data if trace.showlegend]
     assert len({(trace.line.color, trace.marker.symbol, trace.mode) for trace in shown}) == 8
     # One click hides a net in both panels; plotly knows each trace by a name of its own.
@@ -102,12 +102,12 @@ def test_ties_keep_the_layers_order_and_nan_comes_last():
 
 
 def test_empty_charts_can_be_drawn():
-    for figure in (responses_figure([]), branch_figure([]), branch_figure([ResponseCurve("k", "k", ModelConfig(8), ["a"], np.ones(1))])):
+    for figure in (responses_figure([]), branch_figure([]), branch_figure([ResponseCurve("k", "k", ResNetConfig(8), ["a"], np.ones(1))])):
         assert len(figure.data) == 0
 
 
 def test_the_branch_beside_its_input():
-    figure = branch_figure([curve(), curve(ModelConfig(8, "none"))])
+    figure = branch_figure([curve(), curve(ResNetConfig(8, "none"))])
     residual, plain = figure.data
     np.testing.assert_array_equal(residual.y, [0.5, 0.8, 0.3])
     assert residual.line.dash == "solid" and plain.line.dash == "dot"
@@ -118,14 +118,14 @@ def test_the_branch_beside_its_input():
 
 
 def test_csv_of_responses_and_branches():
-    told = rows(responses_csv([curve(), curve(ModelConfig(8, "none"))]))
+    told = rows(responses_csv([curve(), curve(ResNetConfig(8, "none"))]))
     assert len(told) == 14
     assert told[4] == {
         "net": "ResNet-8", "label": "ResNet-8", "layer": "5", "name": "layer2.0.conv2", "rank": "1", "response_std": "4",
         "conditions": "1,000 test images · bf16",
     }  # fmt: skip
     assert sorted(int(row["rank"]) for row in told[:7]) == list(range(1, 8))
-    blocks = rows(branch_csv([curve(), curve(ModelConfig(8, "none"))]))
+    blocks = rows(branch_csv([curve(), curve(ResNetConfig(8, "none"))]))
     assert [row["branch_over_input"] for row in blocks[:3]] == ["0.5", "0.8", "0.3"]
     assert blocks[1]["dimensions_change"] == "True" and [row["has_addition"] for row in blocks] == ["True"] * 3 + ["False"] * 3
 

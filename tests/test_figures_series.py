@@ -9,7 +9,8 @@ import math
 import numpy as np
 import pytest
 
-from resnet_core.config import DataConfig, ModelConfig, Recipe, RunConfig
+from resnet_core.architectures import ResNetConfig
+from resnet_core.config import DataConfig, Recipe, RunConfig
 from resnet_core.figures import series
 from resnet_core.figures.series import Points, RunRecords
 
@@ -148,7 +149,7 @@ def test_spread_out_keeps_within_bounds_and_makes_gaps_smaller_where_it_must():
 
 
 def run(records: list[dict], result: dict | None = None, **recipe) -> RunRecords:
-    config = RunConfig(ModelConfig(56, "none"), DataConfig("sample"), Recipe(**{"iterations": 900, "batch_size": 32, "seed": 7, **recipe}))
+    config = RunConfig(ResNetConfig(56, "none"), DataConfig("sample"), Recipe(**{"iterations": 900, "batch_size": 32, "seed": 7, **recipe}))
     return RunRecords("plain-56-sample-s7-abc123", "mine", config, records, precision="bf16", result=result)
 
 

@@ -7,7 +7,8 @@ import itertools
 import numpy as np
 import pytest
 
-from resnet_core.config import ModelConfig, valid_depths
+from resnet_core.architectures import ResNetConfig
+from resnet_core.architectures.resnet import valid_depths
 from resnet_core.figures import style
 from tests.contrast import contrast, linear, luminance
 
@@ -34,19 +35,19 @@ def lab(color: str, deficiency: str) -> np.ndarray:
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("shortcut", ["none", "A"])
 def test_every_net_is_legible_and_darker_with_depth(shortcut: str, dark: bool):
-    colors = [style.net_color(ModelConfig(depth, shortcut), dark) for depth in valid_depths()]
+    colors = [style.net_color(ResNetConfig(depth, shortcut), dark) for depth in valid_depths()]
     assert min(contrast(color, style.BACKGROUNDS[dark]) for color in colors) >= 3
     luminances = [luminance(color) for color in colors]
     # Among hundreds of neighbouring depths 8 bits a channel make equal steps; never a lighter one.
     assert all(deeper <= shallower for shallower, deeper in itertools.pairwise(luminances))
-    paper = [luminance(style.net_color(ModelConfig(depth, shortcut), dark)) for depth in PAPER_DEPTHS]
+    paper = [luminance(style.net_color(ResNetConfig(depth, shortcut), dark)) for depth in PAPER_DEPTHS]
     assert all(deeper < shallower for shallower, deeper in itertools.pairwise(paper))
 
 
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("shortcut", ["none", "A"])
 def test_twenty_and_fifty_six_layers_differ_at_a_glance(shortcut: str, dark: bool):
-    shallow, deep = (lab(style.net_color(ModelConfig(depth, shortcut), dark), "normal") for depth in (20, 56))
+    shallow, deep = (lab(style.net_color(ResNetConfig(depth, shortcut), dark), "normal") for depth in (20, 56))
     assert shallow[0] - deep[0] > 12  # L*; about 1 is just noticeable
 
 
@@ -55,8 +56,8 @@ def test_twenty_and_fifty_six_layers_differ_at_a_glance(shortcut: str, dark: boo
 def test_plain_and_residual_stay_apart_for_colour_blind_viewers(deficiency: str, dark: bool):
     distances = [
         np.linalg.norm(
-            lab(style.net_color(ModelConfig(plain, "none"), dark), deficiency)
-            - lab(style.net_color(ModelConfig(residual, "A"), dark), deficiency)
+            lab(style.net_color(ResNetConfig(plain, "none"), dark), deficiency)
+            - lab(style.net_color(ResNetConfig(residual, "A"), dark), deficiency)
         )
         for plain, residual in itertools.product(PAPER_DEPTHS, PAPER_DEPTHS)
     ]
@@ -73,30 +74,30 @@ def test_the_simulation_does_see_a_confusion():
 def test_the_families_are_those_of_okabe_and_ito():
     for dark in (False, True):
         for depth in PAPER_DEPTHS:
-            red, _, blue = style.rgb(style.net_color(ModelConfig(depth, "none"), dark))
+            red, _, blue = style.rgb(style.net_color(ResNetConfig(depth, "none"), dark))
             assert red > blue + 60
-            red, _, blue = style.rgb(style.net_color(ModelConfig(depth, "B"), dark))
+            red, _, blue = style.rgb(style.net_color(ResNetConfig(depth, "B"), dark))
             assert blue > red + 40
-    assert style.net_color(ModelConfig(40 + 4, "A")) == "#0072b2"
+    assert style.net_color(ResNetConfig(40 + 4, "A")) == "#0072b2"
 
 
 def test_shortcuts_are_told_apart_without_hue():
-    assert [style.net_symbol(ModelConfig(20, shortcut)) for shortcut in ("none", "A", "B", "C")] == [None, None, "square", "diamond"]
-    assert style.net_color(ModelConfig(20, "B")) == style.net_color(ModelConfig(20, "A"))
+    assert [style.net_symbol(ResNetConfig(20, shortcut)) for shortcut in ("none", "A", "B", "C")] == [None, None, "square", "diamond"]
+    assert style.net_color(ResNetConfig(20, "B")) == style.net_color(ResNetConfig(20, "A"))
 
 
 @pytest.mark.parametrize("dark", [False, True])
 def test_nets_of_like_colours_have_another_symbol_in_one_chart_but_twenty_and_fifty_six_layers_have_none(dark: bool):
-    near = style.told_apart([ModelConfig(depth, "A") for depth in (20, 8, 14)], dark)
+    near = style.told_apart([ResNetConfig(depth, "A") for depth in (20, 8, 14)], dark)
     assert near[0][1] is None and len({symbol for _, symbol in near}) == 3
     for shortcut in ("none", "A"):
-        looks = style.told_apart([ModelConfig(depth, shortcut) for depth in (20, 32, 44, 56, 110, 1202)], dark)
+        looks = style.told_apart([ResNetConfig(depth, shortcut) for depth in (20, 32, 44, 56, 110, 1202)], dark)
         assert len(set(looks)) == 6 and len({symbol for _, symbol in looks[:3]}) == 3
-        assert [symbol for _, symbol in style.told_apart([ModelConfig(20, shortcut), ModelConfig(56, shortcut)], dark)] == [None, None]
-    four = style.told_apart([ModelConfig(depth, "none") for depth in (20, 32, 44, 56)], dark)
+        assert [symbol for _, symbol in style.told_apart([ResNetConfig(20, shortcut), ResNetConfig(56, shortcut)], dark)] == [None, None]
+    four = style.told_apart([ResNetConfig(depth, "none") for depth in (20, 32, 44, 56)], dark)
     for (one, first), (other, second) in itertools.combinations(four, 2):
         assert first != second or abs(lab(one, "normal")[0] - lab(other, "normal")[0]) > 12
-    assert [symbol for _, symbol in style.told_apart([ModelConfig(20, "none"), ModelConfig(20, "A")], dark)] == [None, None]
+    assert [symbol for _, symbol in style.told_apart([ResNetConfig(20, "none"), ResNetConfig(20, "A")], dark)] == [None, None]
 
 
 def test_training_is_dashed_and_test_is_bold():

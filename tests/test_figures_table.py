@@ -6,7 +6,8 @@ import statistics
 
 import pytest
 
-from resnet_core.config import DataConfig, ModelConfig, Recipe, RunConfig
+from resnet_core.architectures import ResNetConfig
+from resnet_core.config import DataConfig, Recipe, RunConfig
 from resnet_core.figures import table
 from resnet_core.figures.captions import grouped
 from resnet_core.figures.series import RunRecords
@@ -15,7 +16,7 @@ from resnet_core.figures.series import RunRecords
 def run(
     depth: int, shortcut: str, errors: tuple[float, float] | None, seed: int = 0, state: str = "finished", reached: int = 900
 ) -> RunRecords:
-    config = RunConfig(ModelConfig(depth, shortcut), DataConfig(), Recipe(iterations=900, batch_size=32, seed=seed))
+    config = RunConfig(ResNetConfig(depth, shortcut), DataConfig(), Recipe(iterations=900, batch_size=32, seed=seed))
     result = {"train_error": errors[0], "test_error": errors[1]} if errors else None
     records = [{"kind": "train", "iteration": reached, "train_error": 60.0, "images": 32}] if reached else []
     return RunRecords(f"{config.model.name}-{seed}", config.model.name, config, records, state, "bf16", result)
@@ -63,6 +64,6 @@ def test_a_run_that_has_not_finished_says_how_far_it_is(state: str, reached: int
 
 
 def test_the_papers_full_schedule():
-    config = RunConfig(ModelConfig(), DataConfig("cifar10", validation=True), Recipe())
+    config = RunConfig(ResNetConfig(), DataConfig("cifar10", validation=True), Recipe())
     (row,) = table.final_table(grouped([RunRecords("r", "r", config, [], "queued")]))
     assert (row[table.SCHEDULE], row[table.DATA]) == ("full", "CIFAR-10 (45,000 + 5,000 for validation)")

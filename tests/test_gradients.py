@@ -9,12 +9,13 @@ import pytest
 import torch
 from torch import nn
 
-from resnet_core.analysis.gradients import gradients_at_initialization, layer_gradients, without_batch_norm
+from resnet_core.analysis.gradients import gradients_at_initialization, layer_gradients
 from resnet_core.analysis.passes import Stopped
-from resnet_core.config import DataConfig, ImageNetConfig, ModelConfig
+from resnet_core.architectures import ImageNetConfig, ResNetConfig
+from resnet_core.architectures.net import build_model
+from resnet_core.config import DataConfig
 from resnet_core.data import load, normalize, per_pixel_mean
 from resnet_core.errors import ConfigError, DataError
-from resnet_core.models import build_model, response_layers
 from resnet_core.training.layers import layer_statistics
 from resnet_core.training.plan import Plan
 from tests.test_responses import assert_same, state, trained
@@ -35,10 +36,10 @@ def prepared(sample):
 
 @pytest.mark.parametrize("shortcut", ["none", "A", "B", "C"])
 def test_one_layers_gradients_by_hand(sample, prepared, shortcut):
-    model = trained(ModelConfig(8, shortcut, 4))
+    model = trained(ResNetConfig(8, shortcut, 4))
     found = layer_gradients(model, sample.images, sample.labels, prepared, PLAN, batches=1, batch_size=16)
     # Once more without any of our code: backward() on a copy, the response's gradient by a leaf added to it.
-    own = trained(ModelConfig(8, shortcut, 4)).train()
+    own = trained(ResNetConfig(8, shortcut, 4)).train()
     block, zero = own.layer2[0], torch.zeros(16, 8, 16, 16, requires_grad=True)
     bn1 = block.bn1.forward
     block.bn1.forward = lambda y: bn1(y) + zero
@@ -53,9 +54,9 @@ def test_one_layers_gradients_by_hand(sample, prepared, shortcut):
 
 def test_a_weights_gradient_by_finite_differences(sample, prepared):
     """The loss itself, in fp64, a step to both sides along the gradient's direction: its slope there is the gradient's norm."""
-    model = trained(ModelConfig(8, "A", 4))
+    model = trained(ResNetConfig(8, "A", 4))
     found = layer_gradients(model, sample.images, sample.labels, prepared, PLAN, batches=1, batch_size=8)
-    own = trained(ModelConfig(8, "A", 4)).double().train()
+    own = trained(ResNetConfig(8, "A", 4)).double().train()
     x, y, weight = prepared(sample.images[:8]).double(), sample.labels[:8], own.layer3[0].conv2.weight
     (gradient,) = torch.autograd.grad(nn.functional.cross_entropy(own(x), y), [weight])
     step = 1e-5 * gradient / gradient.norm()
@@ -69,7 +70,7 @@ def test_a_weights_gradient_by_finite_differences(sample, prepared):
 
 
 def test_the_norms_are_those_of_a_trainings_records(sample, prepared):
-    model = trained(ModelConfig(14, "B", 4))
+    model = trained(ResNetConfig(14, "B", 4))
     found = layer_gradients(model, sample.images, sample.labels, prepared, PLAN, batches=1, batch_size=32)
     record = layer_statistics(model, prepared(sample.images[:32]), sample.labels[:32], PLAN)
     assert list(found.names) == record["names"]
@@ -77,7 +78,7 @@ def test_the_norms_are_those_of_a_trainings_records(sample, prepared):
 
 
 def test_several_batches_are_averaged(sample, prepared):
-    model = trained(ModelConfig(8, "A", 4))
+    model = trained(ResNetConfig(8, "A", 4))
     found = layer_gradients(model, sample.images, sample.labels, prepared, PLAN, batches=3, batch_size=16)
     alone = [
         layer_gradients(model, part.images, part.labels, prepared, PLAN, batches=1, batch_size=16)
@@ -94,7 +95,7 @@ def test_several_batches_are_averaged(sample, prepared):
 
 
 def test_the_net_comes_back_as_it_was(sample, prepared):
-    model = trained(ModelConfig(8, "B", 4))
+    model = trained(ResNetConfig(8, "B", 4))
     for parameter in model.parameters():
         parameter.requires_grad_(False)
     before = state(model)
@@ -105,7 +106,7 @@ def test_the_net_comes_back_as_it_was(sample, prepared):
 
 
 def test_the_net_comes_back_as_it_was_when_the_backward_pass_raises(sample, prepared):
-    model = trained(ModelConfig(8, "A", 4))
+    model = trained(ResNetConfig(8, "A", 4))
     before, told = state(model), []
 
     class Broken(torch.autograd.Function):
@@ -134,7 +135,7 @@ def test_other_families_and_too_few_classes(sample, prepared):
     found = layer_gradients(model, sample.images, sample.labels, prepared, PLAN, batches=1, batch_size=8)
     assert len(found.gradient_norm) == model.config.depth - 1 and (found.gradient_norm > 0).all()
     with pytest.raises(DataError, match="tells 2 classes apart"):
-        layer_gradients(build_model(ModelConfig(8, "A", 4, num_classes=2)), sample.images, sample.labels, prepared, PLAN)
+        layer_gradients(build_model(ResNetConfig(8, "A", 4, num_classes=2)), sample.images, sample.labels, prepared, PLAN)
 
 
 # -- at initialisation -------------------------------------------------------------------------------------------------------
@@ -153,22 +154,22 @@ def test_without_bn_it_is_the_net_that_has_none(sample, prepared):
     x, y = prepared(sample.images[:8]), sample.labels[:8]
     (found,) = gradients_at_initialization([8], "none", False, 1, x, y, width=4)
     # The plain net without BN, written out.
-    model = build_model(ModelConfig(8, "none", 4), 1)
+    model = build_model(ResNetConfig(8, "none", 4), 1)
     h = torch.relu(model.conv1(x))
     for stage in (model.layer1, model.layer2, model.layer3):
         h = torch.relu(stage[0].conv2(torch.relu(stage[0].conv1(h))))
     loss = nn.functional.cross_entropy(model.fc(h.mean((2, 3))), y)
-    expected = torch.autograd.grad(loss, [conv.weight for _, conv, _ in response_layers(model)])
+    expected = torch.autograd.grad(loss, [conv.weight for _, conv, _ in model.taps()])
     np.testing.assert_allclose(found.gradients.gradient_norm, [float(g.norm()) for g in expected], rtol=1e-5)
     assert found.gradients.losses[0] == pytest.approx(loss.item(), rel=1e-6)
 
 
 def test_bn_is_taken_out_of_shortcuts_too():
-    model = build_model(ModelConfig(8, "C", 4))
-    names = list(model.state_dict())
-    without_batch_norm(model)
-    assert not any(isinstance(module, nn.BatchNorm2d) for module in model.modules())
-    assert list(model.state_dict()) == [name for name in names if "bn" not in name]
+    with_bn, without = (build_model(ResNetConfig(8, "C", 4, norm=norm)) for norm in ("batch", "none"))
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in without.modules())
+    weights = {name: value for name, value in without.state_dict().items() if not name.endswith("conv1.bias") and "conv" in name}
+    for name, value in weights.items():
+        assert torch.equal(value, torch.zeros_like(value) if name.endswith("bias") else with_bn.state_dict()[name])
 
 
 def test_overflow_is_told_as_such(sample, prepared):

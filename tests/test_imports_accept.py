@@ -11,8 +11,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from resnet_core import architectures
 from resnet_core import cli as commands
-from resnet_core.config import ModelConfig, RunConfig
+from resnet_core.architectures import ResNetConfig
+from resnet_core.config import RunConfig
 from resnet_core.imports import ImportRefused, Proposal, accept, acceptance, delete, inspection, reader, suggest_name, valid_name
 from resnet_core.imports.trial import Attempt, Trial
 from resnet_core.nets import catalog, find
@@ -34,7 +36,7 @@ def test_what_is_kept(proposal, tmp_path):
     home = RunStore().home
     assert not home.exists()
     net = accept(proposal, "mine", "half", errors=TRIED)
-    assert (net.id, net.origin, net.model) == ("mine", "imported", ModelConfig(8, "B", width=4))
+    assert (net.id, net.origin, net.model) == ("mine", "imported", ResNetConfig(8, "B", width=4))
     assert sorted(path.name for path in (home / ".imported").iterdir()) == ["mine"]
     assert sorted(path.name for path in net.path.iterdir()) == ["card.json", "weights.safetensors"]
     card = json.loads((net.path / "card.json").read_text())
@@ -201,7 +203,7 @@ def test_import_takes_the_best_where_it_is_told_to(line):
     assert {key: told[key] for key in ("name", "layout", "normalization", "n")} == {
         "name": "tiny", "layout": "akamaster", "normalization": "imagenet", "n": 1000,
     }  # fmt: skip
-    assert told["model"] == {"family": "cifar", "depth": 8, "shortcut": "A", "width": 8, "block": "basic", "num_classes": 10}
+    assert architectures.from_dict(told["model"]) == ResNetConfig(8, "A", 8)
     assert told["top1_error"] == find("tiny").card["sample_error"] < 75
     assert any("both sides" in note for note in told["notes"])
 

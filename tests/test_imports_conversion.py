@@ -7,10 +7,10 @@ import pytest
 import torch
 import torchvision
 
+from resnet_core.architectures.net import build_model
 from resnet_core.imports.conversion import convert, pad_behind
 from resnet_core.imports.options import OPTIONS
 from resnet_core.imports.recognition import recognize
-from resnet_core.models import build_model
 from tests.imports_nets import Akamaster, Chenyaofo, randomized, shapes
 
 

@@ -7,10 +7,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from resnet_core.config import ModelConfig
+from resnet_core.architectures import ResNetConfig
+from resnet_core.architectures.net import build_model
 from resnet_core.imports import ImportRefused, ReaderFailed, inspection, pickled, process, reader
 from resnet_core.imports.proposal import OWN
-from resnet_core.models import build_model
 from resnet_core.nets import NORMALIZATIONS
 from resnet_core.nets.folder import save_weights
 from tests.imports_files import CASES, MARKER, legacy, state
@@ -79,7 +79,7 @@ def test_a_safetensors_file_is_told_by_its_header_whatever_its_length(length, tm
     padded = header + b" " * ((length - len(header)) % 256)
     (tmp_path / "file").write_bytes(len(padded).to_bytes(8, "little") + padded + data)
     assert (tmp_path / "file").read_bytes()[0] == length
-    assert examine(tmp_path / "file").model == ModelConfig(8, "B", width=4)
+    assert examine(tmp_path / "file").model == ResNetConfig(8, "B", width=4)
 
 
 # -- what is read --------------------------------------------------------------------------------------------------------------
@@ -91,7 +91,7 @@ FORMS = {"zip": torch.save, "legacy": legacy, "safetensors": save_file}
 def test_every_form_of_a_file_is_read_by_its_content(form, tmp_path):
     FORMS[form](state(), tmp_path / "file")
     proposal = examine(tmp_path / "file")
-    assert (proposal.layout, proposal.model) == ("chenyaofo", ModelConfig(8, "B", width=4))
+    assert (proposal.layout, proposal.model) == ("chenyaofo", ResNetConfig(8, "B", width=4))
     assert proposal.notes == ()
     expected = state()
     assert torch.equal(torch.from_numpy(proposal.tensors["layer2.0.shortcut.conv.weight"]), expected["layer2.0.downsample.0.weight"])
@@ -121,7 +121,7 @@ def test_wrappers_are_opened_and_told(form, wrapper, tmp_path):
     wrapped = {"epoch": 3, wrapper: {f"module.{key}": value for key, value in state().items()}, "best_prec1": torch.tensor(91.7)}
     FORMS[form](wrapped, tmp_path / "file")
     proposal = examine(tmp_path / "file")
-    assert proposal.model == ModelConfig(8, "B", width=4)
+    assert proposal.model == ResNetConfig(8, "B", width=4)
     assert proposal.notes == (
         f"Unwrapped from '{wrapper}'; beside it were 'epoch', 'best_prec1'.",
         "The prefix 'module.' of every key was removed.",
@@ -161,8 +161,8 @@ def test_what_is_open_is_asked_with_the_repositorys_own_choice_first(tmp_path):
     own = proposed(Akamaster(8, "A", 4))
     assert own.questions == ("normalization", "shortcut")
     assert own.normalizations[0] == "imagenet" and own.shortcuts == ("A-both", "A-behind", "none")
-    assert own.net("none") == ModelConfig(8, "none", width=4)
-    assert own.net() == own.net("A-both") == own.net("A-behind") == ModelConfig(8, "A", width=4)
+    assert own.net("none") == ResNetConfig(8, "none", width=4)
+    assert own.net() == own.net("A-both") == own.net("A-behind") == ResNetConfig(8, "A", width=4)
     assert proposed(Chenyaofo(8, 10, 4)).normalizations[0] == "cifar10-short-std"
     hundred = proposed(Chenyaofo(8, 100, 4))
     assert hundred.normalizations[0] == "cifar100" and hundred.questions == ("normalization",)
@@ -172,7 +172,7 @@ def test_what_is_open_is_asked_with_the_repositorys_own_choice_first(tmp_path):
 @pytest.mark.parametrize("shortcut", ["none", "A", "B", "C"])
 @pytest.mark.parametrize("key, mean, std", [("pixel-mean", (3, 32, 32), None), ("cifar10", (3, 1, 1), (3, 1, 1)), ("own", (3, 1, 1), None)])
 def test_a_file_of_ours_leaves_nothing_open(shortcut, key, mean, std, tmp_path):
-    config = ModelConfig(8, shortcut, width=4)
+    config = ResNetConfig(8, shortcut, width=4)
     tensors = build_model(config).state_dict()
     if key == "own":
         given = [torch.full(mean, 0.25), None]
@@ -189,7 +189,7 @@ def test_a_file_of_ours_leaves_nothing_open(shortcut, key, mean, std, tmp_path):
 
 @pytest.mark.parametrize("key", ["pixel-mean", "cifar10"])
 def test_a_normalisation_goes_by_its_name_only_if_it_is_that(key, tmp_path):
-    config = ModelConfig(8, "A", width=4)
+    config = ResNetConfig(8, "A", width=4)
     mean, std = (None if array is None else torch.from_numpy(array) for array in NORMALIZATIONS[key].arrays())
     save_weights(tmp_path / "file", build_model(config).state_dict(), mean + 0.01, std, config, key)
     assert examine(tmp_path / "file").normalizations == (OWN,)
@@ -197,7 +197,7 @@ def test_a_normalisation_goes_by_its_name_only_if_it_is_that(key, tmp_path):
 
 def test_one_net_under_two_options_is_the_one_that_the_file_says(tmp_path):
     for shortcut in ("B", "C"):
-        config = ModelConfig(11, shortcut, width=4, block="bottleneck")
+        config = ResNetConfig(11, shortcut, width=4, block="bottleneck")
         tensors = build_model(config).state_dict()
         save_weights(tmp_path / shortcut, tensors, torch.zeros(3, 1, 1), None, config, "own")
         assert examine(tmp_path / shortcut).model == config
@@ -206,7 +206,7 @@ def test_one_net_under_two_options_is_the_one_that_the_file_says(tmp_path):
 
 
 def test_a_runs_checkpoint_does_not_say_its_shortcut(tmp_path):
-    save_file(build_model(ModelConfig(8, "none", width=4)).state_dict(), tmp_path / "file")
+    save_file(build_model(ResNetConfig(8, "none", width=4)).state_dict(), tmp_path / "file")
     proposal = examine(tmp_path / "file")
     assert proposal.shortcuts == ("A-behind", "A-both", "none") and proposal.normalizations[0] == "pixel-mean"
 

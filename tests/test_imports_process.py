@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from resnet_core.config import ModelConfig
+from resnet_core.architectures import ResNetConfig
 from resnet_core.imports import ImportRefused, inspect_bytes, inspect_file, limits, process
 from tests.imports_files import CASES, MARKER, legacy, state
 
@@ -34,7 +34,7 @@ def run_python(code: str) -> str:
 def test_a_pickled_state_dict_arrives(tmp_path):
     torch.save({"state_dict": state()}, tmp_path / "net.pth")
     proposal = inspect_file(tmp_path / "net.pth")
-    assert proposal.model == ModelConfig(8, "B", width=4)
+    assert proposal.model == ResNetConfig(8, "B", width=4)
     assert (proposal.file_name, proposal.file_bytes) == ("net.pth", (tmp_path / "net.pth").stat().st_size)
     import hashlib
 

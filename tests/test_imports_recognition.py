@@ -7,10 +7,10 @@ import pytest
 import torch
 import torchvision
 
-from resnet_core.config import ImageNetConfig, ModelConfig
+from resnet_core.architectures import ImageNetConfig, ModelConfig, ResNetConfig
+from resnet_core.architectures.net import Net
 from resnet_core.imports import ImportRefused
 from resnet_core.imports.recognition import recognize
-from resnet_core.models import CifarResNet, ImageNetResNet
 from tests.imports_nets import Akamaster, Chenyaofo, shapes
 
 DEPTHS = [8, 20, 32, 44, 56, 110]
@@ -19,18 +19,18 @@ DEPTHS = [8, 20, 32, 44, 56, 110]
 def meta(make, *args, **kwargs):
     """Keys and shapes of a net, without its weights."""
     with torch.device("meta"):
-        return shapes(make(*args, **kwargs))
+        return shapes(Net(make) if isinstance(make, ModelConfig) else make(*args, **kwargs))
 
 
 @pytest.mark.parametrize("depth", DEPTHS)
 @pytest.mark.parametrize("shortcut", ["none", "A", "B", "C"])
 def test_our_own_layout(depth, shortcut):
-    config = ModelConfig(depth, shortcut)
-    given = meta(CifarResNet, config)
+    config = ResNetConfig(depth, shortcut)
+    given = meta(config)
     found = recognize(given)
     assert found.layout == "resnet-lab"
     assert found.shortcuts == (("A-behind", "A-both", "none") if shortcut in ("none", "A") else (shortcut,))
-    assert found.model == ModelConfig(depth, found.shortcuts[0][0])
+    assert found.model == ResNetConfig(depth, found.shortcuts[0][0])
     assert found.keys == {key: key for key in given if not key.endswith("num_batches_tracked")}
 
 
@@ -40,7 +40,7 @@ def test_akamasters_layout(depth, option):
     found = recognize(meta(Akamaster, depth, option))
     assert found.layout == "akamaster"
     assert found.shortcuts == (("A-both", "A-behind", "none") if option in ("none", "A") else (option,))
-    assert found.model == ModelConfig(depth, found.shortcuts[0][0])
+    assert found.model == ResNetConfig(depth, found.shortcuts[0][0])
     assert found.keys["linear.weight"] == "fc.weight"
     if option == "B":
         assert found.keys["layer2.0.shortcut.0.weight"] == "layer2.0.shortcut.conv.weight"
@@ -52,7 +52,7 @@ def test_akamasters_layout(depth, option):
 def test_chenyaofos_layout(depth, num_classes):
     found = recognize(meta(Chenyaofo, depth, num_classes))
     assert (found.layout, found.shortcuts) == ("chenyaofo", ("B",))
-    assert found.model == ModelConfig(depth, "B", num_classes=num_classes)
+    assert found.model == ResNetConfig(depth, "B", num_classes=num_classes)
     assert found.keys["layer2.0.downsample.1.weight"] == "layer2.0.shortcut.bn.weight"
 
 
@@ -72,44 +72,44 @@ def test_torchvisions_layout(name, layers, block, depth, num_classes):
     assert (found.layout, found.shortcuts) == ("torchvision", ("B",))
     assert found.model == ImageNetConfig(layers, block, num_classes)
     assert found.model.depth == depth
-    ours = meta(ImageNetResNet, found.model)
+    ours = meta(found.model)
     assert set(found.keys.values()) == {key for key in ours if not key.endswith("num_batches_tracked")}
 
 
 @pytest.mark.parametrize("config", [ImageNetConfig(num_classes=10), ImageNetConfig((3, 4, 6, 3), "bottleneck", width=8)], ids=str)
 def test_an_imagenet_resnet_of_our_own_layout(config):
     """What was imported from torchvision and exported here."""
-    found = recognize(meta(ImageNetResNet, config))
+    found = recognize(meta(config))
     assert (found.layout, found.model, found.shortcuts) == ("resnet-lab", config, ("B",))
     assert all(key == ours for key, ours in found.keys.items())
 
 
 @pytest.mark.parametrize("width", [1, 4, 7, 32, 160])
 def test_width_is_that_of_the_first_convolution(width):
-    assert recognize(meta(CifarResNet, ModelConfig(8, "B", width=width))).model.width == width
+    assert recognize(meta(ResNetConfig(8, "B", width=width))).model.width == width
     assert recognize(meta(Chenyaofo, 8, width=width)).model.width == width
 
 
 def test_bottlenecks_of_our_own():
     for shortcut in ("none", "A", "B", "C"):
-        config = ModelConfig(20, shortcut, block="bottleneck", num_classes=7)
-        found = recognize(meta(CifarResNet, config))
+        config = ResNetConfig(20, shortcut, block="bottleneck", num_classes=7)
+        found = recognize(meta(config))
         assert (found.model.depth, found.model.block, found.model.num_classes) == (20, "bottleneck", 7)
         assert found.shortcuts == (("A-behind", "none") if shortcut in ("none", "A") else (shortcut,))
 
 
 def test_where_every_block_changes_the_dimensions_options_b_and_c_are_one_net():
     for shortcut in ("B", "C"):
-        found = recognize(meta(CifarResNet, ModelConfig(11, shortcut, block="bottleneck")))
-        assert (found.model, found.shortcuts) == (ModelConfig(11, "B", block="bottleneck"), ("B", "C"))
+        found = recognize(meta(ResNetConfig(11, shortcut, block="bottleneck")))
+        assert (found.model, found.shortcuts) == (ResNetConfig(11, "B", block="bottleneck"), ("B", "C"))
     config = ImageNetConfig((1, 1, 1, 1), "bottleneck")
-    assert recognize(meta(ImageNetResNet, config)).model == config
+    assert recognize(meta(config)).model == config
 
 
 def test_padding_on_both_sides_needs_an_even_width():
     given = {
         ("linear" + key.removeprefix("fc") if key.startswith("fc") else key): s
-        for key, s in meta(CifarResNet, ModelConfig(8, "A", width=5)).items()
+        for key, s in meta(ResNetConfig(8, "A", width=5)).items()
     }
     assert recognize(given).shortcuts == ("A-behind", "none")
 
@@ -118,14 +118,14 @@ def test_padding_on_both_sides_needs_an_even_width():
 def test_prefixes_are_removed_and_told(prefix):
     given = {prefix + key: shape for key, shape in meta(Chenyaofo, 8).items()}
     found = recognize(given)
-    assert found.model == ModelConfig(8, "B")
+    assert found.model == ResNetConfig(8, "B")
     assert found.keys[f"{prefix}conv1.weight"] == "conv1.weight"
     assert any(repr(prefix) in note for note in found.notes)
 
 
 def test_counters_of_batches_are_not_needed():
     given = {key: shape for key, shape in meta(Chenyaofo, 8).items() if not key.endswith("num_batches_tracked")}
-    assert recognize(given).model == ModelConfig(8, "B")
+    assert recognize(given).model == ResNetConfig(8, "B")
 
 
 def test_it_does_without_torch():
@@ -214,7 +214,7 @@ REFUSED = {
     "too wide": (lambda: meta(Chenyaofo, 8, width=257), "width: 257 is out of range"),
     "foreign bottlenecks": (
         lambda: edited(
-            lambda: meta(CifarResNet, ModelConfig(20, "B", block="bottleneck")),
+            lambda: meta(ResNetConfig(20, "B", block="bottleneck")),
             rename=[("shortcut.conv", "downsample.0"), ("shortcut.bn", "downsample.1")],
         ),
         "Their stride may be in the first 1x1 or in the 3x3",

@@ -14,8 +14,8 @@ import pytest
 import torch
 import torchvision
 
-from resnet_core.analysis.complexity import complexity
-from resnet_core.config import ImageNetConfig, ModelConfig
+from resnet_core.architectures import ImageNetConfig, ResNetConfig
+from resnet_core.architectures.table import complexity
 from resnet_core.imports import cost, limits, trial_process
 from resnet_core.imports.cost import macs_per_image
 from resnet_core.imports.trial import trial
@@ -118,11 +118,11 @@ def test_more_memory_than_a_trial_may_have_is_refused(proposal, tmp_path):
 @pytest.mark.parametrize(
     "config, images",
     [
-        (ModelConfig(56, "A"), 500),
-        (ModelConfig(1202, "C"), 500),
-        (ModelConfig(20, "A", width=43), 500),
-        (ModelConfig(8, "A", width=256), 85),
-        (ModelConfig(11, "B", width=256, block="bottleneck"), 21),
+        (ResNetConfig(56, "A"), 500),
+        (ResNetConfig(1202, "C"), 500),
+        (ResNetConfig(20, "A", width=43), 500),
+        (ResNetConfig(8, "A", width=256), 85),
+        (ResNetConfig(11, "B", width=256, block="bottleneck"), 21),
         (ImageNetConfig((3, 4, 6, 3), "bottleneck"), 500),
         (ImageNetConfig((3, 4, 6, 3), "bottleneck", width=256), 341),
         (ImageNetConfig(), 500),
@@ -160,11 +160,11 @@ def test_macs_of_an_imagenet_net_are_those_of_its_convolutions(name, layers, blo
 
 
 def test_macs_of_a_cifar_net_are_those_of_the_complexity_page():
-    assert macs_per_image(ModelConfig(56, "A")) == complexity(ModelConfig(56, "A")).macs
+    assert macs_per_image(ResNetConfig(56, "A")) == complexity(ResNetConfig(56, "A")).macs
 
 
 def test_a_cost_is_told_in_passes_and_resnet_56s():
-    usual, large = cost.cost(ModelConfig(56, "A"), 21_000), cost.cost(ModelConfig(11, "B", width=256, block="bottleneck"), 7_000)
+    usual, large = cost.cost(ResNetConfig(56, "A"), 21_000), cost.cost(ResNetConfig(11, "B", width=256, block="bottleneck"), 7_000)
     assert not usual.is_heavy and large.is_heavy
     assert str(large) == "7,000 passes of an image, each 34 times the work of a ResNet-56: 30 trillion multiply-adds"
 

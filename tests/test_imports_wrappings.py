@@ -12,9 +12,9 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.nn.utils import prune
 
-from resnet_core.config import ModelConfig
+from resnet_core.architectures import ResNetConfig
+from resnet_core.architectures.net import build_model
 from resnet_core.imports import ImportRefused, inspection, reader
-from resnet_core.models import build_model
 from tests.imports_files import legacy
 from tests.imports_nets import Akamaster, Chenyaofo, randomized
 
@@ -159,7 +159,7 @@ def test_numpys_objects_are_not_made(tmp_path):
     with pytest.raises(ImportRefused, match="Its entry 'best' is numpy's, not a tensor"):
         examine(tmp_path / "file")
     torch.save({"state_dict": net().state_dict(), "o": np.array([np, 1], dtype=object)[1:]}, tmp_path / "file")
-    assert examine(tmp_path / "file").model == ModelConfig(8, "B", width=4)
+    assert examine(tmp_path / "file").model == ResNetConfig(8, "B", width=4)
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -5,9 +5,9 @@ import torch
 import torchvision
 from torch import nn
 
-from resnet_core.config import ImageNetConfig, ModelConfig
+from resnet_core.architectures import ImageNetConfig, ResNetConfig
+from resnet_core.architectures.net import build_model
 from resnet_core.errors import ConfigError
-from resnet_core.models import Projection, build_model, named_blocks, response_layers
 
 LAYERS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 
@@ -52,18 +52,18 @@ def test_depth_name_and_parts(depth):
     assert (model_config.depth, model_config.name) == (depth, f"ResNet-{depth}-ImageNet")
     assert (model_config.shortcut, model_config.is_plain) == ("B", False)
     with torch.device("meta"):
-        from resnet_core.models.imagenet import ImageNetResNet
+        from resnet_core.architectures.net import Net
 
-        model, theirs = ImageNetResNet(model_config), torchvision.models.get_model(f"resnet{depth}")
+        model, theirs = Net(model_config), torchvision.models.get_model(f"resnet{depth}")
     assert sum(p.numel() for p in model.parameters()) == sum(p.numel() for p in theirs.parameters())
-    layers = response_layers(model)
+    layers = model.taps()
     assert len(layers) == depth - 1
     assert layers[0][0] == "conv1" and layers[-1][0] == f"layer4.{LAYERS[depth][3] - 1}.conv{2 if depth < 50 else 3}"
     assert all(conv.out_channels == bn.num_features for _, conv, bn in layers)
-    blocks = named_blocks(model)
+    blocks = model.blocks()
     assert len(blocks) == sum(LAYERS[depth])
-    for _, block in blocks:
-        assert type(block.shortcut) is (Projection if block.dimensions_change else nn.Identity)
+    for block in blocks:
+        assert [type(module) for module in block.shortcut.children()] == [nn.Conv2d, nn.BatchNorm2d] * block.unit.dimensions_change
 
 
 def test_no_relu_is_used_twice_and_none_is_in_place():
@@ -78,8 +78,8 @@ def test_no_relu_is_used_twice_and_none_is_in_place():
 
 
 def test_cifar_nets_are_built_as_before():
-    assert type(build_model(ModelConfig(8, "A"))).__name__ == "CifarResNet"
-    assert build_model(ModelConfig(20, "B", block="bottleneck")).layer2[0].conv1.stride == (2, 2)
+    assert build_model(ResNetConfig(8, "A")).conv1.kernel_size == (3, 3)
+    assert build_model(ResNetConfig(20, "B", block="bottleneck")).layer2[0].conv1.stride == (2, 2)
 
 
 @pytest.mark.parametrize(

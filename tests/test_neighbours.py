@@ -19,7 +19,7 @@ from safetensors.numpy import save
 from resnet_core.analysis import neighbours
 from resnet_core.analysis.neighbours import FeatureIndex, cached_index, features, index_path
 from resnet_core.analysis.passes import Stopped
-from resnet_core.config import ImageNetConfig, ModelConfig
+from resnet_core.architectures import ImageNetConfig, ResNetConfig
 from resnet_core.errors import CheckpointError
 from resnet_core.nets import find
 from resnet_core.nets.loading import load
@@ -58,7 +58,7 @@ def computed(monkeypatch):
     "model, normalization, width",
     [
         (TINY, "pixel-mean", 16),
-        (ModelConfig(8, "none", 4, num_classes=100), "cifar100", 16),
+        (ResNetConfig(8, "none", 4, num_classes=100), "cifar100", 16),
         (ImageNetConfig((1, 1, 1, 1), "basic", 17, 8), "imagenet", 64),
     ],
     ids=["ours", "100 classes", "ImageNet's kind"],

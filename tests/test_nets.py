@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from resnet_core import data
-from resnet_core.config import DataConfig, ModelConfig
+from resnet_core.architectures import ResNetConfig
+from resnet_core.architectures.net import build_model
+from resnet_core.config import DataConfig
 from resnet_core.errors import CheckpointError, RunError
-from resnet_core.models import build_model
 from resnet_core.nets import NORMALIZATIONS, catalog, find, folder
 from resnet_core.nets.loading import load
 from resnet_core.runs import RunStore
@@ -159,7 +160,7 @@ def test_replacing_a_checkpoint_leaves_nothing_behind_and_changes_its_version(sh
 
 def test_shipped_nets_stand_by_depth_plain_first_then_imported_then_runs(shipped, tmp_path):
     for depth, shortcut, name in [(14, "A", "resnet-14"), (8, "A", "resnet-8"), (8, "none", "plain-8")]:
-        write_checkpoint(shipped, name, ModelConfig(depth, shortcut, 4))
+        write_checkpoint(shipped, name, ResNetConfig(depth, shortcut, 4))
     write_checkpoint(tmp_path / "home" / ".imported", "theirs")
     run = a_run()
     found = catalog()

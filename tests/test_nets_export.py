@@ -11,9 +11,10 @@ import pytest
 import torch
 
 from resnet_core import data
-from resnet_core.config import DataConfig, ImageNetConfig, ModelConfig
+from resnet_core.architectures import ImageNetConfig, ResNetConfig
+from resnet_core.architectures.net import build_model
+from resnet_core.config import DataConfig
 from resnet_core.errors import CheckpointError
-from resnet_core.models import build_model
 from resnet_core.nets import NORMALIZATIONS, export, find, folder
 from resnet_core.nets.loading import load
 from resnet_core.training import checkpoint
@@ -119,7 +120,7 @@ def test_records_are_one_object_a_line(shipped):
 
 
 @pytest.mark.parametrize(
-    "model", [TINY, ModelConfig(8, "C", 4), ModelConfig(11, "B", 4, "bottleneck"), ImageNetConfig((1, 1, 1, 1), width=8)]
+    "model", [TINY, ResNetConfig(8, "C", 4), ResNetConfig(11, "B", 4, "bottleneck"), ImageNetConfig((1, 1, 1, 1), width=8)]
 )
 def test_parameters_are_counted_from_the_header(shipped, model):
     path = write_checkpoint(shipped, "tiny", model)

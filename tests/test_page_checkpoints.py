@@ -13,8 +13,9 @@ from streamlit.testing.v1 import AppTest
 
 from pages.ui import evaluate_panel
 from resnet_core import data
-from resnet_core.config import DataConfig, ModelConfig, demo_configs
-from resnet_core.models import build_model
+from resnet_core.architectures import ResNetConfig
+from resnet_core.architectures.net import build_model
+from resnet_core.config import DataConfig, demo_configs
 from resnet_core.nets import catalog, export, find
 from resnet_core.nets import folder as folders
 from resnet_core.nets.catalog import imported_folder
@@ -102,8 +103,8 @@ def test_a_wrong_checksum_is_named_and_left_out(page: AppTest, shipped: Path):
 
 
 def test_a_link_chooses_and_one_to_nowhere_is_told(page: AppTest, shipped: Path):
-    write_checkpoint(shipped, "one", ModelConfig(8, "A", 4))
-    write_checkpoint(shipped, "two", ModelConfig(14, "A", 4))
+    write_checkpoint(shipped, "one", ResNetConfig(8, "A", 4))
+    write_checkpoint(shipped, "two", ResNetConfig(14, "A", 4))
     opened(page, checkpoint="two")
     assert page.selectbox(key="gallery.net").value == "two" and "two" in page.query_params["checkpoint"]
     choose(page, "one")
@@ -166,7 +167,7 @@ def test_what_was_begun_is_shown_although_the_run_has_gone_on(page: AppTest, shi
 
 
 def test_a_net_of_other_classes_is_not_evaluated(page: AppTest, shipped: Path):
-    write_checkpoint(shipped, "hundred", ModelConfig(8, "A", 4, num_classes=100))
+    write_checkpoint(shipped, "hundred", ResNetConfig(8, "A", 4, num_classes=100))
     opened(page, checkpoint="hundred", view="Evaluate")
     assert "tells 100 classes apart" in page.info[0].value and "evaluate.start" not in [button.key for button in page.button]
 

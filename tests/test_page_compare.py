@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from resnet_core.config import DataConfig, ModelConfig, Recipe, RunConfig, demo_configs
+from resnet_core.architectures import ResNetConfig
+from resnet_core.config import DataConfig, Recipe, RunConfig, demo_configs
 from resnet_core.figures import export
 from resnet_core.runs import Run, RunStore
 from resnet_core.runs.records import RecordWriter
@@ -77,8 +78,8 @@ def test_without_runs_it_says_where_to_begin(page: AppTest):
 
 
 def test_at_first_it_shows_the_newest_runs_trained_alike(page: AppTest, store: RunStore, demo: list[Run]):
-    other = write_run(store, RunConfig(ModelConfig(20), DataConfig(), Recipe(iterations=100, batch_size=32)), 60.0)
-    newest = write_run(store, RunConfig(ModelConfig(32), DataConfig(), Recipe(iterations=100, batch_size=32)), 50.0)
+    other = write_run(store, RunConfig(ResNetConfig(20), DataConfig(), Recipe(iterations=100, batch_size=32)), 60.0)
+    newest = write_run(store, RunConfig(ResNetConfig(32), DataConfig(), Recipe(iterations=100, batch_size=32)), 50.0)
     opened(page)
     assert sorted(page.multiselect[0].value) == sorted([other.id, newest.id])
     assert address(page, "runs") == page.multiselect[0].value

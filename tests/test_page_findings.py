@@ -10,13 +10,14 @@ import pytest
 from pages.ui import findings
 from pages.ui.net_words import alike, caption, conditions
 from pages.ui.nets_pick import default_set, newest_runs, option_labels
+from resnet_core.architectures import ImageNetConfig, ResNetConfig
 from resnet_core.claims.inside import ratio_text
-from resnet_core.config import DataConfig, ImageNetConfig, ModelConfig, Recipe, RunConfig
+from resnet_core.config import DataConfig, Recipe, RunConfig
 from resnet_core.figures.gradients import GradientCurve, GradientHistory, InitializationCurve
 from resnet_core.figures.responses import ResponseCurve
 from resnet_core.nets import Catalog, Net
 
-PLAIN, RES_20, RES_56 = ModelConfig(20, "none"), ModelConfig(20), ModelConfig(56)
+PLAIN, RES_20, RES_56 = ResNetConfig(20, "none"), ResNetConfig(20), ResNetConfig(56)
 NAMES = ("conv1", "layer1.0.conv1", "layer1.0.conv2")
 
 
@@ -61,7 +62,7 @@ def test_the_contrary_is_said_to_be_the_contrary():
 def test_nets_that_were_not_trained_alike_or_are_of_other_kinds_are_not_compared():
     curves = [responses(PLAIN, 1.0), responses(RES_20, 0.6), responses(RES_56, 0.4)]
     assert texts(curves, {PLAIN.name: 1, RES_20.name: 2, RES_56.name: 3}) == []
-    assert texts([responses(PLAIN, 1.0), responses(ModelConfig(20, "A", 32), 0.5), responses(ImageNetConfig((2, 2, 2, 2)), 0.2)]) == []
+    assert texts([responses(PLAIN, 1.0), responses(ResNetConfig(20, "A", 32), 0.5), responses(ImageNetConfig((2, 2, 2, 2)), 0.2)]) == []
 
 
 def test_the_branch_is_judged_by_blocks_that_keep_the_dimensions():

@@ -12,7 +12,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pages.ui import demo
-from resnet_core.config import DataConfig, ModelConfig, Recipe, RunConfig, demo_configs
+from resnet_core.architectures import ResNetConfig
+from resnet_core.config import DataConfig, Recipe, RunConfig, demo_configs
 from resnet_core.figures.series import outcome
 from resnet_core.runs import RunStore
 from resnet_core.verdict import degradation
@@ -227,7 +228,7 @@ def test_whoever_comes_in_sees_the_demo_that_runs(home, store):
 
 
 def test_other_trainings_are_shown_too(home, store):
-    store.submit(RunConfig(ModelConfig(32), recipe=Recipe(iterations=10)), name="a *long* one")
+    store.submit(RunConfig(ResNetConfig(32), recipe=Recipe(iterations=10)), name="a *long* one")
     home.run()
     assert "**Also in training**" in [m.value for m in home.markdown]
     assert progress(home) == ["**a *long* one** :gray-badge[:material/hourglass_empty: queued]  \nnext in the queue"]
@@ -258,7 +259,7 @@ def checkpoints(store: RunStore, tmp_path: Path) -> Path:
     """The pair of 20 and that of 56 layers, as they ship."""
     for name, end in (("plain-20", 5.0), ("ResNet-20", 4.5), ("plain-56", 12.5), ("ResNet-56", 1.25)):
         kind, depth = name.split("-")
-        model = ModelConfig(int(depth), "none" if kind == "plain" else "A")
+        model = ResNetConfig(int(depth), "none" if kind == "plain" else "A")
         write_shipped(tmp_path / "checkpoints", RunConfig(model, DataConfig("cifar10"), Recipe(iterations=16_000)), end)
     return tmp_path / "checkpoints"
 
@@ -314,7 +315,7 @@ def test_another_viewers_demo_is_seen_at_once(home, checkpoints, store):
 
 
 def test_other_trainings_leave_figure_6_where_it_is(home, checkpoints, store):
-    store.submit(RunConfig(ModelConfig(32), recipe=Recipe(iterations=10)))
+    store.submit(RunConfig(ResNetConfig(32), recipe=Recipe(iterations=10)))
     home.run()
     assert charts(home) == ["Figure 6", "demo"] and "**Also in training**" in [m.value for m in home.markdown]
 

@@ -12,9 +12,10 @@ from streamlit.testing.v1 import AppTest
 
 from pages.ui import evaluate_panel
 from resnet_core import data
-from resnet_core.config import DataConfig, ModelConfig, demo_configs
+from resnet_core.architectures import ResNetConfig
+from resnet_core.architectures.net import build_model
+from resnet_core.config import DataConfig, demo_configs
 from resnet_core.imports import LAYOUTS
-from resnet_core.models import build_model
 from resnet_core.nets import catalog, export, find
 from resnet_core.nets.catalog import imported_folder
 from resnet_core.nets.loading import load
@@ -132,7 +133,7 @@ def test_a_trial_that_ended_with_another_viewer_begins_anew(page: AppTest, shipp
 
 def test_where_no_error_tells_the_shortcut_is_asked_for(page: AppTest, shipped: Path):
     opened(page, section="Import")
-    upload(page, "hundred.safetensors", save_safetensors(build_model(ModelConfig(8, "A", width=4, num_classes=100)).state_dict()))
+    upload(page, "hundred.safetensors", save_safetensors(build_model(ResNetConfig(8, "A", width=4, num_classes=100)).state_dict()))
     (shortcut,) = page.radio
     assert shortcut.value is None and len(shortcut.options) == 3
     assert "Import" not in [button.label for button in page.button]

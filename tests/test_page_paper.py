@@ -10,14 +10,15 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from resnet_core import claims
-from resnet_core.config import DataConfig, ModelConfig, Recipe, RunConfig
+from resnet_core.architectures import ResNetConfig
+from resnet_core.config import DataConfig, Recipe, RunConfig
 from resnet_core.runs import RunStore
 from tests import data_fake
 from tests.data_fake import small_files  # noqa: F401  a fixture
 from tests.nets_tools import write_shipped
 from tests.page_tools import app, opened, write_run
 
-PARAMS = {ModelConfig(depth, shortcut).name: 1 for depth in (20, 32, 44, 56, 110, 1202) for shortcut in ("none", "A")}
+PARAMS = {ResNetConfig(depth, shortcut).name: 1 for depth in (20, 32, 44, 56, 110, 1202) for shortcut in ("none", "A")}
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def page(root: Path, store: RunStore, monkeypatch: pytest.MonkeyPatch) -> AppTes
 
 def config(name: str, iterations: int = 16_000, **recipe) -> RunConfig:
     kind, depth = name.split("-")
-    return RunConfig(ModelConfig(int(depth), "none" if kind == "plain" else "A"), DataConfig("cifar10"), Recipe(iterations, **recipe))
+    return RunConfig(ResNetConfig(int(depth), "none" if kind == "plain" else "A"), DataConfig("cifar10"), Recipe(iterations, **recipe))
 
 
 @pytest.fixture
@@ -108,7 +109,7 @@ def test_own_runs_count_when_asked_for(page: AppTest, store: RunStore, shipped: 
     write_run(store, config("ResNet-32", 1000), 6.0, name="a *short* one")
     write_run(store, config("ResNet-32"), 6.0, state="running", part=0.5)
     write_run(store, config("ResNet-20"), 40.0)
-    write_run(store, RunConfig(ModelConfig(20), DataConfig("sample"), Recipe(64_000)), 6.0)
+    write_run(store, RunConfig(ResNetConfig(20), DataConfig("sample"), Recipe(64_000)), 6.0)
     opened(page)
     assert page.toggle[0].value is False and "not yet run" in rows(page)["ResNet-44 reaches a test error of 7.17 %."][""]
     page.toggle[0].set_value(True).run()

@@ -14,9 +14,10 @@ from pages.ui import analysis_cache, predict_image, predict_widgets, predict_wor
 from pages.ui.predict_maps import target_of
 from resnet_core import data
 from resnet_core.analysis import prediction
+from resnet_core.architectures import ImageNetConfig, ResNetConfig
 from resnet_core.attribution import METHODS, layers_of
 from resnet_core.attribution.compute import attribute
-from resnet_core.config import DataConfig, ImageNetConfig, ModelConfig
+from resnet_core.config import DataConfig
 from resnet_core.data import CLASSES
 from resnet_core.images import HOWS
 from resnet_core.nets import find
@@ -248,7 +249,7 @@ def test_layers_that_are_offered_and_what_a_place_means():
         def __init__(self, model):
             self.model = model
 
-    small, deep, other = Of(RESIDUAL), Of(ModelConfig(20, "A")), Of(ImageNetConfig((2, 2, 2, 2), "basic", 10))
+    small, deep, other = Of(RESIDUAL), Of(ResNetConfig(20, "A")), Of(ImageNetConfig((2, 2, 2, 2), "basic", 10))
     options = predict_widgets.layer_options([small, deep, other])
     assert options[0] == predict_widgets.LAST and set(layers_of(deep.model)) <= set(options)
     (layer,) = METHODS["grad-cam"].parameters

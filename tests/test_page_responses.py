@@ -10,8 +10,8 @@ from streamlit.testing.v1 import AppTest
 
 from resnet_core import data
 from resnet_core.analysis.responses import layer_responses
+from resnet_core.architectures.net import build_model
 from resnet_core.config import DataConfig
-from resnet_core.models import build_model
 from resnet_core.nets import catalog
 from resnet_core.nets.loading import load
 from resnet_core.runs import RunStore

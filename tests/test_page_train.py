@@ -10,7 +10,8 @@ from streamlit.testing.v1 import AppTest
 
 from pages.ui import data_pick
 from pages.ui.labels import duration
-from resnet_core.config import DataConfig, ModelConfig, Recipe, RunConfig, demo_configs
+from resnet_core.architectures import ResNetConfig
+from resnet_core.config import DataConfig, Recipe, RunConfig, demo_configs
 from resnet_core.runs import RunStore
 from tests.page_tools import app, curve, held, live_chart, progress, write_run
 
@@ -113,9 +114,9 @@ def test_edited_added_and_deleted_rows_are_trained_as_they_stand(opened, store):
     assert [row["net"] for row in plan(opened)] == ["ResNet-32-B", "ResNet-20", "ResNet-29-C-bottleneck-w8"]
     started(opened)
     first, second, third = [run.config for run in store.runs()]
-    assert first == RunConfig(ModelConfig(32, "B"), DEMO[0].data, dataclasses.replace(DEMO[0].recipe, seed=5, learning_rate=0.5))
+    assert first == RunConfig(ResNetConfig(32, "B"), DEMO[0].data, dataclasses.replace(DEMO[0].recipe, seed=5, learning_rate=0.5))
     assert second == DEMO[2]
-    assert third.model == ModelConfig(29, "C", 8, "bottleneck")
+    assert third.model == ResNetConfig(29, "C", 8, "bottleneck")
     changes = {"iterations": 10, "batch_size": 4, "learning_rate": 0.1, "schedule": "step", "warmup": "error", "seed": 1}
     assert third.recipe == dataclasses.replace(DEMO[0].recipe, **changes)
 
@@ -263,7 +264,7 @@ def test_a_download_that_fails_says_why(opened, monkeypatch):
 
 def test_every_state_is_told_truthfully(train, store):
     def config(seed: int) -> RunConfig:
-        return RunConfig(ModelConfig(20), DataConfig(), Recipe(iterations=100, batch_size=32, seed=seed))
+        return RunConfig(ResNetConfig(20), DataConfig(), Recipe(iterations=100, batch_size=32, seed=seed))
 
     running = write_run(store, config(1), 40.0, "running", 0.5)
     write_run(store, config(2), 40.0, "running", 0.25)  # nobody holds its lock

@@ -7,13 +7,14 @@ import dataclasses
 import pytest
 
 from resnet_core import paper
-from resnet_core.config import DataConfig, ModelConfig, Recipe, RunConfig, demo_configs
+from resnet_core.architectures import ResNetConfig
+from resnet_core.config import DataConfig, Recipe, RunConfig, demo_configs
 from resnet_core.verdict import Outcome, degradation, degradation_verdict
 
 
 @pytest.mark.parametrize(("depth", "error"), [(20, 8.75), (32, 7.51), (44, 7.17), (56, 6.97), (110, 6.43), (1202, 7.93)])
 def test_table_6(depth: int, error: float):
-    row = paper.published(ModelConfig(depth, "A"))
+    row = paper.published(ResNetConfig(depth, "A"))
     assert row.test_error == error
     assert row.text == f"{error:.2f}" and "Table 6" in row.source and row.name == f"ResNet-{depth}" and row.params
 
@@ -21,19 +22,19 @@ def test_table_6(depth: int, error: float):
 @pytest.mark.parametrize(
     "model",
     [
-        ModelConfig(20, "none"), ModelConfig(20, "B"), ModelConfig(20, "C"), ModelConfig(26, "A"), ModelConfig(20, "A", width=32),
-        ModelConfig(110, "A", block="bottleneck"), ModelConfig(20, "A", num_classes=100), ModelConfig(110, "none"),
+        ResNetConfig(20, "none"), ResNetConfig(20, "B"), ResNetConfig(20, "C"), ResNetConfig(26, "A"), ResNetConfig(20, "A", width=32),
+        ResNetConfig(110, "A", block="bottleneck"), ResNetConfig(20, "A", num_classes=100), ResNetConfig(110, "none"),
     ],
 )  # fmt: skip
-def test_the_paper_has_no_error_of_other_nets(model: ModelConfig):
+def test_the_paper_has_no_error_of_other_nets(model: ResNetConfig):
     row = paper.published(model)
     assert row is None or row.test_error is None
 
 
 def test_of_plain_110_the_paper_gives_a_bound_only():
-    row = paper.published(ModelConfig(110, "none"))
+    row = paper.published(ResNetConfig(110, "none"))
     assert row.test_error is None and row.text == "> 60" and row.source
-    assert paper.published(ModelConfig(56, "none")) is None
+    assert paper.published(ResNetConfig(56, "none")) is None
 
 
 def outcomes(plain20: float | None, plain56: float | None, res20: float | None, res56: float | None, **demo) -> list[Outcome]:
@@ -55,7 +56,7 @@ def test_the_first_epochs_are_never_called_degradation():
     """4.5 epochs of the sample, as the demo was once: ResNet-56 lags too, and all that shows is who learns faster."""
     recipe = Recipe(iterations=704, batch_size=32, learning_rate=0.008, schedule="linear")
     errors = ((20, "none", 68.0), (56, "none", 80.9), (20, "A", 56.1), (56, "A", 57.8))
-    early = [Outcome(RunConfig(ModelConfig(depth, shortcut), DataConfig(), recipe), error) for depth, shortcut, error in errors]
+    early = [Outcome(RunConfig(ResNetConfig(depth, shortcut), DataConfig(), recipe), error) for depth, shortcut, error in errors]
     assert not degradation(early).ended and not degradation(early).shown
     text = degradation_verdict(early)
     assert "egradation" not in text and "After 4.5 epochs" in text and "how fast nets learn" in text
@@ -97,7 +98,7 @@ def test_seeds_are_averaged_over_those_that_both_depths_have():
 
 
 def test_only_nets_trained_alike_are_compared():
-    other = RunConfig(ModelConfig(56, "none"), DataConfig("sample"), Recipe(iterations=900, batch_size=32, learning_rate=0.1))
+    other = RunConfig(ResNetConfig(56, "none"), DataConfig("sample"), Recipe(iterations=900, batch_size=32, learning_rate=0.1))
     mixed = [Outcome(demo_configs()[0], 4.0), Outcome(other, 80.0)]
     assert degradation(mixed) is None
     assert degradation_verdict(mixed).startswith("Nothing to compare yet")
@@ -114,7 +115,7 @@ def test_one_family_alone():
 def alike(depth: int, shortcut: str, error: float, width: int = 16) -> Outcome:
     """Trained as the demo's nets are."""
     demo = demo_configs()[0]
-    return Outcome(dataclasses.replace(demo, model=ModelConfig(depth, shortcut, width)), error)
+    return Outcome(dataclasses.replace(demo, model=ResNetConfig(depth, shortcut, width)), error)
 
 
 def test_option_a_is_preferred_as_the_twin():

@@ -12,7 +12,7 @@ import torch
 
 from resnet_core.analysis import prediction
 from resnet_core.analysis.passes import Stopped
-from resnet_core.config import ImageNetConfig, ModelConfig
+from resnet_core.architectures import ImageNetConfig, ResNetConfig
 from resnet_core.data import CLASSES
 from resnet_core.errors import CheckpointError
 from tests.nets_tools import TINY, write_and_load
@@ -21,7 +21,7 @@ SMALL_IMAGENET = ImageNetConfig((1, 1, 1, 1), "basic", num_classes=17, width=8)
 NETS = [
     (TINY, "pixel-mean"),  # a mean image: every pixel has its own
     (TINY, "cifar10-short-std"),
-    (ModelConfig(8, "none", 4, num_classes=100), "cifar100"),
+    (ResNetConfig(8, "none", 4, num_classes=100), "cifar100"),
     (SMALL_IMAGENET, "imagenet"),
 ]
 IDS = ["ours", "other normalisation", "100 classes", "ImageNet's kind"]

@@ -13,17 +13,17 @@ from torch import nn
 
 from resnet_core.analysis.passes import Stopped
 from resnet_core.analysis.responses import Moments, layer_responses
-from resnet_core.config import ImageNetConfig, ModelConfig
-from resnet_core.models import build_model, named_blocks, response_layers
+from resnet_core.architectures import ImageNetConfig, ResNetConfig
+from resnet_core.architectures.net import build_model
 from resnet_core.training.plan import Plan
 
 PLAN = Plan(threads=1)
 NETS = [
-    ModelConfig(8, "none", 4),
-    ModelConfig(14, "A", 4),
-    ModelConfig(8, "B", 4),
-    ModelConfig(8, "C", 4),
-    ModelConfig(11, "B", 4, "bottleneck"),
+    ResNetConfig(8, "none", 4),
+    ResNetConfig(14, "A", 4),
+    ResNetConfig(8, "B", 4),
+    ResNetConfig(8, "C", 4),
+    ResNetConfig(11, "B", 4, "bottleneck"),
     ImageNetConfig((1, 1, 1, 1), "basic", 10, 8),
 ]
 
@@ -71,10 +71,10 @@ def assert_same(before: dict, after: dict) -> None:
 
 def closed_form(shortcut: str) -> nn.Module:
     """Depth 8, width 1; every convolution of the main path copies its first input channel to its first output channel, times a gain."""
-    model = build_model(ModelConfig(8, shortcut, 1)).eval()
+    model = build_model(ResNetConfig(8, shortcut, 1)).eval()
     gains = {"conv1": 4.0, "layer1.0.conv1": 2.0, "layer1.0.conv2": 0.5, "layer2.0.conv1": 3.0, "layer2.0.conv2": 1.0}
     with torch.no_grad():
-        for name, conv, bn in response_layers(model):
+        for name, conv, bn in model.taps():
             conv.weight.zero_()
             conv.weight[0, 0, 1, 1] = gains.get(name, 1.0)
             bn.eps = 0.0
@@ -157,7 +157,7 @@ def by_hand(model: nn.Module, x: np.ndarray) -> tuple[dict[str, np.ndarray], dic
 
 @pytest.mark.parametrize("shortcut", ["none", "A", "B", "C"])
 def test_the_values_are_those_of_bn_before_relu_and_addition_by_a_forward_pass_in_numpy(shortcut):
-    model = trained(ModelConfig(14, shortcut, 2))
+    model = trained(ResNetConfig(14, shortcut, 2))
     pixels = images(3)
     found = layer_responses(model, pixels, normalize, PLAN)
     layers, blocks = by_hand(model, pixels.double().numpy() / 255 - 0.5)
@@ -176,12 +176,13 @@ def test_the_values_are_those_of_bn_before_relu_and_addition_by_a_forward_pass_i
 def test_every_kind_of_net_has_all_its_layers_and_blocks(config):
     model = trained(config)
     found = layer_responses(model, images(4), normalize, PLAN)
-    assert found.names == tuple(name for name, _, _ in response_layers(model)) and len(found.names) == config.depth - 1
-    assert found.blocks == tuple(name for name, _ in named_blocks(model))
+    assert found.names == tuple(name for name, _, _ in model.taps()) and len(found.names) == config.depth - 1
+    assert found.blocks == tuple(block.unit.name for block in model.blocks())
     # F(x) once more, from the blocks' own method.
     with torch.no_grad():
         caught = {}
-        handles = [b.register_forward_pre_hook(lambda m, a, n=n: caught.update({n: m.branch(a[0])})) for n, b in named_blocks(model)]
+        named = [(b.unit.name, b) for b in model.blocks()]
+        handles = [b.register_forward_pre_hook(lambda m, a, n=n: caught.update({n: m.branch(a[0])})) for n, b in named]
         model(normalize(images(4)))
         for handle in handles:
             handle.remove()
@@ -197,7 +198,7 @@ def test_every_kind_of_net_has_all_its_layers_and_blocks(config):
 
 @pytest.mark.parametrize("size", [1, 7, 64])
 def test_the_batching_does_not_matter(size):
-    model = trained(ModelConfig(14, "B", 4))
+    model = trained(ResNetConfig(14, "B", 4))
     pixels = images(64)
     whole = layer_responses(model, pixels, normalize, PLAN, batch_size=500)
     parts = layer_responses(model, pixels, normalize, PLAN, batch_size=size)
@@ -225,7 +226,7 @@ def test_moments_of_what_is_not_finite_say_so():
 
 
 def test_bf16_is_near_fp32():
-    model = trained(ModelConfig(14, "A", 8))
+    model = trained(ResNetConfig(14, "A", 8))
     exact = layer_responses(model, images(16), normalize, PLAN)
     near = layer_responses(model, images(16), normalize, Plan(precision="bf16"))
     assert not np.array_equal(near.std, exact.std)
@@ -234,7 +235,7 @@ def test_bf16_is_near_fp32():
 
 @pytest.mark.parametrize("training", [True, False])
 def test_the_net_comes_back_as_it_was(training):
-    model = trained(ModelConfig(8, "B", 4))
+    model = trained(ResNetConfig(8, "B", 4))
     model.train(training)
     model.layer2.eval()  # modes of the parts are kept too
     before = state(model)
@@ -243,7 +244,7 @@ def test_the_net_comes_back_as_it_was(training):
 
 
 def test_the_net_comes_back_as_it_was_when_the_forward_pass_raises():
-    model = trained(ModelConfig(8, "A", 4)).train()
+    model = trained(ResNetConfig(8, "A", 4)).train()
     before = state(model)
     calls = []
 
@@ -261,7 +262,7 @@ def test_the_net_comes_back_as_it_was_when_the_forward_pass_raises():
 
 
 def test_progress_and_stopping():
-    model = trained(ModelConfig(8, "A", 4))
+    model = trained(ResNetConfig(8, "A", 4))
     before, told = state(model), []
     layer_responses(model, images(5), normalize, PLAN, batch_size=2, progress=lambda *at: told.append(at))
     assert told == [(2, 5), (4, 5), (5, 5)]
@@ -273,7 +274,7 @@ def test_progress_and_stopping():
 
 
 def test_two_viewers_at_once_see_what_one_sees():
-    model = trained(ModelConfig(14, "A", 4))
+    model = trained(ResNetConfig(14, "A", 4))
     alone = layer_responses(model, images(32), normalize, PLAN, batch_size=4)
     found, barrier = {}, threading.Barrier(2)
 
@@ -294,7 +295,7 @@ def test_two_viewers_at_once_see_what_one_sees():
 
 def test_batch_statistics_are_those_of_each_batch_and_leave_the_running_ones_alone():
     """Of an untrained net BN's running statistics mean nothing; with its own ones every layer's responses have a deviation of 1."""
-    model, images = build_model(ModelConfig(8, "A", 4), 0), torch.randint(0, 256, (64, 3, 32, 32), dtype=torch.uint8)
+    model, images = build_model(ResNetConfig(8, "A", 4), 0), torch.randint(0, 256, (64, 3, 32, 32), dtype=torch.uint8)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     model.eval()
     found = layer_responses(model, images, lambda x: x.float() / 255 - 0.5, Plan(), batch_size=64, batch_statistics=True)

@@ -12,7 +12,8 @@ from datetime import datetime
 
 import pytest
 
-from resnet_core.config import DataConfig, ModelConfig, Recipe, RunConfig
+from resnet_core.architectures import ResNetConfig
+from resnet_core.config import DataConfig, Recipe, RunConfig
 from resnet_core.errors import DataError, RunError
 from resnet_core.runs import RunStore, home, launch
 from tests.runs_tools import config, put
@@ -77,7 +78,7 @@ def test_the_store_does_not_import_torch_or_streamlit(tmp_path, root):
 
 def test_missing_data_is_told_before_anything_is_queued(store):
     with pytest.raises(DataError):
-        store.submit(RunConfig(ModelConfig(8), DataConfig("cifar10")), data_dir=store.home / "nowhere")
+        store.submit(RunConfig(ResNetConfig(8), DataConfig("cifar10")), data_dir=store.home / "nowhere")
     assert store.runs() == []
 
 
@@ -146,7 +147,7 @@ Path(sys.argv[2], f"ready-{who}").touch()
 while not Path(sys.argv[2], "go").exists():
     time.sleep(0.001)
 for seed in (100, *range(who * 10, who * 10 + 5)):
-    print(*RunStore().submit(RunConfig(ModelConfig(8), recipe=Recipe(seed=seed, device="cpu"))))
+    print(*RunStore().submit(RunConfig(ResNetConfig(8), recipe=Recipe(seed=seed, device="cpu"))))
 """
 
 

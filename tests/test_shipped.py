@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from resnet_core import zoo
-from resnet_core.analysis.complexity import complexity
+from resnet_core.architectures.table import complexity
 from resnet_core.nets import Net, catalog, folder
 from resnet_core.nets.loading import load
 from resnet_core.zoo.export import MOST_BYTES, measure, readme

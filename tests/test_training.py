@@ -7,10 +7,11 @@ import time
 import pytest
 import torch
 
-from resnet_core.config import DataConfig, ModelConfig, Recipe, RunConfig
+from resnet_core.architectures import ResNetConfig
+from resnet_core.architectures.net import build_model
+from resnet_core.config import DataConfig, Recipe, RunConfig
 from resnet_core.data import load
 from resnet_core.errors import CheckpointError, ConfigError, RunError
-from resnet_core.models import build_model, response_layers
 from resnet_core.training import checkpoint, probe, timing
 from resnet_core.training.device import pick_device
 from resnet_core.training.engine import Trainer
@@ -21,7 +22,7 @@ from resnet_core.training.probe import decide
 from resnet_core.training.schedule import learning_rate
 from resnet_core.training.timing import Answer
 
-TINY = ModelConfig(depth=8, shortcut="A", width=4)
+TINY = ResNetConfig(depth=8, shortcut="A", width=4)
 DEVICE = pick_device()
 PLAN = Plan(device=DEVICE.type, precision="fp32", threads=1)
 #: Bits only repeat where sums keep their order; elsewhere the numbers are close.
@@ -121,7 +122,7 @@ def test_the_clean_training_error_is_that_of_the_trained_net_on_its_images(sampl
 def test_a_training_learns(sample):
     few = dataclasses.replace(sample, train=type(sample.train)(sample.train.images[:64], sample.train.labels[:64]))
     recipe = {"iterations": 60, "batch_size": 32, "learning_rate": 0.05, "augmentation": "none", "schedule": "constant"}
-    records = list(Trainer(config(ModelConfig(8, "A", width=8), **recipe), few, PLAN).run())
+    records = list(Trainer(config(ResNetConfig(8, "A", width=8), **recipe), few, PLAN).run())
     losses = [r["loss"] for r in records if r["kind"] == "train"]
     assert losses[-1] < losses[0] / 2
 
@@ -164,7 +165,7 @@ def test_the_110_layer_warm_up_ends_when_the_error_is_low_enough(sample):
 def test_twins_see_the_same_batches(sample):
     seen = {}
     for shortcut in ("none", "A"):
-        trainer = Trainer(config(ModelConfig(8, shortcut, width=4)), sample, PLAN)
+        trainer = Trainer(config(ResNetConfig(8, shortcut, width=4)), sample, PLAN)
         seen[shortcut] = []
         trainer.model.register_forward_pre_hook(lambda m, args, kept=seen[shortcut]: kept.append(args[0].cpu()) if m.training else None)
         list(trainer.run())
@@ -249,7 +250,7 @@ def test_a_truncated_checkpoint_is_named(sample, tmp_path):
 def test_another_nets_checkpoint_is_refused(sample):
     state = Trainer(config(), sample, PLAN).state()
     with pytest.raises(CheckpointError, match="plain-8"):
-        Trainer(config(ModelConfig(8, "none", width=8)), sample, PLAN).load_state(state)
+        Trainer(config(ResNetConfig(8, "none", width=8)), sample, PLAN).load_state(state)
 
 
 def test_weights_sha256_reads_all_tensors_in_the_order_of_their_names():
@@ -273,8 +274,8 @@ def test_layer_statistics_leave_the_net_as_it_was_and_are_what_they_say():
     assert all(torch.equal(v, before[k]) for k, v in net.state_dict().items())
     assert all(p.grad is None for p in net.parameters()) and not net.bn1._forward_hooks
     torch.nn.functional.cross_entropy(net(images), labels).backward()
-    assert got["names"] == [name for name, _, _ in response_layers(net)]
-    norms = [conv.weight.grad.norm().item() for _, conv, _ in response_layers(net)]
+    assert got["names"] == [name for name, _, _ in net.taps()]
+    norms = [conv.weight.grad.norm().item() for _, conv, _ in net.taps()]
     assert got["gradient_norm"] == pytest.approx(norms, rel=1e-4)
     # At initialisation BN gives every channel mean 0 and variance 1.
     assert got["response_std"] == pytest.approx([1.0] * 7, rel=1e-2)
@@ -302,7 +303,7 @@ def test_the_probe_decides_and_says_why(tmp_path, monkeypatch):
     assert plan.precision in ("fp32", "bf16") and plan.compile is False and plan.threads >= 1
     assert "times as fast" in plan.reason["precision"] and plan.reason["machine"]
     # Twins, and the next run, are computed in the same way: the answer is kept.
-    assert decide(config(ModelConfig(8, "none", width=4))).precision == plan.precision
+    assert decide(config(ResNetConfig(8, "none", width=4))).precision == plan.precision
     assert len(list((tmp_path / "resnet-lab").glob("probe-precision-*.json"))) == 1
     asked = decide(config(precision="fp32", compile="off"))
     assert (asked.precision, asked.compile, asked.reason["precision"]) == ("fp32", False, "as asked")

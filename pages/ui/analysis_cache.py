@@ -161,7 +161,7 @@ def _untrained_ratio(
     import torch
 
     from resnet_core.analysis.responses import layer_responses
-    from resnet_core.models import build_model
+    from resnet_core.architectures.net import build_model
     from resnet_core.nets.loading import load
 
     with turn(_should_stop):
@@ -211,12 +211,12 @@ def at_initialization(
 ) -> list[AtInitialization]:
     """``gradients_at_initialization`` with seed 0, on the sample's first training images, normalised as in the paper."""
     from resnet_core.analysis.gradients import AtInitialization, Gradients
-    from resnet_core.config import ModelConfig
+    from resnet_core.architectures import ResNetConfig
 
     found = []
     for done, depth in enumerate(depths):
         gradients = Gradients(**_at_initialization(depth, shortcut, batch_norm, images, should_stop))
-        found.append(AtInitialization(ModelConfig(depth, shortcut), batch_norm, 0, gradients))
+        found.append(AtInitialization(ResNetConfig(depth, shortcut), batch_norm, 0, gradients))
         progress(done + 1, len(depths))
     return found
 

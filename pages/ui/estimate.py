@@ -12,7 +12,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
 from pages.ui.runs_view import Seen
-from resnet_core.analysis.complexity import complexity
+from resnet_core.architectures.table import complexity
 from resnet_core.config import RunConfig
 from resnet_core.runs import RunStatus
 from resnet_core.runs.launch import pool_of

@@ -13,7 +13,6 @@ import streamlit as st
 
 from pages.ui.net_words import say_absent
 from resnet_core import paper
-from resnet_core.config import ModelConfig
 from resnet_core.errors import UserError
 from resnet_core.figures.captions import fraction_short
 from resnet_core.nets import Net, export
@@ -59,7 +58,7 @@ def entries(nets: Sequence[Net]) -> list[Entry]:
 
 def row(net: Net, card: dict[str, Any]) -> dict[str, Any]:
     """A line of the table. Errors in percent, the size in MB (1,000,000 bytes); None where it is not known."""
-    published = paper.published(net.model) if isinstance(net.model, ModelConfig) else None
+    published = paper.published(net.model)
     fraction = card.get("schedule_fraction")
     config = net.config
     return {

@@ -9,7 +9,7 @@ import streamlit as st
 from pages.ui.gallery import Entry, test_error, tested_on
 from pages.ui.labels import duration, escaped
 from resnet_core import paper
-from resnet_core.config import ModelConfig, Recipe
+from resnet_core.config import Recipe
 from resnet_core.figures.captions import fraction_text
 from resnet_core.imports import LAYOUTS
 from resnet_core.nets import NORMALIZATIONS, Net
@@ -29,7 +29,7 @@ _DATA = {"sample": "the embedded sample", "cifar10": "CIFAR-10"}
 def model_card(entry: Entry) -> None:
     """Draws all that is known of the net; what is not known is left out."""
     net, card = entry.net, entry.card
-    published = paper.published(net.model) if isinstance(net.model, ModelConfig) else None
+    published = paper.published(net.model)
     errors = st.columns(4)
     errors[0].metric("Test error", _percent(test_error(net, card)))
     errors[1].metric("Training error", _percent(net.train_error))

@@ -10,7 +10,9 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from resnet_core.config import BLOCKS, SCHEDULES, SHORTCUTS, WARMUPS, DataConfig, ModelConfig, Recipe, RunConfig
+from resnet_core.architectures import ModelConfig, ResNetConfig
+from resnet_core.architectures.resnet import BLOCKS, SHORTCUTS
+from resnet_core.config import SCHEDULES, WARMUPS, DataConfig, Recipe, RunConfig
 from resnet_core.errors import ConfigError
 
 _OF_MODEL = ("depth", "shortcut", "width", "block")
@@ -129,7 +131,7 @@ def _config(given: dict[str, Any], shared: dict[str, Any], data: DataConfig) -> 
             raise ConfigError(column, "is empty.")
         if column in _WHOLE and isinstance(value, float) and value.is_integer():
             given[column] = int(value)
-    model = ModelConfig(**{c: given[c] for c in _OF_MODEL})
+    model = ResNetConfig(**{c: given[c] for c in _OF_MODEL})
     return RunConfig(model, data, Recipe(**{c: given[c] for c in _OF_RECIPE}, **shared))
 
 

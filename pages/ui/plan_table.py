@@ -12,7 +12,7 @@ from pages.ui import estimate
 from pages.ui.labels import duration
 from pages.ui.nets_table import Row
 from pages.ui.runs_view import Seen
-from resnet_core.analysis.complexity import complexity
+from resnet_core.architectures.table import complexity
 from resnet_core.figures.captions import fraction_text
 
 _STATES = {"finished": "trained already", "running": "running now", "queued": "in the queue"}

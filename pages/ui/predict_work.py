@@ -18,8 +18,8 @@ import streamlit as st
 from pages.ui import analysis_cache
 from pages.ui.analysis_cache import Progress, ShouldStop
 from pages.ui.labels import escaped
-from resnet_core.analysis.complexity import complexity
-from resnet_core.config import ModelConfig
+from resnet_core.architectures.table import complexity
+from resnet_core.attribution.layers import SIDE
 from resnet_core.errors import UserError
 from resnet_core.nets import Net
 
@@ -34,8 +34,6 @@ _RESULTS, _NETS = "predict.results", "predict.nets"
 PRECISION = "fp32"
 #: Multiply-adds that are done at once, without a button; about a second on two cores. A backward pass counts as two forward ones.
 AT_ONCE = 60e9
-#: Of an ImageNet net on 32x32 pixels: 37 to 235 million, from ResNet-18 to ResNet-152.
-_IMAGENET_MACS = 1e8
 #: Steps of the bar that a map is worth.
 _MAP_STEPS = 20
 
@@ -133,8 +131,8 @@ def loader(precision: str = PRECISION) -> Callable[[Net], LoadedNet]:
 
 
 def macs(net: Net) -> float:
-    """Multiply-adds of one image, roughly."""
-    return complexity(net.model).macs if isinstance(net.model, ModelConfig) else _IMAGENET_MACS
+    """Multiply-adds of one image."""
+    return complexity(net.model, SIDE).macs
 
 
 def key_of(pixels: np.ndarray) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from resnet_core.config import DEMO_DATA, DEMO_NETS, DEMO_RECIPE, DataConfig, ModelConfig, Recipe
+from resnet_core.architectures import ModelConfig, ResNetConfig
+from resnet_core.config import DEMO_DATA, DEMO_NETS, DEMO_RECIPE, DataConfig, Recipe
 
 
 @dataclass(frozen=True)
@@ -30,21 +31,21 @@ PRESETS = (
     Preset(
         "Shortcuts A, B, C",
         "The three shortcuts of section 3.3 against the plain net, on 500 images of the embedded sample.",
-        [ModelConfig(20, shortcut) for shortcut in ("none", "A", "B", "C")],
+        [ResNetConfig(20, shortcut) for shortcut in ("none", "A", "B", "C")],
         DEMO_RECIPE,
         DEMO_DATA,
     ),
     Preset(
         "Paper, 20 to 56 layers",
         "Figure 6 of the paper: its recipe, 64,000 iterations of 128 images of the full CIFAR-10. Hours on a GPU, days to weeks on a CPU.",
-        [ModelConfig(depth, shortcut) for shortcut in ("none", "A") for depth in (20, 32, 44, 56)],
+        [ResNetConfig(depth, shortcut) for shortcut in ("none", "A") for depth in (20, 32, 44, 56)],
         Recipe(),
         DataConfig("cifar10"),
     ),
     Preset(
         "Paper, 110 layers",
         "The paper's recipe with the rule for 110 layers: rate 0.01 until the training error is under 80 %, then 0.1.",
-        [ModelConfig(110, "none"), ModelConfig(110, "A")],
+        [ResNetConfig(110, "none"), ResNetConfig(110, "A")],
         Recipe(warmup="error"),
         DataConfig("cifar10"),
     ),

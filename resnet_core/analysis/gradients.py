@@ -9,6 +9,7 @@ unlikely cause of degradation. What they verified are "the backward propagated g
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,8 +20,8 @@ import torch
 from torch import nn
 
 from resnet_core.analysis.passes import Normalize, Progress, ShouldStop, Stopped, check_labels, in_batches, untouched
-from resnet_core.config import ModelConfig
-from resnet_core.models import build_model, response_layers
+from resnet_core.architectures import ModelConfig, ResNetConfig
+from resnet_core.architectures.net import build_model
 
 if TYPE_CHECKING:
     from resnet_core.training.plan import Plan
@@ -112,12 +113,12 @@ def layer_gradients(
     for start, stop in in_batches(total, size, progress, should_stop):
         measured.append(_backward(model, normalize(images[start:stop]), labels[start:stop], plan))
     norms, rms, losses = (np.array(values, dtype=np.float64) for values in zip(*measured, strict=True))
-    return Gradients(tuple(name for name, _, _ in response_layers(model)), norms, rms, losses, size)
+    return Gradients(tuple(name for name, _, _ in model.taps()), norms, rms, losses, size)
 
 
 def _backward(model: nn.Module, images: torch.Tensor, labels: torch.Tensor, plan: Plan | None) -> tuple[list[float], list[float], float]:
     """One pass in training mode. Weight norms, response gradients' root mean squares, and the loss; the net is as before."""
-    layers = response_layers(model)
+    layers = model.taps()
     scales: dict[str, torch.Tensor] = {}
 
     def catch(name: str) -> Callable[..., None]:
@@ -131,8 +132,8 @@ def _backward(model: nn.Module, images: torch.Tensor, labels: torch.Tensor, plan
 
     weights = [conv.weight for _, conv, _ in layers]
     with untouched(model) as hooks, torch.enable_grad():
-        for name, _, bn in layers:
-            hooks.enter_context(bn.register_forward_hook(catch(name)))
+        for name, _, response in layers:
+            hooks.enter_context(response.register_forward_hook(catch(name)))
         for weight in weights:
             weight.requires_grad_(True)
         model.train()
@@ -197,23 +198,14 @@ def gradients_at_initialization(
     if len(images) < 2:
         raise ValueError("batch statistics need at least two images")
     found = []
-    for config in [ModelConfig(depth, shortcut, width) for depth in depths]:  # all are checked before the first is computed
+    for config in [ResNetConfig(depth, shortcut, width) for depth in depths]:  # all are checked before the first is computed
         if should_stop is not None and should_stop():
             raise Stopped
-        model = build_model(config, seed)
-        if not batch_norm:
-            without_batch_norm(model)
-        model = model.to(images.device, memory_format=torch.channels_last)
+        built = config if batch_norm else dataclasses.replace(config, norm="none")  # its biases start at 0
+        model = build_model(built, seed).to(images.device, memory_format=torch.channels_last)
         norms, rms, loss = _backward(model, images, labels, None)
-        names = tuple(name for name, _, _ in response_layers(model))
+        names = tuple(name for name, _, _ in model.taps())
         gradients = Gradients(names, np.array([norms]), np.array([rms]), np.array([loss]), len(images))
         found.append(AtInitialization(config, batch_norm, seed, gradients))
     return found
 
-
-def without_batch_norm(model: nn.Module) -> None:
-    """Replaces every BN of ``model`` by the identity, in place: for a copy that nobody else uses."""
-    for module in list(model.modules()):
-        for name, child in list(module.named_children()):
-            if isinstance(child, nn.BatchNorm2d):
-                setattr(module, name, nn.Identity())

@@ -1,4 +1,4 @@
-"""Parameters and MACs taken from the built net, by two tools that know nothing of ``resnet_core.analysis.complexity``."""
+"""Parameters and MACs taken from the built net, by two tools that know nothing of ``resnet_core.architectures.table``."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import threading
 import warnings
 from dataclasses import dataclass
 
-from resnet_core.analysis.complexity import IMAGE_SIZE, complexity
-from resnet_core.config import ModelConfig
+from resnet_core.architectures import ModelConfig
+from resnet_core.architectures.table import complexity
 from resnet_core.errors import ConfigError
 
 #: fvcore's names of the operators whose MACs the paper counts.
@@ -53,7 +53,7 @@ def measured(config: ModelConfig) -> Measured:
         )
     import torch
 
-    from resnet_core.models import build_model
+    from resnet_core.architectures.net import build_model
 
     with _one_at_a_time, warnings.catch_warnings(), torch.no_grad():
         # fvcore 0.1.5 stands on torch.jit, which torch announces to be deprecated, on import already.
@@ -61,7 +61,7 @@ def measured(config: ModelConfig) -> Measured:
         from fvcore.nn import FlopCountAnalysis, parameter_count
 
         model = build_model(config).eval()
-        analysis = FlopCountAnalysis(model, torch.zeros(1, 3, IMAGE_SIZE, IMAGE_SIZE))
+        analysis = FlopCountAnalysis(model, torch.zeros(1, *config.plan().input))
         # The additions, which the paper does not count either.
         analysis.unsupported_ops_warnings(False)
         params = parameter_count(model)
@@ -80,10 +80,10 @@ def flop_counter(config: ModelConfig) -> int:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    from resnet_core.models import CifarResNet
+    from resnet_core.architectures.net import Net
 
     with torch.device("meta"), torch.no_grad():
-        model = CifarResNet(config).eval()
+        model = Net(config).eval()
         with FlopCounterMode(display=False) as counter:
-            model(torch.empty(1, 3, IMAGE_SIZE, IMAGE_SIZE))
+            model(torch.empty(1, *config.plan().input))
     return counter.get_total_flops()

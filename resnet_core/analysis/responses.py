@@ -19,7 +19,6 @@ import torch
 from torch import nn
 
 from resnet_core.analysis.passes import Normalize, Progress, ShouldStop, in_batches, untouched
-from resnet_core.models import named_blocks, response_layers
 from resnet_core.training.evaluate import evaluation_batch
 
 if TYPE_CHECKING:
@@ -162,17 +161,22 @@ def layer_responses(
     """
     if not len(images):
         raise ValueError("responses need at least one image")
-    layers, blocks = response_layers(model), named_blocks(model)
+    layers, blocks = model.taps(), [(block.unit.name, block) for block in model.blocks()]
     responses = {name: Moments() for name, _, _ in layers}
     inputs = {name: Moments() for name, _ in blocks}
+    # F(x) is what the branch's last part gives: most often the response of its last layer, which is summed already.
+    last = {tap.unit.name: tap for tap in model.plan.taps if tap.unit}
+    scaled = {n: Moments() for n, block in blocks if f"{n}.{block.unit.branch[-1].name}" != last[n].response}
     # An identity's output is the block's input, which is summed already.
     shortcuts = {name: Moments() for name, block in blocks if not isinstance(block.shortcut, (nn.Identity, type(None)))}
     with torch.no_grad(), untouched(model) as hooks:
         model.train(batch_statistics)
-        for name, _, bn in layers:
-            hooks.enter_context(bn.register_forward_hook(_output_into(responses[name])))
+        for name, _, response in layers:
+            hooks.enter_context(response.register_forward_hook(_output_into(responses[name])))
         for name, block in blocks:
             hooks.enter_context(block.register_forward_pre_hook(_input_into(inputs[name])))
+            if name in scaled:
+                hooks.enter_context(block.get_submodule(block.unit.branch[-1].name).register_forward_hook(_output_into(scaled[name])))
             if name in shortcuts:
                 hooks.enter_context(block.shortcut.register_forward_hook(_output_into(shortcuts[name])))
         # Where the statistics are the batch's own, its size is part of the result.
@@ -182,8 +186,7 @@ def layer_responses(
             with plan.autocast():
                 model(batch)
 
-    # F(x) is the output of the branch's last BN.
-    branches = {name: responses[f"{name}.{block.convolutions()[-1][0]}"] for name, block in blocks}
+    branches = {name: scaled.get(name) or responses[last[name].name] for name, _ in blocks}
     added = {name: shortcuts.get(name, inputs[name]) for name, _ in blocks}
 
     def sizes(moments: dict[str, Moments], size: str) -> np.ndarray:
@@ -201,7 +204,7 @@ def layer_responses(
         input_std=sizes(inputs, "std"),
         shortcut_rms=sizes(added, "rms"),
         shortcut_std=sizes(added, "std"),
-        dimensions_change=np.array([block.dimensions_change for _, block in blocks], dtype=bool),
+        dimensions_change=np.array([block.unit.dimensions_change for _, block in blocks], dtype=bool),
     )
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from resnet_core.analysis.complexity import Complexity, complexity
-from resnet_core.config import SHORTCUTS, ModelConfig
+from resnet_core.architectures import ModelConfig
+from resnet_core.architectures.resnet import SHORTCUTS
+from resnet_core.architectures.table import Complexity, complexity
 
 
 @dataclass(frozen=True)

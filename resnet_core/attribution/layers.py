@@ -19,20 +19,10 @@ def layer_shapes(model: Any) -> dict[str, tuple[int, int]]:
     the ReLU. On 32x32 images the maps of an ImageNet net shrink to a single pixel, which is no map any more.
 
     Args:
-        model: a ``ModelConfig`` or ``ImageNetConfig``, or a net, which has one as ``config``.
+        model: a ``ModelConfig``, or a net, which has one as ``config``.
     """
     config = getattr(model, "config", model)
-    expansion = 4 if config.block == "bottleneck" else 1
-    if hasattr(config, "layers"):  # an ImageNet net: a 7x7 convolution with stride 2 and max pooling before the first stage
-        blocks, sides = config.layers, [SIDE // 4, SIDE // 8, SIDE // 16, SIDE // 32]
-        shapes = {"relu": (config.width, SIDE // 2), "maxpool": (config.width, SIDE // 4)}
-    else:
-        blocks, sides = [config.blocks_per_stage] * 3, [SIDE, SIDE // 2, SIDE // 4]
-        shapes = {"relu": (config.width, SIDE)}
-    for stage, (count, side) in enumerate(zip(blocks, sides, strict=True)):
-        channels = config.width * 2**stage * expansion
-        shapes |= {f"layer{stage + 1}.{index}": (channels, side) for index in range(count)}
-    return shapes
+    return {name: (channels, side) for name, (channels, side, _) in config.plan().maps((3, SIDE, SIDE)).items()}
 
 
 def layers_of(model: Any) -> list[str]:
@@ -70,14 +60,15 @@ class CascadeStep:
 
 
 def cascade_steps(model: Any, per_stage: int = 3) -> list[CascadeStep]:
-    """From the top layer down: the classifier, each stage's blocks in at most ``per_stage`` groups, the first convolution with its BN."""
-    names = [name for name in layers_of(model) if "." in name]
-    steps = [CascadeStep("fc", ("fc",))]
-    for stage in sorted({name.partition(".")[0] for name in names}, reverse=True):
-        blocks = [name for name in names if name.startswith(f"{stage}.")]
-        groups = min(per_stage, len(blocks))
-        bounds = [len(blocks) * i // groups for i in range(groups + 1)]
+    """From the top layer down: the classifier, each stage's units in at most ``per_stage`` groups, the stem's layers."""
+    plan = getattr(model, "config", model).plan()
+    steps = [CascadeStep(plan.classifier, (plan.classifier,))]
+    for _, units in itertools.groupby(reversed(plan.units), lambda unit: unit.stage):
+        names = [unit.name for unit in units][::-1]
+        groups = min(per_stage, len(names))
+        bounds = [len(names) * i // groups for i in range(groups + 1)]
         for low, high in reversed(list(itertools.pairwise(bounds))):
-            label = blocks[low] if high - low == 1 else f"{blocks[low]}–{high - 1}"
-            steps.append(CascadeStep(label, tuple(blocks[low:high])))
-    return [*steps, CascadeStep("conv1", ("conv1", "bn1"))]
+            label = names[low] if high - low == 1 else f"{names[low]}–{high - 1}"
+            steps.append(CascadeStep(label, tuple(names[low:high])))
+    stem = [part.name for part in plan.stem if part.kind]
+    return [*steps, CascadeStep(stem[0], tuple(stem))]

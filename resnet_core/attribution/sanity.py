@@ -17,14 +17,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from resnet_core.architectures import ModelConfig
+from resnet_core.architectures.net import Net, build_model
 from resnet_core.attribution.compute import compute
 from resnet_core.attribution.layers import CascadeStep, cascade_steps
 from resnet_core.attribution.methods import TRUST, check_target, method
 from resnet_core.attribution.ranks import spearman
 from resnet_core.attribution.subject import Subject
-from resnet_core.config import ImageNetConfig, ModelConfig
-from resnet_core.models import build_model
-from resnet_core.models.cifar import Model
 from resnet_core.nets.loading import LoadedNet
 
 TRAINED = "as it is"
@@ -55,7 +54,7 @@ class Step:
         return {"label": self.label, "signed": self.signed, "absolute": self.absolute}
 
 
-def random_net(config: ModelConfig | ImageNetConfig, seed: int) -> Model:
+def random_net(config: ModelConfig, seed: int) -> Net:
     """A net before its first update, initialised as for training, but from a random stream that no training draws from.
 
     The weights of ``build_model(config, seed)`` are those that a training with that seed has begun with, and what was trained from them

@@ -8,8 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from resnet_core.models import response_layers
-from resnet_core.models.shortcuts import Projection
+from resnet_core.architectures.net import Net
 from resnet_core.nets.loading import LoadedNet
 
 
@@ -62,14 +61,12 @@ class Subject(nn.Module):
 
 
 @torch.no_grad()
-def fold_batch_norm(net: nn.Module) -> None:
-    """Replaces each BN by the identity, and its convolution by one that does both, in place: for evaluation mode only."""
-    for _, conv, bn in response_layers(net) + [("", each.conv, each.bn) for each in net.modules() if isinstance(each, Projection)]:
+def fold_batch_norm(net: Net) -> None:
+    """Fold each BN into the convolution before it, in place, and leave the identity in its place: for evaluation mode only."""
+    for names in net.plan.folds:
+        conv, bn = map(net.get_submodule, names)
         scale = bn.weight * torch.rsqrt(bn.running_var + bn.eps)
-        weight = conv.weight * scale[:, None, None, None]
+        weight, bias = conv.weight * scale[:, None, None, None], 0.0 if conv.bias is None else conv.bias
         conv.weight = nn.Parameter(weight.contiguous(memory_format=torch.channels_last), requires_grad=False)
-        conv.bias = nn.Parameter(bn.bias - bn.running_mean * scale, requires_grad=False)
-    for module in list(net.modules()):
-        for name, child in list(module.named_children()):
-            if isinstance(child, nn.BatchNorm2d):
-                setattr(module, name, nn.Identity())
+        conv.bias = nn.Parameter(bn.bias + (bias - bn.running_mean) * scale, requires_grad=False)
+        net.set_submodule(names[1], nn.Identity())

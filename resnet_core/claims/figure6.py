@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 
 from resnet_core import noise, paper
+from resnet_core.architectures import ResNetConfig
 from resnet_core.claims.claim import NOT_RUN, Claim, Finding, judged, judged_by_signs, margin
 from resnet_core.claims.material import UNWARMED, WARMED_UP, Cohort
 from resnet_core.claims.table6 import against, chain_judges
-from resnet_core.config import ModelConfig, Recipe
+from resnet_core.config import Recipe
 
 PLAIN, RESIDUAL, TWINS = "Figure 6, left: plain nets", "Figure 6, middle: residual nets", "Figure 6: residual against plain"
 OVERFITTING = "Sections 1 and 4.1: it is not overfitting"
@@ -33,7 +34,7 @@ SHORTCUTS_WITHIN = 0.84
 
 
 def _name(depth: int, plain: bool) -> str:
-    return ModelConfig(depth, "none" if plain else "A").name
+    return ResNetConfig(depth, "none" if plain else "A").name
 
 
 def _pair(shallow_depth: int, deep_depth: int, plain: bool) -> Claim:
@@ -190,7 +191,7 @@ def _faster() -> Claim:
 
 
 def _shortcuts() -> Claim:
-    names = tuple(ModelConfig(20, shortcut).name for shortcut in ("A", "B", "C"))
+    names = tuple(ResNetConfig(20, shortcut).name for shortcut in ("A", "B", "C"))
 
     def judge(cohort: Cohort) -> Finding:
         errors = [cohort.mean(name, "test") for name in names]

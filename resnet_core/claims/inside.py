@@ -6,9 +6,9 @@ import math
 import statistics
 from typing import Any
 
+from resnet_core.architectures import ResNetConfig
 from resnet_core.claims.claim import NOT_RUN, Claim, Finding, judged, judged_by_signs
 from resnet_core.claims.material import Cohort, TrainedNet
-from resnet_core.config import ModelConfig
 
 RESPONSES, GRADIENTS = "Figure 7: layer responses", "Section 4.1: gradients with batch normalisation"
 #: A layer's gradient counts as vanished when its norm is below this part of the last convolution's, as exploded above the inverse.
@@ -49,7 +49,7 @@ def _unrecorded(net: TrainedNet) -> Finding:
 
 
 def _smaller_than_plain(depth: int) -> Claim:
-    plain, residual = ModelConfig(depth, "none").name, ModelConfig(depth).name
+    plain, residual = ResNetConfig(depth, "none").name, ResNetConfig(depth).name
 
     def judge(cohort: Cohort) -> Finding:
         found = [_last_responses(cohort[name]) for name in (plain, residual)]
@@ -79,7 +79,7 @@ def _smaller_than_plain(depth: int) -> Claim:
 
 
 def _smaller_with_depth(shallow_depth: int, deep_depth: int) -> Claim:
-    shallow, deep = ModelConfig(shallow_depth).name, ModelConfig(deep_depth).name
+    shallow, deep = ResNetConfig(shallow_depth).name, ResNetConfig(deep_depth).name
 
     def judge(cohort: Cohort) -> Finding:
         medians = {}
@@ -123,7 +123,7 @@ def _moment(iteration: int) -> str:
 
 
 def _vanishing(depth: int) -> Claim:
-    name = ModelConfig(depth, "none").name
+    name = ResNetConfig(depth, "none").name
 
     def judge(cohort: Cohort) -> Finding:
         net = cohort[name]

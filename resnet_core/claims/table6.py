@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from resnet_core import noise, paper
+from resnet_core.architectures import ResNetConfig
 from resnet_core.claims.claim import (
     NOT_AT_SCHEDULE,
     NOT_REPRODUCED,
@@ -19,7 +20,6 @@ from resnet_core.claims.claim import (
     margin,
 )
 from resnet_core.claims.material import TEST_IMAGES, Cohort
-from resnet_core.config import ModelConfig
 
 ERRORS, PARAMS, ORDER = "Table 6: test error", "Table 6: parameters", "Table 6: deeper ResNets are better"
 #: Said once beside the claims on errors: what ± means, and what a difference must exceed.
@@ -86,7 +86,7 @@ def _params(depth: int) -> Claim:
 
 def _no_more_than_plain() -> Claim:
     def judge(cohort: Cohort) -> Finding:
-        pairs = {depth: [cohort.params[ModelConfig(depth, s).name] for s in ("none", "A")] for depth in paper.TABLE_6}
+        pairs = {depth: [cohort.params[ResNetConfig(depth, s).name] for s in ("none", "A")] for depth in paper.TABLE_6}
         unequal = [depth for depth, (plain, residual) in pairs.items() if plain != residual]
         evidence = f"Of {len(pairs)} pairs of twins {len(pairs) - len(unequal)} have exactly as many parameters."
         return judged(not unequal, f"{len(pairs) - len(unequal)} of {len(pairs)} pairs equal", evidence)

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from resnet_core.cli import attribute, importing, inspect, look, manage, output, train
 from resnet_core.cli import zoo as shipping
-from resnet_core.cli.options import Parser, add_fields, add_training, at_least_1, whole_number
-from resnet_core.config import DEMO_RECIPE, DEVICES, ModelConfig
+from resnet_core.cli.options import Parser, add_net, add_training, at_least_1, whole_number
+from resnet_core.config import DEMO_RECIPE, DEVICES
 from resnet_core.errors import UserError
 from resnet_core.nets import NORMALIZATIONS
 from resnet_core.runs.files import shown
@@ -58,7 +58,7 @@ def parser() -> argparse.ArgumentParser:
     delete.add_argument("--yes", action="store_true", help="do not ask")
 
     counts = add("complexity", manage.complexity, "count a net's parameters, MACs and layers", home=False)
-    add_fields(counts, ModelConfig)
+    add_net(counts)
 
     bring = add("import", importing.import_file, "import a checkpoint from elsewhere: safetensors, or a state_dict of torch.save")
     bring.add_argument("file", metavar="FILE")

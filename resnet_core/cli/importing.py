@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from resnet_core import architectures
 from resnet_core.cli.options import AUTO
 from resnet_core.cli.output import emit, note, percent, table
 from resnet_core.imports import LAYOUTS, ImportRefused, Proposal, accept, inspect_file, valid_name
 from resnet_core.imports.options import OPTIONS
-from resnet_core.nets.folder import model_to_dict
 
 if TYPE_CHECKING:
     from resnet_core.imports.trial import Attempt, Trial
@@ -44,7 +44,7 @@ def import_file(args: argparse.Namespace) -> int:
     told = {
         "name": net.id,
         "net": net.model.name,
-        "model": model_to_dict(net.model),
+        "model": architectures.to_dict(net.model),
         "layout": proposal.layout,
         "normalization": attempt.normalization,
         "top1_error": attempt.error,

@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from resnet_core.cli.options import read_fields
+from resnet_core.cli.options import read_net
 from resnet_core.cli.output import emit, note, percent, speed, summary, table
-from resnet_core.config import ModelConfig
 from resnet_core.errors import RunError
 from resnet_core.runs import RunStore
 from resnet_core.runs.files import shown
@@ -83,10 +82,10 @@ def rename(args: argparse.Namespace) -> int:
 
 
 def complexity(args: argparse.Namespace) -> int:
-    """``complexity``: parameters, MACs and layers of a net, by arithmetic."""
-    from resnet_core.analysis.complexity import complexity as count
+    """``complexity``: parameters, MACs and layers of a net, from its description."""
+    from resnet_core.architectures.table import complexity as count
 
-    config = read_fields(args, ModelConfig)
+    config = read_net(args)
     net = count(config)
     if args.json:
         emit({"net": config.name, "params": net.params, "macs": net.macs, "layers": net.layers})

@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
 from resnet_core import config
-from resnet_core.config import DataConfig, ModelConfig, Recipe
+from resnet_core.architectures import ModelConfig, ResNetConfig, parse
+from resnet_core.config import DataConfig, Recipe
+from resnet_core.errors import ConfigError
 from resnet_core.field_docs import field_docs
 
 #: The value of an option that leaves the choice to what is measured.
@@ -18,8 +20,7 @@ AUTO = "auto"
 _RENAMED = {"dataset": "--data"}
 #: Shown in the help; that a value is one of them is for the dataclass to check.
 _CHOICES = {
-    "shortcut": config.SHORTCUTS,
-    "block": config.BLOCKS,
+    **{field.name: field.choices for field in ResNetConfig.fields if field.choices},
     "dataset": config.DATASETS,
     "schedule": config.SCHEDULES,
     "warmup": config.WARMUPS,
@@ -106,8 +107,29 @@ def read_fields(args: argparse.Namespace, cls: type) -> Any:
     return cls(**{field.name: given[field.name] for field in dataclasses.fields(cls) if field.name in given})
 
 
+def add_net(parser: argparse._ActionsContainer, leave_out: Iterable[str] = ()) -> None:
+    """Adds ``--net NAME``, and an option for each field of the ResNets, which change what the name says; ``read_net`` makes the net."""
+    parser.add_argument("--net", metavar="NAME", help="the net by its name: plain-56, ResNet-56-B, ResNet-110-preact, ResNet-20-nobn-w32")
+    add_fields(parser, ResNetConfig, leave_out)
+
+
+def read_net(args: argparse.Namespace) -> ModelConfig:
+    """The net that the parsed options describe.
+
+    Raises:
+        ConfigError: the name is none, or a value is out of its range; an option is no choice of the named net's family.
+    """
+    if args.net is None:
+        return read_fields(args, ResNetConfig)
+    named = parse(args.net)
+    given = {field.name: getattr(args, field.name) for field in dataclasses.fields(ResNetConfig) if hasattr(args, field.name)}
+    for unknown in given.keys() - {field.name for field in dataclasses.fields(named)}:
+        raise ConfigError(unknown, f"is no choice of {named.name}; leave the option out.")
+    return dataclasses.replace(named, **given)
+
+
 def add_training(parser: argparse.ArgumentParser) -> None:
     """All options of a training, in groups. The number of classes is not one of them: CIFAR-10 has 10."""
-    add_fields(parser.add_argument_group("the net"), ModelConfig, leave_out=["num_classes"])
+    add_net(parser.add_argument_group("the net"), leave_out=["num_classes"])
     add_fields(parser.add_argument_group("the data"), DataConfig)
     add_fields(parser.add_argument_group("the recipe (the defaults are the paper's)"), Recipe)

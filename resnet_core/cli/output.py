@@ -100,7 +100,7 @@ def errors(run: Run, status: RunStatus) -> dict[str, float | None]:
 
 def summary(run: Run, status: RunStatus) -> dict[str, Any]:
     """What ``--json`` tells of a run; the errors are those of ``errors``."""
-    from resnet_core.analysis.complexity import complexity
+    from resnet_core.architectures.table import complexity
 
     net = complexity(run.config.model)
     return {

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from resnet_core.cli.follow import Interrupts, follow
-from resnet_core.cli.options import read_fields
+from resnet_core.cli.options import read_fields, read_net
 from resnet_core.cli.output import emit, error, note, percent, report, speed, summary, table
-from resnet_core.config import DataConfig, ModelConfig, Recipe, RunConfig, demo_configs
+from resnet_core.config import DataConfig, Recipe, RunConfig, demo_configs
 from resnet_core.runs import Run, RunStatus, RunStore, hung
 from resnet_core.verdict import Outcome, degradation, degradation_verdict
 
@@ -76,7 +76,7 @@ def _wait_and_tell(store: RunStore, run: Run, interrupts: Interrupts, args: argp
 
 def train(args: argparse.Namespace) -> int:
     """``train``: one net, from the queue to its result."""
-    config = RunConfig(read_fields(args, ModelConfig), read_fields(args, DataConfig), read_fields(args, Recipe))
+    config = RunConfig(read_net(args), read_fields(args, DataConfig), read_fields(args, Recipe))
     store = RunStore(args.home)
     # From here on Ctrl-C must not leave a run behind that nobody has been told of.
     with Interrupts() as interrupts:

@@ -19,7 +19,7 @@ from resnet_core.figures.diagram import SHORTCUT_COLOR, STAGE_COLORS, STEM_COLOR
 from resnet_core.figures.diagram_parts import layer_hover, shortcut_hover
 
 if TYPE_CHECKING:
-    from resnet_core.analysis.complexity import Complexity
+    from resnet_core.architectures.table import Complexity
 
 #: Quantity -> title of its column, and what it counts.
 COLUMNS = {"macs": ("MACs per layer", "MACs"), "params": ("Parameters per layer", "parameters")}

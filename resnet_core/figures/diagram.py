@@ -19,7 +19,7 @@ from resnet_core.figures.diagram_parts import Bars, Path, layer_hover, layer_tex
 from resnet_core.figures.style import rgba
 
 if TYPE_CHECKING:
-    from resnet_core.analysis.complexity import Complexity, Layer, Shortcut
+    from resnet_core.architectures.table import Complexity, Layer, Shortcut
 
 #: Okabe and Ito's green, orange and reddish purple, lightened: told apart by colour-blind viewers, and neither the blue nor the
 #: vermillion that say residual and plain elsewhere. Black text on them has a contrast of 7:1 or more.

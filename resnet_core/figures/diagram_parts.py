@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import plotly.graph_objects as go
 
 if TYPE_CHECKING:
-    from resnet_core.analysis.complexity import Layer, Shortcut
+    from resnet_core.architectures.table import Layer, Shortcut
 
 TEXT_ON_BOX = "#12151b"
 #: Share of an arch's width that each of its rounded corners takes, and the points that a corner is drawn with.

@@ -15,7 +15,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from resnet_core import paper
-from resnet_core.config import ModelConfig
+from resnet_core.architectures import ModelConfig, ResNetConfig
 from resnet_core.figures import end_names, style
 from resnet_core.figures.series import RunRecords, decimate, final_errors, points, smoothed
 from resnet_core.verdict import trained_alike
@@ -37,7 +37,7 @@ _KEY = "<b>━━</b> test\u2002╌╌ training"
 
 def wanted() -> list[ModelConfig]:
     """The ten nets of the figure: plain and residual, in the order of their depths."""
-    return [ModelConfig(depth, shortcut) for shortcut in ("none", "A") for depth in DEPTHS]
+    return [ResNetConfig(depth, shortcut) for shortcut in ("none", "A") for depth in DEPTHS]
 
 
 def missing(runs: Iterable[RunRecords]) -> list[str]:
@@ -63,7 +63,7 @@ _EPOCHS = (5, 20)
 
 def gap_over_time(runs: Sequence[RunRecords]) -> str:
     """How far apart plain-20 and plain-56 are in training error early, late and at the end, as two sentences; empty without both."""
-    nets = [next((run for run in runs if run.config.model == ModelConfig(depth, "none")), None) for depth in (20, 56)]
+    nets = [next((run for run in runs if run.config.model == ResNetConfig(depth, "none")), None) for depth in (20, 56)]
     if None in nets or trained_alike(nets[0].config) != trained_alike(nets[1].config):
         return ""
     shallow, deep = ([r for r in run.records if r["kind"] == "train" and r.get("train_error") is not None] for run in nets)

@@ -14,7 +14,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from resnet_core.config import MAX_DEPTH, MIN_DEPTH, ModelConfig
+from resnet_core.architectures import ModelConfig
+from resnet_core.architectures.resnet import MAX_DEPTH, MIN_DEPTH
 
 #: The page's background in both themes; every colour of a net has a contrast of at least 3:1 against it (WCAG 2.1, 1.4.11).
 BACKGROUNDS = {False: "#ffffff", True: "#0e1117"}

@@ -9,11 +9,12 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from resnet_core import architectures
 from resnet_core.imports.proposal import Proposal
 from resnet_core.imports.refusal import ImportRefused, listed, shown
 from resnet_core.nets import Net, catalog, find
 from resnet_core.nets.catalog import imported_folder, shipped_folder
-from resnet_core.nets.folder import WEIGHTS, model_to_dict, tidy, write_folder
+from resnet_core.nets.folder import WEIGHTS, tidy, write_folder
 from resnet_core.runs import RunStore, files
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def _card(proposal: Proposal, normalization: str, shortcut: str, errors: Trial) 
     attempt = errors.find(normalization, shortcut)
     return {
         "origin": "imported",
-        "model": model_to_dict(proposal.net(shortcut)),
+        "model": architectures.to_dict(proposal.net(shortcut)),
         "normalization": normalization,
         "layout": proposal.layout,
         "source_file": proposal.file_name,

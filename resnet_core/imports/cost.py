@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from resnet_core.analysis.complexity import complexity
-from resnet_core.config import ImageNetConfig, ModelConfig
-from resnet_core.imports.layouts import STAGED, Skeleton, tensors
+from resnet_core.architectures import ModelConfig, ResNetConfig
+from resnet_core.architectures.table import complexity
 
 #: MACs from which somebody should be asked first: minutes on two cores, where a trial of a ResNet-56 takes half a minute.
 HEAVY = 1e13
-_YARDSTICK = ModelConfig(56, "A")
+_YARDSTICK = ResNetConfig(56, "A")
 
 
 @dataclass(frozen=True)
@@ -36,29 +35,12 @@ class Cost:
         return f"{self.passes:,} passes of an image, each {times} the work of a ResNet-56: {self.macs / 1e12:,.0f} trillion multiply-adds"
 
 
-def cost(model: ModelConfig | ImageNetConfig, passes: int) -> Cost:
+def cost(model: ModelConfig, passes: int) -> Cost:
     """Of ``passes`` images of 32x32 pixels through ``model``."""
     macs = macs_per_image(model)
     return Cost(float(macs) * passes, macs / macs_per_image(_YARDSTICK), passes)
 
 
-def macs_per_image(model: ModelConfig | ImageNetConfig) -> int:
+def macs_per_image(model: ModelConfig) -> int:
     """Multiply-adds of convolutions and the fully connected layer, for one image of 32x32 pixels."""
-    if isinstance(model, ModelConfig):
-        return complexity(model).macs
-    # Of torchvision's nets: the first convolution halves the side, the pooling after it and the first 3x3 of later stages do so again.
-    skeleton = Skeleton(7, model.layers, model.block, model.width, model.num_classes, frozenset())
-    total = 0
-    halving = "conv1" if model.block == "basic" else "conv2"
-    for key, (_, shape) in tensors(skeleton, "torchvision").items():
-        side, match = (1 if key.startswith("fc") else 16), STAGED.fullmatch(key)
-        if match:
-            stage, first = int(match[1]), match[2] == "0"
-            before = stage > 1 and first and match[3].partition(".")[0] < halving  # a 1x1 convolution ahead of the one with the stride
-            side = 8 >> (stage - 1 - before)
-        if len(shape) > 1:
-            values = 1
-            for size in shape:
-                values *= size
-            total += values * side**2
-    return total
+    return complexity(model, 32).macs

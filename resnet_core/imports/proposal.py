@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
-from resnet_core.config import ImageNetConfig, ModelConfig
+from resnet_core.architectures import ModelConfig
 from resnet_core.imports.conversion import REORDERED, pad_behind
 from resnet_core.imports.options import BOTH, OPTIONS
 
@@ -40,7 +40,7 @@ class Proposal:
     file_bytes: int
     sha256: str
     layout: str
-    model: ModelConfig | ImageNetConfig
+    model: ModelConfig
     shortcuts: tuple[str, ...]
     normalizations: tuple[str, ...]
     notes: tuple[str, ...]
@@ -54,9 +54,9 @@ class Proposal:
         choices = (("normalization", self.normalizations), ("shortcut", self.shortcuts))
         return tuple(name for name, values in choices if len(values) > 1)
 
-    def net(self, shortcut: str | None = None) -> ModelConfig | ImageNetConfig:
+    def net(self, shortcut: str | None = None) -> ModelConfig:
         """The net with one of ``shortcuts``."""
-        if shortcut is None or isinstance(self.model, ImageNetConfig):
+        if shortcut is None or OPTIONS[shortcut] == self.model.shortcut:
             return self.model
         return dataclasses.replace(self.model, shortcut=OPTIONS[shortcut])
 

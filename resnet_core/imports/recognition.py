@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from resnet_core.config import ImageNetConfig, ModelConfig
+from resnet_core.architectures import ImageNetConfig, ModelConfig, ResNetConfig
 from resnet_core.errors import ConfigError
 from resnet_core.imports import layouts
 from resnet_core.imports.layouts import PROJECTIONS, STAGED, STEMS, Shape, Skeleton
@@ -44,7 +44,7 @@ class Recognition:
     """
 
     layout: str
-    model: ModelConfig | ImageNetConfig
+    model: ModelConfig
     shortcuts: tuple[str, ...]
     keys: dict[str, str]
     notes: tuple[str, ...]
@@ -234,7 +234,7 @@ def _without_parameters(skeleton: Skeleton, layout: str) -> tuple[str, ...]:
     return (BOTH, BEHIND, "none") if layout == "akamaster" else (BEHIND, BOTH, "none")
 
 
-def _model(skeleton: Skeleton, layout: str) -> tuple[ModelConfig | ImageNetConfig, tuple[str, ...]]:
+def _model(skeleton: Skeleton, layout: str) -> tuple[ModelConfig, tuple[str, ...]]:
     every = frozenset((stage, index) for stage, index, *_ in skeleton.blocks())
     options = ((frozenset(), _without_parameters(skeleton, layout)), (skeleton.changing(), ("B",)), (every, ("C",)))
     # Where every block changes the dimensions (bottlenecks, one block a stage), B and C are one net.
@@ -258,6 +258,6 @@ def _model(skeleton: Skeleton, layout: str) -> tuple[ModelConfig | ImageNetConfi
                 "convolution, and nothing in the file tells which."
             )
         depth = skeleton.layers[0] * (6 if skeleton.block == "basic" else 9) + 2
-        return ModelConfig(depth, OPTIONS[shortcuts[0]], skeleton.width, skeleton.block, skeleton.num_classes), shortcuts
+        return ResNetConfig(depth, OPTIONS[shortcuts[0]], skeleton.width, skeleton.block, skeleton.num_classes), shortcuts
     except ConfigError as error:
         raise ImportRefused(f"It would be a net that cannot be built here: {error}") from error

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import torch
 
 from resnet_core import data
+from resnet_core.architectures.net import build_model
 from resnet_core.config import DataConfig, Recipe, RunConfig
 from resnet_core.imports.proposal import Proposal
-from resnet_core.models import build_model
 from resnet_core.training import probe
 from resnet_core.training.evaluate import evaluation_batch
 from resnet_core.training.plan import Plan

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from resnet_core import architectures
 from resnet_core.errors import CheckpointError, RunError
 from resnet_core.nets import folder as folders
 from resnet_core.nets.catalog import Net
@@ -95,7 +96,7 @@ def card(net: Net, iteration: int | None = None) -> dict[str, Any]:
         "name": net.name,
         "run": run.id,
         "state": status.state,
-        "model": folders.model_to_dict(config.model),
+        "model": architectures.to_dict(config.model),
         "config": config.to_dict(),
         "data": config.data.label,
         "schedule_fraction": config.recipe.schedule_fraction,

@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import hashlib
 import json
@@ -19,7 +18,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from resnet_core import config as configs
+from resnet_core import architectures
+from resnet_core.architectures import ModelConfig
 from resnet_core.errors import CheckpointError, UserError
 from resnet_core.runs import files
 
@@ -28,31 +28,18 @@ FORMAT = "resnet-lab"
 #: Tensors of the weights file that are no part of the net: ``(pixel / 255 - mean) / std`` is its input.
 MEAN, STD = "normalization.mean", "normalization.std"
 
-_FAMILIES = {"cifar": "ModelConfig", "imagenet": "ImageNetConfig"}
 
-
-def model_to_dict(model: Any) -> dict[str, Any]:
-    """A net's configuration as JSON values; ``family`` says of which kind."""
-    family = next(key for key, name in _FAMILIES.items() if type(model).__name__ == name)
-    return {"family": family, **json.loads(json.dumps(dataclasses.asdict(model)))}
-
-
-def model_from_dict(values: Mapping[str, Any]) -> Any:
-    """The inverse of ``model_to_dict``.
+def model_from_dict(values: Mapping[str, Any]) -> ModelConfig:
+    """Make a net's configuration of the JSON values that ``architectures.to_dict`` has written.
 
     Raises:
         CheckpointError: it describes no net that is known here.
     """
     if not isinstance(values, Mapping):
         raise CheckpointError(f"The net's configuration is a {type(values).__name__}, not an object.")
-    fields = dict(values)
-    family = fields.pop("family", "cifar")
-    cls = getattr(configs, _FAMILIES[family]) if isinstance(family, str) and family in _FAMILIES else None
-    if cls is None:
-        raise CheckpointError(f"The net's family {family!r:.40} is not one of {', '.join(_FAMILIES)}.")
     try:
-        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()})
-    except (TypeError, UserError) as error:
+        return architectures.from_dict(values)
+    except UserError as error:
         raise CheckpointError(f"The net's configuration is not valid: {error}") from error
 
 
@@ -76,7 +63,7 @@ def save_weights(path: Path, tensors: Mapping[str, Any], mean: Any, std: Any, mo
     held = {name: tensor.contiguous() for name, tensor in tensors.items()} | {MEAN: mean.contiguous()}
     if std is not None:
         held[STD] = std.contiguous()
-    content = save(held, {"format": FORMAT, "model": json.dumps(model_to_dict(model)), "normalization": normalization})
+    content = save(held, {"format": FORMAT, "model": json.dumps(architectures.to_dict(model)), "normalization": normalization})
     path.write_bytes(_in_order(content))
 
 

@@ -11,9 +11,9 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
+from resnet_core.architectures.net import build_model
 from resnet_core.config import Recipe, RunConfig
 from resnet_core.errors import CheckpointError
-from resnet_core.models import build_model
 from resnet_core.nets import folder as folders
 from resnet_core.nets.catalog import Net
 from resnet_core.runs.run import checkpoint_iteration

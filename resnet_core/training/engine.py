@@ -16,10 +16,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from resnet_core.architectures.net import build_model
 from resnet_core.config import RunConfig
 from resnet_core.data import Batches, Cifar10, per_pixel_mean
 from resnet_core.errors import CheckpointError
-from resnet_core.models import build_model
 from resnet_core.training.checkpoint import TrainingState, weights_sha256
 from resnet_core.training.device import PeakMemory, synchronize
 from resnet_core.training.evaluate import evaluate

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 
 import torch
 from torch import nn
 
-from resnet_core.config import ImageNetConfig
 from resnet_core.data import normalize
 from resnet_core.training.plan import Plan
 
@@ -26,10 +26,7 @@ def evaluation_batch(model: nn.Module, most: int | None = None) -> int:
     most, config = most or EVALUATION_BATCH, getattr(model, "config", None)
     if config is None:
         return most
-    if isinstance(config, ImageNetConfig):
-        values = config.width * 16**2  # after the first convolution; a bottleneck puts out four times the channels, at half the side
-    else:
-        values = config.width * (4 if config.block == "bottleneck" else 1) * 32**2
+    values = max(prod(placed.output) for placed in config.plan().walk((3, 32, 32)))
     return max(1, min(most, _MAP_BYTES // (4 * _MAPS * values)))
 
 

@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from resnet_core.models import CifarResNet, response_layers
+from resnet_core.architectures.net import Net
 from resnet_core.training.plan import Plan
 
 
-def layer_statistics(model: CifarResNet, images: torch.Tensor, labels: torch.Tensor, plan: Plan) -> dict[str, Any]:
+def layer_statistics(model: Net, images: torch.Tensor, labels: torch.Tensor, plan: Plan) -> dict[str, Any]:
     """What the layers of the main path do with one training batch; ``model`` comes back as it was.
 
     Args:
@@ -23,9 +23,9 @@ def layer_statistics(model: CifarResNet, images: torch.Tensor, labels: torch.Ten
     Returns:
         ``names``: of the convolutions, in order. ``gradient_norm``: L2 norm of the loss's gradient with respect to each one's weight.
         ``weight_norm``: L2 norm of the weight. ``response_std``: standard deviation of all of its responses, after BN (with the
-        batch's own statistics, as in training) and before ReLU or addition (He et al. 2016, Fig. 7).
+        batch's own statistics, as in training) and before ReLU or addition (He et al. 2016, Fig. 7; see ``plan.Tap``).
     """
-    layers = response_layers(model)
+    layers = model.taps()
     was_training = model.training
     buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
     stds: list[torch.Tensor] = []
@@ -33,7 +33,7 @@ def layer_statistics(model: CifarResNet, images: torch.Tensor, labels: torch.Ten
     def keep_std(module: nn.Module, args: tuple, output: torch.Tensor) -> None:
         stds.append(output.detach().float().std())
 
-    handles = [bn.register_forward_hook(keep_std) for _, _, bn in layers]
+    handles = [response.register_forward_hook(keep_std) for _, _, response in layers]
     try:
         model.train()
         with plan.autocast():

@@ -12,8 +12,9 @@ import dataclasses
 import torch
 from torch import nn
 
-from resnet_core.config import ModelConfig, RunConfig
-from resnet_core.models import build_model
+from resnet_core.architectures import ModelConfig, ResNetConfig
+from resnet_core.architectures.net import build_model
+from resnet_core.config import RunConfig
 from resnet_core.slots import slots
 from resnet_core.training import timing
 from resnet_core.training.device import pick_device
@@ -21,7 +22,7 @@ from resnet_core.training.plan import Plan, compiled
 from resnet_core.training.timing import MARGIN, Answer, machine_name, training_step
 
 #: A net as deep as any stage of the family has, in few layers, and the images in its batch.
-PROBE_NET, PROBE_BATCH = ModelConfig(depth=8, shortcut="A"), 64
+PROBE_NET, PROBE_BATCH = ResNetConfig(depth=8, shortcut="A"), 64
 #: What torch chose for this process. A trainer changes it, and the thread count of one resumed run is not the default of the next.
 _THREADS_AT_START = torch.get_num_threads()
 #: Compiling takes 20 to 60 s cold; a run that eager finishes sooner than this is not worth the probe, let alone the wait.

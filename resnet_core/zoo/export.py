@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from resnet_core import data
-from resnet_core.analysis.complexity import complexity
+from resnet_core import architectures, data
+from resnet_core.architectures.table import complexity
 from resnet_core.config import PAPER_ITERATIONS, DataConfig
 from resnet_core.errors import RunError
 from resnet_core.nets import find
@@ -79,7 +79,7 @@ def _card(run: Run, evaluations: list[dict[str, Any]]) -> dict[str, Any]:
     machine = (plan.get("reason") or {}).get("machine")
     return {
         "name": config.model.name,
-        "model": folders.model_to_dict(config.model),
+        "model": architectures.to_dict(config.model),
         "normalization": "pixel-mean",
         "config": config.to_dict(),
         "data": config.data.label,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from resnet_core.config import DataConfig, ModelConfig, Recipe, RunConfig
+from resnet_core.architectures import ResNetConfig
+from resnet_core.config import DataConfig, Recipe, RunConfig
 from resnet_core.errors import UserError
 from resnet_core.nets import folder as folders
 from resnet_core.nets.catalog import shipped_folder
@@ -22,7 +23,7 @@ def _config(depth: int, shortcut: str) -> RunConfig:
     warmup = "error" if depth == 110 else "none"
     # Not compiled: what compiling gains differs between machines, and a training may be continued on another one.
     recipe = Recipe(iterations=ITERATIONS, warmup=warmup, test_every=400, layers_every=400, compile="off")
-    return RunConfig(ModelConfig(depth, shortcut), DataConfig("cifar10"), recipe)
+    return RunConfig(ResNetConfig(depth, shortcut), DataConfig("cifar10"), recipe)
 
 
 #: The pairs, and then what Table 3 compares, at 20 layers.

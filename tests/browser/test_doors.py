@@ -10,7 +10,8 @@ import psutil
 import pytest
 from playwright.sync_api import expect
 
-from resnet_core.config import DataConfig, ModelConfig, Recipe, RunConfig
+from resnet_core.architectures import ResNetConfig
+from resnet_core.config import DataConfig, Recipe, RunConfig
 from resnet_core.runs import RunStore
 from tests.nets_tools import write_shipped
 from tests.page_tools import write_run
@@ -49,7 +50,7 @@ def test_only_this_machine_under_its_own_names(start_app):
 def test_no_name_and_no_address_becomes_a_link(start_app, open_page, monkeypatch, tmp_path):
     monkeypatch.setenv("RESNET_LAB_SLOTS", "0")
     monkeypatch.setenv("RESNET_LAB_CHECKPOINTS", str(tmp_path / "shipped"))
-    store, configs = RunStore(), [RunConfig(ModelConfig(depth, "none", 4), DataConfig(), Recipe(iterations=40)) for depth in (8, 14)]
+    store, configs = RunStore(), [RunConfig(ResNetConfig(depth, "none", 4), DataConfig(), Recipe(iterations=40)) for depth in (8, 14)]
     write_shipped(tmp_path / "shipped", configs[0], 20.0)
     for config in configs:
         write_run(store, config, 20.0, name=NAME)

@@ -12,8 +12,8 @@ import pytest
 import torch
 from playwright.sync_api import Page, expect
 
-from resnet_core.config import ModelConfig
-from resnet_core.models import build_model
+from resnet_core.architectures import ResNetConfig
+from resnet_core.architectures.net import build_model
 from resnet_core.nets import catalog, find
 from resnet_core.nets.catalog import imported_folder
 from tests.browser.conftest import PATIENCE, wait_until
@@ -99,7 +99,7 @@ def test_the_way_of_a_checkpoint_from_elsewhere(start_app, open_page, tmp_path: 
 def test_the_trial_of_a_large_net_ends_with_its_viewer(start_app, open_page, tmp_path: Path):
     app = start_app(RESNET_LAB_CHECKPOINTS=str(tmp_path / "none"), RESNET_LAB_SLOTS="0")
     page = open_page(f"{app.url}/checkpoints?section=Import")
-    torch.save(build_model(ModelConfig(11, "B", width=256, block="bottleneck")).half().state_dict(), tmp_path / "large.pt")
+    torch.save(build_model(ResNetConfig(11, "B", width=256, block="bottleneck")).half().state_dict(), tmp_path / "large.pt")
     page.locator("input[type=file]").set_input_files(tmp_path / "large.pt")
     expect(page.get_by_text("7,000 passes of an image, each 34 times the work of a ResNet-56")).to_be_visible()
     page.get_by_role("button", name="Try the choices").click()

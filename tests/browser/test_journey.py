@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from resnet_core.config import DataConfig, ModelConfig, Recipe, RunConfig, demo_configs
+from resnet_core.architectures import ResNetConfig
+from resnet_core.config import DataConfig, Recipe, RunConfig, demo_configs
 from resnet_core.figures import style
 from resnet_core.runs import RunStore
 from tests.browser.conftest import PATIENCE, wait_until
@@ -98,7 +99,7 @@ def top(page: Page, selector: str) -> float:
 def test_the_main_journey(start_app, open_page, tmp_path):
     store = RunStore()
     for shortcut, end in (("none", 12.0), ("A", 8.0)):
-        write_shipped(tmp_path / "checkpoints", RunConfig(ModelConfig(20, shortcut), DataConfig("cifar10"), Recipe(16_000)), end)
+        write_shipped(tmp_path / "checkpoints", RunConfig(ResNetConfig(20, shortcut), DataConfig("cifar10"), Recipe(16_000)), end)
     app = start_app(RESNET_LAB_DEMO_ITERATIONS=str(ITERATIONS), RESNET_LAB_CHECKPOINTS=str(tmp_path / "checkpoints"))
     page = open_page(app.url)
     expect(page.get_by_role("heading", level=1)).to_have_text("Deeper, and worse: the degradation problem")
@@ -148,8 +149,8 @@ def test_the_main_journey(start_app, open_page, tmp_path):
     expect(button(other, "Stop the demo")).to_be_visible()
     wait_for_more(other, count)
 
-    # Stopped, it stands still, for both; resumed, it goes on where it was. The one button stands where the other stood, from the first moment
-    # on: one that jumps from under the pointer as it is pressed does nothing.
+    # Stopped, it stands still, for both; resumed, it goes on where it was. The one button stands where the other stood, from the first
+    # moment on: one that jumps from under the pointer as it is pressed does nothing.
     page.evaluate(WATCH_BUTTONS)
     button(page, "Stop the demo").click()
     expect(button(page, "Resume the demo")).to_be_visible()

@@ -1,0 +1,141 @@
+"""What every family of nets declares: its configuration, the choices in it, and how its nets are called."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+from resnet_core.architectures.plan import Plan
+from resnet_core.checks import check_choice, check_whole
+from resnet_core.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Field:
+    """One choice in a family's configuration, as data: forms, the command line and the names of nets are made from it.
+
+    Attributes:
+        name: of the attribute; title, help: for people.
+        choices: what it may be, if it is one of several words; else it is a whole number from ``low`` to ``high``.
+        tokens: how a value is written in a net's name; a value without one is not.
+        prefix: of a number in a net's name, as ``w`` in ``ResNet-56-w32``.
+    """
+
+    name: str
+    title: str
+    help: str
+    choices: tuple[str, ...] = ()
+    low: int = 0
+    high: int = 0
+    tokens: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    prefix: str = ""
+
+    def check(self, value: Any) -> None:
+        """Raise ConfigError unless ``value`` is possible."""
+        if self.choices:
+            check_choice(self.name, value, self.choices)
+        else:
+            check_whole(self.name, value, self.low, self.high)
+
+    def token(self, value: Any) -> str | None:
+        """Return how the value is written in a name, if it is."""
+        return f"{self.prefix}{value}" if self.prefix else self.tokens.get(value)
+
+    def read(self, token: str) -> Any:
+        """Return the value that a token of a name stands for; None if it is no token of this field. Case does not matter."""
+        if self.prefix:
+            match = re.fullmatch(rf"{self.prefix}(\d{{1,6}})", token, re.ASCII | re.IGNORECASE)
+            return int(match[1]) if match else None
+        return next((value for value, text in self.tokens.items() if text.lower() == token.lower()), None)
+
+
+class ModelConfig:
+    """The configuration of a net: a frozen dataclass of plain values, one subclass a family, with the fields that are legal in it.
+
+    Attributes:
+        family: the key of the family; fields: its choices.
+        depth: weighted layers, as the family's paper counts them.
+        num_classes: outputs of the classifier.
+    """
+
+    family: ClassVar[str]
+    fields: ClassVar[tuple[Field, ...]]
+    depth: int
+    num_classes: int
+
+    def check_fields(self) -> None:
+        """Raise ConfigError for the first field that is out of its range."""
+        for one in self.fields:
+            one.check(getattr(self, one.name))
+
+    @property
+    def head(self) -> str:
+        """The beginning of the name, before the depth."""
+        raise NotImplementedError
+
+    @property
+    def name(self) -> str:
+        """The name in the field's manner, e.g. ``ResNet-56-B-w32``; ``registry.parse`` reads it."""
+        defaults = {one.name: one.default for one in dataclasses.fields(self)}
+        values = ((one, getattr(self, one.name)) for one in self.fields)
+        tokens = [one.token(value) for one, value in values if value != defaults[one.name]]
+        return "-".join([f"{self.head}-{self.depth}", *filter(None, tokens)])
+
+    @classmethod
+    def read(cls, head: str, depth: int, tokens: list[str]) -> ModelConfig | None:
+        """Return the net of a name's pieces, in lower case; None if the name is not one of this family's.
+
+        Raises:
+            ConfigError: it is one of this family's, and such a net cannot be.
+        """
+        raise NotImplementedError
+
+    @classmethod
+    def values(cls, tokens: list[str]) -> dict[str, Any]:
+        """Return the fields that the tokens of a name stand for.
+
+        Raises:
+            ConfigError: a token stands for nothing, or two for the same field; ``field`` of the error is the token.
+        """
+        found: dict[str, Any] = {}
+        for token in tokens:
+            field, value = next(((one, value) for one in cls.fields if (value := one.read(token)) is not None), (None, None))
+            if field is None or field.name in found:
+                raise ConfigError(token, "says twice what another part of the name says." if field else "is no part of such a name.")
+            found[field.name] = value
+        return found
+
+    def plan(self) -> Plan:
+        """Return the net as data."""
+        return self._plan
+
+    @cached_property
+    def _plan(self) -> Plan:
+        return self.describe()
+
+    def describe(self) -> Plan:
+        """Make the plan; see ``plan``, which keeps it."""
+        raise NotImplementedError
+
+    def twin(self) -> ModelConfig | None:
+        """Return the same net without what makes the family (of a ResNet the plain net); None where there is none."""
+        return None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is a net without what makes its family."""
+        return False
+
+    @property
+    def join(self) -> str:
+        """How its units join branch and skip: the name of the ``Join``; ``none`` of a plain net."""
+        return self.plan().units[0].join.name
+
+    def identity(self) -> dict[str, Any]:
+        """Return what makes it this net and no other, as JSON values: the family, and every field that is not at its default."""
+        changed = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if getattr(self, f.name) != f.default}
+        return {"family": self.family, **changed}

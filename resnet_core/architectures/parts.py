@@ -1,0 +1,232 @@
+"""What nets are made of: each part as plain data that knows its output's shape, its tensors, its MACs and its module.
+
+A net is described once, as a list of such parts (``plan.Plan``); the module that is trained, the counts, the diagram and the importer all
+read that. Nothing here needs torch until a module is built, so that a net of 1,202 layers is counted at once.
+
+Shapes are of one image: (channels, height, width), or (features,) behind ``Flatten``. A family may bring parts of its own: subclasses.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One module of a net.
+
+    Attributes:
+        name: of the module within its net or unit, e.g. ``conv1`` or ``shortcut.conv``.
+        kind: ``conv``, ``bn``, ``fc`` or what else has parameters; empty for what has none.
+    """
+
+    name: str
+    kind: ClassVar[str] = ""
+
+    def output(self, shape: Shape) -> Shape:
+        """Return the shape of the output for an input of that shape."""
+        return shape
+
+    def parameters(self, shape: Shape) -> dict[str, Shape]:
+        """Return the shapes of the module's parameters by their names."""
+        return {}
+
+    def buffers(self, shape: Shape) -> dict[str, Shape]:
+        """Return the shapes of what else its ``state_dict`` has."""
+        return {}
+
+    def macs(self, shape: Shape) -> int:
+        """Return the multiply-adds for one image; 0 for what He et al. 2016 do not count (BN, ReLU, pooling, additions)."""
+        return 0
+
+    def module(self, shape: Shape) -> nn.Module:
+        """Build the module, not yet initialised, for an input of that shape."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Conv(Part):
+    """A convolution with zero padding that keeps the size of the maps but for the stride, unless ``padding`` says otherwise."""
+
+    filters: int
+    kernel: int
+    stride: int = 1
+    bias: bool = False
+    kind = "conv"
+
+    def output(self, shape):
+        side = lambda size: (size + 2 * (self.kernel // 2) - self.kernel) // self.stride + 1  # noqa: E731
+        return (self.filters, side(shape[1]), side(shape[2]))
+
+    def parameters(self, shape):
+        weight = {"weight": (self.filters, shape[0], self.kernel, self.kernel)}
+        return weight | ({"bias": (self.filters,)} if self.bias else {})
+
+    def macs(self, shape):
+        return prod(self.parameters(shape)["weight"]) * prod(self.output(shape)[1:])
+
+    def module(self, shape):
+        from torch import nn
+
+        return nn.Conv2d(shape[0], self.filters, self.kernel, self.stride, self.kernel // 2, bias=self.bias)
+
+
+@dataclass(frozen=True)
+class BatchNorm(Part):
+    """Batch normalisation with a learned scale and shift for each channel."""
+
+    kind = "bn"
+
+    def parameters(self, shape):
+        return {"weight": shape[:1], "bias": shape[:1]}
+
+    def buffers(self, shape):
+        return {"running_mean": shape[:1], "running_var": shape[:1], "num_batches_tracked": ()}
+
+    def module(self, shape):
+        from torch import nn
+
+        return nn.BatchNorm2d(shape[0])
+
+
+@dataclass(frozen=True)
+class Relu(Part):
+    """ReLU, out of place: attribution methods and hooks need every value to stay as it was computed."""
+
+    def module(self, shape):
+        from torch import nn
+
+        return nn.ReLU(inplace=False)
+
+
+@dataclass(frozen=True)
+class MaxPool(Part):
+    """Max pooling with zero padding of half the kernel."""
+
+    kernel: int
+    stride: int
+
+    def output(self, shape):
+        return (shape[0], *((size + 2 * (self.kernel // 2) - self.kernel) // self.stride + 1 for size in shape[1:]))
+
+    def module(self, shape):
+        from torch import nn
+
+        return nn.MaxPool2d(self.kernel, self.stride, self.kernel // 2)
+
+
+@dataclass(frozen=True)
+class GlobalPool(Part):
+    """Global average pooling."""
+
+    def output(self, shape):
+        return (shape[0], 1, 1)
+
+    def module(self, shape):
+        from torch import nn
+
+        return nn.AdaptiveAvgPool2d(1)
+
+
+@dataclass(frozen=True)
+class Flatten(Part):
+    """(channels, height, width) in one row."""
+
+    def output(self, shape):
+        return (prod(shape),)
+
+    def module(self, shape):
+        from torch import nn
+
+        return nn.Flatten()
+
+
+@dataclass(frozen=True)
+class Linear(Part):
+    """A fully connected layer with biases."""
+
+    outputs: int
+    kind = "fc"
+
+    def output(self, shape):
+        return (self.outputs,)
+
+    def parameters(self, shape):
+        return {"weight": (self.outputs, shape[0]), "bias": (self.outputs,)}
+
+    def macs(self, shape):
+        return self.outputs * shape[0]
+
+    def module(self, shape):
+        from torch import nn
+
+        return nn.Linear(shape[0], self.outputs)
+
+
+@dataclass(frozen=True)
+class ZeroPad(Part):
+    """Option A where dimensions change: every ``stride``-th pixel, and zeros for the new channels (He et al. 2016, section 3.3)."""
+
+    channels: int
+    stride: int
+
+    def output(self, shape):
+        return (self.channels, *(-(-size // self.stride) for size in shape[1:]))
+
+    def module(self, shape):
+        from resnet_core.architectures.modules import ZeroPadding
+
+        return ZeroPadding(self.channels - shape[0], self.stride)
+
+
+@dataclass(frozen=True)
+class Scale(Part):
+    """One learned number that all values are multiplied by; it starts at 0 (ReZero, Bachlechner et al. 2020)."""
+
+    kind = "scale"
+
+    def parameters(self, shape):
+        return {"weight": ()}
+
+    def module(self, shape):
+        from resnet_core.architectures.modules import Scaling
+
+        return Scaling()
+
+
+@dataclass(frozen=True)
+class Join:
+    """How a unit's branch and its skip become one.
+
+    Attributes:
+        name: ``none`` (there is no skip), ``add``, or what a family of its own calls it.
+    """
+
+    name: ClassVar[str] = "none"
+
+    def output(self, branch: Shape, skip: Shape) -> Shape:
+        """Return the shape of the joined output."""
+        return branch
+
+    def module(self) -> nn.Module:
+        """Build the module: (branch, skip) -> output."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Add(Join):
+    """The sum, out of place (He et al. 2016, equation 1)."""
+
+    name = "add"
+
+    def module(self):
+        from resnet_core.architectures.modules import Sum
+
+        return Sum()

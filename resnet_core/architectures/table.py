@@ -1,0 +1,155 @@
+"""Parameters and MACs of a net, layer by layer, from its description: without torch, so that 1202 layers are answered at once.
+
+One multiply-add counts once (MACs; the paper says FLOPs for the same). Those of convolutions, projections included, and of the fully
+connected layer are counted, for one image; those of BN, ReLU, pooling and the additions are not: so count He et al. 2016 and the
+table of exact counts of their CIFAR nets. ``resnet_core.analysis.measured`` takes the same numbers from the built net.
+
+    >>> from resnet_core.architectures import parse
+    >>> net = complexity(parse("ResNet-56"))
+    >>> net.params, net.macs
+    (853018, 125485696)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from functools import lru_cache
+from math import prod
+from typing import Any
+
+from resnet_core.architectures.base import ModelConfig
+from resnet_core.architectures.parts import Shape
+from resnet_core.architectures.plan import BEFORE, BRANCH, SHORTCUT, SKIP, Placed, Unit
+from resnet_core.csv_text import csv_text
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One module that has parameters.
+
+    Attributes:
+        name: of the module in the built net, e.g. ``layer2.0.conv1``.
+        kind: ``conv`` (on the main path), ``projection`` (the 1x1 convolution of a shortcut), ``bn``, ``fc`` or ``scale``.
+        output_shape: (channels, height, width) for one image; (classes,) of the fully connected layer.
+        kernel: side of the kernel in pixels; None for bn and fc.
+        stride: in pixels; None for bn and fc.
+        params: weights and biases.
+        macs: multiply-adds for one image; 0 for bn, whose work is not counted.
+        share: of the net's MACs, 0 to 1.
+        stage: from 1 on; None for the first convolution, its BN and the fully connected layer.
+        block: index within the stage, from 0; None outside of the stages.
+    """
+
+    name: str
+    kind: str
+    output_shape: tuple[int, ...]
+    kernel: int | None
+    stride: int | None
+    params: int
+    macs: int
+    share: float = 0.0
+    stage: int | None = None
+    block: int | None = None
+
+
+@dataclass(frozen=True)
+class Shortcut:
+    """The shortcut of one block (section 3.3 and Fig. 3 of He et al. 2016).
+
+    Attributes:
+        name: e.g. ``layer2.0.shortcut``.
+        kind: ``identity``, ``zero-padded`` (option A where dimensions change) or ``projection``.
+        dimensions_change: dotted in Fig. 3; else solid.
+        output_shape: (channels, height, width) for one image.
+        stride: in pixels.
+        params: of the projection and its BN.
+        macs: of the projection, for one image.
+        stage, block: as in ``Layer``.
+    """
+
+    name: str
+    kind: str
+    dimensions_change: bool
+    output_shape: tuple[int, int, int]
+    stride: int
+    params: int
+    macs: int
+    stage: int
+    block: int
+
+
+@dataclass(frozen=True)
+class Complexity:
+    """Parameters and MACs of one net.
+
+    Attributes:
+        config: the net.
+        params: all of them: convolutions, BN, projections, fully connected layer with its bias.
+        macs: of convolutions, projections and the fully connected layer, for one image.
+        layers: weighted layers as the paper counts them, which is the depth (BN and projections do not count).
+        rows: every module with parameters, in the order of the built net.
+        shortcuts: one per block; empty for a plain net.
+    """
+
+    config: ModelConfig
+    params: int
+    macs: int
+    layers: int
+    rows: tuple[Layer, ...]
+    shortcuts: tuple[Shortcut, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values: ``params``, ``macs`` and ``layers``, the list of ``rows`` as dictionaries."""
+        rows = [{**dataclasses.asdict(row), "output_shape": list(row.output_shape)} for row in self.rows]
+        return {"params": self.params, "macs": self.macs, "layers": rows}
+
+
+@lru_cache(maxsize=64)
+def complexity(config: ModelConfig, side: int | None = None) -> Complexity:
+    """Count the parameters and MACs of a net from its description.
+
+    Args:
+        side: of the image in pixels, where it is not that which the net is made for.
+    """
+    plan = config.plan()
+    rows, skips = [], {unit.name: [] for unit in plan.units if unit.skip is not None}
+    ends: dict[str, Placed] = {}
+    for placed in plan.walk(side and (plan.input[0], side, side)):
+        unit, part = placed.unit, placed.part
+        if unit is not None and placed.place in (BEFORE, BRANCH):
+            ends[unit.name] = placed
+        if not part.kind:
+            continue
+        kind = "projection" if placed.place == SKIP and part.kind == "conv" else part.kind
+        params = sum(map(prod, part.parameters(placed.shape).values()))
+        geometry = (getattr(part, "kernel", None), getattr(part, "stride", None))
+        where = (unit.stage, unit.index) if unit else (None, None)
+        row = Layer(placed.name, kind, placed.output, *geometry, params, part.macs(placed.shape), 0.0, *where)
+        rows.append(row)
+        if placed.place == SKIP:
+            skips[unit.name].append(row)
+    params, macs = sum(row.params for row in rows), sum(row.macs for row in rows)
+    shared = tuple(dataclasses.replace(row, share=row.macs / macs) for row in rows)
+    shortcuts = tuple(_shortcut(unit, ends[unit.name].output, skips[unit.name]) for unit in plan.units if unit.skip is not None)
+    return Complexity(config, params, macs, config.depth, shared, shortcuts)
+
+
+def _shortcut(unit: Unit, shape: Shape, rows: list[Layer]) -> Shortcut:
+    """Describe the shortcut of a unit whose branch has that output; ``rows`` are the shortcut's own."""
+    kind = "projection" if any(row.kind == "projection" for row in rows) else "zero-padded" if unit.skip else "identity"
+    stride = max((getattr(part, "stride", 1) for part in unit.skip or ()), default=1)
+    params, macs = sum(row.params for row in rows), sum(row.macs for row in rows)
+    return Shortcut(f"{unit.name}.{SHORTCUT}", kind, unit.dimensions_change, shape, stride, params, macs, unit.stage, unit.index)
+
+
+def rows_as_csv(net: Complexity) -> str:
+    """The rows as CSV with a header; one line per module with parameters, the name of the net in its first column."""
+    rows = []
+    for row in net.rows:
+        shape = (*row.output_shape, 1, 1)[:3]
+        rows.append((net.config.name, row.name, row.kind, *shape, row.kernel, row.stride, row.params, row.macs, row.share))
+    return csv_text(
+        ("net", "layer", "kind", "output_channels", "output_height", "output_width", "kernel", "stride", "params", "macs", "share_of_macs"),
+        rows,
+    )
