@@ -89,7 +89,7 @@ def pair(nets: Sequence[Net]) -> list[str]:
         [plain.id, residual.id]
         for plain in nets
         for residual in nets
-        if plain.model.is_plain and not residual.model.is_plain and plain.model.depth == residual.model.depth
+        if plain.model == residual.model.twin()
     ]
     depths = {net.id: net.model.depth for net in nets}
     return max(twins, key=lambda twin: depths[twin[0]]) if twins else [net.id for net in nets[:2]]

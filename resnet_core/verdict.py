@@ -12,7 +12,7 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from resnet_core import noise
 from resnet_core.architectures import ModelConfig, ResNetConfig
@@ -129,29 +129,40 @@ def trained_alike(config: RunConfig) -> RunConfig:
     return dataclasses.replace(without_seed(config), model=ResNetConfig())
 
 
-Errors = dict[int, dict[int, float]]  # of one family: depth -> seed -> final training error
+@dataclass(frozen=True)
+class _Series:
+    """Nets that differ in depth only, by their depths, and their final training errors: depth -> seed -> percent."""
+
+    models: dict[int, ModelConfig] = field(default_factory=dict)
+    errors: dict[int, dict[int, float]] = field(default_factory=dict)
+
+    @property
+    def any(self) -> ModelConfig:
+        return next(iter(self.models.values()))
 
 
-def _gap(family: ModelConfig, errors: Errors, depths: Iterable[int], spread: float) -> Gap | None:
+def _gap(series: _Series, depths: Iterable[int], spread: float) -> Gap | None:
     """The deepest of the depths against the shallowest, over the seeds that both have; None without such seeds, or a second depth."""
-    depths = sorted(depths)
+    depths, errors = sorted(depths), series.errors
     found = noise.difference(errors[depths[-1]], errors[depths[0]], spread) if len(depths) > 1 else None
     if found is None:
         return None
     seeds = set(errors[depths[0]]) & set(errors[depths[-1]])
     shallow, deep = (math.fsum(errors[depth][seed] for seed in seeds) / len(seeds) for depth in (depths[0], depths[-1]))
-    models = (dataclasses.replace(family, depth=depth) for depth in (depths[0], depths[-1]))
+    models = (series.models[depth] for depth in (depths[0], depths[-1]))
     return Gap(*models, shallow, deep, found.seeds, found.standard_error)
 
 
-def _families(outcomes: Sequence[Outcome], clean: bool) -> dict[ModelConfig, Errors]:
-    """Training errors by nets that differ in depth only; each family under one of its nets."""
-    found: dict[tuple, tuple[ModelConfig, Errors]] = {}
+def _series(outcomes: Sequence[Outcome], clean: bool) -> list[_Series]:
+    """Training errors by nets that differ in depth only."""
+    found: dict[str, _Series] = {}
     for outcome in outcomes:
         model = outcome.config.model
-        _, errors = found.setdefault((model.shortcut, model.block, model.width, model.num_classes), (model, {}))
-        errors.setdefault(model.depth, {})[outcome.config.recipe.seed] = outcome.clean_error if clean else outcome.train_error
-    return dict(found.values())
+        one = found.setdefault(model.series, _Series())
+        one.models[model.depth] = model
+        error = outcome.clean_error if clean else outcome.train_error
+        one.errors.setdefault(model.depth, {})[outcome.config.recipe.seed] = error
+    return list(found.values())
 
 
 def degradation(outcomes: Sequence[Outcome]) -> Degradation | None:
@@ -165,33 +176,27 @@ def degradation(outcomes: Sequence[Outcome]) -> Degradation | None:
     for recipe in {trained_alike(outcome.config): None for outcome in ended}:
         alike = [outcome for outcome in ended if trained_alike(outcome.config) == recipe]
         clean, spread = all(outcome.clean_error is not None for outcome in alike), noise.seed_spread(recipe)
-        families = _families(alike, clean)
-        plain = [family for family in families if family.is_plain] or [None]
-        residual = [family for family in families if not family.is_plain] or [None]
+        series = _series(alike, clean)
+        plain = [one for one in series if one.any.is_plain] or [None]
+        residual = [one for one in series if not one.any.is_plain] or [None]
         for one, other in itertools.product(plain, residual):
-            gaps, twins = _pair(one, other, families, spread)
+            gaps, twins = _pair(one, other, spread)
             if any(gaps):
-                option_a = other is not None and other.shortcut == "A"
+                option_a = other is not None and other.any.shortcut == "A"
                 deepest = max(gap.deep.depth for gap in gaps if gap)
                 found.append(((twins, all(gaps), option_a, deepest), Degradation(*gaps, recipe, clean)))
     return max(found, key=lambda item: item[0])[1] if found else None
 
 
-def _pair(
-    plain: ModelConfig | None, residual: ModelConfig | None, families: dict[ModelConfig, Errors], spread: float
-) -> tuple[list[Gap | None], bool]:
-    """The gaps of both families, and whether they are of twins: at the depths that both have, if there are two, else each at its own."""
+def _pair(plain: _Series | None, residual: _Series | None, spread: float) -> tuple[list[Gap | None], bool]:
+    """The gaps of both, and whether they are of twins: at the depths that both have, if there are two, else each at its own."""
     pair = [plain, residual]
-    if (
-        plain is not None
-        and residual is not None
-        and dataclasses.replace(plain, depth=residual.depth, shortcut=residual.shortcut) == residual
-    ):
-        common = set(families[plain]) & set(families[residual])
-        gaps = [_gap(family, families[family], common, spread) for family in pair]
+    if plain is not None and residual is not None and residual.any.kin == plain.any.series:
+        common = set(plain.errors) & set(residual.errors)
+        gaps = [_gap(one, common, spread) for one in pair]
         if all(gaps):
             return gaps, True
-    return [family and _gap(family, families[family], families[family], spread) for family in pair], False
+    return [one and _gap(one, one.errors, spread) for one in pair], False
 
 
 def degradation_verdict(outcomes: Sequence[Outcome]) -> str:

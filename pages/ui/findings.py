@@ -68,11 +68,6 @@ def _size(value: float) -> str:
     return f"{value:.2f}" if value < 100 else _number(value)
 
 
-def _kin(model: object) -> tuple:
-    """What two nets share that differ in depth or shortcut only."""
-    return type(model).__name__, model.block, model.width
-
-
 def _plain_against_residual(curves: Sequence[ResponseCurve], alike: Mapping[str, Hashable], medians: Mapping[str, float]) -> Finding | None:
     pairs = [
         (plain, residual)
@@ -81,7 +76,7 @@ def _plain_against_residual(curves: Sequence[ResponseCurve], alike: Mapping[str,
         if plain.model.is_plain
         and not residual.model.is_plain
         and plain.model.depth == residual.model.depth
-        and _kin(plain.model) == _kin(residual.model)
+        and plain.model.kin == residual.model.kin
         and alike[plain.key] == alike[residual.key]
     ]
     if not pairs:
@@ -103,7 +98,7 @@ def _deeper(curves: Sequence[ResponseCurve], alike: Mapping[str, Hashable], medi
     families: dict[Hashable, list[ResponseCurve]] = {}
     for curve in curves:
         if not curve.model.is_plain:
-            families.setdefault((_kin(curve.model), curve.model.shortcut, alike[curve.key]), []).append(curve)
+            families.setdefault((curve.model.series, alike[curve.key]), []).append(curve)
     texts, signs = [], set()
     for family in families.values():
         family.sort(key=lambda curve: curve.model.depth)

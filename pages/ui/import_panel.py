@@ -84,7 +84,7 @@ def _recognised(proposal: Proposal) -> None:
     with st.container(border=True):
         st.markdown(
             f"**{escaped(proposal.file_name)}** is {names} in the layout of **{escaped(LAYOUTS[proposal.layout])}**: {model.depth} layers, "
-            f"{model.block} blocks of {model.width} filters at first, {model.num_classes:,} classes."
+            f"{model.num_classes:,} classes."
         )
         st.caption(f"{proposal.file_bytes / 1e6:.2f} MB · SHA-256 `{proposal.sha256}`")
         if proposal.notes:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
+from resnet_core.architectures.parts import Shape
 from resnet_core.architectures.plan import Plan
 from resnet_core.checks import check_choice, check_whole
 from resnet_core.errors import ConfigError
@@ -109,6 +110,11 @@ class ModelConfig:
             found[field.name] = value
         return found
 
+    @classmethod
+    def propose(cls, shapes: Mapping[str, Shape]) -> Iterable[ModelConfig]:
+        """List the nets that may have tensors of these shapes, from the family's own keys; each is compared with them afterwards."""
+        return ()
+
     def plan(self) -> Plan:
         """Return the net as data."""
         return self._plan
@@ -131,9 +137,19 @@ class ModelConfig:
         return False
 
     @property
-    def join(self) -> str:
-        """How its units join branch and skip: the name of the ``Join``; ``none`` of a plain net."""
+    def shortcut(self) -> str:
+        """What its units add to their branches: ``none`` in a plain net, else the family's word for it, or that of the join."""
         return self.plan().units[0].join.name
+
+    @property
+    def series(self) -> str:
+        """The name without the depth, e.g. ``ResNet-B-w32``: equal for nets that differ in depth alone."""
+        return self.name.replace(f"-{self.depth}", "", 1)
+
+    @property
+    def kin(self) -> str:
+        """The series of the net without what makes its family: equal for a net and its twin, at any depth."""
+        return (self.twin() or self).series
 
     def identity(self) -> dict[str, Any]:
         """Return what makes it this net and no other, as JSON values: the family, and every field that is not at its default."""

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import importlib
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -142,3 +144,15 @@ def from_dict(values: Mapping[str, Any], default: str = "resnet") -> ModelConfig
         return family.config(**{name: tuple(value) if name in rows else value for name, value in fields.items()})
     except (TypeError, ValueError, OverflowError) as error:  # of another type altogether, as a number where a list belongs
         raise ConfigError("model", f"has a field of the wrong type or size ({error}).") from error
+
+
+def _load_others() -> None:
+    """Import the families of other packages: ``RESNET_LAB_FAMILIES`` has the names of their modules, each of which calls ``register``."""
+    for name in os.environ.get("RESNET_LAB_FAMILIES", "").split():
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            raise ConfigError("RESNET_LAB_FAMILIES", f"the module {name!r} cannot be imported ({error}); mend or unset it.") from error
+
+
+_load_others()

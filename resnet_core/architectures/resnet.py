@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import itertools
+import re
 from dataclasses import dataclass
 
 from resnet_core.architectures.base import Field, ModelConfig
@@ -130,6 +133,20 @@ class ResNetConfig(ModelConfig):
                 raise ConfigError(values["shortcut"].lower(), "is a shortcut, and a plain net has none.")
             values["shortcut"] = "none"
         return cls(depth, **values)
+
+    @classmethod
+    def propose(cls, shapes):
+        first, last = shapes.get("conv1.weight", ()), shapes.get("fc.weight", ())
+        indices = [int(key.split(".")[1]) for key in shapes if re.match(r"layer3\.\d{1,3}\.conv1\.weight$", key)]
+        if len(first) != 4 or len(last) != 2 or not indices:
+            return
+        block = "bottleneck" if "layer1.0.conv3.weight" in shapes else "basic"
+        depth = (max(indices) + 1) * LAYERS_PER_ROUND[block] + 2
+        norm = "batch" if any(key.endswith(".running_mean") for key in shapes) else "none"
+        branch = "rezero" if "layer1.0.scale.weight" in shapes else "plain"
+        for activation, shortcut in itertools.product(("post", "pre"), SHORTCUTS):
+            with contextlib.suppress(ConfigError):
+                yield cls(depth, shortcut, first[0], block, last[0], norm, activation, branch)
 
     def twin(self) -> ResNetConfig | None:
         return None if self.is_plain else dataclasses.replace(self, shortcut="none", branch="plain")

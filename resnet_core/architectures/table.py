@@ -65,6 +65,9 @@ class Shortcut:
         stride: in pixels.
         params: of the projection and its BN.
         macs: of the projection, for one image.
+        normed: a BN follows the projection.
+        join: how it is joined with the branch: ``add``, or what a family calls it.
+        activated: a ReLU follows the join.
         stage, block: as in ``Layer``.
     """
 
@@ -75,6 +78,9 @@ class Shortcut:
     stride: int
     params: int
     macs: int
+    normed: bool
+    join: str
+    activated: bool
     stage: int
     block: int
 
@@ -140,7 +146,8 @@ def _shortcut(unit: Unit, shape: Shape, rows: list[Layer]) -> Shortcut:
     kind = "projection" if any(row.kind == "projection" for row in rows) else "zero-padded" if unit.skip else "identity"
     stride = max((getattr(part, "stride", 1) for part in unit.skip or ()), default=1)
     params, macs = sum(row.params for row in rows), sum(row.macs for row in rows)
-    return Shortcut(f"{unit.name}.{SHORTCUT}", kind, unit.dimensions_change, shape, stride, params, macs, unit.stage, unit.index)
+    end = (any(row.kind == "bn" for row in rows), unit.join.name, bool(unit.after), unit.stage, unit.index)
+    return Shortcut(f"{unit.name}.{SHORTCUT}", kind, unit.dimensions_change, shape, stride, params, macs, *end)
 
 
 def rows_as_csv(net: Complexity) -> str:

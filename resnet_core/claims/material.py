@@ -108,7 +108,7 @@ def unlike_the_paper(config: RunConfig) -> str:
     section 4.2. Of the schedule at least ``SHORTEST`` is asked for; 110 layers and more may be warmed up.
     """
     model, recipe, paper = config.model, config.recipe, Recipe()
-    if (model.block, model.width, model.num_classes) != ("basic", 16, 10):
+    if model.series not in ("plain", "ResNet", "ResNet-B", "ResNet-C"):
         return "is not one of the paper's CIFAR-10 nets (basic blocks, 16 filters)"
     if config.data.dataset != "cifar10" or config.data.images_per_class:
         return "was not trained on all of CIFAR-10"

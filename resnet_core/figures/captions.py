@@ -44,7 +44,12 @@ def grouped(runs: Sequence[RunRecords], seeds: str = "separate") -> list[Group]:
         groups.setdefault(run.run_id if seeds == "separate" else without_seed(run.config), []).append(run)
     made = [Group(tuple(members)) for members in groups.values()]
     order = {"none": 0, "A": 1, "B": 2, "C": 3}
-    return sorted(made, key=lambda g: (order[g.config.model.shortcut], g.config.model.depth, g.config.model.width, g.config.recipe.seed))
+
+    def place(group: Group) -> tuple:
+        model = group.config.model
+        return order.get(model.shortcut, len(order)), model.depth, model.name, group.config.recipe.seed
+
+    return sorted(made, key=place)
 
 
 def fraction_short(fraction: float) -> str:

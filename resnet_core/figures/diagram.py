@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import plotly.graph_objects as go
 
-from resnet_core.figures.diagram_parts import Bars, Path, layer_hover, layer_text, shortcut_hover
+from resnet_core.figures.diagram_parts import Bars, Path, join_text, layer_hover, layer_text, shape_text, shortcut_hover
 from resnet_core.figures.style import rgba
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 #: Okabe and Ito's green, orange and reddish purple, lightened: told apart by colour-blind viewers, and neither the blue nor the
 #: vermillion that say residual and plain elsewhere. Black text on them has a contrast of 7:1 or more.
-STAGE_COLORS = {1: "#45b896", 2: "#e6a51f", 3: "#d792b9"}
+STAGE_COLORS = {1: "#45b896", 2: "#e6a51f", 3: "#d792b9", 4: "#9fb35a", 5: "#c9a184"}
 STEM_COLOR = "#b4bcc8"
 #: A grey and a blue with a contrast of 3:1 or more on the light page and on the dark one.
 LINE_COLOR = "#7f8896"
@@ -45,6 +45,10 @@ BOX_HEIGHT, HEADING, ARC, PAD, MARK = 54, 32, 22, 12, 22
 ROOMY = 20.0
 
 
+def _color(stage: int) -> str:
+    return STAGE_COLORS[(stage - 1) % len(STAGE_COLORS) + 1]
+
+
 def diagram(net: Complexity) -> go.Figure:
     """The net as a figure that is as wide as its container; its height in pixels is set."""
     return _Drawing(net).figure()
@@ -52,19 +56,25 @@ def diagram(net: Complexity) -> go.Figure:
 
 def is_drawn_in_full(net: Complexity) -> bool:
     """Whether every block has its boxes: so up to 164 layers, with basic blocks and with bottlenecks."""
-    return net.config.blocks_per_stage <= MAX_ROWS * (MAX_BOXES // _layers_in_a_block(net))
+    return all(len(blocks) <= MAX_ROWS * (MAX_BOXES // max(blocks)) for blocks in _layers(net).values())
 
 
-def _layers_in_a_block(net: Complexity) -> int:
-    return {"basic": 2, "bottleneck": 3}[net.config.block]
+def _layers(net: Complexity) -> dict[int, list[int]]:
+    """Stage -> the weighted layers of the main path in each of its blocks."""
+    found: dict[int, dict[int, int]] = {}
+    for row in net.rows:
+        if row.stage is not None:
+            blocks = found.setdefault(row.stage, {})
+            blocks[row.block] = blocks.get(row.block, 0) + (row.kind == "conv")
+    return {stage: list(blocks.values()) for stage, blocks in found.items()}
 
 
-def _fold(net: Complexity) -> list[list[int | range]]:
+def _fold(layers: list[int]) -> list[list[int | range]]:
     """The blocks of a stage by index, row by row, the rows as even as can be; a range stands for blocks that are left out."""
-    count = net.config.blocks_per_stage
-    if not is_drawn_in_full(net):
+    count, most = len(layers), MAX_BOXES // max(layers)
+    if count > MAX_ROWS * most:
         return [[*range(SHOWN_FIRST), range(SHOWN_FIRST, count - SHOWN_LAST), *range(count - SHOWN_LAST, count)]]
-    rows = -(-count // (MAX_BOXES // _layers_in_a_block(net)))
+    rows = -(-count // most)
     bounds = [-(-count * row // rows) for row in range(rows + 1)]
     return [list(range(start, end)) for start, end in itertools.pairwise(bounds)]
 
@@ -87,9 +97,10 @@ class _Drawing:
             self.layers.setdefault((layer.stage, layer.block), []).append(layer)
         self.shortcuts = {(shortcut.stage, shortcut.block): shortcut for shortcut in net.shortcuts}
 
-        folded = _fold(net)
+        self.blocks = _layers(net)
+        folded = {stage: _fold(layers) for stage, layers in self.blocks.items()}
         self.first = START + STEM + GAP / 2 + 1 + GAP
-        longest = max(sum(self._block_width(block) + GAP for block in row) for row in folded)
+        longest = max(sum(self._block_width(stage, block) + GAP for block in row) for stage, rows in folded.items() for row in rows)
         self.width = max(self.first + longest + 2 + GAP / 2 + START, MIN_WIDTH)
 
         self.boxes = {color: Bars() for color in (*STAGE_COLORS.values(), STEM_COLOR)}
@@ -102,20 +113,20 @@ class _Drawing:
         for row, following in zip(rows, [*rows[1:], None], strict=True):
             self._row(row, following)
 
-    def _block_width(self, block: int | range) -> float:
-        return LEFT_OUT if isinstance(block, range) else _layers_in_a_block(self.net)
+    def _block_width(self, stage: int, block: int | range) -> float:
+        return LEFT_OUT if isinstance(block, range) else self.blocks[stage][block]
 
-    def _stack(self, folded: list[list[int | range]]) -> list[_Row]:
+    def _stack(self, folded: dict[int, list[list[int | range]]]) -> list[_Row]:
         """Places the stages below one another, each in a panel with its heading."""
         above = ARC + MARK / 2 if self.net.shortcuts else PAD / 2
         rows, y = [], 0.0
-        for stage in STAGE_COLORS:
+        for stage, lines in folded.items():
             top = y
             y -= HEADING
-            for blocks in folded:
+            for blocks in lines:
                 middle = y - above - BOX_HEIGHT / 2
                 y = middle - BOX_HEIGHT / 2 - PAD
-                rows.append(_Row(stage, blocks, middle, y - PAD / 2 if blocks is folded[-1] else y + PAD / 2))
+                rows.append(_Row(stage, blocks, middle, y - PAD / 2 if blocks is lines[-1] else y + PAD / 2))
             self._panel(stage, top, y)
             y -= PAD
         self.height = -y - PAD
@@ -123,11 +134,11 @@ class _Drawing:
 
     def _panel(self, stage: int, top: float, bottom: float) -> None:
         place = {"x0": 0, "x1": self.width, "y0": bottom, "y1": top}
-        fill = rgba(STAGE_COLORS[stage], 0.13)
+        fill = rgba(_color(stage), 0.13)
         self.panels.append({"type": "rect", "layer": "below", "fillcolor": fill, "line": {"width": 0}, **place})
         shapes = [layer.output_shape for layer in self.layers[stage, 0] if layer.kind == "conv"]
         filters = " and ".join(str(number) for number in dict.fromkeys((shapes[0][0], shapes[-1][0])))
-        count = self.net.config.blocks_per_stage
+        count = len(self.blocks[stage])
         blocks = f"{count} block{'s' if count > 1 else ''} of {len(shapes)} layers"
         text = f"<b>Stage {stage}:</b> {blocks}, {filters} filters, {shapes[-1][1]}×{shapes[-1][2]} maps"
         style = {"showarrow": False, "xanchor": "left", "font": {"size": 16}}
@@ -144,7 +155,7 @@ class _Drawing:
                 self._blocks_left_out(row, block, x)
             else:
                 self._block(row, block, x)
-            x += self._block_width(block) + GAP
+            x += self._block_width(row.stage, block) + GAP
         if following is None:
             self._head(x, row.middle)
             self.chain.stroke([(begin, row.middle), (x + 2, row.middle)])
@@ -154,23 +165,25 @@ class _Drawing:
             self.chain.stroke([(begin, row.middle), *back])
 
     def _stem(self, middle: float) -> None:
-        conv1, bn1 = self.layers[None, None][:2]
+        conv1, following = self.net.rows[:2]
+        bn1 = following if (following.kind, following.stage) == ("bn", None) else None
+        image = self.net.config.plan().input
         boxes = self.boxes[STEM_COLOR]
-        boxes.add(START, middle, STEM, BOX_HEIGHT, "image<br>32×32", "<b>image</b><br>3 × 32 × 32")
+        boxes.add(START, middle, STEM, BOX_HEIGHT, f"image<br>{image[1]}×{image[2]}", f"<b>image</b><br>{shape_text(image)}")
         boxes.add(START + STEM + GAP / 2, middle, 1, BOX_HEIGHT, layer_text(conv1, self.width < ROOMY), layer_hover(conv1, bn1))
 
     def _head(self, x: float, middle: float) -> None:
-        fc, channels = self.net.rows[-1], self.net.rows[-2].output_shape[0]
+        fc, channels = self.net.rows[-1], next(row for row in reversed(self.net.rows) if row.kind == "conv").output_shape[0]
         boxes = self.boxes[STEM_COLOR]
         boxes.add(x, middle, 1, BOX_HEIGHT, "avg<br>pool", f"<b>global average pooling</b><br>output {channels} × 1 × 1<br>no parameters")
         boxes.add(x + 1 + GAP / 2, middle, 1, BOX_HEIGHT, f"fc<br>{fc.output_shape[0]}", layer_hover(fc))
 
     def _block(self, row: _Row, block: int, x: float) -> None:
         layers = self.layers[row.stage, block]
-        pairs = [(layer, bn) for layer, bn in itertools.pairwise(layers) if layer.kind == "conv"]
+        pairs = [(a, b if b and b.kind == "bn" else None) for a, b in itertools.zip_longest(layers, layers[1:]) if a.kind == "conv"]
         for index, (layer, bn) in enumerate(pairs):
             text, hover = layer_text(layer, self.width < ROOMY), layer_hover(layer, bn)
-            self.boxes[STAGE_COLORS[row.stage]].add(x + index + 0.05, row.middle, 0.9, BOX_HEIGHT, text, hover)
+            self.boxes[_color(row.stage)].add(x + index + 0.05, row.middle, 0.9, BOX_HEIGHT, text, hover)
         if shortcut := self.shortcuts.get((row.stage, block)):
             self._shortcut(shortcut, x, x + len(pairs), row.middle)
 
@@ -178,7 +191,8 @@ class _Drawing:
         start, end = left - (1 - BRANCH) * GAP, right + PLUS * GAP
         top, center = middle + BOX_HEIGHT / 2 + ARC, (start + end) / 2
         (self.dotted if shortcut.dimensions_change else self.solid).arch(start, end, middle, top)
-        self.sums.point(end, middle, f"<b>{shortcut.name.removesuffix('.shortcut')}</b>: the sum, then ReLU<br>no parameters")
+        unit = shortcut.name.removesuffix(".shortcut")
+        self.sums.point(end, middle, f"<b>{unit}</b>: {join_text(shortcut)}<br>no parameters")
         if shortcut.kind == "identity":
             self.arches.point(center, top, shortcut_hover(shortcut))
         else:
@@ -190,8 +204,9 @@ class _Drawing:
         count, layers = len(blocks), sum(layer.kind == "conv" for layer in of_one)
         params, macs = (count * sum(getattr(layer, name) for layer in of_one) for name in ("params", "macs"))
         text = f"<b>… {count} more blocks …</b><br>{count * layers} layers like these"
-        hover = f"<b>layer{row.stage}.{blocks[0]} to layer{row.stage}.{blocks[-1]}</b><br>{params:,} parameters<br>{macs:,} MACs"
-        self.boxes[STAGE_COLORS[row.stage]].add(x + 0.05, row.middle, LEFT_OUT - 0.1, BOX_HEIGHT, text, hover)
+        first, last = (self.layers[row.stage, block][0].name.rpartition(".")[0] for block in (blocks[0], blocks[-1]))
+        hover = f"<b>{first} to {last}</b><br>{params:,} parameters<br>{macs:,} MACs"
+        self.boxes[_color(row.stage)].add(x + 0.05, row.middle, LEFT_OUT - 0.1, BOX_HEIGHT, text, hover)
         # One shortcut over them all would be another net: a train of small ones says that each block has its own.
         if self.net.shortcuts:
             for index in range(int(LEFT_OUT)):
@@ -205,12 +220,14 @@ class _Drawing:
                 figure.add_trace(path.lines(f"shortcut, {name}", SHORTCUT_COLOR, dash=dash, zorder=1))
         figure.add_traces([bars.trace(color, 16, zorder=2) for color, bars in self.boxes.items()])
         if self.marks.text:
-            name = {"1×1": "1×1 projection with BN", "zeros": "zeros for the new channels"}[self.marks.text[0]]
+            normed = any(shortcut.normed for shortcut in self.net.shortcuts)
+            name = {"1×1": f"1×1 projection{' with BN' * normed}", "zeros": "zeros for the new channels"}[self.marks.text[0]]
             figure.add_trace(self.marks.trace(MARK_COLOR, 14, zorder=3, name=name))
         figure.add_trace(self.arrows.points("triangle-right", 10, LINE_COLOR, zorder=3, showlegend=False))
         if self.net.shortcuts:
             figure.add_trace(self.arches.points("square", 14, "rgba(0,0,0,0)", zorder=3, showlegend=False))
-            figure.add_trace(self.sums.points("circle-cross", 14, "#ffffff", SHORTCUT_COLOR, zorder=3, name="sum, then ReLU"))
+            name = join_text(self.net.shortcuts[0]).removeprefix("the ")
+            figure.add_trace(self.sums.points("circle-cross", 14, "#ffffff", SHORTCUT_COLOR, zorder=3, name=name))
         legend = 40 if self.net.shortcuts else 0
         hidden = {"visible": False}
         figure.update_layout(

@@ -110,12 +110,19 @@ def layer_hover(layer: Layer, bn: Layer | None = None) -> str:
     return f"{title}<br>{layer.params:,} parameters{with_bn}<br>{layer.macs:,} MACs ({layer.share:.2%} of the net's)"
 
 
+def join_text(shortcut: Shortcut) -> str:
+    """How a shortcut and its branch become one: ``the sum, then ReLU``."""
+    what = {"add": "the sum"}.get(shortcut.join, shortcut.join)
+    return f"{what}, then ReLU" if shortcut.activated else what
+
+
 def shortcut_hover(shortcut: Shortcut) -> str:
     """What a shortcut does to its input, and what that costs."""
+    cost, bn = f"{shortcut.params:,} parameters, {shortcut.macs:,} MACs", ", with BN" if shortcut.normed else ""
     where = "dimensions change" if shortcut.dimensions_change else "dimensions match"
     what = {
         "identity": "identity: no parameters, no MACs",
         "zero-padded": f"zeros for the new channels{', every second pixel' if shortcut.stride == 2 else ''}: no parameters, no MACs",
-        "projection": f"1×1 projection, stride {shortcut.stride}, with BN: {shortcut.params:,} parameters, {shortcut.macs:,} MACs",
+        "projection": f"1×1 projection, stride {shortcut.stride}{bn}: {cost}",
     }[shortcut.kind]
     return f"<b>{shortcut.name}</b>: {where}<br>{what}<br>output {shape_text(shortcut.output_shape)}"

@@ -203,8 +203,8 @@ def outcome(run: RunRecords) -> Outcome:
 
 
 CSV_COLUMNS = (
-    "run", "net", "shortcut", "depth", "width", "block", "data", "seed", "precision", "schedule_fraction", "kind", "iteration", "epoch",
-    "elapsed_seconds", "learning_rate", "loss", "train_error", "test_loss", "test_error", "validation_loss", "validation_error",
+    "run", "net", "family", "shortcut", "depth", "width", "block", "data", "seed", "precision", "schedule_fraction", "kind", "iteration",
+    "epoch", "elapsed_seconds", "learning_rate", "loss", "train_error", "test_loss", "test_error", "validation_loss", "validation_error",
     "images_per_second", "peak_memory_mb",
 )  # fmt: skip
 
@@ -215,8 +215,9 @@ def records_csv(runs: Sequence[RunRecords]) -> str:
     for run in runs:
         config = run.config
         head = {
-            "run": run.run_id, "net": config.model.name, "shortcut": config.model.shortcut, "depth": config.model.depth,
-            "width": config.model.width, "block": config.model.block, "data": config.data.dataset, "seed": config.recipe.seed,
+            "run": run.run_id, "net": config.model.name, "family": config.model.family, "shortcut": config.model.shortcut,
+            "depth": config.model.depth, "width": getattr(config.model, "width", None), "block": getattr(config.model, "block", None),
+            "data": config.data.dataset, "seed": config.recipe.seed,
             "precision": run.precision or "", "schedule_fraction": f"{config.recipe.schedule_fraction:.6g}",
         }  # fmt: skip
         per_epoch = config.recipe.batch_size / config.data.train_images

@@ -84,7 +84,7 @@ def net_color(model: ModelConfig, dark: bool = False) -> str:
 
 def net_symbol(model: ModelConfig) -> str | None:
     """The plotly marker symbol that tells option B (square) and C (diamond) from A and plain (None: a bare line)."""
-    return _SYMBOLS[model.shortcut]
+    return _SYMBOLS.get(model.shortcut)
 
 
 def told_apart(models: Sequence[ModelConfig], dark: bool = False) -> list[tuple[str, str | None]]:

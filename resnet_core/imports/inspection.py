@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from resnet_core.architectures import ModelConfig
 from resnet_core.errors import CheckpointError
-from resnet_core.imports import limits
+from resnet_core.imports import exact, limits
 from resnet_core.imports.conversion import convert
 from resnet_core.imports.extras import without_extras
-from resnet_core.imports.options import OPTIONS
 from resnet_core.imports.process import Gone, read_apart
 from resnet_core.imports.proposal import OWN, Proposal
 from resnet_core.imports.recognition import Recognition, recognize
@@ -89,13 +89,14 @@ def propose(arrays: Mapping[str, Any], report: Mapping[str, Any], name: str, siz
         notes.insert(0, note)
     arrays, put_aside = without_extras(arrays)
     mean, std = arrays.pop(MEAN, None), arrays.pop(STD, None)
-    recognition = recognize({key: array.shape for key, array in arrays.items()})
+    told = _told(metadata) if metadata.get("format") == FORMAT else None
+    recognition = recognize({key: array.shape for key, array in arrays.items()}, told)
     model, shortcuts = recognition.model, recognition.shortcuts
     if shortcuts == ("B", "C"):  # one net; which of the names it goes by, a file of ours says
         shortcuts = ("B",)
-    if metadata.get("format") == FORMAT:
-        model = _told(metadata, recognition)
-        shortcuts = (model.shortcut,)
+    if told is not None:
+        _check_told(told, recognition)
+        model, shortcuts = told, (told.shortcut,)
     _check_normalization(mean, std)
     known = metadata.get("normalization") if metadata.get("format") == FORMAT else None
     if mean is not None:
@@ -113,20 +114,18 @@ def propose(arrays: Mapping[str, Any], report: Mapping[str, Any], name: str, siz
     return Proposal(name, size, digest, recognition.layout, model, shortcuts, normalizations, notes, tensors, mean, std)
 
 
-def _told(metadata: Mapping[str, str], recognition: Recognition) -> Any:
-    """The net that a file of ours says it is, which must be the one that its tensors are of."""
+def _told(metadata: Mapping[str, str]) -> ModelConfig:
+    """The net that a file of ours says it is."""
     try:
-        model = model_from_dict(json.loads(metadata.get("model", "")))
+        return model_from_dict(json.loads(metadata.get("model", "")))
     except (ValueError, TypeError, AttributeError, RecursionError, CheckpointError) as error:
         raise ImportRefused(f"Its metadata say that ResNet Lab wrote it, but do not describe a net ({str(error)[:120]}).") from error
-    built = recognition.model
-    same = type(model) is type(built) and all(
-        getattr(model, name) == getattr(built, name) for name in ("depth", "width", "block", "num_classes")
-    )
-    fitting = [OPTIONS[each] for each in recognition.shortcuts]
-    if not same or model.shortcut not in fitting or getattr(model, "layers", 0) != getattr(built, "layers", 0):
-        raise ImportRefused(f"Its metadata say that it is {model.name}, but its tensors are those of {built.name}.")
-    return model
+
+
+def _check_told(told: ModelConfig, recognition: Recognition) -> None:
+    """Raises ImportRefused unless the tensors are of the net that the file says it is."""
+    if exact.without_counters(told) != exact.without_counters(recognition.model):
+        raise ImportRefused(f"Its metadata say that it is {told.name}, but its tensors are those of {recognition.model.name}.")
 
 
 def _check_normalization(mean: Any, std: Any) -> None:

@@ -56,7 +56,7 @@ class Proposal:
 
     def net(self, shortcut: str | None = None) -> ModelConfig:
         """The net with one of ``shortcuts``."""
-        if shortcut is None or OPTIONS[shortcut] == self.model.shortcut:
+        if shortcut is None or OPTIONS.get(shortcut, shortcut) == self.model.shortcut:
             return self.model
         return dataclasses.replace(self.model, shortcut=OPTIONS[shortcut])
 

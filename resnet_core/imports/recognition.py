@@ -8,12 +8,12 @@ convolution and four stages), and our own.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from resnet_core.architectures import ImageNetConfig, ModelConfig, ResNetConfig
 from resnet_core.errors import ConfigError
-from resnet_core.imports import layouts
+from resnet_core.imports import exact, layouts
 from resnet_core.imports.layouts import PROJECTIONS, STAGED, STEMS, Shape, Skeleton
 from resnet_core.imports.nearest import difference, nearest
 from resnet_core.imports.options import BEHIND, BOTH, OPTIONS
@@ -51,14 +51,42 @@ class Recognition:
     biases: dict[str, str] = field(default_factory=dict)
 
 
-def recognize(shapes: Mapping[str, Shape]) -> Recognition:
+def recognize(shapes: Mapping[str, Shape], told: ModelConfig | None = None) -> Recognition:
     """The net whose ``state_dict`` has these keys and shapes.
+
+    Args:
+        told: what a file of ours says it is.
 
     Raises:
         ImportRefused: it is no ResNet that can be built here; names the first keys that are wrong, and what was expected.
     """
+    if told is not None and (found := exact.matches(shapes, told)):
+        return _of_ours(found, shapes, "", ())
     prefix, bare = _without_prefix(shapes)
-    notes = [f"The prefix {shown(prefix)} of every key was removed."] if prefix else []
+    try:
+        return _of_a_layout(prefix, bare)
+    except ImportRefused:
+        if found := exact.matches(bare):
+            return _of_ours(found, bare, prefix, (_without(prefix),) if prefix else ())
+        raise
+
+
+def _of_ours(found: Sequence[ModelConfig], bare: Mapping[str, Shape], prefix: str, notes: tuple[str, ...]) -> Recognition:
+    """Of a file in our own layout, whose tensors are exactly those of the nets that were found."""
+    shortcuts = tuple(dict.fromkeys(exact.option(config) for config in found))
+    if BEHIND in shortcuts:  # likelier than none
+        shortcuts = (BEHIND, *(each for each in shortcuts if each != BEHIND))
+    model = next(config for config in found if exact.option(config) == shortcuts[0])
+    keys = {prefix + key: key for key in bare if not key.endswith(layouts.COUNTER)}
+    return Recognition("resnet-lab", model, shortcuts, keys, notes)
+
+
+def _without(prefix: str) -> str:
+    return f"The prefix {shown(prefix)} of every key was removed."
+
+
+def _of_a_layout(prefix: str, bare: dict[str, Shape]) -> Recognition:
+    notes = [_without(prefix)] if prefix else []
     names, stem_note = _usual_names(bare)
     bare = {usual: bare[key] for usual, key in names.items()}
     notes += stem_note

@@ -139,7 +139,7 @@ def explain(error: BaseException, run: Run, iteration: int) -> tuple[str, bool]:
         model, batch = run.config.model, run.config.recipe.batch_size
         return (
             f"Out of memory after iteration {iteration}: {model.name} with batches of {batch} does not fit. "
-            f"Lower the batch size ({batch}), the width ({model.width}) or the depth ({model.depth}), or free memory and resume.",
+            f"Lower the batch size ({batch}), the width or the depth of the net, or free memory and resume.",
             True,
         )
     full = os.strerror(errno.ENOSPC)

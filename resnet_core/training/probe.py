@@ -86,7 +86,7 @@ def _compare_precisions(device: torch.device) -> Answer:
 def _worth_compiling(config: RunConfig, plan: Plan, device: torch.device) -> tuple[bool, str]:
     model, batch = config.model, config.recipe.batch_size
     # The shortcut is no part of the question: a plain net and its twin are to be computed alike.
-    what = f"compile-{model.depth}-{model.width}-{model.block}-{batch}-{plan.precision}"
+    what = f"compile-{model.kin}-{model.depth}-{batch}-{plan.precision}"
     eager = _on_device(model, device)
     usual = training_step(eager, plan, batch)
     answer = timing.kept(device, what)
