@@ -57,4 +57,5 @@ class ToyConfig(ModelConfig):
         return Plan((3, 32, 32), stem, tuple(units), (GlobalPool("mean"), Flatten("flat"), Linear("classes", self.num_classes)))
 
 
-register(Family("toy", "Toys", "Nobody, nowhere", ToyConfig, (ToyConfig(), ToyConfig(10, 16))))
+FAMILY = Family("toy", "Toys", "Nobody, nowhere", ToyConfig, (ToyConfig(), ToyConfig(10, 16)))
+register(FAMILY)
