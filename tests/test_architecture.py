@@ -21,6 +21,7 @@ ARROWS = {
     "field_docs": set(),
     "slots": {"errors"},
     "system": set(),
+    "activations": set(),
     "config": {"errors"},
     "paper": {"config"},
     "claims": {"config", "errors", "noise", "paper", "verdict"},
@@ -28,13 +29,13 @@ ARROWS = {
     "verdict": {"config", "errors", "noise"},
     "models": {"config", "errors"},
     "data": {"config", "errors"},
-    "training": {"config", "errors", "slots", "models", "data"},
+    "training": {"activations", "config", "errors", "slots", "models", "data"},
     "runs": {"config", "errors", "slots", "models", "data", "training"},
     "nets": {"config", "errors", "models", "data", "training", "runs"},
-    "analysis": {"config", "csv_text", "errors", "models", "data", "training", "nets"},
+    "analysis": {"activations", "config", "csv_text", "errors", "models", "data", "training", "nets"},
     "images": {"errors"},
-    "attribution": {"config", "errors", "models", "data", "training", "nets", "analysis"},
-    "imports": {"config", "errors", "models", "data", "training", "runs", "nets", "analysis"},
+    "attribution": {"activations", "config", "errors", "models", "data", "training", "nets", "analysis"},
+    "imports": {"activations", "config", "errors", "models", "data", "training", "runs", "nets", "analysis"},
     "zoo": {"config", "errors", "runs", "nets", "data", "training", "analysis"},
     "figures": {"config", "csv_text", "errors", "noise", "paper", "verdict"},
     "reference": {"config", "errors", "runs"},
@@ -47,7 +48,8 @@ ARROWS = {
 }
 #: These answer at once: the command line and the pages import them where nothing is trained.
 WITHOUT_TORCH = [
-    "errors", "config", "paper", "verdict", "runs", "runs.store", "data", "analysis.complexity", "images", "attribution", "figures", "cli",
+    "errors", "config", "activations", "paper", "verdict", "runs", "runs.store", "data", "analysis.complexity", "images", "attribution",
+    "figures", "cli",
 ]  # fmt: skip
 
 

@@ -14,8 +14,8 @@ from pages.ui.labels import escaped
 from pages.ui.predict_image import Shown
 from pages.ui.predict_widgets import NARROW, WIDE, parameter_widgets, resolved
 from pages.ui.predict_work import Failed
+from resnet_core.activations import SIDE
 from resnet_core.attribution import METHODS, Method, Parameter
-from resnet_core.attribution.layers import SIDE
 from resnet_core.data import CLASSES
 from resnet_core.errors import ConfigError
 from resnet_core.figures.attribution import Panel, maps_csv

@@ -17,8 +17,8 @@ from pages.ui.predict_image import Shown
 from pages.ui.predict_maps import SIZE, Explained, save
 from pages.ui.predict_widgets import parameter_widgets
 from pages.ui.predict_work import Failed, Task
+from resnet_core.activations import SIDE
 from resnet_core.attribution import TRUST, Method, cascade_steps
-from resnet_core.attribution.layers import SIDE
 from resnet_core.csv_text import csv_text
 from resnet_core.figures.attribution import KINDS, SanityCurve, sanity_csv, sanity_figure
 from resnet_core.figures.overlay import common_scale, overlay, png
@@ -106,7 +106,7 @@ def _trust_task(shown: Shown, method: Method, each: Explained, values: Mapping[s
         from resnet_core.attribution import trust
 
         loaded, image = load(each.net), predict_work.tensor(pixels)
-        hidden = trust.infidelity(loaded, image, each.found, **settings["infidelity"])
+        hidden = trust.infidelity(loaded, image, each.found, **settings["infidelity"], should_stop=should_stop)
         options = {"progress": progress, "should_stop": should_stop}
         return hidden, trust.sensitivity(loaded, image, each.found, **settings["sensitivity"], **options)
 
@@ -173,16 +173,13 @@ def _sanity_task(shown: Shown, method: Method, each: Explained, settings: Mappin
     count = 1 + len(cascade_steps(each.net.model, settings["per_stage"]))
 
     def work(progress: Progress, should_stop: ShouldStop) -> Any:
-        from resnet_core.analysis.passes import Stopped
         from resnet_core.attribution.sanity import cascade, random_level
 
         found, of = [], (load(each.net), predict_work.tensor(pixels), method.key, each.target)
-        for step in cascade(*of, **settings, **each.values):
+        for step in cascade(*of, **settings, **each.values, should_stop=should_stop):
             found.append(step)
             progress(len(found), count)
-            if should_stop():
-                raise Stopped
-        return found, random_level(*of, seed=settings["seed"], **each.values)
+        return found, random_level(*of, seed=settings["seed"], **each.values, should_stop=should_stop)
 
     return Task(_key("sanity", each, shown, method, settings), work, count)
 

@@ -22,10 +22,10 @@ import safetensors
 import torch
 from safetensors.numpy import save
 
+from resnet_core.activations import images_at_once
 from resnet_core.analysis.passes import Progress, ShouldStop, in_batches
 from resnet_core.errors import CheckpointError
 from resnet_core.nets.loading import LoadedNet
-from resnet_core.training.evaluate import evaluation_batch
 
 #: How many neighbours the AlexNet paper shows.
 COUNT = 6
@@ -85,7 +85,7 @@ def features(
         Stopped: ``should_stop`` returned True.
     """
     parts = []
-    for start, stop in in_batches(len(images), evaluation_batch(loaded.model), progress, should_stop):
+    for start, stop in in_batches(len(images), images_at_once(loaded.model), progress, should_stop):
         with loaded.plan.autocast():
             parts.append(loaded.model.features(loaded.normalize(images[start:stop])).float().cpu())
     made = torch.cat(parts).numpy()

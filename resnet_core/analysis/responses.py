@@ -18,9 +18,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from resnet_core.activations import images_at_once
 from resnet_core.analysis.passes import Normalize, Progress, ShouldStop, in_batches, untouched
 from resnet_core.models import named_blocks, response_layers
-from resnet_core.training.evaluate import evaluation_batch
 
 if TYPE_CHECKING:
     from resnet_core.training.plan import Plan
@@ -175,8 +175,8 @@ def layer_responses(
             hooks.enter_context(block.register_forward_pre_hook(_input_into(inputs[name])))
             if name in shortcuts:
                 hooks.enter_context(block.shortcut.register_forward_hook(_output_into(shortcuts[name])))
-        # Where the statistics are the batch's own, its size is part of the result.
-        size = batch_size or (RESPONSE_BATCH if batch_statistics else evaluation_batch(model, RESPONSE_BATCH))
+        # Where the statistics are the batch's own, its size is part of the result: 0.8 GB of the widest net there may be.
+        size = batch_size or (RESPONSE_BATCH if batch_statistics else images_at_once(model, RESPONSE_BATCH))
         for start, stop in in_batches(len(images), size, progress, should_stop):
             batch = normalize(images[start:stop])
             with plan.autocast():
