@@ -147,6 +147,14 @@ def test_a_cost_is_told_in_passes_and_resnet_56s():
     assert str(large) == "7,000 passes of an image, each 34 times the work of a ResNet-56: 30 trillion multiply-adds"
 
 
+def test_what_takes_long_is_said_before_it_begins():
+    assert cost.said_before(cost.HEAVY) == ""
+    images = 12.5e12 / macs_per_image(ModelConfig(56, "A"))
+    assert cost.said_before(12.5e12) == (
+        f"This takes long: 12 trillion multiply-adds, those of {images:,.0f} images through a ResNet-56. It ends when you leave."
+    )
+
+
 def test_a_proposal_arrives_as_it_is(proposal):
     again, choices = pickle.loads(pickle.dumps((proposal, None)))
     fields = [field.name for field in dataclasses.fields(proposal) if field.name != "tensors"]

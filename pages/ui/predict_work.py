@@ -18,8 +18,6 @@ import streamlit as st
 from pages.ui import analysis_cache
 from pages.ui.analysis_cache import Progress, ShouldStop
 from pages.ui.labels import escaped
-from resnet_core.analysis.complexity import complexity
-from resnet_core.config import ModelConfig
 from resnet_core.errors import UserError
 from resnet_core.nets import Net
 
@@ -27,15 +25,13 @@ if TYPE_CHECKING:
     from resnet_core.attribution.compute import Attribution
     from resnet_core.nets.loading import LoadedNet
 
-#: Of a session: results (a map has 4 to 16 kB), and nets, each in fp32 and in what is fastest here.
-_MOST_RESULTS, _MOST_NETS = 500, 8
+#: Of a session: results (a map has 4 to 16 kB), and nets, each in fp32 and in what is fastest here; of large ones fewer, but the last.
+_MOST_RESULTS, _MOST_NETS, _MOST_NET_BYTES = 500, 8, 256 << 20
 _RESULTS, _NETS = "predict.results", "predict.nets"
 #: Attribution and the answer it explains are in fp32; so the bars are too, and both say the same.
 PRECISION = "fp32"
 #: Multiply-adds that are done at once, without a button; about a second on two cores. A backward pass counts as two forward ones.
 AT_ONCE = 60e9
-#: Of an ImageNet net on 32x32 pixels: 37 to 235 million, from ResNet-18 to ResNet-152.
-_IMAGENET_MACS = 1e8
 #: Steps of the bar that a map is worth.
 _MAP_STEPS = 20
 
@@ -124,17 +120,16 @@ def loader(precision: str = PRECISION) -> Callable[[Net], LoadedNet]:
             loaded = loading.load(net, precision=precision)
             key = (loaded.net.version, precision)  # a run may have saved newer weights at this very moment
             held[key] = loaded
+            while len(held) > _MOST_NETS or (len(held) > 1 and sum(map(_bytes, held.values())) > _MOST_NET_BYTES):
+                held.popitem(last=False)
         held.move_to_end(key)
-        while len(held) > _MOST_NETS:
-            held.popitem(last=False)
         return held[key]
 
     return load
 
 
-def macs(net: Net) -> float:
-    """Multiply-adds of one image, roughly."""
-    return complexity(net.model).macs if isinstance(net.model, ModelConfig) else _IMAGENET_MACS
+def _bytes(loaded: LoadedNet) -> int:
+    return sum(tensor.nbytes for tensor in loaded.model.state_dict().values())
 
 
 def key_of(pixels: np.ndarray) -> str:
