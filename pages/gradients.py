@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from pages.ui import analysis_cache, findings
+from pages.ui.asking import may_begin
 from pages.ui.chart_files import chart_files
 from pages.ui.figure_chart import figure_chart
 from pages.ui.front_door import through_the_front_door
@@ -16,6 +17,7 @@ from pages.ui.labels import escaped
 from pages.ui.moment import Moment, choose_moment
 from pages.ui.net_words import caption, conditions, is_active, recorded
 from pages.ui.nets_pick import choose_nets, nothing_yet, option_labels, warn_of
+from resnet_core.activations import WHOLE_BUDGET, activation_bytes, images_at_once
 from resnet_core.errors import UserError
 from resnet_core.figures.gradients import (
     CLIPPED,
@@ -30,6 +32,7 @@ from resnet_core.figures.gradients import (
     history,
     history_csv,
 )
+from resnet_core.imports.cost import macs_per_image
 from resnet_core.nets import Net, catalog
 
 through_the_front_door()
@@ -38,8 +41,8 @@ through_the_front_door()
 POLL = 3.0
 #: As it stands on the page and in the URL.
 RECORDED, MEASURED = "in training", "measured now"
-#: Of 128 training images, for what is measured now.
-BATCHES = 4
+#: For what is measured now: batches, and the training images of each, as in the paper.
+BATCHES, BATCH = 4, 128
 _UNIT = "Gradient norm: L2 norm of the gradient of the loss with respect to a layer's weights."
 CLIPPED_NOTE = (
     f"The colours of the heat maps span the percentiles {CLIPPED[0]} to {CLIPPED[1]} of their values: beyond, as mostly at initialisation, "
@@ -209,15 +212,19 @@ def show_recorded(nets: Sequence[Net], labels: dict[str, str], x: str, quantity:
 
 def show_measured(nets: Sequence[Net], labels: dict[str, str], x: str) -> None:
     """Each net's newest weights on training images. A net that cannot be measured is named and left out."""
-    curves, shown = [], []
+    curves, shown, fewer = [], [], ""
     for net in nets:
         if net.origin == "run" and net.iteration is None:
             st.caption(f"{escaped(labels[net.id])} has no checkpoint yet: it is shown in training only.")
             continue
+        # A batch is not cut: its statistics are part of the result. Where 128 images do not fit, there are fewer, and it is said.
+        size = max(2, images_at_once(net.model, BATCH, gradients=True, budget=WHOLE_BUDGET))
+        if not may_begin(("gradients", net.id), labels[net.id], 3 * BATCHES * size * macs_per_image(net.model)):
+            continue
         try:
             net, found = analysis_cache.with_progress(
                 f"**{escaped(labels[net.id])}** on training images",
-                lambda progress, stop, net=net: analysis_cache.gradients(net, "sample", BATCHES, progress, stop, None),
+                lambda progress, stop, net=net, size=size: analysis_cache.gradients(net, "sample", BATCHES, size, progress, stop, None),
             )
         except UserError as error:
             st.error(escaped(str(error)), icon=":material/error:")
@@ -225,12 +232,16 @@ def show_measured(nets: Sequence[Net], labels: dict[str, str], x: str) -> None:
         note = f"{len(found.losses)} batches of {found.batch_size} images · {conditions(net)}"
         curves.append(GradientCurve(net.id, labels[net.id], net.model, found.names, found.gradient_norm, note))
         shown.append(net)
+        if size < BATCH:
+            needed = BATCH * activation_bytes(net.model, gradients=True) / 1e9
+            fewer += f"Of {labels[net.id]} a batch has {size} images: {BATCH} take about {needed:.1f} GB of memory, more than is allowed. "
     if not curves:
         return
     st.subheader("Layer by layer, with the weights as they are now", anchor=False)
     figure_chart(gradient_lines(curves, x=x), gradient_lines(curves, dark=True, x=x), key="lines_chart")
     note = (
-        f"{_UNIT} Mean over {BATCHES} batches of 128 training images of the sample, with batch statistics in BN. {caption(shown, labels)}"
+        f"{_UNIT} Mean over {BATCHES} batches of {BATCH} training images of the sample, with batch statistics in BN. {fewer}"
+        f"{caption(shown, labels)}"
     )
     st.caption(escaped(f"{note} {findings.moment_text(curves)}"))
     chart_files(

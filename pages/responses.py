@@ -9,6 +9,7 @@ import numpy as np
 import streamlit as st
 
 from pages.ui import analysis_cache, findings
+from pages.ui.asking import may_begin
 from pages.ui.chart_files import chart_files
 from pages.ui.figure_chart import figure_chart
 from pages.ui.front_door import through_the_front_door
@@ -29,6 +30,7 @@ from resnet_core.figures.responses import (
     responses_csv,
     responses_figure,
 )
+from resnet_core.imports.cost import macs_per_image
 from resnet_core.nets import Net, catalog
 
 through_the_front_door()
@@ -83,6 +85,10 @@ def measured_curves(
     for net in nets:
         if net.origin == "run" and net.iteration is None:
             st.caption(f"{escaped(labels[net.id])} has no checkpoint yet: it is shown through its training only.")
+            continue
+        # A residual net twice: also as it was before its first update.
+        work = count * (1 if net.model.is_plain else 2) * macs_per_image(net.model)
+        if not may_begin(("responses", net.id, dataset, count), labels[net.id], work):
             continue
         try:
             net, found = analysis_cache.with_progress(

@@ -23,19 +23,20 @@ ARROWS = {
     "system": set(),
     "checks": {"errors"},
     "architectures": {"errors", "checks", "csv_text"},
+    "activations": set(),
     "config": {"errors", "checks", "architectures"},
     "paper": {"architectures", "config"},
     "claims": {"architectures", "config", "errors", "noise", "paper", "verdict"},
     "noise": {"architectures", "config"},
     "verdict": {"architectures", "config", "errors", "noise"},
     "data": {"architectures", "config", "errors"},
-    "training": {"config", "errors", "slots", "architectures", "data"},
+    "training": {"activations", "config", "errors", "slots", "architectures", "data"},
     "runs": {"config", "errors", "slots", "architectures", "data", "training"},
     "nets": {"config", "errors", "architectures", "data", "training", "runs"},
-    "analysis": {"config", "csv_text", "errors", "architectures", "data", "training", "nets"},
+    "analysis": {"activations", "config", "csv_text", "errors", "architectures", "data", "training", "nets"},
     "images": {"errors"},
-    "attribution": {"config", "errors", "architectures", "data", "training", "nets", "analysis"},
-    "imports": {"config", "errors", "architectures", "data", "training", "runs", "nets", "analysis"},
+    "attribution": {"activations", "config", "errors", "architectures", "data", "training", "nets", "analysis"},
+    "imports": {"activations", "config", "errors", "architectures", "data", "training", "runs", "nets", "analysis"},
     "zoo": {"architectures", "config", "errors", "runs", "nets", "data", "training", "analysis"},
     "figures": {"architectures", "config", "csv_text", "errors", "noise", "paper", "verdict"},
     "reference": {"architectures", "config", "errors", "runs"},
@@ -48,7 +49,8 @@ ARROWS = {
 }
 #: These answer at once: the command line and the pages import them where nothing is trained.
 WITHOUT_TORCH = [
-    "errors", "config", "paper", "verdict", "runs", "runs.store", "data", "architectures.table", "images", "attribution", "figures", "cli",
+    "errors", "config", "activations", "paper", "verdict", "runs", "runs.store", "data", "architectures.table", "images", "attribution",
+    "figures", "cli",
 ]  # fmt: skip
 
 

@@ -10,7 +10,6 @@ from resnet_core.architectures import ImageNetConfig, ResNetConfig
 from resnet_core.architectures.net import build_model
 from resnet_core.attribution import METHODS, TRUST, cascade_steps, default_layer, layer_shapes, layers_of
 from resnet_core.attribution.compute import _COMPUTE, attribute
-from resnet_core.attribution.layers import images_at_once
 from resnet_core.attribution.sanity import cascade
 from resnet_core.attribution.trust import infidelity, sensitivity
 from resnet_core.errors import ConfigError
@@ -72,12 +71,6 @@ def test_the_default_layer_is_the_last_with_a_map():
     assert default_layer(ResNetConfig(20, "A")) == "layer3.2"
     assert default_layer(ResNetConfig(110, "none")) == "layer3.17"
     assert default_layer(ImageNetConfig((2, 2, 2, 2))) == "layer2.1"  # layer3 has 2x2 pixels, layer4 one
-
-
-def test_memory_bounds_the_images_of_a_pass():
-    assert images_at_once(ResNetConfig(56, "A")) == 50
-    assert 1 <= images_at_once(ResNetConfig(1202, "A")) < 10
-    assert images_at_once(ResNetConfig(1202, "A", 256)) == 1
 
 
 def test_the_cascade_goes_from_the_top_down_in_a_bounded_number_of_steps():

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from resnet_core.activations import activation_bytes
 from resnet_core.analysis.gradients import layer_gradients
 from resnet_core.analysis.responses import layer_responses
 from resnet_core.architectures import ResNetConfig
@@ -131,6 +132,13 @@ def test_gradients(told, capsys, sample):
     assert [layer["response_gradient"] for layer in result["layers"]] == pytest.approx(list(expected.response_gradient), rel=1e-5)
     assert main(["gradients", "plain-8", "--batches", "1", "--batch-size", "8", "--precision", "fp32"]) == 0
     assert "1 batch of 8 training images" in capsys.readouterr().out
+
+
+def test_a_batch_of_gradients_that_takes_too_much_memory_is_asked_for_by_name(told, refused, monkeypatch):
+    monkeypatch.setattr("resnet_core.analysis.gradients.WHOLE_BUDGET", 40 * activation_bytes(RESIDUAL, gradients=True))
+    text = refused("gradients", "resnet-8", "--batches", "1")
+    assert "at most 40 images a batch. --batch-size 40 does so; --batch-size 128 takes them all" in text
+    assert told("gradients", "resnet-8", "--batches", "1", "--batch-size", "128")["batch_size"] == 128
 
 
 @pytest.mark.parametrize(

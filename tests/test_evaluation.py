@@ -65,7 +65,7 @@ def test_error_and_loss_are_those_of_the_training(sample, net, precision):
 
 
 def test_at_another_batch_size_too(sample, net, monkeypatch):
-    monkeypatch.setattr(training, "EVALUATION_BATCH", 37)
+    monkeypatch.setattr("resnet_core.activations.MOST", 37)
     mean = per_pixel_mean(sample.train)
     images, labels = sample.test.images[:100], sample.test.labels[:100]
     expected = training.evaluate(net, images, labels, mean, PLAN)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from resnet_core.analysis.gradients import gradients_at_initialization, layer_gradients
+from resnet_core.activations import activation_bytes
+from resnet_core.analysis import gradients
+from resnet_core.analysis.gradients import BatchTooLarge, gradients_at_initialization, layer_gradients
 from resnet_core.analysis.passes import Stopped
 from resnet_core.architectures import ImageNetConfig, ResNetConfig
 from resnet_core.architectures.net import build_model
@@ -191,3 +194,25 @@ def test_stopping_and_what_there_is_not(sample, prepared):
         gradients_at_initialization([8, 21], "A", True, 0, x, y)
     with pytest.raises(ValueError, match="at least two images"):
         gradients_at_initialization([8], "A", True, 0, x[:1], y[:1])
+
+
+def test_a_batch_that_takes_too_much_memory_is_refused_before_it_is_computed(sample, prepared, monkeypatch):
+    model = trained(ResNetConfig(8, "A", 4))
+    batch = {"batches": 1, "batch_size": 16}
+    monkeypatch.setattr(gradients, "WHOLE_BUDGET", 10 * activation_bytes(model, gradients=True))
+    with pytest.raises(BatchTooLarge, match=r"16 images through ResNet-8-w4 .*Ask for at most 10 images a batch") as refused:
+        layer_gradients(model, sample.images, sample.labels, lambda x: pytest.fail("computed"), PLAN, **batch)
+    assert refused.value.fits == 10
+    # What fits is computed, and so is what is asked for whatever it takes; a batch is never cut.
+    assert layer_gradients(model, sample.images, sample.labels, prepared, PLAN, batches=1, batch_size=10).batch_size == 10
+    assert layer_gradients(model, sample.images, sample.labels, prepared, PLAN, bounded=False, **batch).batch_size == 16
+    monkeypatch.setattr(gradients, "WHOLE_BUDGET", 1)
+    with pytest.raises(BatchTooLarge, match="Not even two images of this net fit") as refused:
+        layer_gradients(model, sample.images, sample.labels, prepared, PLAN, **batch)
+    assert refused.value.fits is None
+
+
+def test_the_memory_that_a_batch_takes_is_told():
+    wide = BatchTooLarge(SimpleNamespace(config=ResNetConfig(11, "B", width=256, block="bottleneck")), 128)
+    assert "A batch of 128 images through ResNet-11-B-bottleneck-w256 takes about 4.6 GB of memory; 2.1 GB are allowed." in str(wide)
+    assert wide.fits == 60

@@ -5,13 +5,13 @@ import torch
 from safetensors.torch import load_file
 
 from resnet_core import data
+from resnet_core.activations import MOST
 from resnet_core.config import DataConfig
 from resnet_core.imports import accept
 from resnet_core.imports.trial import Attempt, Trial, trial
 from resnet_core.nets import NORMALIZATIONS
 from resnet_core.nets.folder import WEIGHTS
 from resnet_core.nets.loading import load
-from resnet_core.training.evaluate import EVALUATION_BATCH
 from tests.imports_nets import Chenyaofo, randomized
 from tests.imports_tools import learned_net, proposal_of, stub  # noqa: F401  a fixture among them
 
@@ -38,7 +38,7 @@ def test_the_error_of_the_trial_is_that_of_the_net_that_is_kept(learned, tmp_pat
         tried = trial(proposal, precision="fp32", choices=[(normalization, shortcut)])
         net = accept(proposal, None, normalization, shortcut, errors=tried)
         loaded, test = load(net, precision="fp32"), data.load(DataConfig("sample")).test
-        logits = torch.cat([loaded.logits(test.images[at : at + EVALUATION_BATCH]) for at in range(0, 1000, EVALUATION_BATCH)])
+        logits = torch.cat([loaded.logits(test.images[at : at + MOST]) for at in range(0, 1000, MOST)])
         assert 100.0 * (logits.argmax(1) != test.labels).float().mean().item() == pytest.approx(tried.suggested.error, abs=1e-4)
         assert net.card["sample_error"] == tried.suggested.error
         assert any("pad the new channels on both sides" in note for note in net.card["notes"]) == (shortcut == "A-both")

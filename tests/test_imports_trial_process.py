@@ -6,7 +6,6 @@ import pickle
 import signal
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import numpy as np
 import psutil
@@ -20,7 +19,6 @@ from resnet_core.imports import cost, limits, trial_process
 from resnet_core.imports.cost import macs_per_image
 from resnet_core.imports.trial import trial
 from resnet_core.imports.trial_process import TrialFailed, TrialStopped, trial_apart
-from resnet_core.training.evaluate import EVALUATION_BATCH, evaluation_batch
 from tests.imports_nets import Akamaster, Chenyaofo, randomized
 from tests.imports_tools import proposal_of
 from tests.runs_tools import wait_for
@@ -115,30 +113,10 @@ def test_more_memory_than_a_trial_may_have_is_refused(proposal, tmp_path):
 # -- what it takes ----------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "config, images",
-    [
-        (ResNetConfig(56, "A"), 500),
-        (ResNetConfig(1202, "C"), 500),
-        (ResNetConfig(20, "A", width=43), 500),
-        (ResNetConfig(8, "A", width=256), 85),
-        (ResNetConfig(11, "B", width=256, block="bottleneck"), 21),
-        (ImageNetConfig((3, 4, 6, 3), "bottleneck"), 500),
-        (ImageNetConfig((3, 4, 6, 3), "bottleneck", width=256), 341),
-        (ImageNetConfig(), 500),
-    ],
-    ids=str,
-)
-def test_images_in_a_pass_go_by_the_size_of_the_maps(config, images):
-    model = SimpleNamespace(config=config)
-    assert evaluation_batch(model) == images and evaluation_batch(model, 50) == min(50, images)
-    assert evaluation_batch(torch.nn.Identity()) == EVALUATION_BATCH
-
-
 def test_the_size_of_the_batches_is_that_of_the_trial(tmp_path, monkeypatch):
     proposal, seen = proposal_of(randomized(Chenyaofo(8, width=4)), tmp_path / "net.pt"), []
     whole = trial(proposal, choices=[("half", "B")])
-    monkeypatch.setattr("resnet_core.training.evaluate._MAP_BYTES", 4 * 6 * 4 * 1024 * 300)
+    monkeypatch.setattr("resnet_core.activations.BUDGET", 4 * 4 * 4 * 1024 * 300)
     parts = trial(proposal, lambda done, total: seen.append(done), choices=[("half", "B")])
     assert seen == [300, 600, 900, 1000]
     assert parts.suggested.error == whole.suggested.error and parts.suggested.loss == pytest.approx(whole.suggested.loss, abs=1e-5)
@@ -167,6 +145,14 @@ def test_a_cost_is_told_in_passes_and_resnet_56s():
     usual, large = cost.cost(ResNetConfig(56, "A"), 21_000), cost.cost(ResNetConfig(11, "B", width=256, block="bottleneck"), 7_000)
     assert not usual.is_heavy and large.is_heavy
     assert str(large) == "7,000 passes of an image, each 34 times the work of a ResNet-56: 30 trillion multiply-adds"
+
+
+def test_what_takes_long_is_said_before_it_begins():
+    assert cost.said_before(cost.HEAVY) == ""
+    images = 12.5e12 / macs_per_image(ResNetConfig(56, "A"))
+    assert cost.said_before(12.5e12) == (
+        f"This takes long: 12 trillion multiply-adds, those of {images:,.0f} images through a ResNet-56. It ends when you leave."
+    )
 
 
 def test_a_proposal_arrives_as_it_is(proposal):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import threading
 
+import pytest
+from streamlit.runtime.scriptrunner import StopException
+
 from pages.ui import analysis_cache, jobs
 from pages.ui.jobs import Jobs
 from resnet_core.errors import CheckpointError
@@ -94,3 +97,28 @@ def test_a_job_that_waits_for_another_computation_says_so():
         wait_for(lambda: job.state == "waiting", "it to wait")
         assert job.is_active
     assert ended(job).result == "running"
+
+
+def test_what_a_page_computes_ends_when_its_viewer_leaves(monkeypatch):
+    """The session that is gone stops its script, here at the bar; the thread hears of it, and the next one has its turn."""
+    left, ends = threading.Event(), threading.Event()
+
+    class Bar:
+        def progress(self, *args, **options):
+            left.set()
+            raise StopException
+
+        def empty(self):
+            pass
+
+    def work(progress, should_stop):
+        with analysis_cache.turn(should_stop):
+            wait_for(should_stop, "the stop")
+        ends.set()
+
+    monkeypatch.setattr(analysis_cache.st, "empty", Bar)
+    with pytest.raises(StopException):
+        analysis_cache.with_progress("long", work)
+    assert left.is_set() and ends.wait(60)
+    with analysis_cache.turn(lambda: pytest.fail("it waits")):
+        pass

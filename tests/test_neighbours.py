@@ -20,7 +20,7 @@ from resnet_core.analysis import neighbours
 from resnet_core.analysis.neighbours import FeatureIndex, cached_index, features, index_path
 from resnet_core.analysis.passes import Stopped
 from resnet_core.architectures import ImageNetConfig, ResNetConfig
-from resnet_core.errors import CheckpointError
+from resnet_core.errors import CheckpointError, DataError
 from resnet_core.nets import find
 from resnet_core.nets.loading import load
 from tests.nets_tools import TINY, save_run, write_and_load
@@ -275,3 +275,13 @@ def test_two_processes_leave_one_whole_file(net, tmp_path, computed):
     held = cached_index(loaded, images(1200), "sample", tmp_path)
     assert computed == []  # it was whole, and of these images
     np.testing.assert_allclose(held.features, features(loaded, images(1200)), rtol=1e-5, atol=1e-6)
+
+
+def test_an_index_that_takes_too_much_memory_is_refused_before_it_is_computed(net, computed, tmp_path, monkeypatch):
+    loaded = net()
+    monkeypatch.setattr(neighbours, "MAX_BYTES", 3 * 16 * 4 - 1)
+    with pytest.raises(DataError, match=r"has 16 features: those of 3 images take .*Take the training images of the sample"):
+        cached_index(loaded, images(3), "cifar10", tmp_path)
+    assert computed == []
+    monkeypatch.setattr(neighbours, "MAX_BYTES", 3 * 16 * 4)
+    assert cached_index(loaded, images(3), "cifar10", tmp_path).features.shape == (3, 16)

@@ -10,6 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from resnet_core import data
+from resnet_core.activations import activation_bytes
 from resnet_core.analysis.gradients import layer_gradients
 from resnet_core.config import DataConfig
 from resnet_core.nets import catalog
@@ -157,3 +158,29 @@ def test_before_the_first_update_the_choice_is_followed(page: AppTest):
     assert [trace["name"] for trace in before] == ["plain-8", "plain-8"]
     page.button_group(key="depths").set_value([]).run()
     assert "Choose at least one depth" in page.info[-1].value and not figures(page)
+
+
+def test_a_net_whose_batch_does_not_fit_has_a_smaller_one_and_says_so(page: AppTest, shipped: Path, monkeypatch):
+    write_checkpoint(RunStore().home / ".imported", "from-elsewhere", RESIDUAL)
+    for module in ("activations", "analysis.gradients"):
+        monkeypatch.setattr(f"resnet_core.{module}.WHOLE_BUDGET", 40 * activation_bytes(RESIDUAL, gradients=True))
+    opened(page)
+    (net,) = catalog().nets
+    loaded, train = load(net), data.load(DataConfig()).train
+    expected = layer_gradients(loaded.model, train.images, train.labels, loaded.normalize, loaded.plan, batches=4, batch_size=40)
+    np.testing.assert_allclose(lines(figures(page)[0])[RESIDUAL.name], expected.gradient_norm, rtol=1e-5)
+    assert f"Of {RESIDUAL.name} a batch has 40 images: 128 take about 0.0 GB of memory" in said(page)
+    for module in ("activations", "analysis.gradients"):
+        monkeypatch.setattr(f"resnet_core.{module}.WHOLE_BUDGET", 1)
+    page.run()
+    assert "Not even two images of this net fit" in page.error[0].value and not page.exception
+
+
+def test_gradients_that_take_long_wait_for_a_click(page: AppTest, shipped: Path, monkeypatch):
+    write_checkpoint(RunStore().home / ".imported", "from-elsewhere", RESIDUAL)
+    monkeypatch.setattr("resnet_core.imports.cost.HEAVY", 1.0)
+    opened(page)
+    assert f"**{RESIDUAL.name}** · This takes long" in said(page) and len(figures(page)) == 1
+    (button,) = [button for button in page.button if button.label == "Compute it"]
+    button.click().run()
+    assert len(figures(page)) == 2 and "takes long" not in said(page)

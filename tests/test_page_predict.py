@@ -22,6 +22,7 @@ from resnet_core.data import CLASSES
 from resnet_core.images import HOWS
 from resnet_core.nets import find
 from resnet_core.nets.loading import load
+from resnet_core.runs import RunStore
 from tests.analysis_tools import DEEPER, PLAIN, RESIDUAL, address, figures, said, ship, shipped
 from tests.bad_images import CASES
 from tests.nets_tools import write_checkpoint
@@ -287,6 +288,32 @@ def test_neighbours_are_found_after_one_click_and_then_at_once(page: AppTest, ne
         assert distances == sorted(distances) and distances[0] > 0
     page.number_input(key="image").set_value(4).run()
     assert not page.error and "predict.index" not in [button.key for button in page.button]
+
+
+def test_what_takes_long_is_said_before_it_begins(page: AppTest, nets: list[str], monkeypatch: pytest.MonkeyPatch):
+    opened(page)
+    assert "takes long" not in said(page)
+    monkeypatch.setattr("resnet_core.imports.cost.HEAVY", 1.0)
+    monkeypatch.setattr(predict_work, "AT_ONCE", 0)
+    page.selectbox(key="which").set_value("nets disagree").run()
+    # Asking of all test images, the infidelity and sensitivity of the map that is there, the features of the training images.
+    assert said(page).count("This takes long") == 3 and "Asked of one view each" not in said(page)
+    (button,) = [button for button in page.button if button.label == "Compute it"]
+    button.click().run()
+    assert said(page).count("This takes long") == 3 - 1 and not page.exception
+    page.segmented_control(key="check").set_value("sanity check").run()
+    assert said(page).count("This takes long") == 2
+    page.selectbox(key="method").set_value("saliency").run()
+    assert "This takes long" in said(page) and [button for button in page.button if button.key == "predict.compute"]
+
+
+def test_a_session_keeps_few_nets_where_they_are_large(page: AppTest, nets: list[str], monkeypatch: pytest.MonkeyPatch):
+    opened(page, nets=nets)
+    assert len(page.session_state["predict.nets"]) == 2
+    monkeypatch.setattr(predict_work, "_MOST_NET_BYTES", 1)
+    write_checkpoint(RunStore().home / ".imported", "from-elsewhere", RESIDUAL)
+    opened(page, nets=[*nets, "from-elsewhere"])
+    assert list(page.session_state["predict.nets"]) == [(find("from-elsewhere").version, "fp32")]
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -12,6 +12,7 @@ from resnet_core import data
 from resnet_core.analysis.responses import layer_responses
 from resnet_core.architectures.net import build_model
 from resnet_core.config import DataConfig
+from resnet_core.imports.cost import macs_per_image
 from resnet_core.nets import catalog
 from resnet_core.nets.loading import load
 from resnet_core.runs import RunStore
@@ -226,3 +227,19 @@ def test_what_records_show_does_not_speak_of_the_newest_checkpoint(page: AppTest
     assert "after 100 of 200 iterations" in said(page)
     page.segmented_control(key="responses").set_value("in training").run()
     assert "Snapshots of iteration 100." in said(page) and "after 100 of" not in said(page)
+
+
+def test_what_takes_long_waits_for_a_click_and_says_what_it_takes(page: AppTest, shipped: Path, monkeypatch):
+    ship(shipped, "plain-20", PLAIN)
+    ship(shipped, "resnet-20", RESIDUAL)
+    # Between the two: the residual net is measured twice, also as it was before its first update.
+    monkeypatch.setattr("resnet_core.imports.cost.HEAVY", 300 * macs_per_image(PLAIN))
+    opened(page)
+    assert f"**{RESIDUAL.name}** · This takes long: 0 trillion multiply-adds" in said(page)
+    assert {trace["name"] for trace in figures(page)[0]} == {PLAIN.name}
+    (button,) = [button for button in page.button if button.label == "Compute it"]
+    button.click().run()
+    assert not page.exception and "takes long" not in said(page)
+    assert {PLAIN.name, RESIDUAL.name} == {trace["name"] for trace in figures(page)[0]}
+    page.run()
+    assert "takes long" not in said(page)  # asked for once

@@ -92,7 +92,7 @@ def test_the_order_of_the_crops():
 def test_batches_make_no_difference_and_report_progress(net, monkeypatch, crops):
     loaded = net()
     whole = prediction.predict(loaded, images(7), crops)
-    monkeypatch.setattr("resnet_core.training.evaluate.EVALUATION_BATCH", 3 * crops)
+    monkeypatch.setattr("resnet_core.activations.MOST", 3 * crops)
     seen = []
     parts = prediction.predict(loaded, images(7), crops, progress=lambda done, total: seen.append((done, total)))
     np.testing.assert_allclose(parts, whole, atol=1e-6)

@@ -59,7 +59,7 @@ def test_it_is_counted_and_drawn():
 def test_it_is_trained_measured_and_explained_from_the_command_line(capsys):
     trained = command(capsys, "train", "--net", NET, *RECIPE)
     run = trained["run"]
-    assert (trained["net"], trained["state"]) == (NET, "finished")
+    assert (trained["name"], trained["state"], trained["config"]["model"]["family"]) == (NET, "finished", "toy")
     assert command(capsys, "evaluate", run, "--images", "40")["n"] == 40
     names = ["first", *(f"stage{stage}.0.{name}" for stage in (1, 2) for name in ("one", "two"))]
     assert [row["name"] for row in command(capsys, "responses", run, "--images", "20")["layers"]] == names
@@ -94,6 +94,7 @@ def torch_of(value):
 def test_pages_show_it(capsys, monkeypatch):
     run = command(capsys, "train", "--net", NET, *RECIPE)["run"]
     monkeypatch.setenv("RESNET_LAB_SLOTS", "0")
-    queries = {"train": {"tab": "Runs"}, "compare": {"runs": run}, "responses": {"nets": run}, "gradients": {"nets": run}, "predict": {"nets": run}}
-    for page, query in (queries | {"checkpoints": {}, "complexity": {}, "paper": {}}).items():
+    queries = {"train": {"tab": "Runs"}, "compare": {"runs": run}, "checkpoints": {}, "complexity": {}, "paper": {}}
+    queries |= {page: {"nets": run} for page in ("responses", "gradients", "predict")}
+    for page, query in queries.items():
         opened(app(ROOT, monkeypatch, f"pages/{page}.py"), **query)

@@ -60,7 +60,7 @@ def test_outside_of_a_server_nobody_leaves(server, monkeypatch):
     assert not waiting.have_left()
 
 
-def test_a_job_for_its_viewers_alone_ends_with_them_and_no_other_does(server):
+def test_a_job_ends_with_its_last_viewer_and_lets_the_next_begin(server):
     made, through = Jobs(), threading.Event()
 
     def work(job):
@@ -68,12 +68,27 @@ def test_a_job_for_its_viewers_alone_ends_with_them_and_no_other_does(server):
         if job.should_stop():
             raise RuntimeError("stopped, as asked")
 
-    alone = made.start("alone", "alone", work, for_viewers_alone=True)
-    wait_for(lambda: alone.state == "running", "its begin")
-    server.here, server.time = set(), 100.0
-    wait_for(lambda: not alone.is_active, "its end")
-    assert alone.state == "stopped"
-    for_all = made.start("all", "all", work)
-    assert not for_all.should_stop()
+    left = made.start("left", "left", work)
+    wait_for(lambda: left.state == "running", "its begin")
+    server.drawing = "two"
+    wanted = made.start("wanted", "wanted", work)
+    assert wanted.state == "waiting" and made.start("wanted", "wanted", work) is wanted
+    server.here, server.time = {"two"}, 100.0
+    wait_for(lambda: wanted.state == "running", "the turn of the other")
+    assert left.state == "stopped" and made.get("left") is None and not wanted.should_stop()
     through.set()
-    wait_for(lambda: for_all.state == "done", "its end")
+    wait_for(lambda: not wanted.is_active, "its end")
+    assert wanted.state == "done" and made.get("wanted") is wanted
+
+
+def test_who_asks_for_what_another_began_is_one_of_its_viewers(server):
+    made, through = Jobs(), threading.Event()
+    job = made.start("one", "one", lambda job: wait_for(through.is_set, "an end"))
+    server.drawing = "two"
+    assert made.start("one", "one", lambda job: None) is job
+    server.here, server.time = {"two"}, 100.0
+    assert not job.should_stop()
+    through.set()
+    wait_for(lambda: job.state == "done", "its end")
+    server.here, server.time = set(), 200.0
+    assert made.get("one") is job  # a result is for whoever comes

@@ -175,18 +175,18 @@ def _untrained_ratio(
 
 
 def gradients(
-    net: Net, dataset: str, batches: int, progress: Progress, should_stop: ShouldStop, where: str | None
+    net: Net, dataset: str, batches: int, size: int, progress: Progress, should_stop: ShouldStop, where: str | None
 ) -> tuple[Net, Gradients]:
-    """``layer_gradients``, as ``responses``, on the first ``batches`` batches of the training images."""
+    """``layer_gradients``, as ``responses``, on the first ``batches`` batches of ``size`` training images."""
     from resnet_core.analysis.gradients import Gradients
 
-    read, found = _gradients(net.version, dataset, batches, net, progress, should_stop, where)
+    read, found = _gradients(net.version, dataset, batches, size, net, progress, should_stop, where)
     return dataclasses.replace(net, **read), Gradients(**found)
 
 
 @st.cache_data(show_spinner=False, max_entries=500)
 def _gradients(
-    version: str, dataset: str, batches: int, _net: Net, _progress: Progress, _should_stop: ShouldStop, _where: str | None
+    version: str, dataset: str, batches: int, size: int, _net: Net, _progress: Progress, _should_stop: ShouldStop, _where: str | None
 ) -> tuple[dict, dict]:
     from resnet_core.analysis.gradients import layer_gradients
     from resnet_core.nets.loading import load
@@ -200,6 +200,7 @@ def _gradients(
             loaded.normalize,
             loaded.plan,
             batches=batches,
+            batch_size=size,
             progress=_progress,
             should_stop=_should_stop,
         )

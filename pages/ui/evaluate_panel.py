@@ -46,12 +46,11 @@ def evaluate_panel(net: Net, card: dict[str, Any]) -> None:
     job = JOBS.get(key) or JOBS.get(begun.get((net.id, dataset, precision)))
     if job is None or job.state in ("failed", "stopped") or (job.state == "done" and job.key != key):
         where = folder()
-        # Nobody knows how large somebody else's net is: it is computed with for as long as somebody waits for it.
-        alone, work = net.origin == "imported", cost(net.model, _IMAGES[dataset])
+        work = cost(net.model, _IMAGES[dataset])
         if work.is_heavy:
-            st.caption(f"This takes long: {work}." + (" It ends when you leave." if alone else ""))
+            st.caption(f"This takes long: {work}. It ends when you leave.")
         if st.button("Evaluate", type="primary", icon=":material/calculate:", key="evaluate.start"):
-            JOBS.start(key, f"{net.name} on {_SHORT[dataset]}", lambda job: evaluated(net, dataset, where, precision, job), alone)
+            JOBS.start(key, f"{net.name} on {_SHORT[dataset]}", lambda job: evaluated(net, dataset, where, precision, job))
             begun[net.id, dataset, precision] = key
             st.rerun()
     if job is None:

@@ -95,15 +95,13 @@ def _tried(proposal: Proposal) -> Any:
     """The ``Trial`` of all open choices, once it is through."""
     key = ("trial", proposal.sha256, proposal.normalizations, proposal.shortcuts)
     job = JOBS.get(key)
-    if job is not None and job.state == "stopped" and job.viewers is not None and job.viewers.have_left():
-        job = None  # it ended with another viewer
     if job is None or not (job.is_active or job.state == "done"):
         if job is not None:
             job_panel(job)
         if not _wanted(proposal, again=job is not None):
             return None
         title = f"{proposal.file_name} on the sample"
-        job = JOBS.start(key, title, lambda job: trial_apart(proposal, job.progress, job.should_stop), True)
+        job = JOBS.start(key, title, lambda job: trial_apart(proposal, job.progress, job.should_stop))
     if job.state == "done":
         return job.result
     job_panel(job)

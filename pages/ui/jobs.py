@@ -3,7 +3,8 @@
     job = JOBS.start(key, lambda job: compute(progress=job.progress, should_stop=job.should_stop))
     job_panel(job)  # a bar while it runs; draws the page again when it is through
 
-A viewer may leave the page meanwhile; who asks for the same later finds the result. Trainings are no jobs: they outlive the app.
+A viewer may turn to another page meanwhile; who asks for the same later finds the result. A job ends when the last of those who have
+looked at it has left the app: nobody waits for what nobody wants. Trainings are no jobs: they outlive the app.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class Job:
         done, total: steps; ``total`` is 0 before anything is known.
         result: of one that is done.
         error: of one that failed, fit to be shown.
-        viewers: those for whom alone it is computed: it ends when all of them have left. None where the next one will want it too.
+        viewers: those for whom it is computed: it ends when all of them have left.
     """
 
     key: Hashable
@@ -49,7 +50,7 @@ class Job:
     total: int = 0
     result: Any = None
     error: str = ""
-    viewers: Viewers | None = None
+    viewers: Viewers = field(default_factory=Viewers)
     _stop: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -60,7 +61,7 @@ class Job:
         self.done, self.total = done, total
 
     def should_stop(self) -> bool:
-        return self._stop.is_set() or (self.viewers is not None and self.viewers.have_left())
+        return self._stop.is_set() or self.viewers.have_left()
 
     def waits(self, waiting: bool) -> None:
         """For ``work``: that it waits for something, or no longer does."""
@@ -101,26 +102,26 @@ class Jobs:
         self._pool = ThreadPoolExecutor(1, "analysis")
 
     def get(self, key: Hashable) -> Job | None:
-        """The job of that key, if there was one that is not forgotten."""
+        """The job of that key, if there was one that is not forgotten; none that ended because all who wanted it have left."""
         with self._mutex:
             job = self._jobs.get(key)
-            if job is not None:
-                self._jobs.move_to_end(key)
+            if job is None or (job.state == "stopped" and job.viewers.have_left()):
+                return None
+            self._jobs.move_to_end(key)
             return job
 
-    def start(self, key: Hashable, title: str, work: Callable[[Job], Any], for_viewers_alone: bool = False) -> Job:
+    def start(self, key: Hashable, title: str, work: Callable[[Job], Any]) -> Job:
         """The job of that key: the one that is there, unless it failed or was stopped; else a new one, which begins when its turn comes.
 
-        Args:
-            for_viewers_alone: it ends when all who have looked at it (see ``job_panel``) have left.
+        The viewer whose page is being drawn is one of its viewers, as who looks at it (``job_panel``) is.
         """
         with self._mutex:
             job = self._jobs.get(key)
             if job is not None and (job.state == "done" or (job.is_active and not job.should_stop())):
-                return job
-            job = self._jobs[key] = Job(key, title, viewers=Viewers() if for_viewers_alone else None)
-            if job.viewers is not None:
                 job.viewers.add()
+                return job
+            job = self._jobs[key] = Job(key, title)
+            job.viewers.add()
             self._jobs.move_to_end(key)
             for old in [k for k, j in self._jobs.items() if not j.is_active][: max(0, len(self._jobs) - _KEPT)]:
                 del self._jobs[old]
@@ -133,8 +134,7 @@ JOBS = Jobs()
 
 def job_panel(job: Job, unit: str = "images") -> None:
     """What a viewer sees of a job that is not done: its bar and a button to stop it, or why there is no result; nothing of one that is."""
-    if job.viewers is not None:
-        job.viewers.add()
+    job.viewers.add()
     if job.is_active:
         st.fragment(_bar, run_every=POLL)(job, unit)
     elif job.state == "failed":

@@ -12,11 +12,13 @@ import numpy as np
 import streamlit as st
 
 from pages.ui import analysis_cache, links, predict_work
+from pages.ui.asking import may_begin
 from pages.ui.labels import escaped
 from resnet_core.data import CLASSES
 from resnet_core.errors import UserError
 from resnet_core.figures import overlay
 from resnet_core.images import HOWS, MAX_FILE_BYTES, SIDE, read_image, to_input
+from resnet_core.imports.cost import macs_per_image
 from resnet_core.nets import Net
 
 TEST, UPLOAD = "test set", "upload"
@@ -89,6 +91,8 @@ def of_the_test_set(nets: Sequence[Net]) -> Shown | None:
     links.check_number("image", "test image", 0, len(test) - 1)
     kind = st.selectbox("Which", [ALL, QUARREL, WRONG], key="which", bind="query-params", on_change=_filter)
     of = st.selectbox("Class", [ANY, *CLASSES], key="class", bind="query-params", on_change=_filter)
+    if kind != ALL and not _may_ask(nets, dataset):
+        kind = ALL  # until then all are there
     found = _pool(kind, of, nets, dataset, labels)
     # Set only where it must be, and before the widget is drawn: on a cold link it takes its value from the URL.
     index = st.session_state.get("image", 0)
@@ -115,6 +119,18 @@ def of_the_test_set(nets: Sequence[Net]) -> Shown | None:
     return Shown(f"test image {index}", f"test-{dataset}-{index}", pixels, int(labels[index]))
 
 
+def _may_ask(nets: Sequence[Net], dataset: str) -> bool:
+    """Whether the nets may be asked of all test images; where that takes long, only when a viewer wants it."""
+    asked, images = _able(nets), analysis_cache.images_of(dataset, "test", analysis_cache.folder())
+    work = len(images) * sum(macs_per_image(net.model) for net in asked)
+    return may_begin(("answers", dataset, *(net.id for net in asked)), "Asking the nets of all test images", work)
+
+
+def _able(nets: Sequence[Net]) -> list[Net]:
+    """Those that know CIFAR-10's classes."""
+    return [net for net in nets if net.model.num_classes == len(CLASSES)]
+
+
 def _filter() -> None:
     st.session_state[_FILTERED] = True
 
@@ -134,10 +150,9 @@ def _step(found: np.ndarray, index: int, by: int) -> None:
 def _pool(kind: str, of: str, nets: Sequence[Net], dataset: str, labels: np.ndarray) -> np.ndarray:
     """The images to choose among, rising; none where the nets cannot be asked."""
     found = np.arange(len(labels))
-    asked = [net for net in nets if net.model.num_classes == len(CLASSES)]
     if kind != ALL:
         try:
-            found = _contested(kind, asked, dataset, labels)
+            found = _contested(kind, _able(nets), dataset, labels)
         except UserError as error:
             st.error(escaped(str(error)), icon=":material/error:")
             found = found[:0]

@@ -14,13 +14,14 @@ from pages.ui.labels import escaped
 from pages.ui.predict_image import Shown
 from pages.ui.predict_widgets import NARROW, WIDE, parameter_widgets, resolved
 from pages.ui.predict_work import Failed
+from resnet_core.activations import SIDE
 from resnet_core.attribution import METHODS, Method, Parameter
-from resnet_core.attribution.layers import SIDE
 from resnet_core.data import CLASSES
 from resnet_core.errors import ConfigError
 from resnet_core.figures.attribution import Panel, maps_csv
 from resnet_core.figures.overlay import Scale, color_scale, common_scale, enlarge, overlay, png
 from resnet_core.figures.sheet import captioned, side_by_side
+from resnet_core.imports.cost import macs_per_image, said_before
 from resnet_core.nets import Net
 
 PREDICTED, TRUE, CHOSEN = "predicted", "true", "another"
@@ -91,8 +92,8 @@ def target_of(kind: str, name: str | None, predicted: int | None, label: int | N
 
 
 def cost(method: Method, values: Mapping[str, Any], net: Net) -> float:
-    """Multiply-adds of one map, roughly."""
-    macs = predict_work.macs(net)
+    """Multiply-adds of one map, roughly; a backward pass counts as two forward ones."""
+    macs = macs_per_image(net.model)
     if method.key == "integrated-gradients":
         return 3 * values["steps"] * macs
     if method.key == "occlusion":
@@ -162,8 +163,9 @@ def _computed(shown: Shown, method: Method, todo: Sequence[Explained]) -> list[E
     able = [each for each in todo if each.target is not None]
     tasks = [predict_work.map_task(each.net, shown.pixels, method.key, each.target, each.values) for each in able]
     missing = [each for each, task in zip(able, tasks, strict=True) if not predict_work.is_kept(task.key)]
-    if sum(cost(method, each.values, each.net) for each in missing) > predict_work.AT_ONCE:
-        st.caption("With these nets and settings the maps take more than a moment.")
+    work = sum(cost(method, each.values, each.net) for each in missing)
+    if work > predict_work.AT_ONCE:
+        st.caption(said_before(work) or "With these nets and settings the maps take more than a moment.")
         if not st.button(f"Compute {method.label}", type="primary", icon=":material/visibility:", key="predict.compute"):
             return None
         predict_work.results(method.label, tasks)

@@ -19,6 +19,7 @@ from resnet_core.csv_text import csv_text
 from resnet_core.data import CLASSES
 from resnet_core.figures.overlay import enlarge, png
 from resnet_core.figures.sheet import captioned, side_by_side, stacked
+from resnet_core.imports.cost import macs_per_image, said_before
 from resnet_core.nets import Net
 from resnet_core.runs import RunStore
 
@@ -47,7 +48,9 @@ def neighbours_section(shown: Shown, asked: Sequence[Explained]) -> None:
     unbuilt = [each for each in absent if not _built(each.net, dataset, home)]
     if unbuilt:
         names = ", ".join(escaped(each.label) for each in unbuilt)
-        st.caption(f"The features of all training images are computed once per net, and kept on disk. Not yet for {names}.")
+        long = said_before(sum(_IMAGES[dataset] * macs_per_image(each.net.model) for each in unbuilt))
+        text = f"The features of all training images are computed once per net, and kept on disk. Not yet for {names}. {long}"
+        st.caption(text.strip())
         if st.button("Compute the features", icon=":material/scatter_plot:", key="predict.index"):
             predict_work.results(_TEXT, tasks)
             st.rerun()  # without the button

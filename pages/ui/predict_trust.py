@@ -14,20 +14,23 @@ from pages.ui.chart_files import chart_files
 from pages.ui.figure_chart import figure_chart
 from pages.ui.labels import escaped
 from pages.ui.predict_image import Shown
-from pages.ui.predict_maps import SIZE, Explained, save
+from pages.ui.predict_maps import SIZE, Explained, cost, save
 from pages.ui.predict_widgets import parameter_widgets
 from pages.ui.predict_work import Failed, Task
+from resnet_core.activations import SIDE
 from resnet_core.attribution import TRUST, Method, cascade_steps
-from resnet_core.attribution.layers import SIDE
 from resnet_core.csv_text import csv_text
 from resnet_core.figures.attribution import KINDS, SanityCurve, sanity_csv, sanity_figure
 from resnet_core.figures.overlay import common_scale, overlay, png
 from resnet_core.figures.sheet import captioned, side_by_side
+from resnet_core.imports.cost import macs_per_image, said_before
 
 #: Side of a picture of one step, in pixels of the page.
 _SMALL = 132
 #: And in pixels of its file: 5 for each of the image's.
 _SMALL_FILE = 5 * SIDE
+#: Times that infidelity hides all its squares: for the map and the two that it is held against, with either sign where need be.
+_HIDINGS = 10
 IN_NUMBERS, SANITY = "in two numbers", "sanity check"
 
 
@@ -42,9 +45,10 @@ def trust_section(shown: Shown, method: Method, explained: Sequence[Explained]) 
         _numbers(shown, method, explained)
 
 
-def _head(button: str, icon: str, key: str, which: Sequence[str], text: str) -> tuple[bool, dict[str, dict[str, Any]]]:
-    """What is about to be done, its button and its settings: pressed, and the values of each of ``which``."""
+def _head(button: str, icon: str, key: str, which: Sequence[str], text: str) -> tuple[bool, dict[str, dict[str, Any]], Any]:
+    """What is about to be done, its button and its settings: pressed, the values of each of ``which``, and the place for its cost."""
     st.markdown(text)
+    place = st.empty()
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         pressed = st.button(button, icon=icon, key=key)
         with st.popover("Settings", icon=":material/tune:"):
@@ -52,14 +56,22 @@ def _head(button: str, icon: str, key: str, which: Sequence[str], text: str) -> 
             for each in which:
                 st.markdown(f"**{each.capitalize()}**")
                 values[each] = parameter_widgets(TRUST[each], (), f"{each}.")
-    return pressed, values
+    return pressed, values, place
+
+
+def _may_begin(pressed: bool, tasks: Sequence[Task], work: Sequence[float], place: Any) -> bool:
+    """Whether there is something to show; until then, what it takes, where that is long."""
+    missing = [macs for task, macs in zip(tasks, work, strict=True) if not predict_work.is_kept(task.key)]
+    if missing and not pressed and (text := said_before(sum(missing))):
+        place.caption(text)
+    return pressed or not missing
 
 
 # ---------------------------------------------------------------- infidelity and sensitivity
 
 
 def _numbers(shown: Shown, method: Method, explained: Sequence[Explained]) -> None:
-    pressed, values = _head(
+    pressed, values, place = _head(
         "Measure",
         ":material/rule:",
         "predict.measure",
@@ -69,7 +81,9 @@ def _numbers(shown: Shown, method: Method, explained: Sequence[Explained]) -> No
         "**Sensitivity**: by which part of itself the map changes when the image hardly does; 0: not at all. (Yeh et al. 2019)",
     )
     tasks = [_trust_task(shown, method, each, values) for each in explained]
-    if not (pressed or all(predict_work.is_kept(task.key) for task in tasks)):
+    maps, hidden = values["sensitivity"]["samples"] + 1, _HIDINGS * values["infidelity"]["samples"]
+    work = [maps * cost(method, each.values, each.net) + hidden * macs_per_image(each.net.model) for each in explained]
+    if not _may_begin(pressed, tasks, work, place):
         return
     found = predict_work.results("Infidelity and sensitivity: maps", tasks)
     head = ("Net", "Map of", "Infidelity", "of a constant map", "of noise", "in squared logits", "Sensitivity")
@@ -106,7 +120,7 @@ def _trust_task(shown: Shown, method: Method, each: Explained, values: Mapping[s
         from resnet_core.attribution import trust
 
         loaded, image = load(each.net), predict_work.tensor(pixels)
-        hidden = trust.infidelity(loaded, image, each.found, **settings["infidelity"])
+        hidden = trust.infidelity(loaded, image, each.found, **settings["infidelity"], should_stop=should_stop)
         options = {"progress": progress, "should_stop": should_stop}
         return hidden, trust.sensitivity(loaded, image, each.found, **settings["sensitivity"], **options)
 
@@ -123,7 +137,7 @@ def _key(what: str, each: Explained, shown: Shown, method: Method, *settings: Ma
 
 
 def _sanity(shown: Shown, method: Method, explained: Sequence[Explained]) -> None:
-    pressed, values = _head(
+    pressed, values, place = _head(
         "Randomise",
         ":material/shuffle:",
         "predict.randomise",
@@ -134,7 +148,9 @@ def _sanity(shown: Shown, method: Method, explained: Sequence[Explained]) -> Non
     )
     settings = values["sanity"]
     tasks = [_sanity_task(shown, method, each, settings) for each in explained]
-    if not (pressed or all(predict_work.is_kept(task.key) for task in tasks)):
+    # Of the net itself, after each step, and of two random ones.
+    work = [(task.steps + 2) * cost(method, each.values, each.net) for task, each in zip(tasks, explained, strict=True)]
+    if not _may_begin(pressed, tasks, work, place):
         return
     found = predict_work.results(f"Sanity check of {method.label}: steps", tasks)
     there = {}
@@ -173,16 +189,13 @@ def _sanity_task(shown: Shown, method: Method, each: Explained, settings: Mappin
     count = 1 + len(cascade_steps(each.net.model, settings["per_stage"]))
 
     def work(progress: Progress, should_stop: ShouldStop) -> Any:
-        from resnet_core.analysis.passes import Stopped
         from resnet_core.attribution.sanity import cascade, random_level
 
         found, of = [], (load(each.net), predict_work.tensor(pixels), method.key, each.target)
-        for step in cascade(*of, **settings, **each.values):
+        for step in cascade(*of, **settings, **each.values, should_stop=should_stop):
             found.append(step)
             progress(len(found), count)
-            if should_stop():
-                raise Stopped
-        return found, random_level(*of, seed=settings["seed"], **each.values)
+        return found, random_level(*of, seed=settings["seed"], **each.values, should_stop=should_stop)
 
     return Task(_key("sanity", each, shown, method, settings), work, count)
 

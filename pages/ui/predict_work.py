@@ -18,8 +18,6 @@ import streamlit as st
 from pages.ui import analysis_cache
 from pages.ui.analysis_cache import Progress, ShouldStop
 from pages.ui.labels import escaped
-from resnet_core.architectures.table import complexity
-from resnet_core.attribution.layers import SIDE
 from resnet_core.errors import UserError
 from resnet_core.nets import Net
 
@@ -27,8 +25,8 @@ if TYPE_CHECKING:
     from resnet_core.attribution.compute import Attribution
     from resnet_core.nets.loading import LoadedNet
 
-#: Of a session: results (a map has 4 to 16 kB), and nets, each in fp32 and in what is fastest here.
-_MOST_RESULTS, _MOST_NETS = 500, 8
+#: Of a session: results (a map has 4 to 16 kB), and nets, each in fp32 and in what is fastest here; of large ones fewer, but the last.
+_MOST_RESULTS, _MOST_NETS, _MOST_NET_BYTES = 500, 8, 256 << 20
 _RESULTS, _NETS = "predict.results", "predict.nets"
 #: Attribution and the answer it explains are in fp32; so the bars are too, and both say the same.
 PRECISION = "fp32"
@@ -122,17 +120,16 @@ def loader(precision: str = PRECISION) -> Callable[[Net], LoadedNet]:
             loaded = loading.load(net, precision=precision)
             key = (loaded.net.version, precision)  # a run may have saved newer weights at this very moment
             held[key] = loaded
+            while len(held) > _MOST_NETS or (len(held) > 1 and sum(map(_bytes, held.values())) > _MOST_NET_BYTES):
+                held.popitem(last=False)
         held.move_to_end(key)
-        while len(held) > _MOST_NETS:
-            held.popitem(last=False)
         return held[key]
 
     return load
 
 
-def macs(net: Net) -> float:
-    """Multiply-adds of one image."""
-    return complexity(net.model, SIDE).macs
+def _bytes(loaded: LoadedNet) -> int:
+    return sum(tensor.nbytes for tensor in loaded.model.state_dict().values())
 
 
 def key_of(pixels: np.ndarray) -> str:

@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from resnet_core.activations import images_at_once
 from resnet_core.analysis.passes import Normalize, Progress, ShouldStop, check_labels, in_batches, untouched
-from resnet_core.training.evaluate import evaluation_batch
 
 if TYPE_CHECKING:
     from resnet_core.training.plan import Plan
@@ -103,7 +103,7 @@ def evaluate_detailed(
         images: uint8 (N, 3, 32, 32), anywhere, N at least 1; labels: int64 (N,).
         normalize: uint8 (B, 3, 32, 32) -> float32 (B, 3, 32, 32) on the model's device, as the net was trained.
         worst: how many of the most confident mistakes are kept.
-        batch_size: images in a pass; by default as many as ``evaluation_batch`` says.
+        batch_size: images in a pass; by default as many as ``images_at_once`` says.
         progress: called with the images done and the images in all.
         should_stop: asked before each batch.
 
@@ -118,7 +118,7 @@ def evaluate_detailed(
     kept: list[Mistake] = []
     with torch.no_grad(), untouched(model):
         model.eval()
-        for start, stop in in_batches(len(images), batch_size or evaluation_batch(model), progress, should_stop):
+        for start, stop in in_batches(len(images), batch_size or images_at_once(model), progress, should_stop):
             x = normalize(images[start:stop])
             y = labels[start:stop].to(x.device)
             with plan.autocast():

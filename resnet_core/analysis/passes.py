@@ -19,6 +19,12 @@ class Stopped(Exception):
     """``should_stop`` said so: there is no result."""
 
 
+def check_stop(should_stop: ShouldStop | None) -> None:
+    """Raises Stopped if ``should_stop`` says so."""
+    if should_stop is not None and should_stop():
+        raise Stopped
+
+
 def in_batches(
     total: int, batch_size: int, progress: Progress | None = None, should_stop: ShouldStop | None = None
 ) -> Iterator[tuple[int, int]]:
@@ -28,8 +34,7 @@ def in_batches(
         Stopped: ``should_stop`` returned True.
     """
     for start in range(0, total, batch_size):
-        if should_stop is not None and should_stop():
-            raise Stopped
+        check_stop(should_stop)
         stop = min(start + batch_size, total)
         yield start, stop
         if progress is not None:

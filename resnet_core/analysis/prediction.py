@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from resnet_core.activations import images_at_once
 from resnet_core.data import CLASSES
 from resnet_core.errors import CheckpointError
 
@@ -50,13 +51,12 @@ def predict(
     import torch
 
     from resnet_core.analysis.passes import in_batches
-    from resnet_core.training.evaluate import evaluation_batch
 
     if crops not in CROPS:
         raise ValueError(f"crops: {crops!r} is not one of {CROPS}")
     parts = [torch.empty(0, loaded.net.model.num_classes)]
     with torch.no_grad():
-        for start, stop in in_batches(len(images), max(1, evaluation_batch(loaded.model) // crops), progress, should_stop):
+        for start, stop in in_batches(len(images), max(1, images_at_once(loaded.model) // crops), progress, should_stop):
             x = loaded.normalize(images[start:stop])
             if crops == 10:
                 x = ten_crops(x).flatten(0, 1).contiguous(memory_format=torch.channels_last)

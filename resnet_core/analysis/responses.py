@@ -18,8 +18,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from resnet_core.activations import images_at_once
 from resnet_core.analysis.passes import Normalize, Progress, ShouldStop, in_batches, untouched
-from resnet_core.training.evaluate import evaluation_batch
 
 if TYPE_CHECKING:
     from resnet_core.training.plan import Plan
@@ -179,8 +179,8 @@ def layer_responses(
                 hooks.enter_context(block.get_submodule(block.unit.branch[-1].name).register_forward_hook(_output_into(scaled[name])))
             if name in shortcuts:
                 hooks.enter_context(block.shortcut.register_forward_hook(_output_into(shortcuts[name])))
-        # Where the statistics are the batch's own, its size is part of the result.
-        size = batch_size or (RESPONSE_BATCH if batch_statistics else evaluation_batch(model, RESPONSE_BATCH))
+        # Where the statistics are the batch's own, its size is part of the result: 0.8 GB of the widest net there may be.
+        size = batch_size or (RESPONSE_BATCH if batch_statistics else images_at_once(model, RESPONSE_BATCH))
         for start, stop in in_batches(len(images), size, progress, should_stop):
             batch = normalize(images[start:stop])
             with plan.autocast():

@@ -25,10 +25,13 @@ class Part:
     Attributes:
         name: of the module within its net or unit, e.g. ``conv1`` or ``shortcut.conv``.
         kind: ``conv``, ``bn``, ``fc`` or what else has parameters; empty for what has none.
+        is_kept: its output stays in memory until the backward pass: a convolution's for its BN, a ReLU's for what comes next
+            (of a ``Scale`` its input, which is as large).
     """
 
     name: str
     kind: ClassVar[str] = ""
+    is_kept: ClassVar[bool] = False
 
     def output(self, shape: Shape) -> Shape:
         """Return the shape of the output for an input of that shape."""
@@ -60,6 +63,7 @@ class Conv(Part):
     stride: int = 1
     bias: bool = False
     kind = "conv"
+    is_kept = True
 
     def output(self, shape):
         side = lambda size: (size + 2 * (self.kernel // 2) - self.kernel) // self.stride + 1  # noqa: E731
@@ -100,6 +104,8 @@ class BatchNorm(Part):
 class Relu(Part):
     """ReLU, out of place: attribution methods and hooks need every value to stay as it was computed."""
 
+    is_kept = True
+
     def module(self, shape):
         from torch import nn
 
@@ -112,6 +118,7 @@ class MaxPool(Part):
 
     kernel: int
     stride: int
+    is_kept = True
 
     def output(self, shape):
         return (shape[0], *((size + 2 * (self.kernel // 2) - self.kernel) // self.stride + 1 for size in shape[1:]))
@@ -191,6 +198,7 @@ class Scale(Part):
     """One learned number that all values are multiplied by; it starts at 0 (ReZero, Bachlechner et al. 2020)."""
 
     kind = "scale"
+    is_kept = True
 
     def parameters(self, shape):
         return {"weight": ()}

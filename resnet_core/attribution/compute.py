@@ -19,8 +19,8 @@ import numpy as np
 import torch
 from captum.attr import GuidedGradCam, IntegratedGradients, LayerAttribution, LayerGradCam, Occlusion, Saliency
 
-from resnet_core.analysis.passes import Progress, ShouldStop, Stopped
-from resnet_core.attribution.layers import SIDE, images_at_once
+from resnet_core.activations import SIDE, images_at_once
+from resnet_core.analysis.passes import Progress, ShouldStop, check_stop
 from resnet_core.attribution.methods import check_target, method
 from resnet_core.attribution.subject import Subject
 from resnet_core.nets.loading import LoadedNet
@@ -29,8 +29,8 @@ from resnet_core.nets.loading import LoadedNet
 #: changes the filters of all threads and would be no better.
 warnings.filterwarnings("ignore", message="Setting backward hooks on ReLU activations")
 
-#: Windows that Occlusion hides in one pass.
-_WINDOWS_AT_ONCE = 50
+#: Steps of a path, and hidden windows, that go through a net together at most.
+_AT_ONCE = 50
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,8 +143,7 @@ def attribute(
 
     def watch(images: int) -> None:
         nonlocal begun
-        if should_stop is not None and should_stop():
-            raise Stopped
+        check_stop(should_stop)
         if progress is not None:
             progress(min(begun, total), total)
         begun += images
@@ -181,7 +180,7 @@ def _integrated_gradients(subject: Subject, x: torch.Tensor, target: int, values
         target=target,
         n_steps=steps,
         method="gausslegendre",
-        internal_batch_size=min(steps, images_at_once(subject.config)),
+        internal_batch_size=images_at_once(subject.config, min(steps, _AT_ONCE), gradients=True),
         return_convergence_delta=True,
     )
     return Raw(attributions[0].sum(0), attributions[0], float(delta))
@@ -206,7 +205,7 @@ def _occlusion(subject: Subject, x: torch.Tensor, target: int, values: Mapping[s
         strides=(3, stride, stride),
         baselines=subject.baseline(values["baseline"], x),
         target=target,
-        perturbations_per_eval=_WINDOWS_AT_ONCE,
+        perturbations_per_eval=images_at_once(subject.config, _AT_ONCE),
     )
     return Raw(drops[0, 0])  # a window hides all three colours: they have one value
 

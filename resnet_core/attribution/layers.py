@@ -6,23 +6,10 @@ import itertools
 from dataclasses import dataclass
 from typing import Any
 
-#: Pixels of an image's side.
-SIDE = 32
+from resnet_core.activations import layer_shapes
+
 #: A map of fewer pixels on a side than this says next to nothing about where a net looked.
 _SMALLEST_MAP = 4
-
-
-def layer_shapes(model: Any) -> dict[str, tuple[int, int]]:
-    """Layer -> channels and side of its maps on a 32x32 image, in the order of the forward pass.
-
-    ``relu`` is what the first convolution passes on (with its BN and ReLU), ``layer2.0`` the output of a block, after the addition and
-    the ReLU. On 32x32 images the maps of an ImageNet net shrink to a single pixel, which is no map any more.
-
-    Args:
-        model: a ``ModelConfig``, or a net, which has one as ``config``.
-    """
-    config = getattr(model, "config", model)
-    return {name: (channels, side) for name, (channels, side, _) in config.plan().maps((3, SIDE, SIDE)).items()}
 
 
 def layers_of(model: Any) -> list[str]:
@@ -33,17 +20,6 @@ def layers_of(model: Any) -> list[str]:
 def default_layer(model: Any) -> str:
     """The last block's output, as in Selvaraju et al. 2017; of an ImageNet net the last one whose maps have at least 4x4 pixels."""
     return [name for name, (_, side) in layer_shapes(model).items() if side >= _SMALLEST_MAP][-1]
-
-
-def images_at_once(model: Any, megabytes: int = 500) -> int:
-    """Images that a forward and backward pass may take together, for about that much memory; 1 to 50.
-
-    A block keeps the outputs of its convolutions, ReLUs and addition: with three convolutions nine maps, some of them smaller.
-    """
-    config = getattr(model, "config", model)
-    maps = 9 if config.block == "bottleneck" else 6
-    values = maps * sum(channels * side**2 for channels, side in layer_shapes(config).values())
-    return max(1, min(50, megabytes * 1_000_000 // (4 * values)))
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from resnet_core.attribution.layers import SIDE, default_layer, layers_of
+from resnet_core.activations import SIDE
+from resnet_core.attribution.layers import default_layer, layers_of
 from resnet_core.errors import ConfigError
 
 

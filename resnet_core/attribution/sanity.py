@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from resnet_core.analysis.passes import ShouldStop
 from resnet_core.architectures import ModelConfig
 from resnet_core.architectures.net import Net, build_model
 from resnet_core.attribution.compute import compute
@@ -65,7 +66,15 @@ def random_net(config: ModelConfig, seed: int) -> Net:
 
 
 def cascade(
-    loaded: LoadedNet, image: torch.Tensor, method_key: str, target: int, *, seed: int = 0, per_stage: int = 3, **parameters: Any
+    loaded: LoadedNet,
+    image: torch.Tensor,
+    method_key: str,
+    target: int,
+    *,
+    seed: int = 0,
+    per_stage: int = 3,
+    should_stop: ShouldStop | None = None,
+    **parameters: Any,
 ) -> Iterator[Step]:
     """The steps, each computed when it is asked for: 1 + ``len(cascade_steps(config, per_stage))`` of them. The caller's net is only read.
 
@@ -75,17 +84,19 @@ def cascade(
         image: uint8 (3, 32, 32); target: the class that is explained at every step.
         seed: of the random weights.
         per_stage: a stage's blocks are randomised in at most so many steps.
+        should_stop: asked before each pass.
         parameters: of the method.
 
     Raises:
         ConfigError: at once, as ``attribute`` does.
+        Stopped: ``should_stop`` returned True.
     """
     config = loaded.model.config
     values = method(method_key).complete(parameters, config)
     target = check_target(target, config)
     for parameter in TRUST["sanity"]:
         parameter.check({"seed": seed, "per_stage": per_stage}[parameter.name], config)
-    return _steps(loaded, image, method_key, target, values, cascade_steps(config, per_stage), seed)
+    return _steps(loaded, image, method_key, target, values, cascade_steps(config, per_stage), seed, should_stop)
 
 
 def _steps(
@@ -96,12 +107,13 @@ def _steps(
     values: Mapping[str, Any],
     steps: list[CascadeStep],
     seed: int,
+    should_stop: ShouldStop | None,
 ) -> Iterator[Step]:
     weights = dict(loaded.model.state_dict())
     fresh = random_net(loaded.model.config, seed).to(loaded.device, memory_format=torch.channels_last).state_dict()
 
     def explain() -> tuple[np.ndarray, np.ndarray]:
-        subject = Subject(loaded, weights)
+        subject = Subject(loaded, weights, should_stop)
         raw = compute(subject, subject.pixels(image), method_key, target, values)
         return raw.map.detach().cpu().numpy(), raw.signed.detach().cpu().numpy()
 
@@ -121,21 +133,28 @@ def _steps(
 
 
 def random_level(
-    loaded: LoadedNet, image: torch.Tensor, method_key: str, target: int, *, seed: int = 0, **parameters: Any
+    loaded: LoadedNet,
+    image: torch.Tensor,
+    method_key: str,
+    target: int,
+    *,
+    seed: int = 0,
+    should_stop: ShouldStop | None = None,
+    **parameters: Any,
 ) -> tuple[float | None, float | None]:
     """Rank correlation of the maps of two nets with all weights random and nothing in common: with signs, and of magnitudes.
 
     What maps of any net have in common, since they are of one image (as bright edges): a correlation this high is none.
 
     Args:
-        image, target, seed, parameters: as of ``cascade``; the second net's weights come from the next seed.
+        image, target, seed, should_stop, parameters: as of ``cascade``; the second net's weights come from the next seed.
     """
     config = loaded.model.config
     values = method(method_key).complete(parameters, config)
     raws = []
     for one in (seed, seed + 1):
         weights = random_net(config, one).to(loaded.device, memory_format=torch.channels_last).state_dict()
-        subject = Subject(loaded, weights)
+        subject = Subject(loaded, weights, should_stop)
         raws.append(compute(subject, subject.pixels(image), method_key, check_target(target, config), values))
     signed, maps = ([getattr(raw, name).detach().cpu().numpy() for raw in raws] for name in ("signed", "map"))
     return spearman(*signed), spearman(*map(np.abs, maps))

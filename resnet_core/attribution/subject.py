@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from resnet_core.analysis.passes import ShouldStop, check_stop
 from resnet_core.architectures.net import Net
 from resnet_core.nets.loading import LoadedNet
 
@@ -23,8 +24,11 @@ class Subject(nn.Module):
     Shapes: (N, 3, 32, 32) -> (N, classes).
     """
 
-    def __init__(self, loaded: LoadedNet, weights: Mapping[str, torch.Tensor] | None = None):
-        """``weights``: a state_dict instead of the net's own."""
+    def __init__(self, loaded: LoadedNet, weights: Mapping[str, torch.Tensor] | None = None, should_stop: ShouldStop | None = None):
+        """Args:
+        weights: a state_dict instead of the net's own.
+        should_stop: asked before each pass, which raises Stopped if it says so.
+        """
         super().__init__()
         source = loaded.model
         with torch.device("meta"):
@@ -37,7 +41,7 @@ class Subject(nn.Module):
         self.register_buffer("std", loaded.std)
         self.eval().requires_grad_(False)
         #: Called before each pass with the images in it; what it raises ends the computation.
-        self.watch: Callable[[int], None] = lambda images: None
+        self.watch: Callable[[int], None] = lambda images: check_stop(should_stop)
 
     @property
     def config(self) -> Any:

@@ -15,13 +15,12 @@ import captum.metrics
 import numpy as np
 import torch
 
-from resnet_core.analysis.passes import Progress, ShouldStop, Stopped
+from resnet_core.activations import SIDE, images_at_once
+from resnet_core.analysis.passes import Progress, ShouldStop
 from resnet_core.attribution.compute import Attribution, Raw, compute
-from resnet_core.attribution.layers import SIDE
 from resnet_core.attribution.methods import METHODS, TRUST
 from resnet_core.attribution.subject import Subject
 from resnet_core.nets.loading import LoadedNet
-from resnet_core.training.evaluate import evaluation_batch
 
 #: Sides of the hidden squares, in pixels: from and to.
 SQUARES = (4, 12)
@@ -86,7 +85,15 @@ def squares(samples: int, seed: int) -> np.ndarray:
     return masks
 
 
-def infidelity(loaded: LoadedNet, image: torch.Tensor, found: Attribution, *, samples: int = 64, seed: int = 0) -> Infidelity:
+def infidelity(
+    loaded: LoadedNet,
+    image: torch.Tensor,
+    found: Attribution,
+    *,
+    samples: int = 64,
+    seed: int = 0,
+    should_stop: ShouldStop | None = None,
+) -> Infidelity:
     """Hides random squares and compares what the map says with what happens.
 
     Where a map's values are contributions, it says the sum of those in the square; where they are rates (``Method.local``), the sum of
@@ -94,12 +101,14 @@ def infidelity(loaded: LoadedNet, image: torch.Tensor, found: Attribution, *, sa
 
     Args:
         image: uint8 (3, 32, 32), the one that was explained; ``found``: its map.
+        should_stop: asked before each batch of squares.
 
     Raises:
         ConfigError: ``samples`` or ``seed`` is out of its range.
+        Stopped: ``should_stop`` returned True.
     """
     _checked(loaded, "infidelity", samples=samples, seed=seed)
-    subject = Subject(loaded)
+    subject = Subject(loaded, should_stop=should_stop)
     x = subject.pixels(image)
     blank = subject.baseline("mean", x)
     local = METHODS[found.method].local
@@ -117,7 +126,7 @@ def infidelity(loaded: LoadedNet, image: torch.Tensor, found: Attribution, *, sa
             change = mask * (inputs - blank)
             return (change if local else mask), inputs - change
 
-        at_once = evaluation_batch(loaded.model, _AT_ONCE)
+        at_once = images_at_once(loaded.model, min(samples, _AT_ONCE))
         options = {"n_perturb_samples": samples, "max_examples_per_batch": at_once, "normalize": normalize}
         return float(captum.metrics.infidelity(subject, hide, x, of, target=found.target, **options))
 
@@ -159,7 +168,7 @@ def sensitivity(
 
     Args:
         progress: called with the maps done and the maps in all.
-        should_stop: asked before each map.
+        should_stop: asked before each pass.
 
     Raises:
         ConfigError: ``radius``, ``samples`` or ``seed`` is out of its range.
@@ -167,15 +176,13 @@ def sensitivity(
     """
     _checked(loaded, "sensitivity", radius=radius, samples=samples, seed=seed)
     text = f"the largest of {samples:,} random changes of each pixel by at most {radius:g} of 1 (seed {seed})"
-    subject = Subject(loaded)
+    subject = Subject(loaded, should_stop=should_stop)
     noise = np.random.default_rng(seed).uniform(-radius, radius, (samples, 3, SIDE, SIDE)).astype(np.float32)
     changes = iter(torch.from_numpy(noise).to(loaded.device))
     done = 0
 
     def explain(inputs: torch.Tensor | tuple[torch.Tensor, ...]) -> tuple[torch.Tensor]:
         nonlocal done
-        if should_stop is not None and should_stop():
-            raise Stopped
         x = inputs[0] if isinstance(inputs, tuple) else inputs
         one = compute(subject, x, found.method, found.target, found.parameters).map[None]
         done += 1

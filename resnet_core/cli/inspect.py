@@ -15,7 +15,7 @@ from resnet_core.cli.options import at_least_1
 from resnet_core.cli.output import emit, note, percent, table
 from resnet_core.cli.which import add_checkpoint, loaded, named
 from resnet_core.config import DATASETS, DEVICES, PRECISIONS, DataConfig
-from resnet_core.errors import ConfigError, DataError
+from resnet_core.errors import ConfigError, DataError, UserError
 
 if TYPE_CHECKING:
     from resnet_core.data import Cifar10, Split
@@ -39,7 +39,8 @@ def add_commands(add: Add) -> None:
     gradients_of = add("gradients", gradients, "measure the gradient at each layer of a checkpoint on training images")
     text = f"batches of training images that the norms are the mean of (default: {BATCHES})"
     gradients_of.add_argument("--batches", type=at_least_1, default=BATCHES, metavar="N", help=text)
-    gradients_of.add_argument("--batch-size", type=at_least_1, default=BATCH_SIZE, metavar="N", help=f"(default: {BATCH_SIZE})")
+    text = f"images of a batch; one that is asked for is taken whatever its memory (default: {BATCH_SIZE})"
+    gradients_of.add_argument("--batch-size", type=at_least_1, metavar="N", help=text)
     _add_options(gradients_of)
 
 
@@ -103,17 +104,22 @@ def responses(args: argparse.Namespace) -> int:
 
 def gradients(args: argparse.Namespace) -> int:
     """``gradients``: the norm of each layer's gradient, mean over batches of training images."""
-    if args.batch_size < 2:
+    size = args.batch_size or BATCH_SIZE
+    if size < 2:
         raise ConfigError("batch_size", "1 is out of range; batch statistics need at least 2 images.")
     dataset, net, told = _prepared(args)
-    from resnet_core.analysis.gradients import layer_gradients
+    from resnet_core.analysis.gradients import BatchTooLarge, layer_gradients
 
-    split = _first(dataset.train, args.batches * args.batch_size, "training", "--batches times --batch-size")
-    with _progress("gradients") as progress:
-        found = layer_gradients(
-            net.model, split.images, split.labels, net.normalize, net.plan,
-            batches=args.batches, batch_size=args.batch_size, progress=progress,
-        )  # fmt: skip
+    split = _first(dataset.train, args.batches * size, "training", "--batches times --batch-size")
+    try:
+        with _progress("gradients") as progress:
+            found = layer_gradients(
+                net.model, split.images, split.labels, net.normalize, net.plan,
+                batches=args.batches, batch_size=size, bounded=args.batch_size is None, progress=progress,
+            )  # fmt: skip
+    except BatchTooLarge as error:
+        fewer = f"--batch-size {error.fits} does so; " if error.fits else ""
+        raise UserError(f"{error} {fewer}--batch-size {size} takes them all, for a machine that has the memory.") from error
     told |= found.to_dict()
     if args.json:
         emit(told)

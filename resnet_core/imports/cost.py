@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from resnet_core.architectures import ModelConfig, ResNetConfig
 from resnet_core.architectures.table import complexity
 
-#: MACs from which somebody should be asked first: minutes on two cores, where a trial of a ResNet-56 takes half a minute.
-HEAVY = 1e13
+#: MACs from which somebody should be asked first: about a minute on two cores, where a trial of a ResNet-56 takes half of one.
+HEAVY = 5e12
 _YARDSTICK = ResNetConfig(56, "A")
 
 
@@ -33,6 +33,15 @@ class Cost:
     def __str__(self) -> str:
         times = f"{self.yardstick:.0f} times" if self.yardstick >= 1.5 else "about"
         return f"{self.passes:,} passes of an image, each {times} the work of a ResNet-56: {self.macs / 1e12:,.0f} trillion multiply-adds"
+
+
+def said_before(macs: float) -> str:
+    """A sentence for whoever is about to begin that many multiply-adds, of one net or several; empty where they are soon done."""
+    if macs <= HEAVY:
+        return ""
+    images = macs / macs_per_image(_YARDSTICK)
+    work = f"{macs / 1e12:,.0f} trillion multiply-adds, those of {images:,.0f} images through a ResNet-56"
+    return f"This takes long: {work}. It ends when you leave."
 
 
 def cost(model: ModelConfig, passes: int) -> Cost:

@@ -26,7 +26,7 @@ ADDRESS_SPACE_BYTES = 12 << 30
 DATA_BYTES = 3 << 30
 
 
-#: Of a trial: torch, the weights three times over, and the maps of a batch (see ``evaluation_batch``).
+#: Of a trial: torch, the weights three times over, and the maps of a batch (see ``images_at_once``).
 TRIAL_BYTES = 4 << 30
 
 

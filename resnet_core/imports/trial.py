@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import torch
 
 from resnet_core import data
+from resnet_core.activations import images_at_once
 from resnet_core.architectures.net import build_model
 from resnet_core.config import DataConfig, Recipe, RunConfig
 from resnet_core.imports.proposal import Proposal
 from resnet_core.training import probe
-from resnet_core.training.evaluate import evaluation_batch
 from resnet_core.training.plan import Plan
 
 CLASSES = 10
@@ -107,7 +107,7 @@ def trial(
         model = _build(proposal, shortcut, plan)
         for normalization in [key for key, option in pairs if option == shortcut]:
             wrong, loss = 0, 0.0
-            for start in range(0, len(test), batch := evaluation_batch(model)):
+            for start in range(0, len(test), batch := images_at_once(model)):
                 part = slice(start, start + batch)
                 counted = _count(model, proposal, normalization, test.images[part], test.labels[part], plan)
                 wrong, loss, done = wrong + counted[0], loss + counted[1], done + len(test.labels[part])

@@ -3,31 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import prod
 
 import torch
 from torch import nn
 
+from resnet_core.activations import images_at_once
 from resnet_core.data import normalize
 from resnet_core.training.plan import Plan
-
-EVALUATION_BATCH = 500
-#: Of the maps that lie in memory at once while a batch goes through a net without gradients.
-_MAP_BYTES = 512 << 20
-#: A block's input, and what comes of it convolution by convolution: so many of its largest maps at once.
-_MAPS = 6
-
-
-def evaluation_batch(model: nn.Module, most: int | None = None) -> int:
-    """Images that may go through a net together, without gradients: 1 to ``most`` (``EVALUATION_BATCH``), so that memory is bounded.
-
-    Nets of up to 43 filters take 500; one of bottlenecks with 256 filters, whose maps have 1,024 channels, takes 21.
-    """
-    most, config = most or EVALUATION_BATCH, getattr(model, "config", None)
-    if config is None:
-        return most
-    values = max(prod(placed.output) for placed in config.plan().walk((3, 32, 32)))
-    return max(1, min(most, _MAP_BYTES // (4 * _MAPS * values)))
 
 
 @torch.no_grad()
@@ -49,18 +31,19 @@ def evaluate(
     device = mean.device
     wrong = torch.zeros((), dtype=torch.int64, device=device)
     loss = torch.zeros((), device=device)
+    at_once = images_at_once(model)
     model.eval()
     try:
-        for start in range(0, len(images), EVALUATION_BATCH):
-            x = normalize(images[start : start + EVALUATION_BATCH].to(device), mean)
-            y = labels[start : start + EVALUATION_BATCH].to(device)
+        for start in range(0, len(images), at_once):
+            x = normalize(images[start : start + at_once].to(device), mean)
+            y = labels[start : start + at_once].to(device)
             with plan.autocast():
                 logits = model(x)
             logits = logits.float()
             wrong += (logits.argmax(1) != y).sum()
             loss += nn.functional.cross_entropy(logits, y, reduction="sum")
             if progress:
-                progress(min(start + EVALUATION_BATCH, len(images)), len(images))
+                progress(min(start + at_once, len(images)), len(images))
     finally:
         model.train(was_training)
     return 100.0 * wrong.item() / len(images), loss.item() / len(images)

@@ -1,0 +1,64 @@
+"""How large a net's maps are, and so how many images may go through it at once: told from its configuration, without torch.
+
+    size = images_at_once(model)  # without gradients
+    size = images_at_once(model, 50, gradients=True)
+
+Every loop over images takes its batches from here, so that no net, however wide or deep, takes more than ``BUDGET`` beside its weights.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+#: Pixels of an image's side.
+SIDE = 32
+#: Images that go through a net together, if its maps are small.
+MOST = 500
+#: Bytes of maps that lie in memory at once where a batch can be cut.
+BUDGET = 256 << 20
+#: And where it cannot: its statistics are part of the result. ResNet-110 takes 1.1 GB with the 128 images of a training's batch.
+WHOLE_BUDGET = 2 << 30
+#: While a block adds: its input, the branch, the shortcut, and their sum.
+_LIVE = 4
+
+def layer_shapes(model: Any) -> dict[str, tuple[int, int]]:
+    """Layer -> channels and side of its maps on a 32x32 image, in the order of the forward pass.
+
+    ``relu`` is what the first convolution passes on (with its BN and ReLU), ``layer2.0`` the output of a block, after the addition and
+    the ReLU. On 32x32 images the maps of an ImageNet net shrink to a single pixel, which is no map any more.
+
+    Args:
+        model: a ``ModelConfig``, or a net, which has one as ``config``.
+    """
+    config = getattr(model, "config", model)
+    return {name: (channels, side) for name, (channels, side, _) in config.plan().maps((3, SIDE, SIDE)).items()}
+
+
+def activation_bytes(model: Any, gradients: bool = False) -> int:
+    """Bytes of fp32 maps in memory at once for each 32x32 image that goes through the net.
+
+    Args:
+        model: as of ``layer_shapes``.
+        gradients: with all that a backward pass needs; else no more than a block's maps are there at a time.
+    """
+    config = getattr(model, "config", model)
+    largest = max(channels * side**2 for channels, side in layer_shapes(config).values())
+    if not gradients:
+        return 4 * _LIVE * largest
+    kept = 3 * SIDE**2 + sum(prod(placed.output) for placed in config.plan().walk((3, SIDE, SIDE)) if placed.part.is_kept)
+    return 4 * (kept + largest)  # what is kept is freed block by block, while gradients come: a map of those beside all that is kept
+
+
+def images_at_once(model: Any, most: int | None = None, gradients: bool = False, budget: int | None = None) -> int:
+    """Images that may go through the net together: 1 to ``most`` (``MOST``), with no more than ``budget`` (``BUDGET``) bytes of maps.
+
+    Nets of up to 32 filters take 500 without gradients; one of bottlenecks with 256 filters, whose maps have 1,024 channels, takes 16.
+
+    Args:
+        model: as of ``layer_shapes``; of a module without a configuration nothing is known, and it is ``most``.
+        gradients: as of ``activation_bytes``.
+    """
+    if not hasattr(getattr(model, "config", model), "plan"):
+        return most or MOST
+    return max(1, min(most or MOST, (budget or BUDGET) // activation_bytes(model, gradients)))
