@@ -74,15 +74,17 @@ class ResNetConfig(ModelConfig):
 
     family = "resnet"
     fields = (
-        Field("shortcut", "shortcut", "None in a plain net; options A, B and C of section 3.3 of He et al. 2016.", SHORTCUTS,
+        Field("shortcut", "shortcut",
+              "Shortcut none is a plain net. A adds the input of a block to its output, with zeros for new channels; B does so with a "
+              "projection (a 1x1 convolution) where dimensions change; C has a projection everywhere.", SHORTCUTS,
               tokens={"A": "A", "B": "B", "C": "C"}),
         Field("block", "block", "Two 3x3 convolutions, or a bottleneck of 1x1, 3x3 and 1x1.", BLOCKS,
               tokens={"basic": "basic", "bottleneck": "bottleneck"}),
         Field("norm", "normalisation", "Batch normalisation, or none: then every convolution has a bias.", ("batch", "none"),
               tokens={"none": "nobn"}),
-        Field("activation", "order", "BN and ReLU behind each convolution, or before it (He et al. 2016b).", ("post", "pre"),
+        Field("activation", "activation order", "BN and ReLU behind each convolution, or before it (He et al. 2016b).", ("post", "pre"),
               tokens={"pre": "preact"}),
-        Field("branch", "branch", "As it is, or times a learned number that starts at 0 (ReZero).", ("plain", "rezero"),
+        Field("branch", "branch scale", "As it is, or times a learned number that starts at 0 (ReZero).", ("plain", "rezero"),
               tokens={"rezero": "rezero"}),
         Field("width", "width", "Filters of the first stage; the others have 2 and 4 times as many.", low=MIN_WIDTH, high=MAX_WIDTH,
               prefix="w"),
