@@ -29,6 +29,7 @@ ARROWS = {
     "claims": {"architectures", "config", "errors", "noise", "paper", "verdict"},
     "noise": {"architectures", "config"},
     "verdict": {"architectures", "config", "errors", "noise"},
+    "differences": {"architectures", "config", "errors", "verdict"},
     "data": {"architectures", "config", "errors"},
     "training": {"activations", "config", "errors", "slots", "architectures", "data"},
     "runs": {"config", "errors", "slots", "architectures", "data", "training"},
@@ -49,7 +50,7 @@ ARROWS = {
 }
 #: These answer at once: the command line and the pages import them where nothing is trained.
 WITHOUT_TORCH = [
-    "errors", "config", "activations", "paper", "verdict", "runs", "runs.store", "data", "architectures.table", "images", "attribution",
+    "errors", "config", "activations", "paper", "verdict", "differences", "runs", "runs.store", "data", "architectures.table", "images", "attribution",
     "figures", "cli",
 ]  # fmt: skip
 

@@ -199,7 +199,7 @@ def test_runs_rename_and_delete(tmp_path, monkeypatch, capsys):
     capsys.readouterr()
     assert main(["runs", "--json"]) == 0
     (told,) = json.loads(capsys.readouterr().out)["runs"]
-    assert (told["run"], told["name"], told["state"]) == (run.id, "the first", "queued")
+    assert (told["run"], told["name"], told["family"], told["state"]) == (run.id, "the first", "resnet", "queued")
     assert (told["iteration"], told["iterations"], told["test_error"]) == (0, 5, None)
     assert main(["runs"]) == 0
     assert capsys.readouterr().out.splitlines()[1].split() == [run.id, "the", "first", "queued", "0/5", "-", "-", "-"]

@@ -93,6 +93,7 @@ def torch_of(value):
 
 def test_pages_show_it(capsys, monkeypatch):
     run = command(capsys, "train", "--net", NET, *RECIPE)["run"]
+    assert [told["family"] for told in command(capsys, "runs")["runs"]] == ["toy"]
     monkeypatch.setenv("RESNET_LAB_SLOTS", "0")
     queries = {"train": {"tab": "Runs"}, "compare": {"runs": run}, "checkpoints": {}, "complexity": {}, "paper": {}}
     queries |= {page: {"nets": run} for page in ("responses", "gradients", "predict")}

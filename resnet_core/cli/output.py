@@ -106,6 +106,7 @@ def summary(run: Run, status: RunStatus) -> dict[str, Any]:
     return {
         "run": run.id,
         "name": run.name,
+        "family": run.config.model.family,
         "state": status.state,
         "iteration": status.iteration,
         "iterations": status.iterations,
