@@ -10,13 +10,15 @@ import streamlit as st
 from pages.ui import data_pick, estimate, nets_table, recipe_form
 from pages.ui.front_door import through_the_front_door
 from pages.ui.guard import guarded
-from pages.ui.labels import duration, escaped
+from pages.ui.labels import duration, escaped, listed
 from pages.ui.live_chart import CAPTION, live_chart
+from pages.ui.net_builder import net_builder
 from pages.ui.nets_table import Row
 from pages.ui.plan_table import existing, plan_table, total_time
 from pages.ui.presets import PRESETS, Preset
 from pages.ui.run_rows import broken_row, dialogs, run_row
 from pages.ui.runs_view import Seen, all_seen, look, started_together
+from resnet_core.differences import confounded, differing
 from resnet_core.errors import ConfigError
 from resnet_core.figures.captions import caption, grouped
 from resnet_core.runs import Look, RunStore
@@ -28,12 +30,14 @@ SET_UP, RUNS = "Set up", "Runs"
 _TAB, _PRESET, _SAID = "tab", "train.preset", "train.said"
 #: Ended runs listed at first.
 LISTED = 8
+#: Warnings of rows that differ in more than one thing.
+MIXED = 2
 #: Pixels of the list beside the chart; it scrolls by itself, so that the chart stays in sight.
 LIST_HEIGHT = 620
 
 
 def fill(preset: Preset) -> None:
-    nets_table.fill(preset.nets, preset.recipe)
+    nets_table.fill((net, preset.recipe) for net in preset.nets)
     recipe_form.fill(preset.recipe)
     data_pick.fill(preset.data)
     st.session_state[_PRESET] = preset.name
@@ -50,25 +54,50 @@ def set_up(store: RunStore, seen: Sequence[Seen]) -> None:
     """The form: nets, images, recipe; what it amounts to; the button."""
     presets()
     base = next(preset for preset in PRESETS if preset.name == st.session_state[_PRESET]).recipe
+    builder = st.container(gap="xsmall")
     table = nets_table.nets_table(base)
-    below_table = st.container()
+    below_table = st.container(gap="xsmall")
     data, folder, data_are_there = data_pick.data_pick()
     more = "More of the recipe, shared by all nets: optimiser, schedule, warm-up, device, precision, records"
     with st.expander(more, icon=":material/tune:", key="train.more"):
         try:
-            shared = recipe_form.recipe_form()
+            rows = nets_table.read(table, recipe_form.recipe_form(), data)
         except ConfigError as error:
             below_table.error(escaped(str(error)), icon=":material/error:")
-            return
-    rows = nets_table.read(table, shared, data)
-    for complaint in nets_table.complaints(rows):
-        below_table.error(escaped(complaint), icon=":material/error:")
-    if not rows:
-        below_table.info("The table is empty: add a net in its last line, or start from a preset.", icon=":material/info:")
-    if not any(row.config for row in rows):
+            rows = None
+    with builder:  # drawn last: a net is added to the table as it stands
+        net_builder(table, rows or [], base, data)
+    if rows is None:
         return
-    plan_table(rows, seen)
-    start_button(store, rows, seen, folder, data_are_there)
+    with below_table:
+        about(rows)
+    if any(row.config for row in rows):
+        start_button(store, rows, seen, folder, data_are_there)
+        plan_table(rows, seen)
+
+
+def about(rows: Sequence[Row]) -> None:
+    """What is wrong with the rows; else in what they differ, and which of them cannot be compared."""
+    for complaint in nets_table.complaints(rows):
+        st.error(escaped(complaint), icon=":material/error:")
+    if not rows:
+        st.info("The table is empty: add a net above or in its last line, or start from a preset.", icon=":material/info:")
+    configs = [row.config for row in rows if row.config]
+    if len(configs) < max(2, len(rows)):
+        return
+    things = differing(configs)
+    said = f"These {len(rows)} rows differ in {listed(things)}." if things else f"These {len(rows)} rows are the same training."
+    st.caption(said)
+    mixed = confounded(configs)
+    for pair in mixed[:MIXED]:
+        names = [f"row {rows[place].number} ({escaped(rows[place].config.model.name)})" for place in (pair.first, pair.second)]
+        st.warning(
+            f"More than one thing differs between {names[0]} and {names[1]}: {listed(pair.things)}. No rows between them change one "
+            "thing at a time, so their results cannot tell which of these matters.",
+            icon=":material/call_split:",
+        )
+    if len(mixed) > MIXED:
+        st.caption(f"So it is with {len(mixed) - MIXED} more pairs of rows.")
 
 
 def start_button(store: RunStore, rows: Sequence[Row], seen: Sequence[Seen], folder: str | None, data_are_there: bool) -> None:
@@ -210,6 +239,7 @@ def main() -> None:
             st.fragment(runs_panel, run_every=1.5 if active and runs.open else None)(active, [looked])
         else:
             st.info("There are no runs yet. Choose nets under *Set up* and start them.", icon=":material/info:")
+    nets_table.keep_the_keyboard()
     dialogs()
 
 

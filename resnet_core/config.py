@@ -71,6 +71,11 @@ class DataConfig:
         return 10
 
     @property
+    def side(self) -> int:
+        """Height and width of the images in pixels."""
+        return 32
+
+    @property
     def train_images(self) -> int:
         """Images that are trained on."""
         return self._all_images - (self._all_images // 10 if self.validation else 0)

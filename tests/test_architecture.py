@@ -50,8 +50,8 @@ ARROWS = {
 }
 #: These answer at once: the command line and the pages import them where nothing is trained.
 WITHOUT_TORCH = [
-    "errors", "config", "activations", "paper", "verdict", "differences", "runs", "runs.store", "data", "architectures.table", "images", "attribution",
-    "figures", "cli",
+    "errors", "config", "activations", "paper", "verdict", "differences", "runs", "runs.store", "data", "architectures.table", "images",
+    "attribution", "figures", "cli",
 ]  # fmt: skip
 
 

@@ -105,9 +105,9 @@ def test_start_queues_the_rows_and_turns_to_the_runs(opened, store):
 def test_edited_added_and_deleted_rows_are_trained_as_they_stand(opened, store):
     edit(
         opened,
-        edited={0: {"depth": 32, "shortcut": "B", "seed": 5, "learning_rate": 0.5}},
-        added=[{"depth": 29, "shortcut": "C", "width": 8, "block": "bottleneck", "seed": 1, "iterations": 10, "batch_size": 4}
-               | {"learning_rate": 0.1, "schedule": "step", "warmup": "error"}],
+        edited={0: {"net": "ResNet-32-B", "seed": 5, "learning_rate": 0.5}},
+        added=[{"net": "resnet 29 c bottleneck w8", "seed": 1, "iterations": 10, "batch_size": 4, "learning_rate": 0.1}
+               | {"schedule": "step", "warmup": "error"}],
         deleted=[1, 3],
     )  # fmt: skip
     assert not errors(opened)
@@ -124,8 +124,13 @@ def test_edited_added_and_deleted_rows_are_trained_as_they_stand(opened, store):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"depth": 21}, "Row 2: Depth: 21 is not of the form 6n+2 (basic blocks, up to 1202); the nearest valid depths are 20 and 26."),
-        ({"width": 0}, "Row 2: Width: 0 is out of range; it must be from 1 to 256."),
+        ({"net": "plain-21"}, "Row 2: depth: 21 is not of the form 6n+2 (basic blocks, up to 1202); "
+         "the nearest valid depths are 20 and 26."),
+        ({"net": "plain-56-w0"}, "Row 2: width: 0 is out of range; it must be from 1 to 256."),
+        ({"net": "plain-56-nobm"}, "Row 2: Net: 'plain-56-nobm' does not name a net: 'nobm' is no part of such a name. "
+         "The nearest are plain-56-nobn, plain-56, ResNet-56-nobn."),
+        ({"net": "ResNet-18-ImageNet"}, "Row 2: Net: ResNet-18-ImageNet has 1,000 outputs, and the data 10 classes."),
+        ({"net": None}, "Row 2: Net: is empty."),
         ({"iterations": None}, "Row 2: Iterations: is empty."),
         ({"learning_rate": -1.0}, "Row 2: Rate: -1 is out of range; it must be above 0 and at most 100."),
     ],
@@ -135,14 +140,14 @@ def test_a_wrong_value_is_explained_and_nothing_is_lost(opened, store, change, m
     assert errors(opened) == [message]
     assert [row["row"] for row in plan(opened)] == [1, 3, 4]
     assert opened.button(key="train.start").disabled
-    edit(opened, edited={1: {"depth": 26}, 3: {"seed": 9}})
+    edit(opened, edited={1: {"net": "plain-26"}, 3: {"seed": 9}})
     assert not errors(opened)
     started(opened)
     assert [(run.config.model.depth, run.config.recipe.seed) for run in store.runs()] == [(20, 0), (26, 0), (20, 0), (56, 9)]
 
 
 def test_a_configuration_in_two_rows_is_one_training(opened, store):
-    edit(opened, edited={2: {"shortcut": "none"}})
+    edit(opened, edited={2: {"net": "plain-20"}})
     assert [row["in the store"] for row in plan(opened)] == ["new", "new", "the same as row 1", "new"]
     assert opened.button(key="train.start").label.startswith("Start training 3 nets")
     started(opened)
@@ -372,7 +377,7 @@ def test_a_run_that_cannot_be_read_is_named(train, store):
 
 
 def test_the_table_and_the_form_outlive_a_look_at_another_page(opened):
-    edit(opened, edited={0: {"depth": 44}})
+    edit(opened, edited={0: {"net": "plain-44"}})
     opened.number_input(key="train.recipe.momentum").set_value(0.8).run()
     opened.switch_page("pages/home.py").run()
     assert opened.title[0].value.startswith("Deeper")

@@ -60,18 +60,22 @@ def seconds(config: RunConfig, paces: Sequence[Pace], iterations: int | None = N
     Taken from the measured run that is nearest in batch size, then in work per image.
     """
     recipe = config.recipe
-    macs = complexity(config.model).macs
+    macs = _macs(config)
     comparable = [pace for pace in paces if recipe.device in ("auto", pace.device) and recipe.precision in ("auto", pace.precision)]
     if not comparable:
         return None
 
     def distance(pace: Pace) -> tuple[float, float]:
         batch = abs(math.log(pace.config.recipe.batch_size / recipe.batch_size))
-        return batch, abs(math.log(complexity(pace.config.model).macs / macs))
+        return batch, abs(math.log(_macs(pace.config) / macs))
 
     nearest = min(comparable, key=distance)
-    speed = nearest.images_per_second * (1 + _testing(nearest.config)) * complexity(nearest.config.model).macs / macs
+    speed = nearest.images_per_second * (1 + _testing(nearest.config)) * _macs(nearest.config) / macs
     return (recipe.iterations if iterations is None else iterations) * recipe.batch_size * (1 + _testing(config)) / speed
+
+
+def _macs(config: RunConfig) -> int:
+    return complexity(config.model, config.data.side).macs
 
 
 def _testing(config: RunConfig) -> float:

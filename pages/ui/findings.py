@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import streamlit as st
 
-from pages.ui.labels import escaped
+from pages.ui.labels import escaped, listed
 from resnet_core.claims.inside import TOO_CLOSE, VANISHED, WHY_LARGE, ratio_text, smaller
 from resnet_core.figures.gradients import GradientCurve, GradientHistory, InitializationCurve
 from resnet_core.figures.responses import ResponseCurve
@@ -30,11 +30,6 @@ def show(findings: Iterable[Finding]) -> None:
             st.success(finding.text, icon=":material/check_circle:")
         else:
             st.info(finding.text, icon=":material/info:")
-
-
-def listed(parts: Sequence[str]) -> str:
-    """``a``, ``a and b``, ``a, b and c``."""
-    return " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]])) if parts else ""
 
 
 def _number(value: float) -> str:

@@ -3,33 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from resnet_core.architectures import ModelConfig, ResNetConfig
-from resnet_core.architectures.resnet import BLOCKS, SHORTCUTS
+from resnet_core.architectures import ModelConfig, parse
 from resnet_core.config import SCHEDULES, WARMUPS, DataConfig, Recipe, RunConfig
 from resnet_core.errors import ConfigError
 
-_OF_MODEL = ("depth", "shortcut", "width", "block")
-_OF_RECIPE = ("seed", "iterations", "batch_size", "learning_rate", "schedule", "warmup")
-COLUMNS = (*_OF_MODEL, *_OF_RECIPE)
-_WHOLE = ("depth", "width", "seed", "iterations", "batch_size")
+#: The fields of the recipe in which rows can differ.
+OF_RECIPE = ("seed", "iterations", "batch_size", "learning_rate", "schedule", "warmup")
+COLUMNS = ("net", *OF_RECIPE)
+_WHOLE = ("seed", "iterations", "batch_size")
 
-#: What stands above the table, for those who choose there.
-SHORTCUTS_SAID = (
-    "Shortcut *none* is a plain net. *A* adds the input of two layers to their output, with zeros for the channels that are new; *B* does "
-    "so with a projection (a 1x1 convolution) where the dimensions change; *C* has a projection everywhere."
-)
-_SHORTCUT_HELP = "none: plain. A: identity, zero-padded. B: projections where dimensions change. C: projections everywhere."
-#: field -> heading of its column.
+#: field -> heading of the column that says it.
 TITLES = {
-    "depth": "Depth", "shortcut": "Shortcut", "width": "Width", "block": "Block", "seed": "Seed", "iterations": "Iterations",
-    "batch_size": "Batch", "learning_rate": "Rate", "schedule": "Schedule", "warmup": "Warm-up",
+    "net": "Net", "num_classes": "Net", "seed": "Seed", "iterations": "Iterations", "batch_size": "Batch", "learning_rate": "Rate",
+    "schedule": "Schedule", "warmup": "Warm-up",
 }  # fmt: skip
 #: After a double click Streamlit's table (1.67) opens a cell's editor and takes the keyboard back: the first key opens it once more, which
 #: shows that key but knows nothing of it, and a number of one digit is lost. As long as an editor is open the keyboard is its own.
@@ -56,12 +49,28 @@ class Row:
     error: str = ""
 
 
-def fill(nets: Sequence[ModelConfig], recipe: Recipe) -> None:
-    """Puts nets into the table, trained by one recipe, in place of what was there."""
-    rows = [{**{c: getattr(net, c) for c in _OF_MODEL}, **{c: getattr(recipe, c) for c in _OF_RECIPE}} for net in nets]
-    st.session_state[_BASE] = pd.DataFrame(rows, columns=list(COLUMNS))
-    st.session_state[_LAST] = st.session_state[_BASE]
+def fill(trainings: Iterable[tuple[ModelConfig, Recipe]]) -> None:
+    """Puts nets and how they are trained into the table, in place of what was there."""
+    _show(pd.DataFrame([_cells(*training) for training in trainings], columns=list(COLUMNS)))
+
+
+def add(table: pd.DataFrame, net: ModelConfig, recipe: Recipe) -> None:
+    """Puts one more row below those of the table."""
+    _show(pd.concat([table, pd.DataFrame([_cells(net, recipe)])], ignore_index=True))
+
+
+def _cells(net: ModelConfig, recipe: Recipe) -> dict[str, Any]:
+    return {"net": net.name, **{column: getattr(recipe, column) for column in OF_RECIPE}}
+
+
+def _show(table: pd.DataFrame) -> None:
+    st.session_state[_BASE] = st.session_state[_LAST] = table
     st.session_state[_FILLED] = st.session_state.get(_FILLED, 0) + 1
+
+
+def keep_the_keyboard() -> None:
+    """To be called where an element without height leaves no gap."""
+    st.html(_KEEP_THE_KEYBOARD, unsafe_allow_javascript=True)
 
 
 def is_filled() -> bool:
@@ -73,11 +82,9 @@ def nets_table(new_row: Recipe) -> pd.DataFrame:
     key = f"train.nets.{st.session_state[_FILLED]}"
     if key not in st.session_state:  # the editor's own edits were forgotten: another page was open, or it is the first time
         st.session_state[_BASE] = st.session_state[_LAST].reset_index(drop=True)
-    st.caption(SHORTCUTS_SAID)
     edited = st.data_editor(
         st.session_state[_BASE], key=key, num_rows="dynamic", hide_index=True, column_config=_column_config(new_row), width="stretch"
     )
-    st.html(_KEEP_THE_KEYBOARD, unsafe_allow_javascript=True)
     st.session_state[_LAST] = edited
     return edited
 
@@ -85,10 +92,7 @@ def nets_table(new_row: Recipe) -> pd.DataFrame:
 def _column_config(new: Recipe) -> dict[str, Any]:
     number, choice, t = st.column_config.NumberColumn, st.column_config.SelectboxColumn, TITLES
     return {
-        "depth": number(t["depth"], default=20, step=1, format="%d", help="Layers with weights: 6n+2 (basic) or 9n+2 (bottleneck)."),
-        "shortcut": choice(t["shortcut"], options=SHORTCUTS, default="A", help=_SHORTCUT_HELP),
-        "width": number(t["width"], default=16, step=1, format="%d", help="Filters of the first stage; then 2 and 4 times as many."),
-        "block": choice(t["block"], options=BLOCKS, default="basic"),
+        "net": st.column_config.TextColumn(t["net"], default="ResNet-20", help="By its name: plain-56, ResNet-56-B, ResNet-20-w32-nobn."),
         "seed": number(t["seed"], default=new.seed, step=1, format="%d", help="Of the initial weights and the batches."),
         "iterations": number(t["iterations"], default=new.iterations, step=1, format="%d", help="Parameter updates; the paper has 64,000."),
         "batch_size": number(t["batch_size"], default=new.batch_size, step=1, format="%d", help="Images an update; the paper has 128."),
@@ -131,8 +135,7 @@ def _config(given: dict[str, Any], shared: dict[str, Any], data: DataConfig) -> 
             raise ConfigError(column, "is empty.")
         if column in _WHOLE and isinstance(value, float) and value.is_integer():
             given[column] = int(value)
-    model = ResNetConfig(**{c: given[c] for c in _OF_MODEL})
-    return RunConfig(model, data, Recipe(**{c: given[c] for c in _OF_RECIPE}, **shared))
+    return RunConfig(parse(str(given["net"])), data, Recipe(**{c: given[c] for c in OF_RECIPE}, **shared))
 
 
 def _as_the_table_says(error: ConfigError) -> str:

@@ -70,7 +70,7 @@ def already(rows: Sequence[Row], seen: Sequence[Seen]) -> dict[int, str]:
 
 def _line(row: Row, note: str, paces: Sequence[estimate.Pace]) -> dict[str, Any]:
     config = row.config
-    size = complexity(config.model)
+    size = complexity(config.model, config.data.side)
     seconds = estimate.seconds(config, paces)
     return {
         "row": row.number,

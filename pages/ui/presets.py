@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from resnet_core.architectures import ModelConfig, ResNetConfig
+from resnet_core.architectures import ModelConfig, ResNetConfig, parse
 from resnet_core.config import DEMO_DATA, DEMO_NETS, DEMO_RECIPE, DataConfig, Recipe
 
 
@@ -32,6 +32,14 @@ PRESETS = (
         "Shortcuts A, B, C",
         "The three shortcuts of section 3.3 against the plain net, on 500 images of the embedded sample.",
         [ResNetConfig(20, shortcut) for shortcut in ("none", "A", "B", "C")],
+        DEMO_RECIPE,
+        DEMO_DATA,
+    ),
+    Preset(
+        "One part at a time",
+        "ResNet-20 with one part changed: without BN, with pre-activation, with ReZero, without shortcuts (plain); and plain without BN. "
+        "On 500 images of the embedded sample.",
+        [parse(name) for name in ("ResNet-20", "ResNet-20-nobn", "ResNet-20-preact", "ResNet-20-rezero", "plain-20", "plain-20-nobn")],
         DEMO_RECIPE,
         DEMO_DATA,
     ),

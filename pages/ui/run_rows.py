@@ -9,6 +9,8 @@ import streamlit as st
 from pages.ui.guard import guarded
 from pages.ui.labels import escaped
 from pages.ui.runs_view import BADGES, Seen, fraction_done, progress_text
+from resnet_core.architectures import FAMILIES
+from resnet_core.config import RunConfig
 from resnet_core.errors import RunError
 from resnet_core.runs import RunStore
 from resnet_core.runs.border import MAX_NAME
@@ -42,13 +44,19 @@ def run_row(seen: Seen, store: RunStore, shown: bool) -> bool:
     with st.container(border=True, gap="xsmall"):
         with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
             seed = run.config.recipe.seed
-            label = f"**{escaped(run.name)}**{f', seed {seed}' if seed else ''} {state_badge(seen)}"
+            label = f"**{escaped(run.name)}**{f', seed {seed}' if seed else ''}{_family(run.config)} {state_badge(seen)}"
             wanted = st.checkbox(label, shown, key=f"show.{run.id}", width="stretch")
             _buttons(seen, store)
         st.progress(fraction_done(status), text=progress_text(status))
         if status.message:
             st.caption(escaped(status.message))
     return wanted
+
+
+def _family(config: RunConfig) -> str:
+    """The family of a net that is not of the usual one."""
+    family = config.model.family
+    return "" if family == RunConfig().model.family else f" ({escaped(FAMILIES[family].title)})"
 
 
 def broken_row(folder: Path, reason: str) -> None:

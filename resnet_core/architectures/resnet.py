@@ -75,8 +75,8 @@ class ResNetConfig(ModelConfig):
     family = "resnet"
     fields = (
         Field("shortcut", "shortcut",
-              "Shortcut none is a plain net. A adds the input of a block to its output, with zeros for new channels; B does so with a "
-              "projection (a 1x1 convolution) where dimensions change; C has a projection everywhere.", SHORTCUTS,
+              "Shortcut none is a plain net. A adds a block's input to its output, zeros for new channels; B does so with projections "
+              "(1x1 convolutions) where dimensions change; C has them everywhere.", SHORTCUTS,
               tokens={"A": "A", "B": "B", "C": "C"}),
         Field("block", "block", "Two 3x3 convolutions, or a bottleneck of 1x1, 3x3 and 1x1.", BLOCKS,
               tokens={"basic": "basic", "bottleneck": "bottleneck"}),

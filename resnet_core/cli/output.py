@@ -102,7 +102,7 @@ def summary(run: Run, status: RunStatus) -> dict[str, Any]:
     """What ``--json`` tells of a run; the errors are those of ``errors``."""
     from resnet_core.architectures.table import complexity
 
-    net = complexity(run.config.model)
+    net = complexity(run.config.model, run.config.data.side)
     return {
         "run": run.id,
         "name": run.name,
