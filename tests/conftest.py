@@ -52,6 +52,17 @@ def chromium_path() -> str:
 
 
 @pytest.fixture
+def toys():
+    """A family from outside of the project, for this test only."""
+    from resnet_core.architectures import FAMILIES
+    from tests.toy_family import FAMILY
+
+    FAMILIES["toy"] = FAMILY  # importing the module has registered it, for the first test that does
+    yield
+    del FAMILIES["toy"]
+
+
+@pytest.fixture
 def cli(tmp_path):
     """Calls ``python -m resnet_core`` in a process of its own, on the test's own run folder; the workers it leaves are ended."""
     line = CommandLine(tmp_path / "runs")

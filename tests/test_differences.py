@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from resnet_core.architectures import FAMILIES, ModelConfig, parse
+from resnet_core.architectures import ModelConfig, parse
 from resnet_core.config import DataConfig, Recipe, RunConfig, demo_configs
 from resnet_core.differences import changed, confounded, differing, varied
 from resnet_core.errors import ConfigError
@@ -63,10 +63,9 @@ def test_the_nearest_of_two_groups_are_told_once():
     assert pairs(groups) == [(0, 2, "shortcut", "learning rate")]
 
 
-def test_of_two_families_what_both_have_is_compared(monkeypatch):
-    from tests.toy_family import FAMILY, ToyConfig
+def test_of_two_families_what_both_have_is_compared(toys):
+    from tests.toy_family import ToyConfig
 
-    monkeypatch.setitem(FAMILIES, "toy", FAMILY)
     nets: list[ModelConfig] = [parse("ResNet-20"), ToyConfig(6), ToyConfig(22)]
     six, deep = (RunConfig(net) for net in nets[1:])
     assert pairs([run("ResNet-20"), six]) == [(0, 1, "family", "depth")]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from resnet_core.architectures import FAMILIES, from_dict, parse, to_dict
+from resnet_core.architectures import from_dict, parse, to_dict
 from resnet_core.architectures.net import build_model
 from resnet_core.architectures.table import complexity
 from resnet_core.attribution import METHODS, cascade_steps, default_layer
@@ -26,15 +26,10 @@ RECIPE = ("--iterations", "3", "--batch-size", "16", "--precision", "fp32", "--c
 
 
 @pytest.fixture(autouse=True)
-def toy(monkeypatch):
+def _toy(toys, monkeypatch):
     """The family, here and in the processes that are started meanwhile."""
-    from tests.toy_family import FAMILY
-
     monkeypatch.setenv("RESNET_LAB_FAMILIES", "tests.toy_family")
     monkeypatch.chdir(ROOT)
-    FAMILIES["toy"] = FAMILY
-    yield
-    del FAMILIES["toy"]
 
 
 def command(capsys, *words: str) -> dict:
