@@ -175,6 +175,8 @@ def test_a_plain_net_cannot_start_from_zero():
     [
         ("RestNet-56", "The nearest are ResNet-56"),
         ("ResNet-56-preakt", "'preakt' is no part of such a name. The nearest are ResNet-56-preact"),
+        ("resnet 20 nobm w8", "'nobm' is no part of such a name. The nearest are ResNet-20-nobn-w8, "),
+        ("ResNet-20-nobm-preakt", "'nobm' is no part of such a name. The nearest are ResNet-"),
         ("ResNet-56-B-C", "'c' says twice what another part of the name says"),
         ("ResNet-51-ImageNet", "depth: 51 is not that of a ResNet for ImageNet; they have 18, 34, 50, 101, 152 layers"),
         ("ResNet-20-2.2.2.2-ImageNet", "depth: 20 is not that of the blocks 2.2.2.2, which make 18 layers"),

@@ -6,13 +6,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import difflib
 import importlib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,14 +110,26 @@ def parse(text: str) -> ModelConfig:
     problem = next((each for each in problems if each.field not in rest), next(iter(problems), None))
     if problem is None or problem.field in rest:
         what = f": {problem.field!r} {str(problem).partition(': ')[2]}" if problem else "."
-        raise ConfigError("net", f"{text[:60]!r} does not name a net{what} {_nearest(text)}")
+        mended = _mended(head, depth, rest, problem.field) if problem else []
+        raise ConfigError("net", f"{text[:60]!r} does not name a net{what} {_nearest(text, mended)}")
     raise problem
 
 
-def _nearest(text: str) -> str:
+def _mended(head: str, depth: int, rest: list[str], wrong: str) -> list[str]:
+    """Names with a token that is nearly the wrong one in its place."""
+    found = []
+    for family in FAMILIES.values():
+        tokens = {text.lower() for field in family.config.fields for text in field.tokens.values()} - set(rest)
+        for near in difflib.get_close_matches(wrong, sorted(tokens), 2, 0.6):
+            with contextlib.suppress(ConfigError):
+                found.append(family.config.read(head, depth, [near if token == wrong else token for token in rest]))
+    return [config.name for config in found if config]
+
+
+def _nearest(text: str, first: Sequence[str] = ()) -> str:
     names = {name.lower(): name for name in (config.name for config in presets())}
-    near = difflib.get_close_matches(text.strip().lower()[:60], names, 3, 0.5)
-    examples = [names[name] for name in near] or ["plain-56", "ResNet-56", "ResNet-56-B", "ResNet-164-bottleneck", "ResNet-20-w32"]
+    near = [*first, *(names[name] for name in difflib.get_close_matches(text.strip().lower()[:60], names, 3, 0.5))]
+    examples = list(dict.fromkeys(near))[:3] or ["plain-56", "ResNet-56", "ResNet-56-B", "ResNet-164-bottleneck", "ResNet-20-w32"]
     return f"{'The nearest are' if near else 'Write'} {', '.join(examples)}{'' if near else ' or the like'}."
 
 
