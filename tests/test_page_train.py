@@ -189,19 +189,6 @@ def test_milestones_that_are_no_numbers_are_explained(opened):
     assert errors(opened) == ["Rows 1, 2, 3, 4: milestones: [0.75, 0.5] must rise from one to the next."]
 
 
-def test_the_papers_presets_are_the_papers(opened):
-    opened.button(key="preset.Paper, 110 layers").click().run()
-    assert [row["net"] for row in plan(opened)] == ["plain-110", "ResNet-110"]
-    assert {row["schedule"] for row in plan(opened)} == {"the paper's full schedule"}
-    assert {row["epochs"] for row in plan(opened)} == {163.84}
-    assert opened.button_group(key="train.dataset").value == "cifar10"
-    assert "warmup" in opened.data_editor[0].value.columns
-    assert set(opened.data_editor[0].value["warmup"]) == {"error"}
-    opened.button(key="preset.Shortcuts A, B, C").click().run()
-    assert [row["net"] for row in plan(opened)] == ["plain-20", "ResNet-20", "ResNet-20-B", "ResNet-20-C"]
-    assert [row["parameters"] for row in plan(opened)][2] == 269_722 + 2_752
-
-
 def test_an_identical_configuration_is_offered_its_run(train, store):
     write_run(store, DEMO[0], 49.0)
     train.run()

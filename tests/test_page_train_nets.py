@@ -82,7 +82,7 @@ def test_depths_and_shortcuts_are_varied(opened, store):
     opened.selectbox(key=f"{FIELDS}activation").set_value("pre").run()
     edit(opened, edited={0: {"iterations": 9}})
     assert opened.button(key="train.vary.make").label == "Make 6 rows"
-    assert "They differ in depth and shortcut. They take the place of all 4 in the table." in words(opened)
+    assert "They differ in depth and shortcut. All rows that the table has now (4) are replaced." in words(opened)
     vary(opened, ["depth", "shortcut"], depth=["20", "26"], shortcut=["none", "A"])
     opened.number_input(key="train.net.seeds").set_value(2).run()
     assert opened.button(key="train.vary.make").label == "Make 8 rows"
@@ -97,6 +97,10 @@ def test_depths_and_shortcuts_are_varied(opened, store):
 
 
 def test_a_field_of_the_recipe_is_varied(opened, store):
+    edit(opened, edited={0: {"iterations": 1_234_567}})
+    vary(opened, ["iterations"])
+    assert opened.multiselect(key=f"{FIELDS}vary.iterations").value == ["1234567"] and not errors(opened)
+    edit(opened)
     vary(opened, ["learning_rate"])
     assert opened.button(key="train.vary.make").label == "Make 1 row"
     vary(opened, ["learning_rate"], learning_rate=["0.1", "0.03"])
@@ -151,3 +155,16 @@ def test_a_preset_changes_one_part_at_a_time(opened):
     assert not warnings(opened)
     assert "These 6 rows differ in shortcut, normalisation, activation order and branch scale." in words(opened)
     assert {row["epochs"] for row in plan(opened)} == {DEMO_RECIPE.iterations * DEMO_RECIPE.batch_size / 500}
+
+
+def test_the_papers_presets_are_the_papers(opened):
+    opened.button(key="preset.Paper, 110 layers").click().run()
+    assert [row["net"] for row in plan(opened)] == ["plain-110", "ResNet-110"]
+    assert {row["schedule"] for row in plan(opened)} == {"the paper's full schedule"}
+    assert {row["epochs"] for row in plan(opened)} == {163.84}
+    assert opened.button_group(key="train.dataset").value == "cifar10"
+    assert "warmup" in opened.data_editor[0].value.columns
+    assert set(opened.data_editor[0].value["warmup"]) == {"error"}
+    opened.button(key="preset.Shortcuts A, B, C").click().run()
+    assert [row["net"] for row in plan(opened)] == ["plain-20", "ResNet-20", "ResNet-20-B", "ResNet-20-C"]
+    assert [row["parameters"] for row in plan(opened)][2] == 269_722 + 2_752

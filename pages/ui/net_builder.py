@@ -47,7 +47,7 @@ def net_builder(table: pd.DataFrame, rows: Sequence[Row], new_row: Recipe, data:
             base = RunConfig(model, data, recipe)
         except ConfigError as error:
             base, wrong = None, escaped(str(error))
-        if st.button("Add row", icon=":material/add:", key=f"{_KEY}add", disabled=base is None):
+        if st.button("Add net", icon=":material/add:", key=f"{_KEY}add", disabled=base is None):
             nets_table.add(table, base.model, recipe)
             st.rerun()
         with st.popover("Vary …", icon=":material/grid_on:", key=_VARY, on_change="rerun", disabled=base is None):
@@ -69,19 +69,21 @@ def _vary(family: Family, base: RunConfig, first: Field, replaced: int) -> None:
     words |= {name: recipe_word(name) for name in OF_RECIPE if name != "seed"}
     st.markdown(f"Rows from **{escaped(base.model.name)}** and the recipe of the table's first row:")
     names = st.multiselect("What varies", words, ["depth", first.name], format_func=words.get, **_kept(f"{family.key}.vary"))
+    grid = st.container(horizontal=True, gap="small")
+    last = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
     values: dict[str, Sequence[Any]] = {}
     try:
         for name in names:
             choices = fields[name].choices if name in fields else _RECIPE_CHOICES.get(name, ())
-            label, kept = words[name].capitalize(), _kept(f"{family.key}.vary.{name}")
+            label, shared = words[name].capitalize(), {"width": 255, **_kept(f"{family.key}.vary.{name}")}
             if choices:
-                values[name] = st.multiselect(label, choices, choices[:2], **kept)
+                values[name] = grid.multiselect(label, choices, choices[:2], **shared)
                 continue
             now = getattr(base.model if name in {"depth", *fields} else base.recipe, name)
-            options, chosen = (_depths(family), _depths(family)[:3]) if name == "depth" else ([f"{now:g}"], [f"{now:g}"])
-            typed = st.multiselect(label, options, chosen, accept_new_options=True, placeholder="Type numbers, Enter after each", **kept)
+            options, chosen = (_depths(family), _depths(family)[:3]) if name == "depth" else ([str(now)], [str(now)])
+            typed = grid.multiselect(label, options, chosen, accept_new_options=True, help="Pick, or type others.", **shared)
             values[name] = [_number(name, text, type(now)) for text in typed]
-        count = st.number_input("Seeds", 1, MOST_ROWS, **_kept("seeds"), help="So many trainings of each net.")
+        count = last.number_input("Seeds", 1, MOST_ROWS, width=140, **_kept("seeds"), help="So many trainings of each net.")
         values["seed"] = range(base.recipe.seed, base.recipe.seed + count)
         if empty := [words[name] for name in names if not values[name]]:
             raise ConfigError(empty[0], "choose at least one value.")
@@ -91,12 +93,12 @@ def _vary(family: Family, base: RunConfig, first: Field, replaced: int) -> None:
         st.error(escaped(str(error)), icon=":material/error:")
         return
     made, impossible = varied(base, values)
+    label = f"Make {len(made)} row{'s' if len(made) != 1 else ''}"
+    last.button(label, type="primary", key=f"{_VARY}.make", disabled=not made, on_click=_make, args=(made,))
+    differ = f"They differ in {listed(differing(made))}. " if len(made) > 1 else ""
+    st.caption(f"{differ}All rows that the table has now ({replaced}) are replaced.")
     for reason in impossible:
         st.warning(f"Left out: {escaped(reason)}", icon=":material/block:")
-    rows = f"{len(made)} row{'s' if len(made) != 1 else ''}"
-    if len(made) > 1:
-        st.caption(f"They differ in {listed(differing(made))}. They take the place of all {replaced} in the table.")
-    st.button(f"Make {rows}", type="primary", key=f"{_VARY}.make", disabled=not made, on_click=_make, args=(made,))
 
 
 def _make(configs: Sequence[RunConfig]) -> None:

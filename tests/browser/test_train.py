@@ -29,15 +29,26 @@ def test_the_first_click_and_a_number_of_one_digit(start_app, open_page, monkeyp
     wait_until(lambda: cells.nth(0).inner_text() == "ResNet-20-B", "the table of the other preset")
 
     table = page.locator("[data-testid=stDataFrame]").first
+    lines = page.locator("[data-testid=stDataFrame] canvas table").first.locator("tr")
     # Net and seed: where they lie on the canvas, their accessible twins do not say; the columns share the width.
     retyped = [(0, 0.08, "plain-56"), *((1, 0.2, digit) for digit in "56789"), (0, 0.08, "8")]
     for column, place, text in retyped:
         expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
         box = table.bounding_box()
-        row = box["height"] / (page.locator("[data-testid=stDataFrame] canvas table").first.locator("tr").count() + 1)
+        row = box["height"] / (lines.count() + 1)
         page.mouse.dblclick(box["x"] + box["width"] * place, box["y"] + row * 3.5)
         expect(page.locator(".gdg-input")).to_be_focused()
         for key in ("Control+a", *text, "Enter"):
             page.wait_for_timeout(HUMAN)
             page.keyboard.press(key)
         wait_until(lambda column=column, text=text: cells.nth(column).inner_text() == text, f"{text} in column {column}")
+
+    # What stands in an open editor is not lost to the click on a button that fills the table anew.
+    page.mouse.dblclick(box["x"] + box["width"] * 0.2, box["y"] + row * 3.5)
+    expect(page.locator(".gdg-input")).to_be_focused()
+    for key in ("Control+a", "3"):
+        page.wait_for_timeout(HUMAN)
+        page.keyboard.press(key)
+    page.get_by_role("button", name="Add net").click()
+    wait_until(lambda: lines.count() == 6, "the net that was added")  # with the headings
+    wait_until(lambda: cells.nth(1).inner_text() == "3", "the seed that was typed before")
