@@ -114,6 +114,20 @@ def told(store: RunStore, capsys) -> list:
     return [*runs, found.broken, *capsys.readouterr()]
 
 
+def test_one_run_that_was_looked_at_is_not_read_again(store, read):
+    (run,) = ended(store, 1)
+    store.look()
+    another_process()
+    ((_, status),) = store.look().runs
+    read.clear()
+    assert looking.one(run.path) == (run, status) and read == []
+    put(store, run, state="failed")
+    assert looking.one(run.path)[1].state == "failed"
+    shutil.rmtree(run.path)
+    with pytest.raises(border.BrokenRun):
+        looking.one(run.path)
+
+
 def sealed(content: bytes) -> bytes:
     return index._seal(content) + b"\n" + content
 

@@ -60,6 +60,20 @@ def _known(home: Path) -> dict[str, Ended]:
         return _ENDED[home]
 
 
+def one(path: Path) -> tuple[Run, RunStatus]:
+    """One run as it is now; what the last look at its home has kept of it, where nothing has changed since.
+
+    Raises:
+        BrokenRun: its run.json is gone or damaged.
+        RunError: something else of it is.
+    """
+    ended = _ENDED.get(path.parent, {}).get(path.name)
+    if ended is not None and ended.is_unchanged():
+        return ended.run, ended.status
+    run = Run(path)
+    return run, run.state()
+
+
 def look(home: Path) -> Look:
     """Everything at one moment. Of a run that has ended nothing is read again until one of its files changes.
 
