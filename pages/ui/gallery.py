@@ -56,6 +56,21 @@ def entries(nets: Sequence[Net]) -> list[Entry]:
     return found
 
 
+#: The last rows that were drawn, as a frame: a draw of a page changes few of them, and a frame of thousands takes time.
+_LAST: list[tuple[list[dict[str, Any]], pd.DataFrame]] = []
+
+
+def frame(found: Sequence[Entry]) -> pd.DataFrame:
+    """The rows as a table. It is shared: do not change it."""
+    rows = [entry.row for entry in found]
+    for known, made in _LAST:
+        if known == rows:  # of what has not changed these are the very objects of the draw before: quick to compare
+            return made
+    made = pd.DataFrame(rows)
+    _LAST[:] = [(rows, made)]
+    return made
+
+
 def row(net: Net, card: dict[str, Any]) -> dict[str, Any]:
     """A line of the table. Errors in percent, the size in MB (1,000,000 bytes); None where it is not known."""
     published = paper.published(net.model)
@@ -100,7 +115,7 @@ def gallery(found: Sequence[Entry]) -> Entry:
     ids = [net.id for net in nets]
     chosen = _restored(ids)
     st.dataframe(
-        pd.DataFrame([entry.row for entry in found]),
+        frame(found),
         # Selected anew when the choice was made elsewhere, or the list has changed: the rows have moved.
         key=f"gallery.table.{st.session_state.get(_TURN, 0)}.{hash(tuple(ids))}",
         on_select=lambda: _picked_in_table(ids),

@@ -21,7 +21,7 @@ from resnet_core.errors import CheckpointError, RunError
 from resnet_core.nets import folder as folders
 from resnet_core.nets.catalog import Net
 from resnet_core.nets.normalization import NORMALIZATIONS
-from resnet_core.runs import Run
+from resnet_core.runs import looking
 from resnet_core.runs.files import Kept
 from resnet_core.runs.run import BrokenRun
 
@@ -81,8 +81,7 @@ def card(net: Net, iteration: int | None = None) -> dict[str, Any]:
     if net.origin != "run":
         return dict(net.card)
     try:
-        run = Run(net.path)
-        status = run.state()
+        run, status = looking.one(net.path)
     except BrokenRun as error:
         raise RunError(f"Run {net.id} cannot be read: {error}.") from error
     config, plan, result = run.config, status.plan or {}, status.result or {}
