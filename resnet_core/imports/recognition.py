@@ -79,7 +79,7 @@ def _of_ours(found: Sequence[ModelConfig], bare: Mapping[str, Shape], prefix: st
     model = next(config for config in found if exact.option(config) == shortcuts[0])
     keys = {prefix + key: key for key in bare if not key.endswith(layouts.COUNTER)}
     if others := [config.name for config in found if exact.option(config) == shortcuts[0] and config != model]:
-        notes += (f"Its tensors fit {listed(others)} too; it was taken for {model.name}. Look at its error: the wrong one guesses.",)
+        notes += (f"Its tensors fit {', '.join(others)} too; it was taken for {model.name}. Look at its error: the wrong one guesses.",)
     return Recognition("resnet-lab", model, shortcuts, keys, notes)
 
 
