@@ -106,7 +106,7 @@ FAKE_PYTHON = """#!/bin/sh
 echo "$*" >> "{log}"
 if [ "$1 $2" = "-m venv" ]; then
   mkdir -p "$3/bin"
-  cp "$0" "$3/bin/python"; cp "$0" "$3/bin/pip"; cp "$0" "$3/bin/streamlit"; cp "$0" "$3/bin/ruff"
+  cp "$0" "$3/bin/python"; cp "$0" "$3/bin/pip"; cp "$0" "$3/bin/streamlit"; cp "$0" "$3/bin/ruff"; cp "$0" "$3/bin/mypy"
 fi
 case "$*" in *"{fails_on}"*) exit 1;; esac
 """
@@ -171,17 +171,30 @@ def test_an_installation_that_broke_off_is_done_again(make):
     assert make("setup")[0] == []
 
 
-def test_make_test_checks_style_and_runs_pytest(make):
+def test_make_test_checks_style_and_types_and_runs_pytest(make):
     asked, ended = make("test", "ARGS=-k data")
     assert ended.returncode == 0, ended.stderr
     assert installs(asked) == ["requirements.txt", "requirements-dev.txt"]
     side_by_side = "-n logical --maxprocesses 4 --dist loadfile"
-    assert [line for line in asked if line.startswith(("check", "-m pytest"))] == ["check .", f"-m pytest {side_by_side} -k data"]
+    checks = ["check .", "--config-file pyproject.toml"]  # of ruff, of mypy
+    assert [line for line in asked if line.startswith(("check", "--config", "-m pytest"))] == [*checks, f"-m pytest {side_by_side} -k data"]
     make.fake("-m tests.chromium")
     if os.geteuid() != 0:  # root on Debian would have it installed
         asked, ended = make("test")
         assert ended.returncode != 0
         assert "-m pytest" not in asked
+
+
+def test_what_trains_nets_and_keeps_them_is_checked_strictly():
+    """An exception from the type checker is for one line, and names what is let through."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mypy"]
+    assert settings["files"] == ["app.py", "pages", "resnet_core"] and settings["check_untyped_defs"]
+    strict = next(one for one in settings["overrides"] if one.get("disallow_untyped_defs"))
+    assert set(strict["module"]) == {f"resnet_core.{part}.*" for part in ("architectures", "training", "runs")}
+    assert not any(one.get("ignore_errors") or "exclude" in one for one in [settings, *settings["overrides"]])
+    checked = [ROOT / "app.py", *(ROOT / "pages").rglob("*.py"), *(ROOT / "resnet_core").rglob("*.py")]
+    ignores = [line for path in checked for line in path.read_text(encoding="utf-8").splitlines() if "type: ignore" in line]
+    assert [line for line in ignores if not re.search(r"# type: ignore\[[a-z-]+\]  # \w", line)] == []
 
 
 def test_an_old_python_is_refused_with_what_to_do(make):
