@@ -14,6 +14,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from resnet_core.cli import parser
 
@@ -54,6 +55,27 @@ def test_what_is_imported_is_required():
     assert {"torch", "streamlit", "plotly"} <= used
     assert used - app == set()
     assert imported("tests") - app - dev == set()
+
+
+def test_every_pinned_version_lies_within_the_range_of_a_librarys_user():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    library = {one.name: one.specifier for one in map(Requirement, project["dependencies"])}
+    ranges = library | {one.name: one.specifier for one in map(Requirement, project["optional-dependencies"]["app"])}
+    pinned = dict(line.split("==") for line in requirements("requirements.txt"))
+    assert set(ranges) == set(pinned)
+    assert {name: version for name, version in pinned.items() if not ranges[name].contains(version)} == {}
+    # A range has two ends.
+    assert {name for name, ends in ranges.items() if {end.operator for end in ends} != {">=", "<"}} == set()
+    assert imported("resnet_core") <= set(library)
+
+
+def test_the_hooks_before_a_commit_download_nothing():
+    """They are those of `make lint`, from .venv."""
+    text = (ROOT / ".pre-commit-config.yaml").read_text()
+    assert re.findall(r"- repo: (.*)", text) == ["local"] and set(re.findall(r"language: (.*)", text)) == {"system"}
+    lint = re.search(r"^lint:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)[1]
+    checkers = re.findall(r"\$\(BIN\)/(\S+)", lint)
+    assert re.findall(r"entry: \.venv/bin/(\S+)", text) == checkers and len(checkers) == 2
 
 
 def test_the_licence_is_mit():
