@@ -72,12 +72,12 @@ class FeatureIndex:
         return order, np.sqrt(squares[order])
 
 
-@torch.no_grad()
 def _width(loaded: LoadedNet) -> int:
     """Features of one image: what goes into the classifier."""
     return loaded.model.get_parameter(f"{loaded.model.plan.classifier}.weight").shape[1]
 
 
+@torch.no_grad()
 def features(
     loaded: LoadedNet, images: torch.Tensor, progress: Progress | None = None, should_stop: ShouldStop | None = None
 ) -> np.ndarray:
