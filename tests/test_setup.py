@@ -233,6 +233,10 @@ def test_make_alone_says_what_there_is(make):
     assert [word for word in ("make app", "make test", "make bench", "PORT=", "PYTHON=") if word not in ended.stdout] == []
 
 
+#: What readers are told, and what must be true of it.
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", "docs/ARCHITECTURE.md"]
+
+
 def readme_commands() -> list[str]:
     """Every line of a code block in the README that calls the command line."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -250,16 +254,29 @@ def test_the_readmes_commands_exist():
         known.parse_args(words[words.index("resnet_core") + 1 :])
 
 
-def test_the_readmes_make_targets_exist():
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_the_make_targets_of_a_document_exist(name):
     targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
-    named = re.findall(r"\bmake ([a-z]+)\b", " ".join(re.findall(r"`[^`]+`|```.*?```", (ROOT / "README.md").read_text(), flags=re.DOTALL)))
-    assert {"app", "test"} <= set(named) <= set(targets)
+    code = " ".join(re.findall(r"`[^`]+`|```.*?```", (ROOT / name).read_text(encoding="utf-8"), flags=re.DOTALL))
+    named = set(re.findall(r"\bmake ([a-z]+)\b", code))
+    assert named <= set(targets)
+    assert {"app", "test"} <= named or name != "README.md"
 
 
-def test_the_readmes_files_exist():
-    links = re.findall(r"\]\((?!https?:|#)([^)]+)\)", (ROOT / "README.md").read_text(encoding="utf-8"))
-    assert "LICENSE" in links and len(links) > 1
-    assert [link for link in links if not (ROOT / link).exists()] == []
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_the_files_that_a_document_names_exist(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    links = re.findall(r"\]\((?!https?:|#)([^)]+)\)", text)
+    assert links
+    assert [link for link in links if not (ROOT / name).parent.joinpath(link).exists()] == []
+    paths = [path for path in re.findall(r"`([\w./-]+/[\w.-]+\.py)`", text) if "<" not in path]
+    assert [path for path in paths if not (ROOT / path).exists() and not (ROOT / "resnet_core" / path).exists()] == []
+
+
+def test_the_citation_is_of_this_version():
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text()
+    assert f"becomes {version}" in (ROOT / "CHANGELOG.md").read_text()
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "benchmarks").glob("*.py")), ids=lambda path: path.stem)
