@@ -9,7 +9,7 @@ import streamlit as st
 from streamlit.elements.lib.streamlit_plotly_theme import GRAY_90
 
 from pages.ui.front_door import through_the_front_door
-from pages.ui.labels import escaped
+from pages.ui.labels import escaped, titled
 from resnet_core.analysis.measured import measured
 from resnet_core.analysis.shortcuts import percent, shortcut_differences
 from resnet_core.architectures import ModelConfig, ResNetConfig, parse, presets
@@ -82,7 +82,7 @@ def choose_nets() -> list[ModelConfig]:
     with st.form("new_net", border=False):
         depth, shortcut, width, block, button = st.columns([2, 4, 2, 3, 2], vertical_alignment="bottom")
         depth.number_input("Depth", value=110, step=6, key="new_depth", help="6n+2 layers with basic blocks, 9n+2 with bottlenecks")
-        shortcut.selectbox("Shortcut", SHORTCUTS, index=1, format_func=SHORTCUT_TITLES.get, key="new_shortcut")
+        shortcut.selectbox("Shortcut", SHORTCUTS, index=1, format_func=titled(SHORTCUT_TITLES), key="new_shortcut")
         width.number_input("Width", value=16, key="new_width", help="filters of the first stage; the others have 2 and 4 times as many")
         block.selectbox("Block", BLOCKS, key="new_block")
         button.form_submit_button("Add net", icon=":material/add:", on_click=add_net, width="stretch")
@@ -166,7 +166,7 @@ def show_layers(config: ModelConfig, tool: dict | None) -> None:
             for row in net.rows
         ]
         number = st.column_config.NumberColumn(format="localized")
-        share = st.column_config.ProgressColumn(format="%.2f %%", min_value=0, max_value=max(row["share of MACs"] for row in rows))
+        share = st.column_config.ProgressColumn(format="%.2f %%", min_value=0, max_value=100 * max(row.share for row in net.rows))
         st.dataframe(
             rows, hide_index=True, height=420, placeholder="–", column_config={"parameters": number, "MACs": number, "share of MACs": share}
         )

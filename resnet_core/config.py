@@ -187,7 +187,7 @@ class RunConfig:
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
         """Return plain JSON values; ``from_dict`` is its inverse."""
-        sections = {"data": self.data, "recipe": self.recipe}
+        sections: dict[str, DataConfig | Recipe] = {"data": self.data, "recipe": self.recipe}
         plain = {name: json.loads(json.dumps(dataclasses.asdict(section))) for name, section in sections.items()}
         return {"model": architectures.to_dict(self.model), **plain}
 

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from pages.ui.labels import titled
 from pages.ui.net_words import say_absent
 from resnet_core import paper
 from resnet_core.errors import UserError
@@ -140,7 +141,7 @@ def picker(found: Sequence[Entry], chosen: str) -> None:
     # Set anew each time: the widget starts afresh whenever its list of options changes.
     st.session_state[_PICKER] = chosen
     st.selectbox(
-        "Checkpoint", list(names), format_func=names.get, key=_PICKER, on_change=_picked_below, label_visibility="collapsed", width=380
+        "Checkpoint", list(names), format_func=titled(names), key=_PICKER, on_change=_picked_below, label_visibility="collapsed", width=380
     )
 
 

@@ -266,6 +266,7 @@ def _without_parameters(skeleton: Skeleton, layout: str) -> tuple[str, ...]:
 
 def _model(skeleton: Skeleton, layout: str) -> tuple[ModelConfig, tuple[str, ...]]:
     every = frozenset((stage, index) for stage, index, *_ in skeleton.blocks())
+    options: tuple[tuple[frozenset[tuple[int, int]], tuple[str, ...]], ...]
     options = ((frozenset(), _without_parameters(skeleton, layout)), (skeleton.changing(), ("B",)), (every, ("C",)))
     # Where every block changes the dimensions (bottlenecks, one block a stage), B and C are one net.
     shortcuts = tuple(option for places, found in options if places == skeleton.projected for option in found)

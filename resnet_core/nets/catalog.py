@@ -54,6 +54,17 @@ class Net:
     read: str = field(default="", compare=False)
 
     @property
+    def training(self) -> RunConfig:
+        """``config``, of a net that was trained with this project.
+
+        Raises:
+            ValueError: it was not.
+        """
+        if self.config is None:
+            raise ValueError(f"{self.name} was not trained with this project")
+        return self.config
+
+    @property
     def weights(self) -> Path:
         """The safetensors file of the weights as they are now; of a run, its newest checkpoint's.
 

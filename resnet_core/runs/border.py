@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from resnet_core.config import DEVICES, RunConfig
 from resnet_core.errors import UserError
@@ -24,6 +24,7 @@ STATES = ("queued", "running", "stopped", "interrupted", "finished", "diverged",
 MAX_NAME = 80
 
 Test = Callable[[Any], bool]
+_Read = TypeVar("_Read")
 
 
 class BrokenRun(Exception):
@@ -119,7 +120,8 @@ class Identity:
 
     @functools.cached_property
     def values(self) -> dict[str, Any]:
-        return json.loads(self.text)
+        values: dict[str, Any] = json.loads(self.text)
+        return values
 
     @functools.cached_property
     def config(self) -> RunConfig:
@@ -166,7 +168,7 @@ def is_name(value: Any) -> bool:
 _identities, _states, _names = files.Kept(_read_identity), files.Kept(_read_state), files.Kept(_read_name)
 
 
-def _read(folder: Path, name: str, kept: files.Kept) -> Any:
+def _read(folder: Path, name: str, kept: files.Kept[_Read]) -> _Read:
     try:
         return kept(f"{folder}/{name}")
     except FileNotFoundError:
@@ -185,7 +187,8 @@ def identity(folder: Path) -> Identity:
 
 def read_state(folder: Path) -> dict[str, Any]:
     """state.json of a run's folder, as a copy; its ``state``, ``ticket`` and ``pool`` are there. Raises BrokenRun."""
-    return dict(_read(folder, "state.json", _states))
+    found = _read(folder, "state.json", _states)
+    return dict(found)
 
 
 def know_name(path: str, stamp: files.Stamp, name: str | None) -> None:

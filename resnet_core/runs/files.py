@@ -56,7 +56,7 @@ def now() -> str:
 def os_problem(error: OSError, path: Path) -> str | None:
     """The whole message for an error of the file system that the user can mend; None for any other."""
     remedy = _REMEDIES.get(error.errno or 0)
-    return remedy and f"{shown(error.filename or path)}: {os.strerror(error.errno)}; {remedy}."
+    return remedy and f"{shown(error.filename or path)}: {os.strerror(error.errno or 0)}; {remedy}."
 
 
 @contextlib.contextmanager

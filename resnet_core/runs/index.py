@@ -18,6 +18,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from resnet_core import architectures, config
 from resnet_core.runs import border, ends, files
@@ -72,7 +73,7 @@ def read(home: Path) -> dict[str, Ended]:
     return {}
 
 
-def _ended(path: Path, stamps: list, identity: list, name: str | None, status: list) -> Ended:
+def _ended(path: Path, stamps: list[Any], identity: list[Any], name: str | None, status: list[Any]) -> Ended:
     known = tuple((f"{path}/{file}", stamp and tuple(stamp)) for file, stamp in zip(FILES, stamps, strict=True))
     if known[_META][1]:
         border.know_name(*known[_META], name)

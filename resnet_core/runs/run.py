@@ -338,7 +338,7 @@ def run_folders(home: Path) -> list[Path]:
     return [home / name for name in run_names(home)]
 
 
-def _is_folder(entry: os.DirEntry) -> bool:
+def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir() or (entry.is_symlink() and not os.path.exists(entry.path))
     except OSError:  # a link to itself
