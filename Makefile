@@ -1,6 +1,7 @@
 # make app     the app, on http://localhost:8501    (PORT=8600 for another port, ARGS="..." for other options of streamlit run;
 #              HOST=192.168.1.5 opens it to everybody who can reach this machine by that name or address, and lets them delete runs)
-# make test    the style check and all tests        (ARGS="-k data" for some of them, ARGS="-n 0 --pdb" in one process)
+# make test    the checks of style and types, and all tests    (ARGS="-k data" for some of them, ARGS="-n 0 --pdb" in one process)
+# make lint    the checks of style and types alone
 # make bench   images per second, ours and the usual way, interleaved    (ARGS="..." for its options)
 # make zoo     train what is missing of the nets in checkpoints/, on the full CIFAR-10    (ARGS="--jobs 2"; goes on after any interruption)
 # make setup   only what the app needs, into .venv
@@ -35,6 +36,7 @@ test: lint browser
 
 lint: $(DEV_STAMP)
 	$(BIN)/ruff check .
+	$(BIN)/mypy --config-file pyproject.toml
 
 bench: $(APP_STAMP)
 	$(BIN)/python -m resnet_core bench $(ARGS)
@@ -71,5 +73,5 @@ browser: $(DEV_STAMP)
 	@$(BIN)/python -m tests.chromium
 
 clean:
-	rm -rf .pytest_cache .ruff_cache build *.egg-info
+	rm -rf .pytest_cache .ruff_cache .mypy_cache build *.egg-info
 	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -30,7 +30,7 @@ from pages.ui.glossary import glossary  # noqa: E402
 from pages.ui.guard import guarded  # noqa: E402
 from resnet_core.imports.scratch import tidy  # noqa: E402
 
-st.cache_resource(tidy, show_spinner=False)()  # once a server: what one that was killed has left among the temporary files
+st.cache_resource(show_spinner=False)(tidy)()  # once a server: what one that was killed has left among the temporary files
 
 # Without icons: with them the names of nine pages do not fit beside the sidebar, and the last ones hide in a menu.
 page = st.navigation(

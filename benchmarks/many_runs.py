@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -65,8 +66,8 @@ def fill(home: Path, count: int) -> None:
         config = dataclasses.replace(CONFIG, recipe=dataclasses.replace(CONFIG.recipe, seed=seed))
         path = home / f"run-{seed:05d}"
         shutil.copytree(template, path)
-        # Of a second of its own, so that the runs have an order.
-        created = f"2026-01-01T{seed // 3600:02}:{seed // 60 % 60:02}:{seed % 60:02}.000000+00:00"
+        # Of a minute of its own: the runs have an order, and none was started together with another, which pages would choose with it.
+        created = (datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=seed)).isoformat(timespec="microseconds")
         (path / "run.json").write_text(json.dumps({**identity, "id": path.name, "config": config.to_dict(), "created": created}))
         ended = {"state": "finished", "ticket": seed + 1, "plan": PLAN, "iteration": 1000, "result": result, "ended": created}
         (path / "state.json").write_text(json.dumps({**told, **ended}))

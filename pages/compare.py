@@ -163,7 +163,7 @@ def downloads(ids: Sequence[str], view: View) -> None:
 
 def main() -> None:
     st.title("Compare", anchor=False)
-    seen = [*look_shipped(), *all_seen(RunStore().look())]
+    seen: list[Listed] = [*look_shipped(), *all_seen(RunStore().look())]
     if not seen:
         st.info("There are no runs yet. Start the demo on the front page, or choose nets to train; they can be compared here.")
         with st.container(horizontal=True):

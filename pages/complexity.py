@@ -9,25 +9,22 @@ import streamlit as st
 from streamlit.elements.lib.streamlit_plotly_theme import GRAY_90
 
 from pages.ui.front_door import through_the_front_door
-from pages.ui.labels import escaped
+from pages.ui.labels import escaped, titled
 from resnet_core.analysis.measured import measured
 from resnet_core.analysis.shortcuts import percent, shortcut_differences
-from resnet_core.architectures import ModelConfig, ResNetConfig, parse
+from resnet_core.architectures import ModelConfig, ResNetConfig, parse, presets
 from resnet_core.architectures.resnet import BLOCKS, SHORTCUTS
 from resnet_core.architectures.table import complexity, rows_as_csv
 from resnet_core.errors import ConfigError
 from resnet_core.figures.complexity import layers_figure
 from resnet_core.figures.diagram import diagram, is_drawn_in_full
 from resnet_core.figures.diagram_parts import shape_text
-from resnet_core.paper import TABLE_6, published
+from resnet_core.paper import published
 
 through_the_front_door()
 
 DEFAULT_NETS = ["plain-20", "ResNet-20", "plain-56", "ResNet-56"]
-OFFERED_NETS = [
-    *(f"{kind}-{depth}" for depth in TABLE_6 for kind in ("plain", "ResNet")),
-    *("ResNet-56-B", "ResNet-56-C", "ResNet-110-B", "ResNet-110-C", "ResNet-164-bottleneck", "ResNet-20-w64"),
-]
+OFFERED_NETS = [config.name for config in presets()] + ["plain-1202", "ResNet-164-bottleneck", "ResNet-20-w64"]
 #: More would neither fit a table nor a chart that one can look at.
 MOST_NETS = 8
 SHORTCUT_TITLES = {
@@ -48,10 +45,10 @@ def draw(figure: go.Figure, key: str) -> None:
 
 
 @st.cache_data(show_spinner=False, max_entries=200)
-def measure(fields: dict) -> dict | None:
-    """``Measured`` as plain values (classes do not outlive a hot reload) of the net with these fields; None if it is too large."""
+def measure(name: str) -> dict | None:
+    """``Measured`` as plain values (classes do not outlive a hot reload) of the net of that name; None if it is too large."""
     try:
-        return dataclasses.asdict(measured(ResNetConfig(**fields)))
+        return dataclasses.asdict(measured(parse(name)))
     except ConfigError:
         return None
 
@@ -80,12 +77,12 @@ def choose_nets() -> list[ModelConfig]:
         bind="query-params",
         accept_new_options=True,
         max_selections=MOST_NETS,
-        help="Pick, or type a name: plain-32, ResNet-44-B, ResNet-20-w32 (width 32), ResNet-164-bottleneck. The page's link keeps them.",
+        help="Pick, or type a name: plain-32, ResNet-44-B, ResNet-20-w32, ResNet-110-preact, ResNet-56-nobn. The link keeps them.",
     )
     with st.form("new_net", border=False):
         depth, shortcut, width, block, button = st.columns([2, 4, 2, 3, 2], vertical_alignment="bottom")
         depth.number_input("Depth", value=110, step=6, key="new_depth", help="6n+2 layers with basic blocks, 9n+2 with bottlenecks")
-        shortcut.selectbox("Shortcut", SHORTCUTS, index=1, format_func=SHORTCUT_TITLES.get, key="new_shortcut")
+        shortcut.selectbox("Shortcut", SHORTCUTS, index=1, format_func=titled(SHORTCUT_TITLES), key="new_shortcut")
         width.number_input("Width", value=16, key="new_width", help="filters of the first stage; the others have 2 and 4 times as many")
         block.selectbox("Block", BLOCKS, key="new_block")
         button.form_submit_button("Add net", icon=":material/add:", on_click=add_net, width="stretch")
@@ -118,9 +115,11 @@ def totals_table(configs: list[ModelConfig], found: dict[str, dict | None]) -> s
 
 
 def show_shortcuts(config: ModelConfig) -> None:
+    differences = shortcut_differences(config)
+    if not differences:
+        return
     st.subheader(f"Plain against A, B and C at {config.depth} layers")
     lines = ["| Shortcut | Parameters | more than plain | MACs | more than plain |", "|:--|--:|--:|--:|--:|"]
-    differences = shortcut_differences(config)
     plain = differences[0].net
     for difference in differences:
         net = difference.net
@@ -137,7 +136,8 @@ def show_diagram(config: ModelConfig) -> None:
     net = complexity(config)
     st.subheader(f"{config.name}, drawn")
     draw(diagram(net), "diagram")
-    note = "Each box is a convolution with its BN and ReLU: kernel, filters, and /2 where it takes every second pixel. "
+    parts = "its BN and ReLU" if any(row.kind == "bn" for row in net.rows) else "its ReLU"
+    note = f"Each box is a convolution with {parts}: kernel, filters, and /2 where it takes every second pixel. "
     if not config.is_plain:
         note += "Solid shortcuts where dimensions match, dotted where they change, as in Fig. 3 of the paper. "
     else:
@@ -166,7 +166,7 @@ def show_layers(config: ModelConfig, tool: dict | None) -> None:
             for row in net.rows
         ]
         number = st.column_config.NumberColumn(format="localized")
-        share = st.column_config.ProgressColumn(format="%.2f %%", min_value=0, max_value=max(row["share of MACs"] for row in rows))
+        share = st.column_config.ProgressColumn(format="%.2f %%", min_value=0, max_value=100 * max(row.share for row in net.rows))
         st.dataframe(
             rows, hide_index=True, height=420, placeholder="–", column_config={"parameters": number, "MACs": number, "share of MACs": share}
         )
@@ -178,7 +178,8 @@ def show_layers(config: ModelConfig, tool: dict | None) -> None:
 
 st.title("Complexity")
 st.markdown(
-    "What a net costs for one 32×32 image. With identity shortcuts, a residual net has exactly the parameters and MACs of its plain twin."
+    "What a net costs for one image of the size that it is made for: 32×32, ImageNet's nets 224×224. With identity shortcuts, a residual "
+    "net has exactly the parameters and MACs of its plain twin."
 )
 chosen = choose_nets()
 if not chosen:
@@ -212,6 +213,6 @@ show_shortcuts(shown)
 for config in chosen:
     if config.name not in found:
         with measuring, st.spinner(f"fvcore measures {config.name} …", show_time=True):
-            found[config.name] = measure(dataclasses.asdict(config))
+            found[config.name] = measure(config.name)
         table.markdown(totals_table(chosen, found))
 show_layers(shown, found[shown.name])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -13,7 +14,7 @@ from pages.ui.figure_chart import figure_chart
 from pages.ui.front_door import through_the_front_door
 from pages.ui.guard import guarded
 from pages.ui.initialization import initialization_section
-from pages.ui.labels import escaped
+from pages.ui.labels import escaped, titled
 from pages.ui.moment import Moment, choose_moment
 from pages.ui.net_words import caption, conditions, is_active, recorded
 from pages.ui.nets_pick import choose_nets, nothing_yet, option_labels, warn_of
@@ -34,6 +35,10 @@ from resnet_core.figures.gradients import (
 )
 from resnet_core.imports.cost import macs_per_image
 from resnet_core.nets import Net, catalog
+
+if TYPE_CHECKING:
+    from resnet_core.analysis.gradients import Gradients
+    from resnet_core.analysis.passes import Progress, ShouldStop
 
 through_the_front_door()
 
@@ -107,7 +112,7 @@ def choose_pair(nets: Sequence[Net], labels: dict[str, str]) -> list[str]:
     elif state["heat"]:
         # Nets that are no longer shown have no map. If none is left, the choice is made anew; an empty one is the viewer's own.
         state["heat"] = [i for i in state["heat"] if i in ids] or pair(nets)
-    chosen = st.multiselect("Heat maps of", ids, format_func=labels.get, max_selections=2, key="heat", bind="query-params")
+    chosen = st.multiselect("Heat maps of", ids, format_func=titled(labels), max_selections=2, key="heat", bind="query-params")
     return [i for i in ids if i in chosen]
 
 
@@ -124,7 +129,7 @@ def curves_at(
     by_id = {net.id: net for net in nets}
     curves, iterations = [], {}
     for one in histories:
-        at = min(moment.iteration(by_id[one.key].config), one.iterations[-1])
+        at = min(moment.iteration(by_id[one.key].training), one.iterations[-1])
         iterations[one.key], values = at_iteration(one, at, quantity)
         note = f"iteration {iterations[one.key]:,} · {one.note}"
         curves.append(GradientCurve(one.key, one.label, one.model, one.names, values, note))
@@ -165,10 +170,10 @@ def recorded_panel(ids: Sequence[str], heat: Sequence[str], labels: dict[str, st
             # A part is another iteration in each of them, and at the end a mark would hide the last column.
             mark = None if moment.is_part or moment.value >= max(one.iterations[-1] for one in mapped) else moment.value
             with place:
-                figures = (gradient_heatmap(mapped, dark, quantity, mark) for dark in (False, True))
-                figure_chart(*figures, key="heat_chart")
-        figures = (gradient_lines(curves, dark, x, QUANTITIES[quantity]) for dark in (False, True))
-        figure_chart(*figures, key="lines_chart")
+                light, night = (gradient_heatmap(mapped, dark, quantity, mark) for dark in (False, True))
+                figure_chart(light, night, key="heat_chart")
+        light, night = (gradient_lines(curves, dark, x, QUANTITIES[quantity]) for dark in (False, True))
+        figure_chart(light, night, key="lines_chart")
         if quantity == "|g|":
             st.caption(escaped(findings.moment_text(curves)))
         files(nets, heat, labels, moment, x, quantity)
@@ -221,11 +226,12 @@ def show_measured(nets: Sequence[Net], labels: dict[str, str], x: str) -> None:
         size = max(2, images_at_once(net.model, BATCH, gradients=True, budget=WHOLE_BUDGET))
         if not may_begin(("gradients", net.id), labels[net.id], 3 * BATCHES * size * macs_per_image(net.model)):
             continue
+
+        def measure(progress: Progress, stop: ShouldStop, net: Net = net, size: int = size) -> tuple[Net, Gradients]:
+            return analysis_cache.gradients(net, "sample", BATCHES, size, progress, stop, None)
+
         try:
-            net, found = analysis_cache.with_progress(
-                f"**{escaped(labels[net.id])}** on training images",
-                lambda progress, stop, net=net, size=size: analysis_cache.gradients(net, "sample", BATCHES, size, progress, stop, None),
-            )
+            net, found = analysis_cache.with_progress(f"**{escaped(labels[net.id])}** on training images", measure)
         except UserError as error:
             st.error(escaped(str(error)), icon=":material/error:")
             continue

@@ -160,8 +160,9 @@ def announcement(found: demo.Demo, everything: list[Seen]) -> str:
     known = estimate.measured(everything)
     parts = [estimate.seconds(config, known) for config in found.configs]
     time, recorded = "how long it takes is not yet measured on this machine", demo.recorded()
-    if all(parts):
-        time = f"about {duration(sum(parts))} here"
+    seconds = [part for part in parts if part]
+    if len(seconds) == len(parts):
+        time = f"about {duration(sum(seconds))} here"
     elif [run.config for run in recorded.runs] == demo_configs(0):
         time += f" ({duration(recorded.seconds)} on {recorded.machine})"
     return (

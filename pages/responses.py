@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
@@ -32,6 +33,10 @@ from resnet_core.figures.responses import (
 )
 from resnet_core.imports.cost import macs_per_image
 from resnet_core.nets import Net, catalog
+
+if TYPE_CHECKING:
+    from resnet_core.analysis.passes import Progress, ShouldStop
+    from resnet_core.analysis.responses import Responses
 
 through_the_front_door()
 
@@ -90,12 +95,12 @@ def measured_curves(
         work = count * (1 if net.model.is_plain else 2) * macs_per_image(net.model)
         if not may_begin(("responses", net.id, dataset, count), labels[net.id], work):
             continue
+
+        def measure(progress: Progress, stop: ShouldStop, net: Net = net) -> tuple[Net, Responses]:
+            return analysis_cache.responses(net, dataset, count, progress, stop, where)
+
         try:
-            net, found = analysis_cache.with_progress(
-                f"**{escaped(labels[net.id])}** on test images",
-                lambda progress, stop, net=net: analysis_cache.responses(net, dataset, count, progress, stop, where),
-                preview.show,
-            )
+            net, found = analysis_cache.with_progress(f"**{escaped(labels[net.id])}** on test images", measure, preview.show)
         except UserError as error:
             st.error(escaped(str(error)), icon=":material/error:")
             continue
@@ -130,8 +135,8 @@ class _Preview:
             return
         self.shown = True
         with self.place.container():
-            figures = (responses_figure(curves, dark, self.log) for dark in (False, True))
-            figure_chart(*figures, key="preview_chart")
+            light, night = (responses_figure(curves, dark, self.log) for dark in (False, True))
+            figure_chart(light, night, key="preview_chart")
             st.caption(escaped(f"Until the test images have been through: {recorded_note(self.nets, self.labels, iterations)}"))
 
 
@@ -146,7 +151,7 @@ def recorded_curves(nets: Sequence[Net], labels: dict[str, str], moment: Moment 
         found = snapshots(net, "response_std")
         if found is None:
             continue
-        iterations[net.id], std = found.nearest(moment.iteration(net.config) if moment else math.inf)
+        iterations[net.id], std = found.nearest(moment.iteration(net.training) if moment else math.inf)
         note = f"batch of iteration {iterations[net.id]:,} · {conditions(recorded(net))}"
         curves.append(ResponseCurve(net.id, labels[net.id], net.model, found.names, std, note=note))
     return curves, iterations

@@ -22,7 +22,7 @@ from resnet_core.differences import confounded, differing
 from resnet_core.errors import ConfigError
 from resnet_core.figures.captions import caption, grouped
 from resnet_core.runs import Look, RunStore
-from resnet_core.runs.run import RESUMABLE
+from resnet_core.runs.run import RESUMABLE, Run
 
 through_the_front_door()
 
@@ -90,7 +90,7 @@ def about(rows: Sequence[Row]) -> None:
     st.caption(said)
     mixed = confounded(configs)
     for pair in mixed[:MIXED]:
-        names = [f"row {rows[place].number} ({escaped(rows[place].config.model.name)})" for place in (pair.first, pair.second)]
+        names = [f"row {rows[place].number} ({escaped(configs[place].model.name)})" for place in (pair.first, pair.second)]
         st.warning(
             f"More than one thing differs between {names[0]} and {names[1]}: {listed(pair.things)}. No rows between them change one "
             "thing at a time, so their results cannot tell which of these matters.",
@@ -113,8 +113,8 @@ def start_button(store: RunStore, rows: Sequence[Row], seen: Sequence[Seen], fol
         )
         again = st.checkbox("Train them again all the same", key="train.again")
     # A configuration that stands in two rows is one training.
-    wanted = {row.config.fingerprint: row for row in rows if row.config}.values()
-    new = [row for row in wanted if again or row.config.fingerprint not in there]
+    wanted = {row.config.fingerprint: row for row in rows if row.config}
+    new = [row for fingerprint, row in wanted.items() if again or fingerprint not in there]
     count = f"{len(new)} net{'s' if len(new) != 1 else ''}"
     label = f"Start training {count} ({total_time(new, seen)})" if new else _label_of_old(there.values())
     st.button(
@@ -124,7 +124,7 @@ def start_button(store: RunStore, rows: Sequence[Row], seen: Sequence[Seen], fol
         key="train.start",
         disabled=any(row.error for row in rows) or not data_are_there,
         on_click=start,
-        args=(store, list(wanted), folder, again),
+        args=(store, list(wanted.values()), folder, again),
     )
 
 
@@ -138,9 +138,10 @@ def _label_of_old(there: Collection[Seen]) -> str:
 def start(store: RunStore, rows: Sequence[Row], folder: str | None, again: bool) -> None:
     """Submits all rows, and turns to the runs. Submitting asks the store once more: another viewer may have been faster."""
     with guarded("Starting"):
-        new, old = [], []
-        for row in rows:
-            run, is_new = store.submit(row.config, data_dir=folder, again=again)
+        new: list[Run] = []
+        old: list[Run] = []
+        for config in (row.config for row in rows if row.config):
+            run, is_new = store.submit(config, data_dir=folder, again=again)
             (new if is_new else old).append(run)
         for run in [*new, *old]:
             st.session_state[f"show.{run.id}"] = True

@@ -113,7 +113,7 @@ class ConvolutionsOnly:
     def __init__(self, config: ModelConfig, plan: Plan):
         self.device = torch.device(plan.device)
         dtype = torch.bfloat16 if plan.precision == "bf16" else torch.float32
-        model = build_model(config).to(self.device, memory_format=torch.channels_last)
+        model = build_model(config).to(self.device).to(memory_format=torch.channels_last)
         self.calls: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor, nn.Conv2d]] = []
 
         def keep(conv: nn.Conv2d, args: tuple[torch.Tensor], out: torch.Tensor) -> None:
@@ -164,7 +164,7 @@ def throughput(dataset: Cifar10, plan: Plan, rounds: int, steps: int) -> dict[st
     table = {}
     for depth in DEPTHS:
         config = ResNetConfig(depth, "A")
-        contenders = {
+        contenders: dict[str, Callable[[int], float]] = {
             "ours": Ours(config, dataset, plan).seconds_per_step,
             "common": CommonWay(config, dataset.train, torch.device(plan.device)).seconds_per_step,
             "convolutions": ConvolutionsOnly(config, plan).seconds_per_step,
@@ -182,7 +182,8 @@ def throughput(dataset: Cifar10, plan: Plan, rounds: int, steps: int) -> dict[st
 
 def linearity(dataset: Cifar10, plan: Plan, rounds: int, steps: int) -> dict[str, Any]:
     """Milliseconds per step over depth, and the largest distance from the least-squares line, in percent of the line."""
-    contenders = {str(d): Ours(ResNetConfig(d, "A"), dataset, plan).seconds_per_step for d in LINEAR_DEPTHS}
+    ours = {str(d): Ours(ResNetConfig(d, "A"), dataset, plan) for d in LINEAR_DEPTHS}
+    contenders: dict[str, Callable[[int], float]] = {name: one.seconds_per_step for name, one in ours.items()}
     seconds = in_turn(contenders, rounds, steps)
     depths = torch.tensor([[float(d), 1.0] for d in LINEAR_DEPTHS], dtype=torch.float64)
     times = torch.tensor([[seconds[str(d)]] for d in LINEAR_DEPTHS], dtype=torch.float64)
@@ -198,8 +199,8 @@ def seconds_to_first_record() -> float:
         command = [sys.executable, "-m", "resnet_core", "train", "--depth", "20", "--iterations", "3", "--home", folder, "--json"]
         root = Path(__file__).resolve().parents[1]
         begin = time.perf_counter()
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        process = subprocess.Popen(command, cwd=root, env=os.environ | {"PYTHONPATH": str(root)}, **quiet)
+        env, quiet = os.environ | {"PYTHONPATH": str(root)}, subprocess.DEVNULL
+        process = subprocess.Popen(command, cwd=root, env=env, stdout=quiet, stderr=quiet)
         try:
             while process.poll() is None:
                 if any('"train"' in path.read_text() for path in Path(folder).glob("*/records.jsonl")):

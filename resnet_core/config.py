@@ -192,7 +192,7 @@ class RunConfig:
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
         """Return plain JSON values; ``from_dict`` is its inverse."""
-        sections = {"data": self.data, "recipe": self.recipe}
+        sections: dict[str, DataConfig | Recipe] = {"data": self.data, "recipe": self.recipe}
         plain = {name: json.loads(json.dumps(dataclasses.asdict(section))) for name, section in sections.items()}
         return {"model": architectures.to_dict(self.model), **plain}
 
@@ -234,8 +234,8 @@ class RunConfig:
 #: percent over ten seeds on one thread (benchmarks/demo_seeds.py): in bf16 plain-20 0.2 to 4.8, plain-56 70 to 84, ResNet-20 0.0,
 #: ResNet-56 0.0 to 0.6; in fp32 0.6 to 10.8, 61 to 87, 0.0, and 0.0 to 0.4 but for one seed of ten with 9.6. With 384 iterations
 #: ResNet-56 is not through (3.8); with steps instead of a line plain-20 is not either (23.6).
-DEMO_DATA = DataConfig("sample", images_per_class=50)
-DEMO_RECIPE = Recipe(iterations=448, batch_size=32, learning_rate=0.03, schedule="linear", augmentation="none", test_every=100)
+DEMO_DATA = DataConfig("sample", images_per_class=30)
+DEMO_RECIPE = Recipe(iterations=352, batch_size=32, learning_rate=0.03, schedule="linear", augmentation="none", test_every=100)
 DEMO_NETS = (ResNetConfig(20, "none"), ResNetConfig(56, "none"), ResNetConfig(20, "A"), ResNetConfig(56, "A"))
 
 

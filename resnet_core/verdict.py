@@ -149,8 +149,7 @@ def _gap(series: _Series, depths: Iterable[int], spread: float) -> Gap | None:
         return None
     seeds = set(errors[depths[0]]) & set(errors[depths[-1]])
     shallow, deep = (math.fsum(errors[depth][seed] for seed in seeds) / len(seeds) for depth in (depths[0], depths[-1]))
-    models = (series.models[depth] for depth in (depths[0], depths[-1]))
-    return Gap(*models, shallow, deep, found.seeds, found.standard_error)
+    return Gap(series.models[depths[0]], series.models[depths[-1]], shallow, deep, found.seeds, found.standard_error)
 
 
 def _series(outcomes: Sequence[Outcome], clean: bool) -> list[_Series]:
@@ -161,7 +160,8 @@ def _series(outcomes: Sequence[Outcome], clean: bool) -> list[_Series]:
         one = found.setdefault(model.series, _Series())
         one.models[model.depth] = model
         error = outcome.clean_error if clean else outcome.train_error
-        one.errors.setdefault(model.depth, {})[outcome.config.recipe.seed] = error
+        if error is not None:
+            one.errors.setdefault(model.depth, {})[outcome.config.recipe.seed] = error
     return list(found.values())
 
 
@@ -177,26 +177,25 @@ def degradation(outcomes: Sequence[Outcome]) -> Degradation | None:
         alike = [outcome for outcome in ended if trained_alike(outcome.config) == recipe]
         clean, spread = all(outcome.clean_error is not None for outcome in alike), noise.seed_spread(recipe)
         series = _series(alike, clean)
-        plain = [one for one in series if one.any.is_plain] or [None]
-        residual = [one for one in series if not one.any.is_plain] or [None]
+        plain: list[_Series | None] = [one for one in series if one.any.is_plain] or [None]
+        residual: list[_Series | None] = [one for one in series if not one.any.is_plain] or [None]
         for one, other in itertools.product(plain, residual):
             gaps, twins = _pair(one, other, spread)
             if any(gaps):
                 option_a = other is not None and other.any.shortcut == "A"
                 deepest = max(gap.deep.depth for gap in gaps if gap)
-                found.append(((twins, all(gaps), option_a, deepest), Degradation(*gaps, recipe, clean)))
+                found.append(((twins, all(gaps), option_a, deepest), Degradation(gaps[0], gaps[1], recipe, clean)))
     return max(found, key=lambda item: item[0])[1] if found else None
 
 
 def _pair(plain: _Series | None, residual: _Series | None, spread: float) -> tuple[list[Gap | None], bool]:
     """The gaps of both, and whether they are of twins: at the depths that both have, if there are two, else each at its own."""
-    pair = [plain, residual]
     if plain is not None and residual is not None and residual.any.kin == plain.any.series:
         common = set(plain.errors) & set(residual.errors)
-        gaps = [_gap(one, common, spread) for one in pair]
+        gaps = [_gap(one, common, spread) for one in (plain, residual)]
         if all(gaps):
             return gaps, True
-    return [one and _gap(one, one.errors, spread) for one in pair], False
+    return [None if one is None else _gap(one, one.errors, spread) for one in (plain, residual)], False
 
 
 def degradation_verdict(outcomes: Sequence[Outcome]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 import subprocess
 import sys
@@ -135,6 +136,19 @@ def test_every_part_has_its_arrows():
     parts = {part(path) for path in core_files()} - {"__init__"}
     assert parts <= set(ARROWS)
     assert all(allowed <= set(ARROWS) for allowed in ARROWS.values())
+
+
+def test_the_picture_of_the_parts_agrees_with_the_arrows():
+    """docs/ARCHITECTURE.md: every arrow that is drawn is one, and every part has its row in the table."""
+    text = (ROOT / "docs" / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    pages = {name.split(".")[1] for path in tracked("pages/*.py") for name in imports(path) if name.startswith("resnet_core.")}
+    allowed = ARROWS | {"pages": pages}
+    chains = [line.split("-->") for line in re.findall(r"```mermaid\n(.*?)```", text, re.DOTALL)[0].splitlines() if "-->" in line]
+    drawn = {(one.strip(), other.strip()) for chain in chains for one, other in itertools.pairwise(chain)}
+    assert len(drawn) > 20
+    assert {(one, other) for one, other in drawn if one not in allowed[other]} == set()
+    rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
+    assert sorted(name for row in rows for name in re.findall(r"`(\w+)`", row)) == sorted(set(ARROWS) - {"__main__"})
 
 
 def test_arrows_have_no_circle():

@@ -63,7 +63,7 @@ def test_the_gallery_tells_what_the_cards_tell(page: AppTest, shipped: Path):
     assert (first["parameters"], first["depth"], first["shortcut"], first["seed"]) == (272474, 20, "A", 0)
     assert first["MB"] == (path / folders.WEIGHTS).stat().st_size / 1e6
     assert (first["paper"], first["schedule"], first["precision"], first["date"]) == ("8.75", "1/1,280", "bf16", "2026-11-22")
-    assert (first["origin"], first["data"], first["tested on"]) == ("shipped", "sample (500)", "1,000 (sample)")
+    assert (first["origin"], first["data"], first["tested on"]) == ("shipped", "sample (300)", "1,000 (sample)")
     second = rows["ResNet-8-w4"]  # the imported one and the run are called so
     assert [row["origin"] for row in table(page)] == ["shipped", "imported", "run, queued"]
     assert second["parameters"] == sum(each.numel() for each in build_model(TINY).parameters())
@@ -85,7 +85,7 @@ def test_the_card_of_the_chosen_net(page: AppTest, shipped: Path):
     }  # fmt: skip
     told = texts(page)
     assert "**1/1,280 of the paper's schedule**" in told and "test error on 1,000 images of the sample" in told
-    for part in ("a machine", "c" * 12, "2 h 00 min", find("resnet-20").card["checksum_sha256"], "bf16", "sample (500 images)"):
+    for part in ("a machine", "c" * 12, "2 h 00 min", find("resnet-20").card["checksum_sha256"], "bf16", "sample (300 images)"):
         assert part in told, part
     assert "| 1,000 of the embedded sample | fp32 | 433 | 43.30 % |" in told
     assert "checkpoints.delete" not in [button.key for button in page.button]

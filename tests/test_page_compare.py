@@ -112,9 +112,9 @@ def test_curves_table_captions_and_verdict_of_the_demo(page: AppTest, demo: list
     assert [row["training error (%)"] for row in rows] == [f"**{end:.2f}**" for end in ENDS.values()]
     assert rows[1]["test error (%)"] == "**73.70**"
     assert [row["paper's test error (%)"].replace("\\", "") for row in rows] == ["–", "–", "8.75", "6.97"]
-    assert all((row["seeds"], row["data"], row["schedule"]) == ("1 (seed 0)", "sample (500)", "1/640") for row in rows)
+    assert all((row["seeds"], row["data"], row["schedule"]) == ("1 (seed 0)", "sample (300)", "1/640") for row in rows)
     assert all((row["precision"], row["state"]) == ("bf16", "finished") for row in rows)
-    assert "Every curve: 1 seed · sample (500 images) · 25.6 epochs · bf16." in captions(page)
+    assert "Every curve: 1 seed · sample (300 images) · 42.7 epochs · bf16." in captions(page)
     assert page.success[0].value.startswith(SHOWN)
 
 

@@ -115,3 +115,16 @@ def test_a_net_that_was_taken_away_is_no_longer_looked_into(page):
     app.multiselect(key="net").set_value(["ResNet-20"]).run()
     assert not app.exception
     assert app.subheader[1].value == "ResNet-20, drawn"
+
+
+@pytest.mark.parametrize(
+    "name, said",
+    [("ResNet-20-B-preact", "two 1×1 projections where dimensions change"), ("ResNet-20-rezero", ""), ("ResNet-18-ImageNet", "")],
+)
+def test_a_net_of_any_kind_is_counted_and_drawn(page, name, said):
+    app = page(net=[name])
+    assert not app.exception and not app.error
+    assert list(table(app, 0)) == [name] and len(app.get("plotly_chart")) == 2
+    # Plain against A, B and C is told where the shortcut is all that differs.
+    assert any("Plain against A, B and C" in heading.value for heading in app.subheader) == bool(said)
+    assert not said or any(said in element.value for element in app.markdown)

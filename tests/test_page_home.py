@@ -166,7 +166,7 @@ def test_the_verdict_is_computed_from_the_results(home, store):
     table = next(m.value for m in home.markdown if m.value.startswith("| layers | 20 | 56 | change |"))
     assert "| plain | 49.0 % | 71.7 % | **+22.7** |" in table
     assert "| residual | 42.4 % | 44.9 % | **+2.5** |" in table
-    assert "Every curve: 1 seed · sample (500 images) · 20.5 epochs · bf16." in words(home)
+    assert "Every curve: 1 seed · sample (300 images) · 34.1 epochs · bf16." in words(home)
 
 
 def test_a_demo_that_does_not_show_the_effect_says_so(home, store):

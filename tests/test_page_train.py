@@ -77,7 +77,7 @@ def test_it_opens_with_the_demo_and_what_it_costs(opened):
     assert [row["net"] for row in rows] == ["plain-20", "plain-56", "ResNet-20", "ResNet-56"]
     assert [row["parameters"] for row in rows] == [269_722, 853_018, 269_722, 853_018]
     assert [row["MACs"] for row in rows] == [40_551_040, 125_485_696, 40_551_040, 125_485_696]
-    assert {row["epochs"] for row in rows} == {IMAGES / 500}
+    assert {row["epochs"] for row in rows} == {IMAGES / DEMO[0].data.train_images}
     assert {row["schedule"] for row in rows} == {f"1/{round(64_000 * 128 / IMAGES)} of the paper's schedule"}
     assert {(row["time"], row["in the store"]) for row in rows} == {("not yet measured", "new")}
     assert opened.button(key="train.start").label == "Start training 4 nets (time not yet measured on this machine)"

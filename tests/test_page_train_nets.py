@@ -154,7 +154,7 @@ def test_a_preset_changes_one_part_at_a_time(opened):
     assert nets(opened) == ["ResNet-20", "ResNet-20-nobn", "ResNet-20-preact", "ResNet-20-rezero", "plain-20", "plain-20-nobn"]
     assert not warnings(opened)
     assert "These 6 rows differ in shortcut, normalisation, activation order and branch scale." in words(opened)
-    assert {row["epochs"] for row in plan(opened)} == {DEMO_RECIPE.iterations * DEMO_RECIPE.batch_size / 500}
+    assert {row["epochs"] for row in plan(opened)} == {DEMO_RECIPE.iterations * DEMO_RECIPE.batch_size / 300}
 
 
 def test_the_papers_presets_are_the_papers(opened):

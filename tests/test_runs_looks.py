@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
+import shutil
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
 import pytest
 
+from resnet_core.cli import main
 from resnet_core.config import demo_configs
-from resnet_core.runs import RunStore, ends, files, looking, records
+from resnet_core.runs import RunStore, border, ends, files, index, looking, records
+from tests.damaged_runs import DAMAGES
 from tests.page_tools import app, write_run
 from tests.runs_tools import config, put, train_row
 
@@ -52,10 +59,13 @@ def test_of_runs_that_have_ended_nothing_is_read_twice(store, read, monkeypatch)
     assert [status.last_test["test_error"] for _, status in again.runs] == [42.0 + seed for seed in range(8)]
 
 
+@pytest.mark.parametrize("process", ["this", "another"])
 @pytest.mark.parametrize("file", ["run.json", "state.json", "meta.json", "records.jsonl"])
-def test_what_changes_is_seen(store, file):
+def test_what_changes_is_seen(store, file, process):
     run, other = ended(store, 2)
     store.look()
+    if process == "another":
+        another_process()
     content = (run.path / file).read_text()
     changed = {
         "run.json": content.replace('"created": "2', '"created": "1'),
@@ -91,40 +101,163 @@ def test_a_run_that_is_trained_again_is_followed(store):
 
 def another_process() -> None:
     """Nothing is known any more but what is on disk."""
-    ends._at.clear()
-    ends._kept.known.clear()
+    for kept in (border._identities, border._states, border._names, ends._kept):
+        kept.known.clear()
     looking._ENDED.clear()
 
 
-@pytest.mark.parametrize("index", ["whole", "missing", "{", '{"a": 1}', "[]", "cut", "of other records", "wrong types"])
-def test_another_process_need_not_parse_them_again(store, read, index):
+def told(store: RunStore, capsys) -> list:
+    """All that is known of the runs of a home, and what the command line says of them."""
+    found = store.look()
+    runs = [(run, status, run.name, run.config, run.created_at, run.data_dir, run.versions, run.fingerprint) for run, status in found.runs]
+    assert main(["runs"]) == main(["runs", "--json"]) == 0
+    return [*runs, found.broken, *capsys.readouterr()]
+
+
+def test_one_run_that_was_looked_at_is_not_read_again(store, read):
+    (run,) = ended(store, 1)
+    store.look()
+    another_process()
+    ((_, status),) = store.look().runs
+    read.clear()
+    assert looking.one(run.path) == (run, status) and read == []
+    put(store, run, state="failed")
+    assert looking.one(run.path)[1].state == "failed"
+    shutil.rmtree(run.path)
+    with pytest.raises(border.BrokenRun):
+        looking.one(run.path)
+
+
+def sealed(content: bytes) -> bytes:
+    return index._seal(content) + b"\n" + content
+
+
+INDICES = {
+    "whole": lambda whole: whole,
+    "missing": lambda _: None,
+    "empty": lambda _: b"",
+    "garbage": lambda _: bytes(range(256)) * 9,
+    "other JSON": lambda _: b'{"a": 1}',
+    "cut": lambda whole: whole[: len(whole) // 2],
+    "a digit changed": lambda whole: whole.replace(b"42.0", b"24.0"),
+    "without its checksum": lambda whole: whole.partition(b"\n")[2],
+    "of files with other stamps": lambda whole: sealed(re.sub(rb"\[\d+,(\d+,\d+)\]", rb"[7,\1]", whole.partition(b"\n")[2])),
+    "of other runs": lambda whole: sealed(re.sub(rb'"[^"]+":\[\[\[', b'"other":[[[', whole.partition(b"\n")[2], count=3)),
+}
+
+
+@pytest.mark.parametrize("name", INDICES)
+def test_another_process_need_not_read_them_again(store, read, capsys, name):
     runs = ended(store, 3)
-    first = store.look().runs
+    before = told(store, capsys)
+    path = store.home / index.INDEX
+    whole = path.read_bytes()
+    content = INDICES[name](whole)
+    path.unlink() if content is None else path.write_bytes(content)
+    assert (content == whole) == (name == "whole")
     another_process()
     read.clear()
-    path = store.home / ends.INDEX
-    content = path.read_text()
-    if index == "missing":
-        path.unlink()
-    elif index == "cut":
-        path.write_text(content[: len(content) // 2])
-    elif index == "of other records":
-        values = json.loads(content)
-        path.write_text(json.dumps({name: [[1, 2, 3], entry[1]] for name, entry in values.items()}))
-    elif index == "wrong types":
-        path.write_text(content.replace('"train_error":', '"train_error":"x","y":'))
-    elif index != "whole":
-        path.write_text(index)
-    assert store.look().runs == first
-    parsed = [file.parent.name for file in read if file.name == "records.jsonl"]
-    assert parsed == ([] if index == "whole" else [run.id for run in runs])
+    assert told(store, capsys) == before
+    opened = {file.parent for file in read if file != path}
+    assert opened == (set() if name == "whole" else {run.path for run in runs})
+    assert path.read_bytes() == whole  # made anew
 
 
-def test_a_home_that_cannot_be_written_goes_without_an_index(store, monkeypatch):
+def test_an_index_of_another_version_is_none(store, read, capsys, monkeypatch):
     ended(store, 2)
+    before = told(store, capsys)
+    monkeypatch.setattr(index, "_code", lambda: b"a later version")
     another_process()
-    monkeypatch.setattr(ends.Path, "write_text", lambda *_, **__: (_ for _ in ()).throw(PermissionError(13, "no")))
-    assert len(store.look().runs) == 2
+    read.clear()
+    assert told(store, capsys) == before and "state.json" in {path.name for path in read}
+    another_process()
+    read.clear()
+    assert told(store, capsys) == before and {path.name for path in read} == {index.INDEX}
+
+
+def test_the_list_of_an_index_takes_no_configuration_apart(store, capsys, monkeypatch):
+    ended(store, 2)
+    store.look()
+    another_process()
+    monkeypatch.setattr(border.RunConfig, "from_dict", lambda values: pytest.fail("a configuration was read"))
+    assert main(["runs"]) == 0 and capsys.readouterr().out.count("finished") == 2
+
+
+def test_what_others_did_meanwhile_is_seen_in_spite_of_the_index(store, tmp_path):
+    renamed, deleted, restored = ended(store, 3)
+    shutil.copytree(restored.path, tmp_path / "older")
+    put(store, restored, state="failed", message="It failed.")
+    age(store)
+    assert [status.state for _, status in store.look().runs] == ["finished", "finished", "failed"]
+    another_process()  # knows all of that, and nothing that comes now
+    store.rename(renamed.id, "mine")
+    store.delete(deleted.id)
+    shutil.rmtree(restored.path)
+    shutil.copytree(tmp_path / "older", restored.path)
+    assert [(run.id, run.name, status.state) for run, status in store.look().runs] == [
+        (renamed.id, "mine", "finished"),
+        (restored.id, restored.name, "finished"),
+    ]
+
+
+def test_damage_is_seen_in_spite_of_the_index(store):
+    runs = ended(store, len(DAMAGES))
+    store.look()
+    for run, damage in zip(runs, DAMAGES.values(), strict=True):
+        with contextlib.suppress(FileExistsError):  # of the home, and there already
+            damage(run.path)
+    another_process()
+    with_index = store.look()
+    another_process()
+    (store.home / index.INDEX).unlink()
+    without = store.look()
+    assert with_index == without and [run.name for run, _ in with_index.runs] == [run.name for run, _ in without.runs]
+    assert len(without.broken) > 50
+
+
+_LOOKER = """
+import sys
+from resnet_core.runs import RunStore, index, looking
+store = RunStore()
+for turn in range(60):
+    looking._ENDED.clear()
+    errors = [status.last_test["test_error"] for _, status in store.look().runs]
+    assert errors == [42.0, 43.0, 44.0, 45.0], errors
+    if turn % 3 == int(sys.argv[1]):
+        (store.home / index.INDEX).unlink(missing_ok=True)
+"""
+
+
+def test_several_processes_share_an_index(store):
+    ended(store, 4)
+    others = [subprocess.Popen([sys.executable, "-c", _LOOKER, turn], stderr=subprocess.PIPE, text=True) for turn in "01"]
+    problems = [other.communicate()[1] for other in others]
+    assert problems == ["", ""] and [other.returncode for other in others] == [0, 0]
+    store.look()
+    assert len(index.read(store.home)) == 4 and list(store.home.glob(f"{index.INDEX}.*")) == []
+
+
+@pytest.mark.parametrize("obstacle", ["no file can be made", "none can be replaced", "a folder", "a pipe"])
+def test_a_home_without_a_usable_index_goes_without(store, capsys, monkeypatch, obstacle):
+    def refuse(*_):
+        raise PermissionError(13, "no")
+
+    path = store.home / index.INDEX
+    ended(store, 2)
+    if obstacle == "a folder":
+        path.mkdir()
+    elif obstacle == "a pipe":
+        os.mkfifo(path)
+        monkeypatch.setattr(index.os, "replace", refuse)
+    elif obstacle == "no file can be made":
+        monkeypatch.setattr(index.Path, "write_bytes", refuse)
+    else:
+        monkeypatch.setattr(index.os, "replace", refuse)
+    before = told(store, capsys)
+    assert [status.state for _, status, *_ in before[:2]] == ["finished", "finished"]
+    another_process()
+    assert told(store, capsys) == before
+    assert list(store.home.glob(f"{index.INDEX}.*")) == [] and not path.is_file()
 
 
 @pytest.mark.parametrize("page", [None, "pages/train.py", "pages/responses.py"])

@@ -14,6 +14,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from resnet_core.cli import parser
 
@@ -54,6 +55,27 @@ def test_what_is_imported_is_required():
     assert {"torch", "streamlit", "plotly"} <= used
     assert used - app == set()
     assert imported("tests") - app - dev == set()
+
+
+def test_every_pinned_version_lies_within_the_range_of_a_librarys_user():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    library = {one.name: one.specifier for one in map(Requirement, project["dependencies"])}
+    ranges = library | {one.name: one.specifier for one in map(Requirement, project["optional-dependencies"]["app"])}
+    pinned = dict(line.split("==") for line in requirements("requirements.txt"))
+    assert set(ranges) == set(pinned)
+    assert {name: version for name, version in pinned.items() if not ranges[name].contains(version)} == {}
+    # A range has two ends.
+    assert {name for name, ends in ranges.items() if {end.operator for end in ends} != {">=", "<"}} == set()
+    assert imported("resnet_core") <= set(library)
+
+
+def test_the_hooks_before_a_commit_download_nothing():
+    """They are those of `make lint`, from .venv."""
+    text = (ROOT / ".pre-commit-config.yaml").read_text()
+    assert re.findall(r"- repo: (.*)", text) == ["local"] and set(re.findall(r"language: (.*)", text)) == {"system"}
+    lint = re.search(r"^lint:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)[1]
+    checkers = re.findall(r"\$\(BIN\)/(\S+)", lint)
+    assert re.findall(r"entry: \.venv/bin/(\S+)", text) == checkers and len(checkers) == 2
 
 
 def test_the_licence_is_mit():
@@ -106,7 +128,7 @@ FAKE_PYTHON = """#!/bin/sh
 echo "$*" >> "{log}"
 if [ "$1 $2" = "-m venv" ]; then
   mkdir -p "$3/bin"
-  cp "$0" "$3/bin/python"; cp "$0" "$3/bin/pip"; cp "$0" "$3/bin/streamlit"; cp "$0" "$3/bin/ruff"
+  cp "$0" "$3/bin/python"; cp "$0" "$3/bin/pip"; cp "$0" "$3/bin/streamlit"; cp "$0" "$3/bin/ruff"; cp "$0" "$3/bin/mypy"
 fi
 case "$*" in *"{fails_on}"*) exit 1;; esac
 """
@@ -171,17 +193,30 @@ def test_an_installation_that_broke_off_is_done_again(make):
     assert make("setup")[0] == []
 
 
-def test_make_test_checks_style_and_runs_pytest(make):
+def test_make_test_checks_style_and_types_and_runs_pytest(make):
     asked, ended = make("test", "ARGS=-k data")
     assert ended.returncode == 0, ended.stderr
     assert installs(asked) == ["requirements.txt", "requirements-dev.txt"]
     side_by_side = "-n logical --maxprocesses 4 --dist loadfile"
-    assert [line for line in asked if line.startswith(("check", "-m pytest"))] == ["check .", f"-m pytest {side_by_side} -k data"]
+    checks = ["check .", "--config-file pyproject.toml"]  # of ruff, of mypy
+    assert [line for line in asked if line.startswith(("check", "--config", "-m pytest"))] == [*checks, f"-m pytest {side_by_side} -k data"]
     make.fake("-m tests.chromium")
     if os.geteuid() != 0:  # root on Debian would have it installed
         asked, ended = make("test")
         assert ended.returncode != 0
         assert "-m pytest" not in asked
+
+
+def test_what_trains_nets_and_keeps_them_is_checked_strictly():
+    """An exception from the type checker is for one line, and names what is let through."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mypy"]
+    assert settings["files"] == ["app.py", "pages", "resnet_core"] and settings["check_untyped_defs"]
+    strict = next(one for one in settings["overrides"] if one.get("disallow_untyped_defs"))
+    assert set(strict["module"]) == {f"resnet_core.{part}.*" for part in ("architectures", "training", "runs")}
+    assert not any(one.get("ignore_errors") or "exclude" in one for one in [settings, *settings["overrides"]])
+    checked = [ROOT / "app.py", *(ROOT / "pages").rglob("*.py"), *(ROOT / "resnet_core").rglob("*.py")]
+    ignores = [line for path in checked for line in path.read_text(encoding="utf-8").splitlines() if "type: ignore" in line]
+    assert [line for line in ignores if not re.search(r"# type: ignore\[[a-z-]+\]  # \w", line)] == []
 
 
 def test_an_old_python_is_refused_with_what_to_do(make):
@@ -196,6 +231,10 @@ def test_make_alone_says_what_there_is(make):
     asked, ended = make()
     assert asked == []
     assert [word for word in ("make app", "make test", "make bench", "PORT=", "PYTHON=") if word not in ended.stdout] == []
+
+
+#: What readers are told, and what must be true of it.
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", "docs/ARCHITECTURE.md"]
 
 
 def readme_commands() -> list[str]:
@@ -215,16 +254,29 @@ def test_the_readmes_commands_exist():
         known.parse_args(words[words.index("resnet_core") + 1 :])
 
 
-def test_the_readmes_make_targets_exist():
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_the_make_targets_of_a_document_exist(name):
     targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
-    named = re.findall(r"\bmake ([a-z]+)\b", " ".join(re.findall(r"`[^`]+`|```.*?```", (ROOT / "README.md").read_text(), flags=re.DOTALL)))
-    assert {"app", "test"} <= set(named) <= set(targets)
+    code = " ".join(re.findall(r"`[^`]+`|```.*?```", (ROOT / name).read_text(encoding="utf-8"), flags=re.DOTALL))
+    named = set(re.findall(r"\bmake ([a-z]+)\b", code))
+    assert named <= set(targets)
+    assert {"app", "test"} <= named or name != "README.md"
 
 
-def test_the_readmes_files_exist():
-    links = re.findall(r"\]\((?!https?:|#)([^)]+)\)", (ROOT / "README.md").read_text(encoding="utf-8"))
-    assert "LICENSE" in links and len(links) > 1
-    assert [link for link in links if not (ROOT / link).exists()] == []
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_the_files_that_a_document_names_exist(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    links = re.findall(r"\]\((?!https?:|#)([^)]+)\)", text)
+    assert links
+    assert [link for link in links if not (ROOT / name).parent.joinpath(link).exists()] == []
+    paths = [path for path in re.findall(r"`([\w./-]+/[\w.-]+\.py)`", text) if "<" not in path]
+    assert [path for path in paths if not (ROOT / path).exists() and not (ROOT / "resnet_core" / path).exists()] == []
+
+
+def test_the_citation_is_of_this_version():
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text()
+    assert f"becomes {version}" in (ROOT / "CHANGELOG.md").read_text()
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "benchmarks").glob("*.py")), ids=lambda path: path.stem)

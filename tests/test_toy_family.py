@@ -55,7 +55,7 @@ def test_it_is_trained_measured_and_explained_from_the_command_line(capsys):
     trained = command(capsys, "train", "--net", NET, *RECIPE)
     run = trained["run"]
     assert (trained["name"], trained["state"], trained["family"]) == (NET, "finished", "toy")
-    assert command(capsys, "evaluate", run, "--images", "40")["n"] == 40
+    assert command(capsys, "evaluate", run)["n"] == 1000
     names = ["first", *(f"stage{stage}.0.{name}" for stage in (1, 2) for name in ("one", "two"))]
     assert [row["name"] for row in command(capsys, "responses", run, "--images", "20")["layers"]] == names
     assert [row["name"] for row in command(capsys, "gradients", run, "--batches", "1")["layers"]] == names

@@ -166,7 +166,7 @@ def _untrained_ratio(
 
     with turn(_should_stop):
         loaded = load(_net)
-        fresh = build_model(_net.model, seed).to(loaded.device, memory_format=torch.channels_last)
+        fresh = build_model(_net.model, seed).to(loaded.device).to(memory_format=torch.channels_last)
         images = images_of(dataset, "test", _where).images[:count]
         found = layer_responses(
             fresh, images, loaded.normalize, loaded.plan, batch_statistics=True, progress=_progress, should_stop=_should_stop

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from pages.ui.labels import escaped
+from pages.ui.labels import escaped, titled
 from pages.ui.runs_view import Seen, Shipped, started_together
 from resnet_core.verdict import trained_alike
 
@@ -57,12 +57,12 @@ def choose_runs(seen: Sequence[Listed]) -> list[str]:
     st.multiselect(
         f"{len(listed)} of {len(seen)} listed",
         list(labels),
-        format_func=labels.get,
+        format_func=titled(labels),
         key=_WIDGET,
         on_change=_changed,
         placeholder="Choose runs",
     )
-    sets = {
+    sets: dict[str, tuple[Sequence[Listed], str]] = {
         "newest": (own(seen), "The runs trained alike with the newest one."),
         "shipped": (shipped(seen), "Those that ship, trained alike."),
     }
@@ -79,7 +79,7 @@ def own(seen: Sequence[Listed]) -> list[Listed]:
     return [s for s in seen if not isinstance(s, Shipped)]
 
 
-def shipped(seen: Sequence[Listed]) -> list[Listed]:
+def shipped(seen: Sequence[Listed]) -> list[Shipped]:
     return [s for s in seen if isinstance(s, Shipped)]
 
 
@@ -110,7 +110,8 @@ def newest_set(seen: Sequence[Listed]) -> list[str]:
     model = (among[-1] if own(seen) else among[0]).config
     like = trained_alike(model)
     together = started_together([s for s in among if isinstance(s, Seen)])
-    return [s.id for s in among if trained_alike(s.config) == like and (s.config.recipe.seed == model.recipe.seed or s.id in together)]
+    near = [s for s in among if s.config.recipe.seed == model.recipe.seed or s.id in together]  # few, and told at once
+    return [s.id for s in near if trained_alike(s.config) == like]
 
 
 def _restored(seen: Sequence[Listed]) -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from pages.ui.guard import LOG
-from pages.ui.labels import escaped
+from pages.ui.labels import escaped, titled
 from pages.ui.owner import at_the_servers_machine
 from resnet_core import data
 from resnet_core.config import DATASETS, DataConfig
@@ -69,8 +69,8 @@ def data_pick() -> tuple[DataConfig, str | None, bool]:
     """
     left, middle, right = st.columns([0.5, 0.2, 0.3], vertical_alignment="bottom")
     dataset = left.segmented_control(
-        "Images", DATASETS, format_func=_TITLES.get, required=True, key="train.dataset", persist_state="session"
-    )
+        "Images", DATASETS, format_func=titled(_TITLES), required=True, key="train.dataset", persist_state="session"
+    ) or DATASETS[0]
     validation = right.toggle(
         "Hold out a tenth for validation", key="train.validation", persist_state="session",
         help="45k/5k on the full set, as in section 4.2 of the paper. The test set selects nothing either way.",

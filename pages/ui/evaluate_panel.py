@@ -10,7 +10,7 @@ import streamlit as st
 from pages.ui.analysis_cache import datasets, folder, images_of, turn
 from pages.ui.figure_chart import figure_chart
 from pages.ui.jobs import JOBS, Job, job_panel
-from pages.ui.labels import escaped
+from pages.ui.labels import escaped, titled
 from resnet_core import data
 from resnet_core.config import PRECISIONS
 from resnet_core.figures.confusion import confusion_csv, confusion_figure
@@ -64,8 +64,8 @@ def evaluate_panel(net: Net, card: dict[str, Any]) -> None:
 def _choice(net: Net) -> tuple[str, str]:
     left, right = st.columns(2, vertical_alignment="bottom")
     found = datasets()
-    kept = {"key": "evaluate.data", "persist_state": "session"}
-    dataset = left.segmented_control("Test images", found, format_func=_TITLES.get, default="sample", required=True, **kept)
+    kept: dict[str, Any] = {"key": "evaluate.data", "persist_state": "session"}
+    dataset = left.segmented_control("Test images", found, format_func=titled(_TITLES), default="sample", required=True, **kept)
     precision = right.segmented_control(
         "Precision", PRECISIONS, default="fp32", required=True, key=f"evaluate.precision.{net.id}",
         help="fp32: the checkpoint's own error, whatever the machine. auto: what is fastest on this machine. A model card names both.",
@@ -110,8 +110,8 @@ def _show(net: Net, card: dict[str, Any], dataset: str, result: Any, iteration: 
         f"{result.precision} · single view{_against_card(card, dataset, result)}"
     )
     st.subheader("What is taken for what", anchor=False)
-    figures = (confusion_figure(result.confusion, data.CLASSES, dark) for dark in (False, True))
-    figure_chart(*figures, key=f"confusion.{net.id}")
+    light, night = (confusion_figure(result.confusion, data.CLASSES, dark) for dark in (False, True))
+    figure_chart(light, night, key=f"confusion.{net.id}")
     st.caption(
         "Rows are true classes, columns what the net says, the diagonal is right. Colours are parts of a row, on a square-root scale."
     )

@@ -234,7 +234,8 @@ def initialization_findings(curves: Sequence[InitializationCurve], of_weights: b
             continue
         plain, residual = ([c for c in chosen if c.model.is_plain == is_plain] for is_plain in (True, False))
         families = "; ".join(_by_depth(family) for family in (plain, residual) if family)
-        ratios = {curve.model.name: tuple(map(float, to_last(curve.values))) for curve in chosen}
+        pairs = {curve.model.name: to_last(curve.values) for curve in chosen}
+        ratios = {name: (float(smallest), float(largest)) for name, (smallest, largest) in pairs.items()}
         sizes = {curve.model.name: float(np.max(curve.values)) for curve in chosen if np.isfinite(curve.values).all()}
         where = f"{'With' if batch_norm else 'Without'} BN, {what} beside the last layer's: {families}."
         found.append(Finding(f"{where} {_at_start(ratios, sizes, of_weights)}", _healthy(ratios, sizes) if batch_norm else None))

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from pages.ui.labels import titled
 from pages.ui.net_words import say_absent
 from resnet_core import paper
 from resnet_core.errors import UserError
@@ -54,6 +55,21 @@ def entries(nets: Sequence[Net]) -> list[Entry]:
         if net.origin == "run" and net.state == "finished":  # nothing more happens to it: the catalog has the same net again
             _ENTRIES[net.path] = found[-1]
     return found
+
+
+#: The last rows that were drawn, as a frame: a draw of a page changes few of them, and a frame of thousands takes time.
+_LAST: list[tuple[list[dict[str, Any]], pd.DataFrame]] = []
+
+
+def frame(found: Sequence[Entry]) -> pd.DataFrame:
+    """The rows as a table. It is shared: do not change it."""
+    rows = [entry.row for entry in found]
+    for known, made in _LAST:
+        if known == rows:  # of what has not changed these are the very objects of the draw before: quick to compare
+            return made
+    made = pd.DataFrame(rows)
+    _LAST[:] = [(rows, made)]
+    return made
 
 
 def row(net: Net, card: dict[str, Any]) -> dict[str, Any]:
@@ -100,7 +116,7 @@ def gallery(found: Sequence[Entry]) -> Entry:
     ids = [net.id for net in nets]
     chosen = _restored(ids)
     st.dataframe(
-        pd.DataFrame([entry.row for entry in found]),
+        frame(found),
         # Selected anew when the choice was made elsewhere, or the list has changed: the rows have moved.
         key=f"gallery.table.{st.session_state.get(_TURN, 0)}.{hash(tuple(ids))}",
         on_select=lambda: _picked_in_table(ids),
@@ -125,7 +141,7 @@ def picker(found: Sequence[Entry], chosen: str) -> None:
     # Set anew each time: the widget starts afresh whenever its list of options changes.
     st.session_state[_PICKER] = chosen
     st.selectbox(
-        "Checkpoint", list(names), format_func=names.get, key=_PICKER, on_change=_picked_below, label_visibility="collapsed", width=380
+        "Checkpoint", list(names), format_func=titled(names), key=_PICKER, on_change=_picked_below, label_visibility="collapsed", width=380
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -16,6 +17,10 @@ from resnet_core.figures.gradients import (
     initialization_csv,
     initialization_figure,
 )
+
+if TYPE_CHECKING:
+    from resnet_core.analysis.gradients import AtInitialization
+    from resnet_core.analysis.passes import Progress, ShouldStop
 
 DEPTHS = ("8", "20", "32", "44", "56", "110")
 #: 110 layers take as long again as these two; they are one click away.
@@ -65,12 +70,12 @@ def _curves(depths: Sequence[int], families: Sequence[str], field: str) -> list[
     curves = []
     for family in families:
         for batch_norm in (True, False):
-            found = analysis_cache.with_progress(
-                f"Depths of {family} nets {'with' if batch_norm else 'without'} BN",
-                lambda progress, stop, key=(FAMILIES[family], batch_norm): analysis_cache.at_initialization(
-                    depths, *key, IMAGES, progress, stop
-                ),
-            )
+
+            def measure(progress: Progress, stop: ShouldStop, family: str = family, normed: bool = batch_norm) -> list[AtInitialization]:
+                return analysis_cache.at_initialization(depths, FAMILIES[family], normed, IMAGES, progress, stop)
+
+            which = f"Depths of {family} nets {'with' if batch_norm else 'without'} BN"
+            found = analysis_cache.with_progress(which, measure)
             curves += [
                 InitializationCurve(one.model, one.batch_norm, one.seed, one.gradients.names, getattr(one.gradients, field))
                 for one in found

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from resnet_core.figures.captions import Group, labels
 from resnet_core.figures.series import RunRecords
@@ -17,6 +18,11 @@ def curve_names(runs: Sequence[RunRecords]) -> list[str]:
     seeded = Counter(names)
     told_apart = labels([Group((run,)) for run in runs]) if max(seeded.values(), default=1) > 1 else names
     return [name if seeded[name] == 1 else label for name, label in zip(names, told_apart, strict=True)]
+
+
+def titled(titles: Mapping[str, str]) -> Callable[[Any], str]:
+    """Make the ``format_func`` of a widget whose options are the keys of ``titles``; what is none of them has no title."""
+    return lambda option: titles.get(option, "")
 
 
 #: Where Streamlit's Markdown would make a link of plain text, whatever is escaped: behind http, https and www, and after an @.

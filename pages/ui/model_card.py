@@ -134,7 +134,7 @@ def _evaluations(found: list[dict[str, Any]]) -> str:
     lines = ["**Measured from these weights**", "", "| test images | precision | wrong | error |", "|:--|:--|--:|--:|"]
     for each in found:
         n, wrong, error = each.get("n"), each.get("wrong"), each.get("top1_error")
-        where = _DATA.get(each.get("data"), str(each.get("data")))
+        where = _DATA.get(str(each.get("data")), str(each.get("data")))
         lines.append(f"| {n:,} of {where} | {each.get('precision')} | {'–' if wrong is None else f'{wrong:,}'} | {_percent(error)} |")
     return "\n".join(lines)
 

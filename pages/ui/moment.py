@@ -55,7 +55,7 @@ class Moment:
 
 def choose_moment(nets: Sequence[Net]) -> Moment:
     """Draws the slider, at first at the end; all nets have recorded trainings. Where these differ in length, by iteration or by part."""
-    totals = {net.config.recipe.iterations for net in nets}
+    totals = {net.training.recipe.iterations for net in nets}
     is_part = False
     slider = st.container()
     if len(totals) > 1:
@@ -68,7 +68,7 @@ def choose_moment(nets: Sequence[Net]) -> Moment:
     if is_part:
         return Moment(slider.slider("Part of the training, %", 0, 100, 100, key="part", bind="query-params"), True)
     # What is still being trained has its whole length, so that the slider stays as it is while it goes on.
-    ends = [net.config.recipe.iterations if is_active(net) else net.records("layers")[-1]["iteration"] for net in nets]
+    ends = [net.training.recipe.iterations if is_active(net) else net.records("layers")[-1]["iteration"] for net in nets]
     most = max(1, *ends)
-    step = math.gcd(most, *(net.config.recipe.interval("layers_every") for net in nets))
+    step = math.gcd(most, *(net.training.recipe.interval("layers_every") for net in nets))
     return Moment(slider.slider("Iteration", 0, most, most, step=step, format="localized", key="at", bind="query-params"), False)

@@ -47,7 +47,7 @@ def net_builder(table: pd.DataFrame, rows: Sequence[Row], new_row: Recipe, data:
             base = RunConfig(model, data, recipe)
         except ConfigError as error:
             base, wrong = None, escaped(str(error))
-        if st.button("Add net", icon=":material/add:", key=f"{_KEY}add", disabled=base is None):
+        if st.button("Add net", icon=":material/add:", key=f"{_KEY}add", disabled=base is None) and base:
             nets_table.add(table, base.model, recipe)
             st.rerun()
         with st.popover("Vary …", icon=":material/grid_on:", key=_VARY, on_change="rerun", disabled=base is None):
@@ -68,14 +68,15 @@ def _vary(family: Family, base: RunConfig, first: Field, replaced: int) -> None:
     words = {"depth": "depth"} | {name: field.title for name, field in fields.items()}
     words |= {name: recipe_word(name) for name in OF_RECIPE if name != "seed"}
     st.markdown(f"Rows from **{escaped(base.model.name)}** and the recipe of the table's first row:")
-    names = st.multiselect("What varies", words, ["depth", first.name], format_func=words.get, **_kept(f"{family.key}.vary"))
+    names = st.multiselect("What varies", words, ["depth", first.name], format_func=words.__getitem__, **_kept(f"{family.key}.vary"))
     grid = st.container(horizontal=True, gap="small")
     last = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
     values: dict[str, Sequence[Any]] = {}
     try:
         for name in names:
             choices = fields[name].choices if name in fields else _RECIPE_CHOICES.get(name, ())
-            label, shared = words[name].capitalize(), {"width": 255, **_kept(f"{family.key}.vary.{name}")}
+            label = words[name].capitalize()
+            shared: dict[str, Any] = {"width": 255, **_kept(f"{family.key}.vary.{name}")}
             if choices:
                 values[name] = grid.multiselect(label, choices, choices[:2], **shared)
                 continue
@@ -117,13 +118,13 @@ def _depths(family: Family) -> list[str]:
 
 def _widget(family: Family, field: Field, width: int | str = "stretch") -> Any:
     default, label = getattr(family.config(), field.name), field.title.capitalize()
-    shared = {"help": field.help, "width": width, **_kept(f"{family.key}.{field.name}")}
+    shared: dict[str, Any] = {"help": field.help, "width": width, **_kept(f"{family.key}.{field.name}")}
     if field.choices:
         return st.selectbox(label, field.choices, field.choices.index(default), **shared)
     return st.number_input(label, field.low, field.high, default, **shared)
 
 
-def _kept(name: str) -> dict[str, str]:
+def _kept(name: str) -> dict[str, Any]:
     return {"key": _KEY + name, "persist_state": "session"}
 
 

@@ -25,7 +25,9 @@ def say_absent(ids: Sequence[str], what: str) -> None:
     Args:
         what: they are looked for among, e.g. ``nets``.
     """
-    store, early, unknown = RunStore(), [], []
+    store = RunStore()
+    early: list[str] = []
+    unknown: list[str] = []
     for net_id in ids:
         try:
             run = store.get(net_id)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from pages.ui.labels import escaped
+from pages.ui.labels import escaped, titled
 from pages.ui.net_words import say_absent
 from resnet_core.nets import Catalog, Net
 from resnet_core.verdict import trained_alike
@@ -67,7 +67,7 @@ def choose_nets(
     st.multiselect(
         f"Up to {most}",
         list(labels),
-        format_func=labels.get,
+        format_func=titled(labels),
         key=f"{kept}.pick",
         on_change=_changed,
         args=(kept,),
@@ -122,9 +122,9 @@ def newest_runs(found: Catalog) -> list[str]:
     runs = [net for net in found.nets if net.origin == "run"]
     if not runs:
         return []
-    newest = runs[-1].config
+    newest = runs[-1].training
     like = trained_alike(newest)
-    alike = [net.id for net in runs if net.config.recipe.seed == newest.recipe.seed and trained_alike(net.config) == like]
+    alike = [net.id for net in runs if net.training.recipe.seed == newest.recipe.seed and trained_alike(net.training) == like]
     return alike[-MOST_NETS:]
 
 

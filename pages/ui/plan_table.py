@@ -48,9 +48,10 @@ def total_time(rows: Sequence[Row], seen: Sequence[Seen]) -> str:
     """``about 4 min 10 s``; says so when it is not known."""
     paces = estimate.measured(seen)
     parts = [estimate.seconds(row.config, paces) for row in rows if row.config]
-    if not parts or any(part is None for part in parts):
+    known = [part for part in parts if part is not None]
+    if not parts or len(known) < len(parts):
         return "time not yet measured on this machine"
-    return f"about {duration(sum(parts))}"
+    return f"about {duration(sum(known))}"
 
 
 def already(rows: Sequence[Row], seen: Sequence[Seen]) -> dict[int, str]:
@@ -70,6 +71,7 @@ def already(rows: Sequence[Row], seen: Sequence[Seen]) -> dict[int, str]:
 
 def _line(row: Row, note: str, paces: Sequence[estimate.Pace]) -> dict[str, Any]:
     config = row.config
+    assert config is not None  # a row without one has no line
     size = complexity(config.model, config.data.side)
     seconds = estimate.seconds(config, paces)
     return {

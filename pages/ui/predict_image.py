@@ -112,9 +112,9 @@ def of_the_test_set(nets: Sequence[Net]) -> Shown | None:
     if among and not len(found):
         st.caption("No test image is like that.")
     elif among:
-        place = "" if index in found else " This one is none of them."
+        absent = "" if index in found else " This one is none of them."
         asked = "" if kind == ALL else " Asked of one view each."
-        st.caption(f"{len(found):,} of {len(test):,} images.{asked}{place}")
+        st.caption(f"{len(found):,} of {len(test):,} images.{asked}{absent}")
     pixels = test.images[index].permute(1, 2, 0).contiguous().numpy()
     return Shown(f"test image {index}", f"test-{dataset}-{index}", pixels, int(labels[index]))
 
@@ -225,7 +225,7 @@ def chosen_of(files: Sequence[tuple[str, str, Any]], complaints: Any = st) -> Sh
         picked = st.selectbox("Picture", good, format_func=lambda i: f"{good.index(i) + 1}. {held[i]['name']}", key="predict.picked")
     links.check_choice("how", "32x32 pixels of", HOWS.values())
     how = st.radio("Made 32x32 of", list(HOWS), format_func=HOWS.get, key="how", bind="query-params")
-    kept = {"key": f"predict.true.{picked}", "persist_state": "session"}
+    kept: dict[str, Any] = {"key": f"predict.true.{picked}", "persist_state": "session"}
     label = st.selectbox("True class", [UNKNOWN, *CLASSES], help="Marked among the bars, if you say it.", **kept)
     held[picked]["true"] = None if label == UNKNOWN else CLASSES.index(label)  # beside it, for when another picture is chosen
     shown = _shown(held[picked], how)

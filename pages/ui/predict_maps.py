@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import streamlit as st
 
 from pages.ui import links, predict_work
-from pages.ui.labels import escaped
+from pages.ui.labels import escaped, titled
 from pages.ui.predict_image import Shown
 from pages.ui.predict_widgets import NARROW, WIDE, parameter_widgets, resolved
 from pages.ui.predict_work import Failed
@@ -52,9 +52,20 @@ class Explained:
     predicted: int | None
     target: int | None
     why: str = ""
-    values: Mapping[str, Any] | None = None
+    values: Mapping[str, Any] = field(default_factory=dict)
     found: Any = None
     alone: int | None = None
+
+    @property
+    def index(self) -> int:
+        """``target`` of a net that has one."""
+        assert self.target is not None
+        return self.target
+
+    @property
+    def target_name(self) -> str:
+        """The target's class, of a net that has one."""
+        return self.classes[self.index]
 
 
 def choose_method() -> Method:
@@ -67,14 +78,14 @@ def choose_target() -> tuple[str, str | None]:
     """What is to be explained: one of ``TITLES``, and the class's name if the viewer has chosen one."""
     links.check_choice("target", "the target", TITLES.values())
     kind = st.selectbox(
-        "Explain", list(TITLES), format_func=TITLES.get, key="target", bind="query-params", width=WIDE,
+        "Explain", list(TITLES), format_func=titled(TITLES), key="target", bind="query-params", width=WIDE,
         help="The class whose logit the maps explain. Nets may predict different ones: what each map is of stands below it.",
     )  # fmt: skip
     if kind == CHOSEN:
         links.check_choice("explain", "the class", CLASSES)
         # No default, not even the image's own class: the address leaves a default out, so a link would ask for another class
         # as soon as another image is shown.
-        shared = {"key": "explain", "placeholder": "Choose a class", "bind": "query-params", "width": NARROW}
+        shared: dict[str, Any] = {"key": "explain", "placeholder": "Choose a class", "bind": "query-params", "width": NARROW}
         return kind, st.selectbox("Class to explain", CLASSES, None, **shared)
     return kind, None
 
@@ -150,7 +161,7 @@ def prepared(each: Explained, method: Method, given: Mapping[str, Any], kind: st
     if each.predicted is None:
         return each
     target, why = target_of(kind, name, each.predicted, label, each.classes)
-    values = None
+    values: dict[str, Any] = {}
     try:
         values = method.complete(resolved(given, method.parameters, each.net), each.net.model)
     except ConfigError as error:
@@ -161,7 +172,7 @@ def prepared(each: Explained, method: Method, given: Mapping[str, Any], kind: st
 def _computed(shown: Shown, method: Method, todo: Sequence[Explained]) -> list[Explained] | None:
     """With the maps; None as long as the viewer has not asked for what takes long."""
     able = [each for each in todo if each.target is not None]
-    tasks = [predict_work.map_task(each.net, shown.pixels, method.key, each.target, each.values) for each in able]
+    tasks = [predict_work.map_task(each.net, shown.pixels, method.key, each.index, each.values) for each in able]
     missing = [each for each, task in zip(able, tasks, strict=True) if not predict_work.is_kept(task.key)]
     work = sum(cost(method, each.values, each.net) for each in missing)
     if work > predict_work.AT_ONCE:
@@ -186,7 +197,7 @@ def _picture(shown: Shown, method: Method, each: Explained, scale: Scale) -> Non
         st.info(escaped(each.why or "It cannot be asked."), icon=":material/info:")
         return
     content = png(overlay(shown.pixels, each.found.map, scale, SIZE))
-    st.image(content, width="stretch", alt=f"{method.label} of {each.label} for {each.classes[each.target]}")
+    st.image(content, width="stretch", alt=f"{method.label} of {each.label} for {each.target_name}")
     st.caption(escaped(note_of(each)))
     if each.found.is_zero:
         st.caption("The map is zero everywhere: nothing speaks for this class at this layer.")
@@ -198,7 +209,7 @@ def _picture(shown: Shown, method: Method, each: Explained, scale: Scale) -> Non
 
 def note_of(each: Explained) -> str:
     """``for cat (its prediction) · layer3.2 · convergence delta 0.0021 of 5.23``."""
-    parts = [f"for {each.classes[each.target]}{_whose(each)}"]
+    parts = [f"for {each.target_name}{_whose(each)}"]
     if "layer" in each.found.parameters:
         parts.append(str(each.found.parameters["layer"]))
     if each.found.delta is not None:
@@ -235,7 +246,7 @@ def _files(shown: Shown, method: Method, there: Sequence[Explained], scale: Scal
 
 
 def _panel(shown: Shown, method: Method, each: Explained) -> Panel:
-    found, target = each.found, each.classes[each.target]
+    found, target = each.found, each.target_name
     return Panel(shown.name, each.label, method.key, target, found.map, found.parameters, found.delta, found.difference)
 
 

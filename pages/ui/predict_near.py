@@ -11,7 +11,7 @@ import streamlit as st
 
 from pages.ui import analysis_cache, predict_work
 from pages.ui.analysis_cache import Progress, ShouldStop
-from pages.ui.labels import escaped
+from pages.ui.labels import escaped, titled
 from pages.ui.predict_image import Shown
 from pages.ui.predict_maps import SIZE, Explained, save
 from pages.ui.predict_work import Failed, Task
@@ -40,7 +40,7 @@ def neighbours_section(shown: Shown, asked: Sequence[Explained]) -> None:
     )
     dataset, there = "sample", analysis_cache.datasets()
     if len(there) > 1:
-        picked = {"format_func": DATA.get, "default": "sample", "required": True, "key": "near", "bind": "query-params"}
+        picked: dict[str, Any] = {"format_func": titled(DATA), "default": "sample", "required": True, "key": "near", "bind": "query-params"}
         dataset = st.segmented_control("Training images of", there, **picked) or "sample"
     where, home = analysis_cache.folder(), RunStore().home
     tasks = [_task(shown, each.net, dataset, where, home) for each in asked]

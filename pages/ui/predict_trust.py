@@ -12,7 +12,7 @@ from pages.ui import predict_work
 from pages.ui.analysis_cache import Progress, ShouldStop
 from pages.ui.chart_files import chart_files
 from pages.ui.figure_chart import figure_chart
-from pages.ui.labels import escaped
+from pages.ui.labels import escaped, titled
 from pages.ui.predict_image import Shown
 from pages.ui.predict_maps import SIZE, Explained, cost, save
 from pages.ui.predict_widgets import parameter_widgets
@@ -38,8 +38,8 @@ def trust_section(shown: Shown, method: Method, explained: Sequence[Explained]) 
     """Draws both checks; each is computed when its button is pressed, and stays while image, nets and settings do."""
     st.subheader("Is the map to be believed?", anchor=False)
     # No tabs: a redrawing below a progress bar would turn them back to the first.
-    options = {"default": IN_NUMBERS, "required": True, "key": "check", "bind": "query-params", "label_visibility": "collapsed"}
-    if st.segmented_control("Check", [IN_NUMBERS, SANITY], **options) == SANITY:
+    options: dict[str, Any] = {"default": IN_NUMBERS, "required": True, "key": "check", "bind": "query-params"}
+    if st.segmented_control("Check", [IN_NUMBERS, SANITY], label_visibility="collapsed", **options) == SANITY:
         _sanity(shown, method, explained)
     else:
         _numbers(shown, method, explained)
@@ -94,7 +94,7 @@ def _numbers(shown: Shown, method: Method, explained: Sequence[Explained]) -> No
             st.error(escaped(pair.message), icon=":material/error:")
             continue
         hidden, shaken = pair
-        of = each.classes[each.target]
+        of = each.target_name
         measures = (hidden.relative, hidden.constant, hidden.random, hidden.value, shaken.value)
         cells = [number(value) for value in measures]
         lines.append(f"| {escaped(each.label)} | {escaped(of)} | " + " | ".join(cells) + " |")
@@ -121,7 +121,7 @@ def _trust_task(shown: Shown, method: Method, each: Explained, values: Mapping[s
 
         loaded, image = load(each.net), predict_work.tensor(pixels)
         hidden = trust.infidelity(loaded, image, each.found, **settings["infidelity"], should_stop=should_stop)
-        options = {"progress": progress, "should_stop": should_stop}
+        options: dict[str, Any] = {"progress": progress, "should_stop": should_stop}
         return hidden, trust.sensitivity(loaded, image, each.found, **settings["sensitivity"], **options)
 
     key = _key("trust", each, shown, method, settings["infidelity"], settings["sensitivity"])
@@ -129,7 +129,7 @@ def _trust_task(shown: Shown, method: Method, each: Explained, values: Mapping[s
 
 
 def _key(what: str, each: Explained, shown: Shown, method: Method, *settings: Mapping[str, Any]) -> tuple:
-    map_key = predict_work.map_key(each.net, shown.pixels, method.key, each.target, each.values)
+    map_key = predict_work.map_key(each.net, shown.pixels, method.key, each.index, each.values)
     return what, map_key, tuple(tuple(sorted(of.items())) for of in settings)
 
 
@@ -162,7 +162,7 @@ def _sanity(shown: Shown, method: Method, explained: Sequence[Explained]) -> Non
     if not there:
         return
     curves = [_curve(shown, each, steps, level, method, settings["seed"]) for each, steps, level in there.values()]
-    picked = {"format_func": KINDS.get, "default": "signed", "required": True, "key": "rank", "bind": "query-params"}
+    picked: dict[str, Any] = {"format_func": titled(KINDS), "default": "signed", "required": True, "key": "rank", "bind": "query-params"}
     kind = st.segmented_control("Rank correlation", list(KINDS), **picked) or "signed"
     figure_chart(sanity_figure(curves, kind), sanity_figure(curves, kind, dark=True), key="sanity_chart")
     note = (
@@ -191,11 +191,11 @@ def _sanity_task(shown: Shown, method: Method, each: Explained, settings: Mappin
     def work(progress: Progress, should_stop: ShouldStop) -> Any:
         from resnet_core.attribution.sanity import cascade, random_level
 
-        found, of = [], (load(each.net), predict_work.tensor(pixels), method.key, each.target)
-        for step in cascade(*of, **settings, **each.values, should_stop=should_stop):
+        loaded, image, found = load(each.net), predict_work.tensor(pixels), []
+        for step in cascade(loaded, image, method.key, each.index, **settings, **each.values, should_stop=should_stop):
             found.append(step)
             progress(len(found), count)
-        return found, random_level(*of, seed=settings["seed"], **each.values, should_stop=should_stop)
+        return found, random_level(loaded, image, method.key, each.index, seed=settings["seed"], **each.values, should_stop=should_stop)
 
     return Task(_key("sanity", each, shown, method, settings), work, count)
 
@@ -204,9 +204,10 @@ def _curve(
     shown: Shown, each: Explained, steps: Sequence[Any], level: tuple[float | None, float | None], method: Method, seed: int
 ) -> SanityCurve:
     labels = [step.label for step in steps]
-    values = [[step.signed for step in steps], [step.absolute for step in steps]]
-    of = (shown.name, each.classes[each.target], seed)
-    return SanityCurve(each.net.id, each.label, each.net.model, method.key, *of, labels, *values, dict(zip(KINDS, level, strict=True)))
+    signed, absolute = [step.signed for step in steps], [step.absolute for step in steps]
+    of = (shown.name, each.target_name, seed)
+    levels = dict(zip(KINDS, level, strict=True))
+    return SanityCurve(each.net.id, each.label, each.net.model, method.key, *of, labels, signed, absolute, levels)
 
 
 def _strip(shown: Shown, method: Method, label: str, each: Explained, steps: Sequence[Any], kind: str) -> None:
@@ -215,12 +216,12 @@ def _strip(shown: Shown, method: Method, label: str, each: Explained, steps: Seq
         return [overlay(shown.pixels, one, common_scale([one], method.signed), size) for one in maps]
 
     def sheet() -> bytes:
-        what = f"{method.label} for {each.classes[each.target]}"
+        what = f"{method.label} for {each.target_name}"
         words = [[label, what, f"random down to {step.label}" if k else step.label] for k, step in enumerate(steps)]
         return png(side_by_side([captioned(picture[..., :3], lines) for picture, lines in zip(pictures(SIZE), words, strict=True)]))
 
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"**{escaped(label)}**, for {escaped(each.classes[each.target])}", width="content")
+        st.markdown(f"**{escaped(label)}**, for {escaped(each.target_name)}", width="content")
         save("All steps (PNG)", sheet, f"{shown.stem}-{each.net.id}-{method.key}-sanity.png", "image/png")
     captions = [escaped(f"{step.label} · {number(getattr(step, kind))}") for step in steps]
     st.image([picture[..., :3] for picture in pictures(_SMALL_FILE)], caption=captions, width=_SMALL, output_format="PNG")

@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from pages.ui import links
+from pages.ui.labels import titled
 from resnet_core.attribution import Parameter, default_layer, layers_of
 from resnet_core.nets import Net
 
@@ -31,19 +32,20 @@ def parameter_widgets(parameters: Sequence[Parameter], nets: Sequence[Net], pref
 def _widget(parameter: Parameter, nets: Sequence[Net], key: str, row: bool) -> Any:
     label = parameter.label[:1].upper() + parameter.label[1:]
     width = (WIDE if parameter.kind == "layer" else NARROW) if row else "stretch"
-    shared = {"key": key, "bind": "query-params", "help": parameter.help, "width": width}
+    shared: dict[str, Any] = {"key": key, "bind": "query-params", "help": parameter.help, "width": width}
     if parameter.kind == "choice":
         titles = dict(parameter.choices)
         options = [value for value, _ in parameter.choices]
         links.check_choice(key, parameter.label, titles.values())
-        return st.selectbox(label, options, options.index(parameter.default), format_func=titles.get, **shared)
+        return st.selectbox(label, options, options.index(parameter.default), format_func=titled(titles), **shared)
     if parameter.kind == "layer":
         options = layer_options(nets)
         links.check_choice(key, parameter.label, map(_layer_title, options))
         return st.selectbox(label, options, format_func=_layer_title, **shared)
     number = float if parameter.kind == "float" else int
-    bounds = [number(value) for value in (parameter.minimum, parameter.maximum, parameter.default, parameter.step)]
-    links.check_number(key, parameter.label, parameter.minimum, parameter.maximum)
+    ends: tuple[Any, ...] = (parameter.minimum, parameter.maximum, parameter.default, parameter.step)  # every number's are declared
+    bounds: list[Any] = [number(value) for value in ends]
+    links.check_number(key, parameter.label, *ends[:2])
     form = "%g" if parameter.kind == "float" else None
     return st.number_input(label, *bounds[:3], step=bounds[3], format=form, **shared)
 

@@ -23,14 +23,14 @@ class Preset:
 PRESETS = (
     Preset(
         "Demo",
-        "Trainings that end in minutes: plain and residual, 20 and 56 layers, on 500 images of the embedded sample.",
+        "Trainings that end in minutes: plain and residual, 20 and 56 layers, on 300 images of the embedded sample.",
         DEMO_NETS,
         DEMO_RECIPE,
         DEMO_DATA,
     ),
     Preset(
         "Shortcuts A, B, C",
-        "The three shortcuts of section 3.3 against the plain net, on 500 images of the embedded sample.",
+        "The three shortcuts of section 3.3 against the plain net, on 300 images of the embedded sample.",
         [ResNetConfig(20, shortcut) for shortcut in ("none", "A", "B", "C")],
         DEMO_RECIPE,
         DEMO_DATA,
@@ -38,7 +38,7 @@ PRESETS = (
     Preset(
         "One part at a time",
         "ResNet-20 with one part changed: without BN, with pre-activation, with ReZero, without shortcuts (plain); and plain without BN. "
-        "On 500 images of the embedded sample.",
+        "On 300 images of the embedded sample.",
         [parse(name) for name in ("ResNet-20", "ResNet-20-nobn", "ResNet-20-preact", "ResNet-20-rezero", "plain-20", "plain-20-nobn")],
         DEMO_RECIPE,
         DEMO_DATA,

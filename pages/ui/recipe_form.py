@@ -57,7 +57,7 @@ def recipe_form() -> dict[str, Any]:
 
 def _widget(name: str) -> Any:
     label, key, default = name.replace("_", " ").capitalize(), _PREFIX + name, getattr(Recipe(), name)
-    shared = {"key": key, "persist_state": "session", "help": f"{_DOCS[name]}."}
+    shared: dict[str, Any] = {"key": key, "persist_state": "session", "help": f"{_DOCS[name]}."}
     if name in _CHOICES:
         return st.selectbox(label, _CHOICES[name], **shared)
     if isinstance(default, tuple):
@@ -83,7 +83,7 @@ def _probe(device: str) -> None:
     else:
         st.caption(f"auto: {'bf16' if answer.wins else 'fp32'}. {probe.precision_text(answer)}, measured {answer.measured[:10]}.")
     again = "Forgets the measurement and measures now. Nets that are compared are to be trained in one precision."
-    measure = {"on_click": probe.measure_again, "args": (chosen,)}
+    measure: dict[str, Any] = {"on_click": probe.measure_again, "args": (chosen,)}
     st.button("Measure the precisions", key="train.probe", icon=":material/speed:", help=again, **measure)
 
 

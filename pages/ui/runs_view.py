@@ -98,10 +98,10 @@ def look_shipped() -> list[Shipped]:
 
 
 def net_records(net: Net) -> RunRecords:
-    """For charts and tables: the train and test rows of a net that was trained with this project (``net.config`` is not None)."""
+    """For charts and tables: the train and test rows of a net that was trained with this project (else ValueError)."""
     rows = net.records("train") + net.records("test")
     result = {"train_error": net.train_error, "test_error": net.test_error} if net.state == "finished" else None
-    return RunRecords(net.id, net.name, net.config, rows, net.state, net.precision, result)
+    return RunRecords(net.id, net.name, net.training, rows, net.state, net.precision, result)
 
 
 def all_seen(found: Look) -> list[Seen]:

@@ -114,7 +114,9 @@ def evaluate_detailed(
     """
     if not len(images):
         raise ValueError("an evaluation needs at least one image")
-    wrong, confusion, loss = 0, None, None
+    wrong = 0
+    confusion: torch.Tensor | None = None
+    loss: torch.Tensor | None = None
     kept: list[Mistake] = []
     with torch.no_grad(), untouched(model):
         model.eval()
@@ -125,7 +127,7 @@ def evaluate_detailed(
                 logits = model(x)
             logits = logits.float()
             classes = logits.shape[1]
-            if confusion is None:
+            if confusion is None or loss is None:
                 check_labels(labels, classes)
                 confusion, loss = torch.zeros(classes * classes, dtype=torch.int64), torch.zeros((), device=x.device)
             predicted = logits.argmax(1)
@@ -134,6 +136,7 @@ def evaluate_detailed(
             loss += nn.functional.cross_entropy(logits, y, reduction="sum")
             confusion += torch.bincount((y * classes + predicted).cpu(), minlength=classes * classes)
             kept = _surest(kept + _mistakes(logits[missed], y[missed], predicted[missed], start, missed, worst), worst)
+    assert confusion is not None and loss is not None  # there was an image
     return Evaluation(
         n=len(images),
         wrong=wrong,

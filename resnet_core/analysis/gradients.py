@@ -22,7 +22,7 @@ from torch import nn
 from resnet_core.activations import WHOLE_BUDGET, activation_bytes, images_at_once
 from resnet_core.analysis.passes import Normalize, Progress, ShouldStop, Stopped, check_labels, in_batches, untouched
 from resnet_core.architectures import ModelConfig, ResNetConfig
-from resnet_core.architectures.net import build_model
+from resnet_core.architectures.net import Net, build_model
 from resnet_core.errors import UserError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class BatchTooLarge(UserError):
         fits: as many images of this net as may be a batch; None where that is less than two.
     """
 
-    def __init__(self, model: nn.Module, size: int):
+    def __init__(self, model: Net, size: int):
         most = images_at_once(model, size, gradients=True, budget=WHOLE_BUDGET)
         self.fits = most if most > 1 else None
         needed = size * activation_bytes(model, gradients=True) / 1e9
@@ -97,7 +97,7 @@ def _finite(value: float) -> float | None:
 
 
 def layer_gradients(
-    model: nn.Module,
+    model: Net,
     images: torch.Tensor,
     labels: torch.Tensor,
     normalize: Normalize,
@@ -141,7 +141,7 @@ def layer_gradients(
     return Gradients(tuple(name for name, _, _ in model.taps()), norms, rms, losses, size)
 
 
-def _backward(model: nn.Module, images: torch.Tensor, labels: torch.Tensor, plan: Plan | None) -> tuple[list[float], list[float], float]:
+def _backward(model: Net, images: torch.Tensor, labels: torch.Tensor, plan: Plan | None) -> tuple[list[float], list[float], float]:
     """One pass in training mode. Weight norms, response gradients' root mean squares, and the loss; the net is as before."""
     layers = model.taps()
     scales: dict[str, torch.Tensor] = {}
@@ -155,7 +155,7 @@ def _backward(model: nn.Module, images: torch.Tensor, labels: torch.Tensor, plan
 
         return on_output
 
-    weights = [conv.weight for _, conv, _ in layers]
+    weights = [model.get_parameter(f"{name}.weight") for name, _, _ in layers]
     with untouched(model) as hooks, torch.enable_grad():
         for name, _, response in layers:
             hooks.enter_context(response.register_forward_hook(catch(name)))
@@ -227,7 +227,7 @@ def gradients_at_initialization(
         if should_stop is not None and should_stop():
             raise Stopped
         built = config if batch_norm else dataclasses.replace(config, norm="none")  # its biases start at 0
-        model = build_model(built, seed).to(images.device, memory_format=torch.channels_last)
+        model = build_model(built, seed).to(images.device).to(memory_format=torch.channels_last)
         norms, rms, loss = _backward(model, images, labels, None)
         names = tuple(name for name, _, _ in model.taps())
         gradients = Gradients(names, np.array([norms]), np.array([rms]), np.array([loss]), len(images))

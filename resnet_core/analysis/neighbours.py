@@ -72,6 +72,11 @@ class FeatureIndex:
         return order, np.sqrt(squares[order])
 
 
+def _width(loaded: LoadedNet) -> int:
+    """Features of one image: what goes into the classifier."""
+    return loaded.model.get_parameter(f"{loaded.model.plan.classifier}.weight").shape[1]
+
+
 @torch.no_grad()
 def features(
     loaded: LoadedNet, images: torch.Tensor, progress: Progress | None = None, should_stop: ShouldStop | None = None
@@ -86,7 +91,7 @@ def features(
         CheckpointError: they are not numbers.
         Stopped: ``should_stop`` returned True.
     """
-    made = np.empty((len(images), loaded.model.fc.in_features), np.float32)
+    made = np.empty((len(images), _width(loaded)), np.float32)
     for start, stop in in_batches(len(images), images_at_once(loaded.model), progress, should_stop):
         with loaded.plan.autocast():
             made[start:stop] = loaded.model.features(loaded.normalize(images[start:stop])).float().cpu().numpy()
@@ -115,10 +120,10 @@ def cached_index(
     Raises:
         DataError: the index would have more than ``MAX_BYTES``. And as ``features``.
     """
-    needed = len(images) * loaded.model.fc.in_features * 4
+    needed = len(images) * _width(loaded) * 4
     if needed > MAX_BYTES:
         raise DataError(
-            f"{loaded.net.name} has {loaded.model.fc.in_features:,} features: those of {len(images):,} images take {needed / 1e9:.1f} GB "
+            f"{loaded.net.name} has {_width(loaded):,} features: those of {len(images):,} images take {needed / 1e9:.1f} GB "
             f"of memory, and {MAX_BYTES / 1e9:.1f} GB are allowed. Take the training images of the sample."
         )
     path = index_path(loaded, data, home)

@@ -22,6 +22,7 @@ from resnet_core.activations import images_at_once
 from resnet_core.analysis.passes import Normalize, Progress, ShouldStop, in_batches, untouched
 
 if TYPE_CHECKING:
+    from resnet_core.architectures.net import Net
     from resnet_core.training.plan import Plan
 
 #: Images in a pass. Smaller than for evaluation: a layer's maps are still in the processor's cache when they are reduced.
@@ -127,12 +128,13 @@ class Moments:
     @property
     def rms(self) -> float:
         mean = self._sum / self.count
-        square = self._squares / self.count + self._shift * (2 * mean + self._shift)
+        shift = self._shift or 0.0
+        square = self._squares / self.count + shift * (2 * mean + shift)
         return math.sqrt(0.0 if square < 0 else square)
 
 
 def layer_responses(
-    model: nn.Module,
+    model: Net,
     images: torch.Tensor,
     normalize: Normalize,
     plan: Plan,
@@ -177,7 +179,7 @@ def layer_responses(
             hooks.enter_context(block.register_forward_pre_hook(_input_into(inputs[name])))
             if name in scaled:
                 hooks.enter_context(block.get_submodule(block.unit.branch[-1].name).register_forward_hook(_output_into(scaled[name])))
-            if name in shortcuts:
+            if name in shortcuts and block.shortcut is not None:
                 hooks.enter_context(block.shortcut.register_forward_hook(_output_into(shortcuts[name])))
         # Where the statistics are the batch's own, its size is part of the result: 0.8 GB of the widest net there may be.
         size = batch_size or (RESPONSE_BATCH if batch_statistics else images_at_once(model, RESPONSE_BATCH))

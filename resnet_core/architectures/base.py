@@ -63,6 +63,7 @@ class ModelConfig:
         num_classes: outputs of the classifier.
     """
 
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
     family: ClassVar[str]
     fields: ClassVar[tuple[Field, ...]]
     depth: int

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import nn
@@ -28,6 +29,7 @@ class Block(nn.Module):
     """
 
     shortcut: nn.Module | None
+    join: nn.Module | None
 
     def __init__(self, unit: Unit, shape: Shape):
         super().__init__()
@@ -51,7 +53,7 @@ class Block(nn.Module):
         for part in self.unit.before:
             x = getattr(self, part.name)(x)
         y = self.branch(x)
-        if self.shortcut is not None:
+        if self.shortcut is not None and self.join is not None:
             y = self.join(y, self.shortcut(x))
         for part in self.unit.after:
             y = getattr(self, part.name)(y)
@@ -94,7 +96,8 @@ class Net(nn.Module):
         return x
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return getattr(self, self.plan.classifier)(self.features(x))
+        logits: torch.Tensor = getattr(self, self.plan.classifier)(self.features(x))
+        return logits
 
     def taps(self) -> list[tuple[str, nn.Module, nn.Module]]:
         """The weighted layers of the main path: name, the module that has the weight, the module whose output is the response.
@@ -105,7 +108,7 @@ class Net(nn.Module):
 
     def blocks(self) -> list[Block]:
         """The units' modules in order; ``block.unit`` describes each."""
-        return [self.get_submodule(unit.name) for unit in self.plan.units]
+        return cast(list[Block], [self.get_submodule(unit.name) for unit in self.plan.units])
 
 
 def _generator(seed: int, name: str) -> torch.Generator:

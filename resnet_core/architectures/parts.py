@@ -65,18 +65,20 @@ class Conv(Part):
     kind = "conv"
     is_kept = True
 
-    def output(self, shape):
-        side = lambda size: (size + 2 * (self.kernel // 2) - self.kernel) // self.stride + 1  # noqa: E731
+    def output(self, shape: Shape) -> Shape:
+        def side(size: int) -> int:
+            return (size + 2 * (self.kernel // 2) - self.kernel) // self.stride + 1
+
         return (self.filters, side(shape[1]), side(shape[2]))
 
-    def parameters(self, shape):
+    def parameters(self, shape: Shape) -> dict[str, Shape]:
         weight = {"weight": (self.filters, shape[0], self.kernel, self.kernel)}
         return weight | ({"bias": (self.filters,)} if self.bias else {})
 
-    def macs(self, shape):
+    def macs(self, shape: Shape) -> int:
         return prod(self.parameters(shape)["weight"]) * prod(self.output(shape)[1:])
 
-    def module(self, shape):
+    def module(self, shape: Shape) -> nn.Module:
         from torch import nn
 
         return nn.Conv2d(shape[0], self.filters, self.kernel, self.stride, self.kernel // 2, bias=self.bias)
@@ -88,13 +90,13 @@ class BatchNorm(Part):
 
     kind = "bn"
 
-    def parameters(self, shape):
+    def parameters(self, shape: Shape) -> dict[str, Shape]:
         return {"weight": shape[:1], "bias": shape[:1]}
 
-    def buffers(self, shape):
+    def buffers(self, shape: Shape) -> dict[str, Shape]:
         return {"running_mean": shape[:1], "running_var": shape[:1], "num_batches_tracked": ()}
 
-    def module(self, shape):
+    def module(self, shape: Shape) -> nn.Module:
         from torch import nn
 
         return nn.BatchNorm2d(shape[0])
@@ -106,7 +108,7 @@ class Relu(Part):
 
     is_kept = True
 
-    def module(self, shape):
+    def module(self, shape: Shape) -> nn.Module:
         from torch import nn
 
         return nn.ReLU(inplace=False)
@@ -120,10 +122,10 @@ class MaxPool(Part):
     stride: int
     is_kept = True
 
-    def output(self, shape):
+    def output(self, shape: Shape) -> Shape:
         return (shape[0], *((size + 2 * (self.kernel // 2) - self.kernel) // self.stride + 1 for size in shape[1:]))
 
-    def module(self, shape):
+    def module(self, shape: Shape) -> nn.Module:
         from torch import nn
 
         return nn.MaxPool2d(self.kernel, self.stride, self.kernel // 2)
@@ -133,10 +135,10 @@ class MaxPool(Part):
 class GlobalPool(Part):
     """Global average pooling."""
 
-    def output(self, shape):
+    def output(self, shape: Shape) -> Shape:
         return (shape[0], 1, 1)
 
-    def module(self, shape):
+    def module(self, shape: Shape) -> nn.Module:
         from torch import nn
 
         return nn.AdaptiveAvgPool2d(1)
@@ -146,10 +148,10 @@ class GlobalPool(Part):
 class Flatten(Part):
     """(channels, height, width) in one row."""
 
-    def output(self, shape):
+    def output(self, shape: Shape) -> Shape:
         return (prod(shape),)
 
-    def module(self, shape):
+    def module(self, shape: Shape) -> nn.Module:
         from torch import nn
 
         return nn.Flatten()
@@ -162,16 +164,16 @@ class Linear(Part):
     outputs: int
     kind = "fc"
 
-    def output(self, shape):
+    def output(self, shape: Shape) -> Shape:
         return (self.outputs,)
 
-    def parameters(self, shape):
+    def parameters(self, shape: Shape) -> dict[str, Shape]:
         return {"weight": (self.outputs, shape[0]), "bias": (self.outputs,)}
 
-    def macs(self, shape):
+    def macs(self, shape: Shape) -> int:
         return self.outputs * shape[0]
 
-    def module(self, shape):
+    def module(self, shape: Shape) -> nn.Module:
         from torch import nn
 
         return nn.Linear(shape[0], self.outputs)
@@ -184,10 +186,10 @@ class ZeroPad(Part):
     channels: int
     stride: int
 
-    def output(self, shape):
+    def output(self, shape: Shape) -> Shape:
         return (self.channels, *(-(-size // self.stride) for size in shape[1:]))
 
-    def module(self, shape):
+    def module(self, shape: Shape) -> nn.Module:
         from resnet_core.architectures.modules import ZeroPadding
 
         return ZeroPadding(self.channels - shape[0], self.stride)
@@ -200,10 +202,10 @@ class Scale(Part):
     kind = "scale"
     is_kept = True
 
-    def parameters(self, shape):
+    def parameters(self, shape: Shape) -> dict[str, Shape]:
         return {"weight": ()}
 
-    def module(self, shape):
+    def module(self, shape: Shape) -> nn.Module:
         from resnet_core.architectures.modules import Scaling
 
         return Scaling()
@@ -234,7 +236,7 @@ class Add(Join):
 
     name = "add"
 
-    def module(self):
+    def module(self) -> nn.Module:
         from resnet_core.architectures.modules import Sum
 
         return Sum()

@@ -6,10 +6,12 @@ import contextlib
 import dataclasses
 import itertools
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from resnet_core.architectures.base import Field, ModelConfig
-from resnet_core.architectures.parts import Flatten, GlobalPool, Linear, Relu
+from resnet_core.architectures.parts import Flatten, GlobalPool, Linear, Relu, Shape
 from resnet_core.architectures.plan import Plan
 from resnet_core.architectures.residual import Style
 from resnet_core.checks import check_choice, check_whole
@@ -91,7 +93,7 @@ class ResNetConfig(ModelConfig):
         Field("num_classes", "classes", "Outputs of the fully connected layer.", low=2, high=1000, prefix="c"),
     )  # fmt: skip
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_choice("block", self.block, BLOCKS)
         check_choice("shortcut", self.shortcut, SHORTCUTS)
         self._check_depth()
@@ -126,7 +128,7 @@ class ResNetConfig(ModelConfig):
         return "plain" if self.is_plain else "ResNet"
 
     @classmethod
-    def read(cls, head, depth, tokens):
+    def read(cls, head: str, depth: int, tokens: list[str]) -> ResNetConfig | None:
         if head not in ("plain", "resnet", ""):
             return None
         values = cls.values(tokens)
@@ -137,7 +139,7 @@ class ResNetConfig(ModelConfig):
         return cls(depth, **values)
 
     @classmethod
-    def propose(cls, shapes):
+    def propose(cls, shapes: Mapping[str, Shape]) -> Iterator[ResNetConfig]:
         first, last = shapes.get("conv1.weight", ()), shapes.get("fc.weight", ())
         indices = [int(key.split(".")[1]) for key in shapes if re.match(r"layer3\.\d{1,3}\.conv1\.weight$", key)]
         if len(first) != 4 or len(last) != 2 or not indices:
@@ -163,7 +165,7 @@ class ResNetConfig(ModelConfig):
             return Plan((3, 32, 32), (first,), units, (*activation, *classifier))
         return Plan((3, 32, 32), (first, *activation), units, classifier)
 
-    def identity(self):
+    def identity(self) -> dict[str, Any]:
         added = super().identity()
         del added["family"]
         return {name: getattr(self, name) for name in _FIRST} | added

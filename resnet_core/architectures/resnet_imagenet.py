@@ -13,7 +13,7 @@ from resnet_core.checks import check_choice, check_whole
 from resnet_core.errors import ConfigError
 
 #: Table 1: depth -> kind and number of the blocks in each stage.
-TABLE_1 = {
+TABLE_1: dict[int, tuple[str, tuple[int, ...]]] = {
     18: ("basic", (2, 2, 2, 2)),
     34: ("basic", (3, 4, 6, 3)),
     50: ("bottleneck", (3, 4, 6, 3)),
@@ -38,7 +38,7 @@ class ImageNetConfig(ModelConfig):
         ConfigError: a field is out of its range.
     """
 
-    layers: tuple[int, int, int, int] = (2, 2, 2, 2)
+    layers: tuple[int, ...] = (2, 2, 2, 2)
     block: str = "basic"
     num_classes: int = 1000
     width: int = 64
@@ -51,7 +51,7 @@ class ImageNetConfig(ModelConfig):
     )  # fmt: skip
     shortcut = "B"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_choice("block", self.block, BLOCKS)
         if not isinstance(self.layers, tuple) or len(self.layers) != 4:
             raise ConfigError("layers", f"{self.layers!r} are not four numbers of blocks.")
@@ -60,7 +60,7 @@ class ImageNetConfig(ModelConfig):
         self.check_fields()
 
     @property
-    def depth(self) -> int:
+    def depth(self) -> int:  # type: ignore[override]  # it follows from layers and block, and is set in no configuration
         """Weighted layers: the blocks' convolutions, the first convolution and the fully connected layer."""
         return {"basic": 2, "bottleneck": 3}[self.block] * sum(self.layers) + 2
 
@@ -76,7 +76,7 @@ class ImageNetConfig(ModelConfig):
         return "-".join([super().name, *extra, "ImageNet"])
 
     @classmethod
-    def read(cls, head, depth, tokens):
+    def read(cls, head: str, depth: int, tokens: list[str]) -> ImageNetConfig | None:
         if head not in ("resnet", "") or "imagenet" not in tokens:
             return None
         left = [token for token in tokens if token != "imagenet"]

@@ -74,7 +74,7 @@ class Shortcut:
     name: str
     kind: str
     dimensions_change: bool
-    output_shape: tuple[int, int, int]
+    output_shape: Shape
     stride: int
     params: int
     macs: int
@@ -119,9 +119,10 @@ def complexity(config: ModelConfig, side: int | None = None) -> Complexity:
         side: of the image in pixels, where it is not that which the net is made for.
     """
     plan = config.plan()
-    rows, skips = [], {unit.name: [] for unit in plan.units if unit.skip is not None}
+    rows: list[Layer] = []
+    skips: dict[str, list[Layer]] = {unit.name: [] for unit in plan.units if unit.skip is not None}
     ends: dict[str, Placed] = {}
-    for placed in plan.walk(side and (plan.input[0], side, side)):
+    for placed in plan.walk((plan.input[0], side, side) if side else None):
         unit, part = placed.unit, placed.part
         if unit is not None and placed.place in (BEFORE, BRANCH):
             ends[unit.name] = placed
@@ -133,7 +134,7 @@ def complexity(config: ModelConfig, side: int | None = None) -> Complexity:
         where = (unit.stage, unit.index) if unit else (None, None)
         row = Layer(placed.name, kind, placed.output, *geometry, params, part.macs(placed.shape), 0.0, *where)
         rows.append(row)
-        if placed.place == SKIP:
+        if unit is not None and placed.place == SKIP:
             skips[unit.name].append(row)
     params, macs = sum(row.params for row in rows), sum(row.macs for row in rows)
     shared = tuple(dataclasses.replace(row, share=row.macs / macs) for row in rows)

@@ -66,7 +66,7 @@ class Attribution:
     @property
     def difference(self) -> float | None:
         """Of Integrated Gradients: the target's logit for the image, less that for the baseline; None of the other methods."""
-        return None if self.delta is None else float(self.per_channel.sum(dtype=np.float64)) - self.delta
+        return None if self.delta is None or self.per_channel is None else float(self.per_channel.sum(dtype=np.float64)) - self.delta
 
     @property
     def text(self) -> str:

@@ -54,8 +54,10 @@ class Parameter:
             return value
         if isinstance(value, bool) or not isinstance(value, int if self.kind == "int" else (int, float)) or not math.isfinite(value):
             raise ConfigError(self.name, f"{value!r} is not a {'whole' if self.kind == 'int' else 'finite'} number.")
-        if not self.minimum <= value <= self.maximum:
-            raise ConfigError(self.name, f"{value:g} is out of range; it must be from {_exact(self.minimum)} to {_exact(self.maximum)}.")
+        low, high = self.minimum, self.maximum
+        assert low is not None and high is not None  # every number's ends are declared
+        if not low <= value <= high:
+            raise ConfigError(self.name, f"{value:g} is out of range; it must be from {_exact(low)} to {_exact(high)}.")
         return value if self.kind == "int" else float(value)
 
 

@@ -110,7 +110,7 @@ def _steps(
     should_stop: ShouldStop | None,
 ) -> Iterator[Step]:
     weights = dict(loaded.model.state_dict())
-    fresh = random_net(loaded.model.config, seed).to(loaded.device, memory_format=torch.channels_last).state_dict()
+    fresh = random_net(loaded.model.config, seed).to(loaded.device).to(memory_format=torch.channels_last).state_dict()
 
     def explain() -> tuple[np.ndarray, np.ndarray]:
         subject = Subject(loaded, weights, should_stop)
@@ -153,7 +153,7 @@ def random_level(
     values = method(method_key).complete(parameters, config)
     raws = []
     for one in (seed, seed + 1):
-        weights = random_net(config, one).to(loaded.device, memory_format=torch.channels_last).state_dict()
+        weights = random_net(config, one).to(loaded.device).to(memory_format=torch.channels_last).state_dict()
         subject = Subject(loaded, weights, should_stop)
         raws.append(compute(subject, subject.pixels(image), method_key, check_target(target, config), values))
     signed, maps = ([getattr(raw, name).detach().cpu().numpy() for raw in raws] for name in ("signed", "map"))

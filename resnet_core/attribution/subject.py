@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -23,6 +23,9 @@ class Subject(nn.Module):
 
     Shapes: (N, 3, 32, 32) -> (N, classes).
     """
+
+    mean: torch.Tensor
+    std: torch.Tensor | None
 
     def __init__(self, loaded: LoadedNet, weights: Mapping[str, torch.Tensor] | None = None, should_stop: ShouldStop | None = None):
         """Args:
@@ -68,7 +71,8 @@ class Subject(nn.Module):
 def fold_batch_norm(net: Net) -> None:
     """Fold each BN into the convolution before it, in place, and leave the identity in its place: for evaluation mode only."""
     for names in net.plan.folds:
-        conv, bn = map(net.get_submodule, names)
+        conv, bn = cast(nn.Conv2d, net.get_submodule(names[0])), cast(nn.BatchNorm2d, net.get_submodule(names[1]))
+        assert bn.running_var is not None and bn.running_mean is not None
         scale = bn.weight * torch.rsqrt(bn.running_var + bn.eps)
         weight, bias = conv.weight * scale[:, None, None, None], 0.0 if conv.bias is None else conv.bias
         conv.weight = nn.Parameter(weight.contiguous(memory_format=torch.channels_last), requires_grad=False)

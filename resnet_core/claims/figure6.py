@@ -252,7 +252,7 @@ def _warmup() -> Claim:
         after = next((row for row in rows if row["learning_rate"] > rate * 1.001), None)
         if warm and after is None:
             return judged(False, "did not end", f"The rate was {rate:g} to the last record of {name}: its warm-up did not end.")
-        if not warm or warm[0]["iteration"] > after["iteration"]:
+        if after is None or not warm or warm[0]["iteration"] > after["iteration"]:
             return judged(False, "no warm-up", f"The records of {name} show no stretch at a rate of {rate:g} before a higher one.")
         last = max(row["iteration"] for row in warm if row["iteration"] < after["iteration"])
         first = after["iteration"]

@@ -52,11 +52,11 @@ def _smaller_than_plain(depth: int) -> Claim:
     plain, residual = ResNetConfig(depth, "none").name, ResNetConfig(depth).name
 
     def judge(cohort: Cohort) -> Finding:
-        found = [_last_responses(cohort[name]) for name in (plain, residual)]
-        for name, responses in zip((plain, residual), found, strict=True):
-            if responses is None:
-                return _unrecorded(cohort[name])
-        theirs, ours = found
+        theirs, ours = _last_responses(cohort[plain]), _last_responses(cohort[residual])
+        if theirs is None:
+            return _unrecorded(cohort[plain])
+        if ours is None:
+            return _unrecorded(cohort[residual])
         count = sum(ours[layer] < theirs[layer] for layer in ours)
         a, b = statistics.median(ours.values()), statistics.median(theirs.values())
         evidence = (

@@ -94,7 +94,10 @@ class Cohort:
         """Error of ``a`` minus error of ``b``, over the seeds that both have; over their means where they share none."""
         ours, theirs = self.errors(a, kind), self.errors(b, kind)
         found = noise.difference(ours, theirs, self.spread, _images(kind))
-        return found or noise.difference({0: self.mean(a, kind)}, {0: self.mean(b, kind)}, self.spread, _images(kind))
+        if found is None:
+            found = noise.difference({0: self.mean(a, kind)}, {0: self.mean(b, kind)}, self.spread, _images(kind))
+        assert found is not None  # the means share their 0
+        return found
 
 
 def _images(kind: str) -> int | None:
@@ -154,4 +157,4 @@ def cohorts(nets: Iterable[TrainedNet], params: Mapping[str, int]) -> list[Cohor
         )
         for conditions, members in found.items()
     ]
-    return sorted(made, key=lambda cohort: cohort.fraction, reverse=True)
+    return sorted(made, key=lambda cohort: cohort.fraction or 0.0, reverse=True)

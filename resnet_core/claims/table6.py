@@ -43,6 +43,7 @@ def _error(depth: int) -> Claim:
     row = paper.TABLE_6[depth]
     is_110 = depth == 110
     theirs = paper.RESNET_110_MEAN if is_110 else row.test_error
+    assert theirs is not None  # Table 6 has one of every depth
     printed = f"the paper's mean of five runs, {theirs:.2f} %" if is_110 else f"the paper's {theirs:.2f} %"
     # What five runs are less uncertain by, one cannot know of the others: each is a single run.
     spread = paper.RESNET_110_SPREAD / math.sqrt(5) if is_110 else noise.SEED_SPREAD
@@ -53,7 +54,7 @@ def _error(depth: int) -> Claim:
         gap = noise.Difference(round(ours - theirs, 6), math.hypot(of_ours, of_theirs), len(cohort.nets[row.name]))
         evidence = f"{ours:.2f} % is {against(gap.points)} {printed}; up to {margin(gap)} points could be luck."
         status = REPRODUCED if not gap.is_clear else NOT_REPRODUCED
-        if gap.sign > 0 and cohort.fraction < 0.995:
+        if gap.sign > 0 and cohort.fraction is not None and cohort.fraction < 0.995:
             status = NOT_AT_SCHEDULE
             evidence += " The paper's number is one of its full schedule, which this training did not have."
         elif gap.sign < 0:

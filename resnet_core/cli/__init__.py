@@ -67,7 +67,7 @@ def parser() -> argparse.ArgumentParser:
     bring.add_argument("--normalization", metavar="KEY", help=f"of its input, where the file does not say: {keys}")
     bring.add_argument("--shortcut", metavar=importing.SHORTCUTS, help=importing.SHORTCUT_HELP)
 
-    demo = add("demo", train.demo, "train plain-20, plain-56, ResNet-20 and ResNet-56 on 500 images of the sample, and compare their ends")
+    demo = add("demo", train.demo, "train plain-20, plain-56, ResNet-20 and ResNet-56 on 300 images of the sample, and compare their ends")
     demo.add_argument("--seed", type=whole_number, default=0, metavar="N", help="of the initial weights and the batches (default: 0)")
     demo.add_argument("--iterations", type=whole_number, metavar="N", help=f"of each net (default: {DEMO_RECIPE.iterations})")
     demo.add_argument("--again", action="store_true", help="train them even if runs of the same configurations exist")

@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from resnet_core.cli.options import read_net
-from resnet_core.cli.output import emit, note, percent, speed, summary, table
+from resnet_core.cli.output import emit, newest, note, percent, speed, summary, table
 from resnet_core.errors import RunError
 from resnet_core.runs import RunStore
 from resnet_core.runs.files import shown
@@ -16,28 +16,28 @@ def runs(args: argparse.Namespace) -> int:
     """``runs``: all of them, oldest first."""
     store = RunStore(args.home)
     found = store.look()
-    told = [summary(run, status) for run, status in found.runs]
     for path, reason in found.broken:
         note(f"{shown(path)} is damaged and left out: {reason}.")
     if args.json:
+        told = [summary(run, status) for run, status in found.runs]
         damaged = [{"run": shown(path.name), "reason": reason} for path, reason in found.broken]
         emit({"home": shown(store.home), "runs": told} | ({"damaged": damaged} if damaged else {}))
         return 0
-    if not told:
+    if not found.runs:
         print(f"There are no runs in {shown(store.home)} yet.")
         return 0
     head = ("run", "name", "state", "iterations", "training error", "test error", "images/s")
     rows = [
         (
-            net["run"],
-            net["name"],
-            net["state"],
-            f"{net['iteration']:,}/{net['iterations']:,}",
-            percent(net["train_error"]),
-            percent(net["test_error"]),
-            speed(net["images_per_second"]),
+            run.id,
+            run.name,
+            status.state,
+            f"{status.iteration:,}/{status.iterations:,}",
+            percent(newest(status, "train_error")),
+            percent(newest(status, "test_error")),
+            speed(status.images_per_second),
         )
-        for net in told
+        for run, status in found.runs
     ]
     print(table(head, rows, left=3))
     return 0

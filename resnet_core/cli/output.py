@@ -89,13 +89,14 @@ def errors(run: Run, status: RunStatus) -> dict[str, float | None]:
 
     The clean training error, of the trained net on images without augmentation, is measured at the end only.
     """
-    result = status.result or {}
-    found = {}
-    for row, name in ((status.last_train, "train_error"), (status.last_test, "test_error"), (status.last_test, "validation_error")):
-        if name != "validation_error" or run.config.data.validation:
-            found[name] = result.get(name, (row or {}).get(name))
-    found["clean_train_error"] = result.get("clean_train_error")
-    return found
+    names = ["train_error", "test_error", *(["validation_error"] if run.config.data.validation else [])]
+    return {name: newest(status, name) for name in names} | {"clean_train_error": (status.result or {}).get("clean_train_error")}
+
+
+def newest(status: RunStatus, name: str) -> float | None:
+    """One of ``errors``: ``train_error``, ``test_error`` or ``validation_error``."""
+    row = status.last_train if name == "train_error" else status.last_test
+    return (status.result or {}).get(name, (row or {}).get(name))
 
 
 def summary(run: Run, status: RunStatus) -> dict[str, Any]:

@@ -119,7 +119,7 @@ def stop(args: argparse.Namespace) -> int:
 
 
 def demo(args: argparse.Namespace) -> int:
-    """``demo``: plain-20, plain-56, ResNet-20 and ResNet-56 on 500 images of the sample, and whether they show degradation."""
+    """``demo``: plain-20, plain-56, ResNet-20 and ResNet-56 on 300 images of the sample, and whether they show degradation."""
     begin = time.monotonic()
     store = RunStore(args.home)
     configs = demo_configs(args.seed, args.iterations)

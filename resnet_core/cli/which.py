@@ -97,6 +97,7 @@ def loaded(net: Net, args: argparse.Namespace, precision: str) -> LoadedNet:
     import torch
 
     arrays = NORMALIZATIONS[args.normalization].arrays()
-    mean, std = (None if array is None else torch.from_numpy(array).to(found.device) for array in arrays)
+    mean, std = arrays
+    mean, std = torch.from_numpy(mean).to(found.device), None if std is None else torch.from_numpy(std).to(found.device)
     net = dataclasses.replace(net, card={**net.card, "normalization": args.normalization})
     return dataclasses.replace(found, net=net, mean=mean, std=std)

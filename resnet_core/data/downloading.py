@@ -69,13 +69,14 @@ def _fetch(part: Path, lock: int, progress: Progress | None) -> None:
     """Download and unpack into ``part``. Raises DataError if that fails."""
     # The child holds the lock too: should this process be killed, nobody clears the folder while the child still writes to it.
     command = [sys.executable, "-P", str(Path(__file__).with_name("fetch.py")), URL, MD5, str(part)]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(command, pass_fds=(lock,), text=True, **pipes) as process:
+    pipe, none = subprocess.PIPE, subprocess.DEVNULL
+    with subprocess.Popen(command, pass_fds=(lock,), text=True, stdin=pipe, stdout=pipe, stderr=none) as process:
         try:
             while process.poll() is None:
                 if progress is not None:
                     progress(_arrived(part), ARCHIVE_BYTES)
                 time.sleep(INTERVAL)
+            assert process.stdout is not None  # a pipe
             reason = process.stdout.read().strip().rstrip(".")
         finally:
             process.kill()  # a progress callback may raise, e.g. KeyboardInterrupt

@@ -12,6 +12,7 @@ import argparse
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -44,7 +45,7 @@ def mosaic(images: np.ndarray) -> np.ndarray:
 def make(source: Path, to: Path) -> None:
     """Write the mosaics, ``sample.json`` and ``SHA256SUMS`` of the full set in ``source`` into ``to``."""
     to.mkdir(parents=True, exist_ok=True)
-    manifest = {"seed": SEED.decode(), "classes": CLASSES}
+    manifest: dict[str, Any] = {"seed": SEED.decode(), "classes": CLASSES}
     for (split, name), (images, labels) in zip(sample.MOSAICS.items(), read(*find(source)), strict=True):
         indices = choose(images, labels, PER_CLASS[split])
         pixels = images[indices]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import pickle
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -27,7 +27,8 @@ class _Recorded:
     __slots__ = ("args", "name", "state")
 
     def __init__(self, name: str, args: tuple):
-        self.name, self.args, self.state = name, args, None
+        self.name, self.args = name, args
+        self.state: Any = None
 
     def __setstate__(self, state: Any) -> None:
         self.state = state
@@ -72,7 +73,7 @@ def _dtype(value: Any) -> np.dtype:
     if code not in ("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8"):
         raise ValueError(f"type {code!r}")
     byte_order = _name(value.state[1]) if value.state else "="
-    return np.dtype(code).newbyteorder(byte_order if byte_order in "<>" else "=")
+    return np.dtype(code).newbyteorder(cast(Any, byte_order if byte_order in "<>" else "="))  # numpy refuses others
 
 
 def _array(value: Any) -> np.ndarray:
@@ -88,7 +89,7 @@ def _array(value: Any) -> np.ndarray:
         (dtype, content), shape, order = value.args, (), "C"
     else:
         raise ValueError(f"{value.name} where an array is due")
-    return np.frombuffer(content, dtype=_dtype(dtype)).reshape(shape, order=_name(order))
+    return np.frombuffer(content, dtype=_dtype(dtype)).reshape(shape, order=cast(Any, _name(order)))  # numpy refuses what is none
 
 
 def _labels(value: Any) -> np.ndarray:

@@ -84,7 +84,8 @@ def read(layout: Layout, folder: Path) -> list[tuple[np.ndarray, np.ndarray]]:
     Raises:
         DataError: names every file that is damaged, with what is wrong with it.
     """
-    sums, problems, splits, seen = _expected_md5(folder), [], [], {}
+    sums, problems, splits = _expected_md5(folder), [], []
+    seen: dict[str, set[int]] = {}
     for batches in (TRAIN_BATCHES, TEST_BATCHES):
         number = folders.IMAGES_PER_FILE
         images = np.empty((len(batches) * number, 32, 32, 3), dtype=np.uint8)

@@ -19,7 +19,7 @@ from resnet_core.figures.diagram import SHORTCUT_COLOR, STAGE_COLORS, STEM_COLOR
 from resnet_core.figures.diagram_parts import layer_hover, shortcut_hover
 
 if TYPE_CHECKING:
-    from resnet_core.architectures.table import Complexity
+    from resnet_core.architectures.table import Complexity, Shortcut
 
 #: Quantity -> title of its column, and what it counts.
 COLUMNS = {"macs": ("MACs per layer", "MACs"), "params": ("Parameters per layer", "parameters")}
@@ -94,6 +94,7 @@ class _Bar:
 def _bars(net: Complexity, quantity: str) -> dict[str, list[_Bar]]:
     """Legend entry -> its bars. Of very deep nets, layers in a row that are alike are one wide bar: a browser has its limits."""
     entries: dict[str, list[_Bar]] = {}
+    projections: dict[tuple[int | None, int | None], Shortcut]
     projections = {(shortcut.stage, shortcut.block): shortcut for shortcut in net.shortcuts if shortcut.kind == "projection"}
     index, merge = 0, net.layers > MAX_BARS_WITH_GAPS
     for layer, after in zip(net.rows, [*net.rows[1:], None], strict=True):

@@ -27,7 +27,7 @@ _KEYS = {"training": "╌╌ training", "test": "<b>━━</b> test", "validatio
 #: Names stand at the ends of the curves while there are at most so many, of at most so many characters.
 _MOST_END_LABELS, _LONGEST_END_LABEL = 10, 26
 #: Per metric the lowest and the highest value that there can be: no axis shows more.
-_POSSIBLE = {"error": (0.0, 100.0), "loss": (0.0, None)}
+_POSSIBLE: dict[str, tuple[float | None, float | None]] = {"error": (0.0, 100.0), "loss": (0.0, None)}
 #: Measured on a whole data set, so not smoothed: of batches only the training error and loss are.
 _UNSMOOTHED = ("test", "validation")
 
@@ -156,6 +156,7 @@ def _named_by(kinds: Sequence[str]) -> str:
 
 
 def _band(net: _Net, kind: str, x: np.ndarray, curve: Points, log: bool) -> go.Scatter:
+    assert curve.low is not None and curve.high is not None  # only a curve with a spread has a band
     shown = np.isfinite(curve.low) & np.isfinite(curve.high) & ((curve.low > 0) if log else True)
     x, low, high = x[shown], curve.low[shown], curve.high[shown]
     outline = {"x": np.concatenate([x, x[::-1]]), "y": np.concatenate([high, low[::-1]])}

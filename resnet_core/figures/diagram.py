@@ -63,7 +63,7 @@ def _layers(net: Complexity) -> dict[int, list[int]]:
     """Stage -> the weighted layers of the main path in each of its blocks."""
     found: dict[int, dict[int, int]] = {}
     for row in net.rows:
-        if row.stage is not None:
+        if row.stage is not None and row.block is not None:
             blocks = found.setdefault(row.stage, {})
             blocks[row.block] = blocks.get(row.block, 0) + (row.kind == "conv")
     return {stage: list(blocks.values()) for stage, blocks in found.items()}

@@ -15,7 +15,7 @@ GAP = 0.065
 ROOM = 0.04
 
 
-def heights(ends: Sequence[float], low: float, high: float) -> np.ndarray:
+def heights(ends: Sequence[float] | np.ndarray, low: float, high: float) -> np.ndarray:
     """Where names stand whose curves end at these values, on a linear axis from ``low`` to ``high``; none lies beyond it."""
     return spread_out(np.asarray(ends, dtype=float), GAP * (high - low), low, high)
 

@@ -63,19 +63,19 @@ _EPOCHS = (5, 20)
 
 def gap_over_time(runs: Sequence[RunRecords]) -> str:
     """How far apart plain-20 and plain-56 are in training error early, late and at the end, as two sentences; empty without both."""
-    nets = [next((run for run in runs if run.config.model == ResNetConfig(depth, "none")), None) for depth in (20, 56)]
-    if None in nets or trained_alike(nets[0].config) != trained_alike(nets[1].config):
+    short, long = (next((run for run in runs if run.config.model == ResNetConfig(depth, "none")), None) for depth in (20, 56))
+    if short is None or long is None or trained_alike(short.config) != trained_alike(long.config):
         return ""
-    shallow, deep = ([r for r in run.records if r["kind"] == "train" and r.get("train_error") is not None] for run in nets)
+    shallow, deep = ([r for r in run.records if r["kind"] == "train" and r.get("train_error") is not None] for run in (short, long))
     if not shallow or [r["iteration"] for r in shallow] != [r["iteration"] for r in deep]:
         return ""
 
     def apart(when: float) -> float:
-        ends = [r["iteration"] / epoch(nets[0]) for r in shallow]
+        ends = [r["iteration"] / epoch(short) for r in shallow]
         near = [i for i, end in enumerate(ends) if when - 1 < end <= when] or [min(range(len(ends)), key=lambda i: abs(ends[i] - when))]
         return sum(deep[i]["train_error"] - shallow[i]["train_error"] for i in near) / len(near)
 
-    last = shallow[-1]["iteration"] / epoch(nets[0])
+    last = shallow[-1]["iteration"] / epoch(short)
     if last < max(_EPOCHS) + 1:
         return ""
     at = ", ".join(f"{apart(when):.0f} points after {when:.0f} epochs" for when in (*_EPOCHS, last))
@@ -142,7 +142,7 @@ def _names(runs: Sequence[RunRecords], top: float, length: float, dark: bool) ->
         test = points(run.records, "error", "test")
         if run not in high and len(test) and np.isfinite(test.y[-1]):
             ends.append((run, test.iteration[-1], test.y[-1]))
-    placed = end_names.heights([y for _, _, y in ends], 0, top) if ends else []
+    placed: Iterable[float] = end_names.heights([y for _, _, y in ends], 0, top) if ends else []
     return [
         {
             "uid": f"figure6-{run.run_id}-label",

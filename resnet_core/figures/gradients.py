@@ -91,6 +91,7 @@ def history(key: str, label: str, model: Any, records: Iterable[dict[str, Any]],
         else None
         for name in ("gradient_norm", "weight_norm")
     )
+    assert norms is not None  # each of these rows has them
     return GradientHistory(key, label, model, rows[iterations[0]]["names"], np.array(iterations), norms, note, weights)
 
 
@@ -267,7 +268,8 @@ def initialization_figure(
     named = set()
     for curve in curves:
         column = 1 if curve.batch_norm else 2
-        line = _line(curve.model.name, curve.model.name, curve.names, curve.values, f"seed {curve.seed}", *looks[curve.model], x, True)
+        name, (color, symbol) = curve.model.name, looks[curve.model]
+        line = _line(name, name, curve.names, curve.values, f"seed {curve.seed}", color, symbol, x, True)
         line.update(uid=f"{curve.model.name}-{column}", showlegend=curve.model not in named)
         named.add(curve.model)
         figure.add_trace(line, 1, column)

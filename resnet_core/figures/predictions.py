@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -123,7 +124,7 @@ def _words(figure: go.Figure, net: Prediction, column: int, right: float, dark: 
     bold = {"size": FONT_SIZE + 2, "color": style.TEXT[dark]}
     head = {"yref": "paper", "y": 1, "yshift": 6}
     figure.add_annotation(text=f"<b>{html.escape(title, quote=False)}</b>", font=bold, **{**at, **above, **head})
-    lines = [(row, i, "") for row, i in enumerate(net.order()[:COUNT])]
+    lines: list[tuple[float, Any, str]] = [(row, i, "") for row, i in enumerate(net.order()[:COUNT])]
     if net.true is not None and (rank := net.rank(net.true)) > COUNT:
         lines.append((len(lines) + 0.16, net.true, f", {ordinal(rank)}"))
     for y, i, place in lines:

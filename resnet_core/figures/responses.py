@@ -15,7 +15,10 @@ from resnet_core.csv_text import csv_text
 from resnet_core.figures import style
 
 #: Figure 7 in one sentence, to stand beside the chart.
-HOOK_POINT = "Each point is a layer: the standard deviation of its outputs after BN, before the nonlinearity (ReLU) or the addition."
+HOOK_POINT = (
+    "Each point is a layer: the standard deviation of its outputs after its BN, where one follows, before the nonlinearity (ReLU) or the "
+    "addition."
+)
 #: What must be said where responses of plain nets are compared.
 FREE_SCALE = (
     "In a plain net the size of the responses is a free scale: halve the scale and shift of a batch normalisation, and that layer's "

@@ -64,8 +64,8 @@ class Points:
 
     def take(self, index: np.ndarray) -> Points:
         """The points at the indices, all arrays alike."""
-        arrays = {name: getattr(self, name) for name in ("iteration", "seconds", "y", "raw", "low", "high")}
-        return Points(**{name: None if array is None else array[index] for name, array in arrays.items()})
+        others = (None if array is None else array[index] for array in (self.raw, self.low, self.high))
+        return Points(self.iteration[index], self.seconds[index], self.y[index], *others)
 
 
 def _number(value: Any) -> float:
@@ -132,7 +132,8 @@ def mean_over_runs(curves: Sequence[Points], spread: str) -> Points:
         low, high = mean - deviation, mean + deviation
     else:
         low, high = y.min(axis=0), y.max(axis=0)
-    raw = None if rows[0].raw is None else np.stack([row.raw for row in rows]).mean(axis=0)
+    raws = [row.raw for row in rows if row.raw is not None]
+    raw = np.stack(raws).mean(axis=0) if raws else None
     return Points(common, np.stack([row.seconds for row in rows]).mean(axis=0), mean, raw, low, high)
 
 

@@ -28,7 +28,7 @@ def final_table(groups: Sequence[Group], spread: str = "separate") -> list[Row]:
     for group, label in zip(groups, labels(groups), strict=True):
         counted = _counted(group)
         ends = [final_errors(run) for run in counted]
-        training, test = ([end[i] for end in ends if end[i] is not None] for i in (0, 1))
+        training, test = ([error for end in ends if (error := end[i]) is not None] for i in (0, 1))
         published = paper.published(group.config.model)
         # The seeds have a column of their own.
         net = label.replace(f", {seeds_text(group)}", "")

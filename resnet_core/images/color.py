@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from resnet_core.images.refusal import printable
 
@@ -47,7 +47,7 @@ def to_srgb(image: PilImage, notes: list[str]) -> ToSrgb:
     if abs(changed).max() <= _UNSEEN:
         return _as_it_is
     notes.append(f"colours converted from {name} to sRGB")
-    return lambda part: ImageCms.applyTransform(part, transforms[part.mode])
+    return lambda part: cast(Image.Image, ImageCms.applyTransform(part, transforms[part.mode]))
 
 
 def _as_it_is(image: PilImage) -> PilImage:

@@ -11,7 +11,7 @@ import threading
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from resnet_core.images import sniff
 from resnet_core.images.color import ToSrgb, to_srgb
@@ -19,6 +19,7 @@ from resnet_core.images.refusal import ImageRefused, safe_name
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PilImage
+    from PIL.Image import Transpose
 
 MIB = 1 << 20
 MAX_FILE_BYTES = 32 * MIB
@@ -197,7 +198,7 @@ def _reduced(image: PilImage, bits: int, notes: list[str], convert: ToSrgb) -> P
     return whole
 
 
-def _orientation(image: PilImage) -> int | None:
+def _orientation(image: PilImage) -> Transpose | None:
     """How to turn a picture that its camera says lies on its side (EXIF tag 0x0112), as ``Image.transpose`` wants it; None: not at all."""
     from PIL.Image import Transpose
 
@@ -211,7 +212,7 @@ def _orientation(image: PilImage) -> int | None:
         8: Transpose.ROTATE_90,
     }
     try:
-        return turns.get(image.getexif().get(0x0112))
+        return turns.get(image.getexif().get(0x0112) or 0)
     except Exception:  # of damaged metadata; the pixels are whole
         return None
 
@@ -238,7 +239,7 @@ def _rgb(image: PilImage, bits: int, notes: list[str], convert: ToSrgb) -> PilIm
         notes.append("greyscale: the same in all three channels")
     if image.has_transparency_data:
         image = convert(image.convert("RGBA"))
-        if image.getchannel("A").getextrema()[0] < 255:
+        if cast(tuple[int, int], image.getchannel("A").getextrema())[0] < 255:
             notes.append("transparency composited on white")
         white = Image.new("RGBA", image.size, (255, 255, 255, 255))
         return Image.alpha_composite(white, image).convert("RGB")

@@ -175,7 +175,7 @@ def _jpeg_outline(content: bytes) -> Outline:
         if not scans and at > MAX_METADATA:
             return Outline(size, pixel_bytes, excess=f"has more than {MAX_METADATA >> 20} MiB of metadata before its pixels")
         marker = content[found.end() - 1] if found else _END_OF_IMAGE
-        if marker == _END_OF_IMAGE:
+        if found is None or marker == _END_OF_IMAGE:
             too_many = f"would be decoded in {scans:,} passes (JPEG scans); at most {MAX_SCANS} are made"
             return Outline(size, pixel_bytes, excess=too_many if scans > MAX_SCANS else "")
         at = found.end()

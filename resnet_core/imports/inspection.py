@@ -99,6 +99,7 @@ def propose(arrays: Mapping[str, Any], report: Mapping[str, Any], name: str, siz
         model, shortcuts = told, (told.shortcut,)
     _check_normalization(mean, std)
     known = metadata.get("normalization") if metadata.get("format") == FORMAT else None
+    normalizations: tuple[str, ...]
     if mean is not None:
         normalizations = (known if known in NORMALIZATIONS and _is(known, mean, std) else OWN,)
     elif known in NORMALIZATIONS:
@@ -110,8 +111,8 @@ def propose(arrays: Mapping[str, Any], report: Mapping[str, Any], name: str, siz
         raise ImportRefused(f"{listed(broken)} has values that are too large for float32 once pruning or biases are reckoned in.")
     if broken := [key for key, array in tensors.items() if key.endswith("running_var") and (array < 0).any()]:
         raise ImportRefused(f"{listed(broken)} has values below 0; a variance has none, and the net's outputs would not be numbers.")
-    notes = (*notes, *put_aside, *recognition.notes, *changed)
-    return Proposal(name, size, digest, recognition.layout, model, shortcuts, normalizations, notes, tensors, mean, std)
+    noted = (*notes, *put_aside, *recognition.notes, *changed)
+    return Proposal(name, size, digest, recognition.layout, model, shortcuts, normalizations, noted, tensors, mean, std)
 
 
 def _told(metadata: Mapping[str, str]) -> ModelConfig:

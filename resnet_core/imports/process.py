@@ -109,7 +109,8 @@ def _run(path: Path, folder: Path, wall_seconds: float, gone: Gone) -> int | Non
         if process.poll() is None:
             process.kill()
             process.wait()
-        process.stdin.close()
+        if process.stdin is not None:
+            process.stdin.close()
 
 
 def end_with_parent() -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
-from resnet_core.architectures import ModelConfig
+from resnet_core.architectures import ModelConfig, ResNetConfig
 from resnet_core.imports.conversion import REORDERED, pad_behind
 from resnet_core.imports.options import BOTH, OPTIONS
 
@@ -62,7 +62,7 @@ class Proposal:
 
     def arrays(self, shortcut: str) -> dict[str, Any]:
         """``tensors`` as those of ``net(shortcut)``, with the channels in our order."""
-        return pad_behind(self.tensors, self.model.width) if shortcut == BOTH else dict(self.tensors)
+        return pad_behind(self.tensors, cast(ResNetConfig, self.model).width) if shortcut == BOTH else dict(self.tensors)
 
     def notes_of(self, shortcut: str) -> tuple[str, ...]:
         """``notes``, and what becomes of the channels where one of ``shortcuts`` is taken."""

@@ -78,6 +78,8 @@ def _of_ours(found: Sequence[ModelConfig], bare: Mapping[str, Shape], prefix: st
         shortcuts = (BEHIND, *(each for each in shortcuts if each != BEHIND))
     model = next(config for config in found if exact.option(config) == shortcuts[0])
     keys = {prefix + key: key for key in bare if not key.endswith(layouts.COUNTER)}
+    if others := [config.name for config in found if exact.option(config) == shortcuts[0] and config != model]:
+        notes += (f"Its tensors fit {', '.join(others)} too; it was taken for {model.name}. Look at its error: the wrong one guesses.",)
     return Recognition("resnet-lab", model, shortcuts, keys, notes)
 
 
@@ -264,6 +266,7 @@ def _without_parameters(skeleton: Skeleton, layout: str) -> tuple[str, ...]:
 
 def _model(skeleton: Skeleton, layout: str) -> tuple[ModelConfig, tuple[str, ...]]:
     every = frozenset((stage, index) for stage, index, *_ in skeleton.blocks())
+    options: tuple[tuple[frozenset[tuple[int, int]], tuple[str, ...]], ...]
     options = ((frozenset(), _without_parameters(skeleton, layout)), (skeleton.changing(), ("B",)), (every, ("C",)))
     # Where every block changes the dimensions (bottlenecks, one block a stage), B and C are one net.
     shortcuts = tuple(option for places, found in options if places == skeleton.projected for option in found)

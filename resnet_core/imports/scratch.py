@@ -33,7 +33,8 @@ def scratch() -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        files.release(held)
+        if held is not None:
+            files.release(held)
 
 
 def tidy() -> None:

@@ -11,7 +11,7 @@ import torch
 
 from resnet_core import data
 from resnet_core.activations import images_at_once
-from resnet_core.architectures.net import build_model
+from resnet_core.architectures.net import Net, build_model
 from resnet_core.config import DataConfig, Recipe, RunConfig
 from resnet_core.imports.proposal import Proposal
 from resnet_core.training import probe
@@ -102,7 +102,8 @@ def trial(
         return Trial(attempts, attempts[0], 0, "", note)
     plan = probe.decide(RunConfig(recipe=Recipe(device=device, precision=precision, compile="off")))
     test = data.load(DataConfig("sample")).test
-    total, done, attempts = len(test) * len(pairs), 0, []
+    total, done = len(test) * len(pairs), 0
+    tried: list[Attempt] = []
     for shortcut in dict.fromkeys(shortcut for _, shortcut in pairs):
         model = _build(proposal, shortcut, plan)
         for normalization in [key for key, option in pairs if option == shortcut]:
@@ -113,30 +114,36 @@ def trial(
                 wrong, loss, done = wrong + counted[0], loss + counted[1], done + len(test.labels[part])
                 if progress:
                     progress(done, total)
-            attempts.append(Attempt(normalization, shortcut, 100.0 * wrong / len(test), loss / len(test)))
-    attempts.sort(key=lambda each: (each.error, pairs.index((each.normalization, each.shortcut))))
-    suggested = _suggestion(attempts, len(test))
-    note = GUESSING if attempts[0].error > GUESSED_ERROR else ""
-    attempts.sort(key=lambda each: each is not suggested)
-    return Trial(tuple(attempts), suggested, len(test), plan.precision, note)
+            tried.append(Attempt(normalization, shortcut, 100.0 * wrong / len(test), loss / len(test)))
+    tried.sort(key=lambda each: (_measured(each)[0], pairs.index((each.normalization, each.shortcut))))
+    suggested = _suggestion(tried, len(test))
+    note = GUESSING if _measured(tried[0])[0] > GUESSED_ERROR else ""
+    tried.sort(key=lambda each: each is not suggested)
+    return Trial(tuple(tried), suggested, len(test), plan.precision, note)
+
+
+def _measured(attempt: Attempt) -> tuple[float, float]:
+    """Error and loss of one that was tried."""
+    assert attempt.error is not None and attempt.loss is not None
+    return attempt.error, attempt.loss
 
 
 def _near(attempts: Iterable[Attempt], images: int) -> list[Attempt]:
     """Those whose error is less than one standard deviation above the lowest: that of an error counted on so many images."""
-    lowest = min(each.error for each in attempts)
+    lowest = min(_measured(each)[0] for each in attempts)
     noise = math.sqrt(lowest * (100 - lowest) / images)
-    return [each for each in attempts if each.error <= lowest + noise]
+    return [each for each in attempts if _measured(each)[0] <= lowest + noise]
 
 
 def _suggestion(attempts: list[Attempt], images: int) -> Attempt:
     """Of ``_near`` the one with the lowest loss, which tells more than the count of errors does; the first of equals."""
-    return min(_near(attempts, images), key=lambda each: each.loss if math.isfinite(each.loss) else math.inf)
+    return min(_near(attempts, images), key=lambda each: loss if math.isfinite(loss := _measured(each)[1]) else math.inf)
 
 
-def _build(proposal: Proposal, shortcut: str, plan: Plan) -> torch.nn.Module:
+def _build(proposal: Proposal, shortcut: str, plan: Plan) -> Net:
     model = build_model(proposal.net(shortcut))
     model.load_state_dict({name: torch.from_numpy(array) for name, array in proposal.arrays(shortcut).items()})
-    return model.to(plan.device, memory_format=torch.channels_last).eval()
+    return model.to(plan.device).to(memory_format=torch.channels_last).eval()
 
 
 @torch.no_grad()
@@ -144,9 +151,9 @@ def _count(
     model: torch.nn.Module, proposal: Proposal, normalization: str, images: torch.Tensor, labels: torch.Tensor, plan: Plan
 ) -> tuple[int, float]:
     """Wrong answers, and the sum of the cross-entropies. uint8 (N, 3, 32, 32) and int64 (N,)."""
-    mean, std = (None if each is None else torch.from_numpy(each).to(plan.device) for each in proposal.normalization_arrays(normalization))
-    x = images.to(plan.device).contiguous(memory_format=torch.channels_last).float().div_(255).sub_(mean)
-    x = x if std is None else x.div_(std)
+    mean, std = proposal.normalization_arrays(normalization)
+    x = images.to(plan.device).contiguous(memory_format=torch.channels_last).float().div_(255).sub_(torch.from_numpy(mean).to(plan.device))
+    x = x if std is None else x.div_(torch.from_numpy(std).to(plan.device))
     with plan.autocast():
         logits = model(x)
     logits, labels = logits.float(), labels.to(plan.device)

@@ -68,14 +68,16 @@ def trial_apart(
         )
     except OSError as error:
         raise TrialFailed(f"The process that tries the net could not be started ({error.strerror or error}). Try it again.") from error
-    lines: queue.Queue[str | None] = queue.Queue()
+    stdin, stdout = process.stdin, process.stdout
+    assert stdin is not None and stdout is not None  # both are pipes
+    lines: queue.Queue[bytes | None] = queue.Queue()
     question = proposal, None if choices is None else list(choices)
 
     def talk() -> None:  # in a thread: either side may be slow, and somebody has to look at ``should_stop`` meanwhile
         with contextlib.suppress(OSError, ValueError):  # it has ended
-            pickle.dump(question, process.stdin, protocol=5)  # array by array: no second copy of them all
-            process.stdin.flush()
-            for line in process.stdout:
+            pickle.dump(question, stdin, protocol=5)  # array by array: no second copy of them all
+            stdin.flush()
+            for line in stdout:
                 lines.put(line)
         lines.put(None)
 
@@ -99,9 +101,9 @@ def trial_apart(
         process.kill()
         process.wait()
         # Closing a pipe that the thread is about to write to would wait for it; the other end is gone, so it does not stay there.
-        process.stdout.close()
+        stdout.close()
         with contextlib.suppress(OSError):
-            process.stdin.close()
+            stdin.close()
 
 
 def _ended(status: int) -> str:

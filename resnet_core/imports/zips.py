@@ -118,7 +118,7 @@ def _check_kind(names: list[str]) -> None:
 
 def _unsummed(entry: zipfile.ZipInfo) -> zipfile.ZipInfo:
     """The entry as one whose sum is not compared, which has been done or cannot be."""
-    entry.CRC = None
+    entry.CRC = None  # type: ignore[assignment]  # zipfile compares no sum where there is None; its types do not say so
     return entry
 
 

@@ -14,7 +14,6 @@ from resnet_core.errors import CheckpointError, RunError, UserError
 from resnet_core.nets import folder as folders
 from resnet_core.runs import Run, RunStatus, RunStore
 from resnet_core.runs.records import reader
-from resnet_core.runs.run import checkpoint_iteration
 
 #: Of the shipped checkpoints, instead of ``checkpoints/`` beside the package.
 ENVIRONMENT = "RESNET_LAB_CHECKPOINTS"
@@ -53,6 +52,17 @@ class Net:
     test_error: float | None = None
     precision: str | None = None
     read: str = field(default="", compare=False)
+
+    @property
+    def training(self) -> RunConfig:
+        """``config``, of a net that was trained with this project.
+
+        Raises:
+            ValueError: it was not.
+        """
+        if self.config is None:
+            raise ValueError(f"{self.name} was not trained with this project")
+        return self.config
 
     @property
     def weights(self) -> Path:
@@ -230,7 +240,7 @@ _NETS: dict[Path, tuple[RunStatus, int | None, Net]] = {}
 
 
 def _run(run: Run, status: RunStatus) -> Net:
-    saved, known = _saved_iteration(run), _NETS.get(run.path)
+    saved, known = run.saved_iteration, _NETS.get(run.path)
     if known is None or known[0] is not status or known[1] != saved:
         known = _NETS[run.path] = status, saved, _net(run, status, saved)
     return known[2]
@@ -251,12 +261,6 @@ def _net(run: Run, status: RunStatus, saved: int | None) -> Net:
         test_error=result.get("test_error", test.get("test_error")),
         precision=(status.plan or {}).get("precision"),
     )
-
-
-def _saved_iteration(run: Run) -> int | None:
-    """Of the run's newest checkpoint; None if it has none."""
-    saved = run.checkpoints
-    return checkpoint_iteration(saved[-1]) if saved else None
 
 
 def _file(path: Path) -> Net:

@@ -21,7 +21,7 @@ from resnet_core.errors import CheckpointError, RunError
 from resnet_core.nets import folder as folders
 from resnet_core.nets.catalog import Net
 from resnet_core.nets.normalization import NORMALIZATIONS
-from resnet_core.runs import Run
+from resnet_core.runs import looking
 from resnet_core.runs.files import Kept
 from resnet_core.runs.run import BrokenRun
 
@@ -50,7 +50,7 @@ def _content(net: Net) -> tuple[bytes, int | None]:
         raise CheckpointError(f"The weights of {net.name} cannot be read ({error}).") from error
 
 
-def _of_run(net: Net) -> tuple[bytes, int]:
+def _of_run(net: Net) -> tuple[bytes, int | None]:
     from resnet_core.nets.loading import read_weights
 
     weights = read_weights(net)
@@ -81,8 +81,7 @@ def card(net: Net, iteration: int | None = None) -> dict[str, Any]:
     if net.origin != "run":
         return dict(net.card)
     try:
-        run = Run(net.path)
-        status = run.state()
+        run, status = looking.one(net.path)
     except BrokenRun as error:
         raise RunError(f"Run {net.id} cannot be read: {error}.") from error
     config, plan, result = run.config, status.plan or {}, status.result or {}
@@ -90,7 +89,7 @@ def card(net: Net, iteration: int | None = None) -> dict[str, Any]:
     errors = {"train_error": net.train_error, "test_error": net.test_error}
     if status.state != "finished" and iteration is not None:
         for kind in ("train", "test"):
-            row = next((row for row in reversed(net.records(kind)) if row["iteration"] == iteration), {})
+            row: dict[str, Any] = next((row for row in reversed(net.records(kind)) if row["iteration"] == iteration), {})
             errors[f"{kind}_error"] = row.get(f"{kind}_error")
     return {
         "name": net.name,

@@ -9,8 +9,8 @@ from pathlib import Path
 import safetensors
 import torch
 from safetensors.torch import load_file
-from torch import nn
 
+from resnet_core.architectures.net import Net as BuiltNet
 from resnet_core.architectures.net import build_model
 from resnet_core.config import Recipe, RunConfig
 from resnet_core.errors import CheckpointError
@@ -37,7 +37,7 @@ class LoadedNet:
     """
 
     net: Net
-    model: nn.Module
+    model: BuiltNet
     mean: torch.Tensor
     std: torch.Tensor | None
     plan: Plan
@@ -81,7 +81,7 @@ def load(net: Net, device: str = "auto", precision: str = "fp32") -> LoadedNet:
         model.load_state_dict(weights.tensors)
     except RuntimeError as error:
         raise CheckpointError(f"{net.name}: the weights are not those of {net.model.name}: {error}") from error
-    model = model.to(target, memory_format=torch.channels_last).eval()
+    model = model.to(target).to(memory_format=torch.channels_last).eval()
     std = None if weights.std is None else weights.std.to(target)
     return LoadedNet(weights.net, model, weights.mean.to(target), std, plan)
 

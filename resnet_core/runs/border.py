@@ -6,12 +6,13 @@ A run of which one value is of a wrong type or size is damaged: it is shown as s
 from __future__ import annotations
 
 import functools
+import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from resnet_core.config import DEVICES, RunConfig
 from resnet_core.errors import UserError
@@ -23,6 +24,7 @@ STATES = ("queued", "running", "stopped", "interrupted", "finished", "diverged",
 MAX_NAME = 80
 
 Test = Callable[[Any], bool]
+_Read = TypeVar("_Read")
 
 
 class BrokenRun(Exception):
@@ -107,11 +109,23 @@ def _short(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Identity:
-    """The checked contents of a run.json."""
+    """The checked contents of a run.json, as JSON. What is in them is taken out when it is asked for: a list of runs needs little of it."""
 
-    config: RunConfig
-    created: datetime
-    values: dict[str, Any]
+    created: str
+    text: str
+
+    @functools.cached_property
+    def created_at(self) -> datetime:
+        return datetime.fromisoformat(self.created)
+
+    @functools.cached_property
+    def values(self) -> dict[str, Any]:
+        values: dict[str, Any] = json.loads(self.text)
+        return values
+
+    @functools.cached_property
+    def config(self) -> RunConfig:
+        return RunConfig.from_dict(self.values["config"])
 
     @functools.cached_property
     def fingerprint(self) -> str:
@@ -125,7 +139,9 @@ def _read_identity(path: Path) -> Identity:
         if key not in values:
             raise BrokenRun(f"run.json has no {key!r}")
     _check("run.json", values, _IDENTITY)
-    return Identity(RunConfig.from_dict(values["config"]), datetime.fromisoformat(values["created"]), values)
+    found = Identity(values["created"], json.dumps({key: values.get(key) for key in ("config", "data_dir", "versions")}))
+    _ = found.config  # raises ConfigError
+    return found
 
 
 def _read_state(path: Path) -> dict[str, Any]:
@@ -152,7 +168,7 @@ def is_name(value: Any) -> bool:
 _identities, _states, _names = files.Kept(_read_identity), files.Kept(_read_state), files.Kept(_read_name)
 
 
-def _read(folder: Path, name: str, kept: files.Kept) -> Any:
+def _read(folder: Path, name: str, kept: files.Kept[_Read]) -> _Read:
     try:
         return kept(f"{folder}/{name}")
     except FileNotFoundError:
@@ -171,7 +187,13 @@ def identity(folder: Path) -> Identity:
 
 def read_state(folder: Path) -> dict[str, Any]:
     """state.json of a run's folder, as a copy; its ``state``, ``ticket`` and ``pool`` are there. Raises BrokenRun."""
-    return dict(_read(folder, "state.json", _states))
+    found = _read(folder, "state.json", _states)
+    return dict(found)
+
+
+def know_name(path: str, stamp: files.Stamp, name: str | None) -> None:
+    """Takes up what ``given_name`` was when the meta.json with that path had that stamp."""
+    _names.known.setdefault(path, (stamp, name))
 
 
 def given_name(folder: Path) -> str | None:

@@ -56,7 +56,7 @@ def now() -> str:
 def os_problem(error: OSError, path: Path) -> str | None:
     """The whole message for an error of the file system that the user can mend; None for any other."""
     remedy = _REMEDIES.get(error.errno or 0)
-    return remedy and f"{shown(error.filename or path)}: {os.strerror(error.errno)}; {remedy}."
+    return remedy and f"{shown(error.filename or path)}: {os.strerror(error.errno or 0)}; {remedy}."
 
 
 @contextlib.contextmanager
@@ -190,13 +190,11 @@ class Kept(Generic[T]):
 
     Attributes:
         known: path -> the stamp it was read with, and what came of it.
-        reads: how many were read to be kept.
     """
 
     def __init__(self, read: Callable[[Path], T]):
         self._read = read
         self.known: dict[str, tuple[Stamp, T]] = {}
-        self.reads = 0
 
     def __call__(self, path: str) -> T:
         """Raises what ``read`` raises, and OSError."""
@@ -209,7 +207,6 @@ class Kept(Generic[T]):
             if len(self.known) >= _MOST_KEPT:
                 self.known.clear()
             self.known[path] = found, value
-            self.reads += 1
         return value
 
 

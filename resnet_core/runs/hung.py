@@ -86,7 +86,7 @@ def _worker(folder: Path) -> int | None:
         values: dict[str, Any] = read_state(folder)
     except BrokenRun:
         return None
-    pid = values.get("pid")
+    pid: int | None = values.get("pid")
     if values["state"] != "running" or values.get("host") != platform.node() or not pid or not files.is_held(folder / "lock"):
         return None
     try:

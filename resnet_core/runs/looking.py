@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
 from resnet_core.config import RunConfig
-from resnet_core.runs import ends, files
+from resnet_core.runs import files, index
 from resnet_core.runs.border import BrokenRun
+from resnet_core.runs.index import Ended
 from resnet_core.runs.run import Run, RunStatus, run_names
 
 #: Of several runs of one configuration, the one to offer: the one with the most to show.
@@ -42,35 +44,34 @@ class Look:
         return found
 
 
-#: The states in which nothing more happens by itself, and the files that tell of one, see ``resnet_core.runs.run``.
+#: The states in which nothing more happens by itself.
 _ENDINGS = ("finished", "diverged", "failed", "stopped")
-_FILES = ("run.json", "state.json", "meta.json", ends.RECORDS)
-
-
-@dataclass(frozen=True)
-class _Ended:
-    """A run that has ended, as it was when its files had these stamps."""
-
-    paths: tuple[str, ...]
-    stamps: list[files.Stamp | None]
-    run: Run
-    status: RunStatus
-
 
 #: home -> name of the folder -> what need not be read again.
-_ENDED: dict[Path, dict[str, _Ended]] = {}
+_ENDED: dict[Path, dict[str, Ended]] = {}
+_FIRST = threading.Lock()
 
 
-def _stamps(paths: tuple[str, ...]) -> list[files.Stamp | None]:
-    """Of each file; None where it is not there, or cannot be looked at."""
-    found: list[files.Stamp | None] = []
-    for path in paths:
-        try:
-            status = os.stat(path)
-            found.append((status.st_ino, status.st_size, status.st_mtime_ns))
-        except OSError:
-            found.append(None)
-    return found
+def _known(home: Path) -> dict[str, Ended]:
+    """What this process has seen; at its first look, what another one has left."""
+    with _FIRST:
+        if home not in _ENDED:
+            _ENDED[home] = index.read(home)
+        return _ENDED[home]
+
+
+def one(path: Path) -> tuple[Run, RunStatus]:
+    """One run as it is now; what the last look at its home has kept of it, where nothing has changed since.
+
+    Raises:
+        BrokenRun: its run.json is gone or damaged.
+        RunError: something else of it is.
+    """
+    ended = _ENDED.get(path.parent, {}).get(path.name)
+    if ended is not None and ended.is_unchanged():
+        return ended.run, ended.status
+    run = Run(path)
+    return run, run.state()
 
 
 def look(home: Path) -> Look:
@@ -79,20 +80,18 @@ def look(home: Path) -> Look:
     Raises:
         RunError: the home cannot be listed.
     """
-    ends.recall(home)
     with files.explained(home):
         names = run_names(home)
-    known, kept = _ENDED.get(home, {}), {}  # neither is changed once others can see it: several viewers look at once
+    known, kept = _known(home), {}  # neither is changed once others can see it: several viewers look at once
     looked, queued, broken = [], [], []
     for name in names:
         ended = known.get(name)
-        if ended is not None and ended.stamps == _stamps(ended.paths):
+        if ended is not None and ended.is_unchanged():
             looked.append((ended.run, ended.status))
             kept[name] = ended
             continue
         path = home / name
-        paths = tuple(f"{path}/{file}" for file in _FILES)
-        stamps = _stamps(paths)
+        stamped = index.stamped(path)
         try:
             run = Run(path)
             status, values = run.look()
@@ -104,12 +103,13 @@ def look(home: Path) -> Look:
             queued.append((values["pool"], values["ticket"], run, status))
             continue
         looked.append((run, status))
-        if status.state in _ENDINGS and all(stamp is None or files.is_settled(stamp) for stamp in stamps):
-            kept[name] = _Ended(paths, stamps, run, status)
+        if status.state in _ENDINGS and all(stamp is None or files.is_settled(stamp) for _, stamp in stamped):
+            kept[name] = Ended(stamped, run, status)
     places: dict[str, int] = {}
     for pool, _, run, status in sorted(queued, key=lambda entry: entry[:2]):
         places[pool] = places.get(pool, 0) + 1
         looked.append((run, dataclasses.replace(status, place=places[pool])))
     _ENDED[home] = kept
-    ends.remember(home, kept)
+    if any(known.get(name) is not ended for name, ended in kept.items()):
+        index.write(home, kept)
     return Look(sorted(looked, key=lambda found: (found[0].created_at, found[0].id)), broken)

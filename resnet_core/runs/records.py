@@ -72,6 +72,11 @@ class RecordReader:
     rows, and ``problem`` says why; nothing is raised, as a chart without a curve is better than none.
     """
 
+    _seen: files.Stamp | None
+    _names: list[str]
+    _records: list[dict[str, Any]]
+    _by_kind: dict[str, list[dict[str, Any]]]
+
     def __init__(self, path: Path):
         self.path = path
         #: Whole lines that are no rows (a power cut can leave such); they are left out.
@@ -105,7 +110,8 @@ class RecordReader:
             self._refresh()
             train, test = self._by_kind.get("train"), self._by_kind.get("test")
             last = self._records[-1]["iteration"] if self._records else None
-            return Ends(last, self.damaged, self.problem, *((train[0], train[-1]) if train else (None, None)), test[-1] if test else None)
+            picked = (rows[at] if rows else None for rows, at in ((train, 0), (train, -1), (test, -1)))
+            return Ends(last, self.damaged, self.problem, *picked)
 
     def _refresh(self) -> None:
         """Takes in what is new: all of it, or, where anything goes wrong, nothing of the file at all, and reads it anew next time."""
@@ -154,10 +160,7 @@ class RecordReader:
 
     def _forget(self) -> None:
         self.damaged, self.problem, self._offset, self._last_line = 0, "", 0, b""
-        self._seen: files.Stamp | None = None
-        self._names: list[str] = []
-        self._records: list[dict[str, Any]] = []
-        self._by_kind: dict[str, list[dict[str, Any]]] = collections.defaultdict(list)
+        self._seen, self._names, self._records, self._by_kind = None, [], [], collections.defaultdict(list)
 
 
 #: Readers of the runs looked at last, shared by all viewers in this process.

@@ -21,6 +21,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from resnet_core.config import RunConfig
 from resnet_core.errors import RunError
 from resnet_core.runs import border, files
 from resnet_core.runs.border import STATES, BrokenRun, read_state
@@ -86,21 +87,18 @@ class Run:
     Attributes:
         id: the name of the folder.
         path: the folder.
+        identity: the contents of its run.json.
         config: the whole configuration.
         created: ISO 8601, with its zone; ``created_at`` is that moment.
         data_dir: where the data set lay when the run was submitted, or None (the embedded sample).
         versions: of python, torch, torchvision and resnet-lab, when it was submitted.
     """
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, identity: border.Identity | None = None):
+        """Raises BrokenRun. ``identity``: what is in its run.json, where that is known."""
         self.path = path
         self.id = path.name
-        self._identity = found = border.identity(path)
-        self.config = found.config
-        self.created: str = found.values["created"]
-        self.created_at: datetime = found.created
-        self.data_dir: Path | None = Path(found.values["data_dir"]) if found.values.get("data_dir") else None
-        self.versions: dict[str, str] = found.values.get("versions") or {}
+        self.identity = identity or border.identity(path)
 
     def __repr__(self) -> str:
         return f"Run({self.id!r})"
@@ -112,9 +110,30 @@ class Run:
         return hash(self.path)
 
     @property
+    def config(self) -> RunConfig:
+        return self.identity.config
+
+    @property
+    def created(self) -> str:
+        return self.identity.created
+
+    @property
+    def created_at(self) -> datetime:
+        return self.identity.created_at
+
+    @property
+    def data_dir(self) -> Path | None:
+        found = self.identity.values["data_dir"]
+        return Path(found) if found else None
+
+    @property
+    def versions(self) -> dict[str, str]:
+        return self.identity.values["versions"] or {}
+
+    @property
     def fingerprint(self) -> str:
         """Of the configuration."""
-        return self._identity.fingerprint
+        return self.identity.fingerprint
 
     @property
     def name(self) -> str:
@@ -141,10 +160,19 @@ class Run:
     @property
     def checkpoints(self) -> list[Path]:
         """The folders of its checkpoints, oldest first."""
+        return list(self._saved.values())
+
+    @property
+    def saved_iteration(self) -> int | None:
+        """Of its newest checkpoint; None if it has none."""
+        return next(reversed(self._saved), None)
+
+    @property
+    def _saved(self) -> dict[int, Path]:
         try:
-            return list(_checkpoints(f"{self.path}/checkpoints"))
+            return _checkpoints(f"{self.path}/checkpoints")
         except OSError:
-            return []
+            return {}
 
     def records(self, kind: str | None = None) -> list[dict[str, Any]]:
         """The rows of ``kind`` (``train``, ``test``, ``layers``; None: all), in order, as far as they are written.
@@ -186,7 +214,7 @@ class Run:
                 speed, eta = self._pace(iteration)
             else:
                 state = "interrupted"
-                saved = checkpoint_iteration(self.checkpoints[-1]) if self.checkpoints else 0
+                saved = self.saved_iteration or 0
                 iteration = max(iteration, saved)
                 message = _interrupted_message(iteration, saved)
         if silent >= SILENT_SECONDS:
@@ -281,8 +309,10 @@ def _interrupted_message(iteration: int, saved: int) -> str:
     )
 
 
-def _listed_checkpoints(folder: Path) -> list[Path]:
-    return sorted((p for p in folder.iterdir() if re.fullmatch(r"iter-\d+", p.name)), key=checkpoint_iteration)
+def _listed_checkpoints(folder: Path) -> dict[int, Path]:
+    """Iteration -> folder, oldest first."""
+    found = [path for path in folder.iterdir() if re.fullmatch(r"iter-\d+", path.name)]
+    return {checkpoint_iteration(path): path for path in sorted(found, key=checkpoint_iteration)}
 
 
 #: A folder has another stamp when something comes or goes in it.
@@ -308,7 +338,7 @@ def run_folders(home: Path) -> list[Path]:
     return [home / name for name in run_names(home)]
 
 
-def _is_folder(entry: os.DirEntry) -> bool:
+def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir() or (entry.is_symlink() and not os.path.exists(entry.path))
     except OSError:  # a link to itself

@@ -19,6 +19,7 @@ from resnet_core.runs.run import Run, read_state
 if TYPE_CHECKING:
     from resnet_core.data import Cifar10
     from resnet_core.training.engine import Trainer
+    from resnet_core.training.plan import Plan
 
 
 def train(run: Run, data_dir: Path | None, should_stop: Callable[[], bool], note: Callable[..., None]) -> dict[str, Any]:
@@ -99,7 +100,7 @@ def _writer(path: Path, keep: Any) -> tuple[RecordWriter, str]:
     return writer, "Rows from before its checkpoint were missing in records.jsonl: the curve has a gap." if lost else ""
 
 
-def _plan(config: RunConfig, recorded: dict[str, Any] | None):
+def _plan(config: RunConfig, recorded: dict[str, Any] | None) -> Plan:
     """The recorded plan, so that the run goes on bit for bit; a new one at the first start, or where that device is no longer."""
     from resnet_core.training import probe
     from resnet_core.training.device import pick_device

@@ -290,8 +290,8 @@ class RunStore:
 
 
 def _listed(names: Iterator[str], most: int = 10) -> str:
-    names = list(names)
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+    shown = list(names)
+    return ", ".join(shown[:most]) + (f" and {len(shown) - most} more" if len(shown) > most else "")
 
 
 def _valid_name(name: str) -> str:

@@ -96,7 +96,8 @@ def save(folder: Path, state: TrainingState, extra: dict[str, Any] | None = None
 
 def checkpoints(folder: Path) -> list[Path]:
     """The whole checkpoints in ``folder``, oldest first. What a kill left half-written does not count."""
-    return sorted((p for p in folder.glob("iter-*") if _iteration(p) is not None and (p / STATE).is_file()), key=_iteration)
+    whole = {path: at for path in folder.glob("iter-*") if (at := _iteration(path)) is not None and (path / STATE).is_file()}
+    return sorted(whole, key=whole.__getitem__)
 
 
 def latest(folder: Path) -> Path | None:

@@ -60,7 +60,7 @@ class Trainer:
         self.device = torch.device(plan.device)
         if plan.device == "cpu":
             torch.set_num_threads(plan.threads)
-        self.model = build_model(config.model, recipe.seed).to(self.device, memory_format=torch.channels_last)
+        self.model = build_model(config.model, recipe.seed).to(self.device).to(memory_format=torch.channels_last)
         self._compiled = compiled(self.model, plan.device) if plan.compile else self.model
         self.mean = per_pixel_mean(dataset.train).to(self.device)
         self._batches = Batches(dataset.train, self.mean, recipe.batch_size, recipe.seed, self.device, recipe.augmentation)

@@ -25,12 +25,12 @@ def layer_statistics(model: Net, images: torch.Tensor, labels: torch.Tensor, pla
         ``weight_norm``: L2 norm of the weight. ``response_std``: standard deviation of all of its responses, after BN (with the
         batch's own statistics, as in training) and before ReLU or addition (He et al. 2016, Fig. 7; see ``plan.Tap``).
     """
-    layers = model.taps()
+    layers = [(name, model.get_parameter(f"{name}.weight"), response) for name, _, response in model.taps()]
     was_training = model.training
     buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
     stds: list[torch.Tensor] = []
 
-    def keep_std(module: nn.Module, args: tuple, output: torch.Tensor) -> None:
+    def keep_std(module: nn.Module, args: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
         stds.append(output.detach().float().std())
 
     handles = [response.register_forward_hook(keep_std) for _, _, response in layers]
@@ -39,7 +39,7 @@ def layer_statistics(model: Net, images: torch.Tensor, labels: torch.Tensor, pla
         with plan.autocast():
             logits = model(images)
         loss = nn.functional.cross_entropy(logits.float(), labels)
-        gradients = torch.autograd.grad(loss, [conv.weight for _, conv, _ in layers])
+        gradients = torch.autograd.grad(loss, [weight for _, weight, _ in layers])
     finally:
         for handle in handles:
             handle.remove()
@@ -50,6 +50,6 @@ def layer_statistics(model: Net, images: torch.Tensor, labels: torch.Tensor, pla
     return {
         "names": [name for name, _, _ in layers],
         "gradient_norm": torch.stack([g.float().norm() for g in gradients]).tolist(),
-        "weight_norm": torch.stack([conv.weight.detach().norm() for _, conv, _ in layers]).tolist(),
+        "weight_norm": torch.stack([weight.detach().norm() for _, weight, _ in layers]).tolist(),
         "response_std": torch.stack(stds).tolist(),
     }

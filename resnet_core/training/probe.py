@@ -74,13 +74,13 @@ def measure_again(device: torch.device) -> Answer:
 
 
 def _on_device(config: ModelConfig, device: torch.device) -> nn.Module:
-    return build_model(config).to(device, memory_format=torch.channels_last)
+    return build_model(config).to(device).to(memory_format=torch.channels_last)
 
 
 def _compare_precisions(device: torch.device) -> Answer:
     net = _on_device(PROBE_NET, device)
-    steps = (training_step(net, Plan(device.type, precision), PROBE_BATCH) for precision in ("fp32", "bf16"))
-    return timing.compare(*steps, device)
+    usual, challenger = (training_step(net, Plan(device.type, precision), PROBE_BATCH) for precision in ("fp32", "bf16"))
+    return timing.compare(usual, challenger, device)
 
 
 def _worth_compiling(config: RunConfig, plan: Plan, device: torch.device) -> tuple[bool, str]:

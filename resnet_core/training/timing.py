@@ -74,7 +74,7 @@ def machine_name(device: torch.device) -> str:
 
 def compare(usual: Callable[[], object], challenger: Callable[[], object], device: torch.device, rounds: int = 8) -> Answer:
     """Time one call of each, in turn, ``rounds`` times after one that does not count, and compare the quickest of both."""
-    fastest = {}
+    fastest: dict[str, float] = {}
     with _one_thread(device):
         for number in range(rounds + 1):
             for name, step in (("usual", usual), ("challenger", challenger)):

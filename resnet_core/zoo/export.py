@@ -44,7 +44,7 @@ def export(run: Run, folder: Path, data_dir: Path | str | None = None, say: Call
     if size > MOST_BYTES:
         raise RunError(f"The weights of run {run.id} have {size:,} bytes; at most {MOST_BYTES:,} can be shipped.")
     card = _card(run, _evaluations(run, data_dir, say))
-    texts = {
+    texts: dict[str, str | bytes] = {
         folders.CONFIG: _json(run.config.to_dict()),
         folders.RECORDS: (run.path / "records.jsonl").read_bytes(),
         folders.README: readme(card),

@@ -77,4 +77,4 @@ def _entry(store: RunStore, config: RunConfig) -> Entry:
         except UserError as error:
             problem = str(error)
     run = store.find(config)
-    return Entry(name, config, folder, shipped, problem, run, run and run.state())
+    return Entry(name, config, folder, shipped, problem, run, run.state() if run else None)
