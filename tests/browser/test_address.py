@@ -38,6 +38,7 @@ def test_back_and_the_navigation_keep_the_view(start_app, open_page, tmp_path, m
 
     to(page, "Compare")
     page.get_by_text("loss", exact=True).click()
+    expect(page).to_have_url(re.compile("metric=loss"))
     page.get_by_text("epochs", exact=True).click()
     expect(page).to_have_url(re.compile("x=epochs"))
     compared = ("/compare", {"runs": [run.id], "metric": ["loss"], "x": ["epochs"]})
