@@ -79,7 +79,7 @@ def test_shipped_nets_are_measured_on_the_samples_test_images(page: AppTest, shi
         at_start = layer_responses(build_model(net.model, seed), images, loaded.normalize, loaded.plan, batch_statistics=True)
         np.testing.assert_allclose(untrained, [at_start.ratio], rtol=1e-5)
     text = said(page)
-    assert "after BN, before the nonlinearity (ReLU) or the addition" in text
+    assert "after its BN, where one follows, before the nonlinearity (ReLU) or the addition" in text
     assert "First 100 test images of the sample, with running statistics in BN." in text and "Size of F(x) beside x" in text
     assert "before its first update" in text and "the size of the responses is a free scale" in text
     # Only what is added to x: the last layer of each block.

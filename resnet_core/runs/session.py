@@ -138,9 +138,10 @@ def explain(error: BaseException, run: Run, iteration: int) -> tuple[str, bool]:
         return str(error), True
     if _is_out_of_memory(error):
         model, batch = run.config.model, run.config.recipe.batch_size
+        width = f", the width ({model.width})" if hasattr(model, "width") else ""
         return (
             f"Out of memory after iteration {iteration}: {model.name} with batches of {batch} does not fit. "
-            f"Lower the batch size ({batch}), the width or the depth of the net, or free memory and resume.",
+            f"Lower the batch size ({batch}){width} or the depth ({model.depth}), or free memory and resume.",
             True,
         )
     full = os.strerror(errno.ENOSPC)
