@@ -54,9 +54,14 @@ class Part:
         raise NotImplementedError
 
 
+def _sides(shape: Shape, kernel: int, stride: int) -> Shape:
+    """Height and width behind a window that moves over maps padded by half of it."""
+    return tuple((size + 2 * (kernel // 2) - kernel) // stride + 1 for size in shape[1:])
+
+
 @dataclass(frozen=True)
 class Conv(Part):
-    """A convolution with zero padding that keeps the size of the maps but for the stride, unless ``padding`` says otherwise."""
+    """A convolution with zero padding of half the kernel, which keeps the size of the maps but for the stride."""
 
     filters: int
     kernel: int
@@ -66,10 +71,7 @@ class Conv(Part):
     is_kept = True
 
     def output(self, shape: Shape) -> Shape:
-        def side(size: int) -> int:
-            return (size + 2 * (self.kernel // 2) - self.kernel) // self.stride + 1
-
-        return (self.filters, side(shape[1]), side(shape[2]))
+        return (self.filters, *_sides(shape, self.kernel, self.stride))
 
     def parameters(self, shape: Shape) -> dict[str, Shape]:
         weight = {"weight": (self.filters, shape[0], self.kernel, self.kernel)}
@@ -123,7 +125,7 @@ class MaxPool(Part):
     is_kept = True
 
     def output(self, shape: Shape) -> Shape:
-        return (shape[0], *((size + 2 * (self.kernel // 2) - self.kernel) // self.stride + 1 for size in shape[1:]))
+        return (shape[0], *_sides(shape, self.kernel, self.stride))
 
     def module(self, shape: Shape) -> nn.Module:
         from torch import nn

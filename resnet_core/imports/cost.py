@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from resnet_core.activations import SIDE
 from resnet_core.architectures import ModelConfig, ResNetConfig
 from resnet_core.architectures.table import complexity
 
@@ -52,4 +53,4 @@ def cost(model: ModelConfig, passes: int) -> Cost:
 
 def macs_per_image(model: ModelConfig) -> int:
     """Multiply-adds of convolutions and the fully connected layer, for one image of 32x32 pixels."""
-    return complexity(model, 32).macs
+    return complexity(model, SIDE).macs
