@@ -36,6 +36,7 @@ test: lint browser
 
 lint: $(DEV_STAMP)
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy --config-file pyproject.toml
 
 bench: $(APP_STAMP)

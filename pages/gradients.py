@@ -93,12 +93,7 @@ def view_controls(recorded: bool) -> tuple[str, str, str]:
 
 def pair(nets: Sequence[Net]) -> list[str]:
     """Whose heat maps are shown at first: the deepest plain net with its residual twin, else the first two."""
-    twins = [
-        [plain.id, residual.id]
-        for plain in nets
-        for residual in nets
-        if plain.model == residual.model.twin()
-    ]
+    twins = [[plain.id, residual.id] for plain in nets for residual in nets if plain.model == residual.model.twin()]
     depths = {net.id: net.model.depth for net in nets}
     return max(twins, key=lambda twin: depths[twin[0]]) if twins else [net.id for net in nets[:2]]
 

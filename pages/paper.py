@@ -79,7 +79,7 @@ def main() -> None:
     st.markdown(INTRODUCTION)
     summary, bar = st.container(), st.container(horizontal=True, vertical_alignment="center", gap="medium")
     with bar:
-            include_own = st.toggle("Include my own runs", key="own", bind="query-params", help=OWN)
+        include_own = st.toggle("Include my own runs", key="own", bind="query-params", help=OWN)
     nets, notes = counted(include_own)
     counted_nets = [ResNetConfig(depth, shortcut) for depth in paper.TABLE_6 for shortcut in ("none", "A")]
     params = {model.name: complexity(model).params for model in counted_nets}

@@ -22,6 +22,7 @@ WHOLE_BUDGET = 2 << 30
 #: While a block adds: its input, the branch, the shortcut, and their sum.
 _LIVE = 4
 
+
 def layer_shapes(model: Any) -> dict[str, tuple[int, int]]:
     """Layer -> channels and side of its maps on a 32x32 image, in the order of the forward pass.
 

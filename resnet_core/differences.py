@@ -1,9 +1,9 @@
 """Vary one thing: configurations made from one, in what configurations differ, and which comparisons mix several things up.
 
-    >>> from resnet_core.config import RunConfig
-    >>> configs, _ = varied(RunConfig(), {"depth": (20, 56), "shortcut": ("none", "A")})
-    >>> [config.model.name for config in configs], differing(configs), confounded(configs)
-    (['plain-20', 'ResNet-20', 'plain-56', 'ResNet-56'], ['depth', 'shortcut'], [])
+>>> from resnet_core.config import RunConfig
+>>> configs, _ = varied(RunConfig(), {"depth": (20, 56), "shortcut": ("none", "A")})
+>>> [config.model.name for config in configs], differing(configs), confounded(configs)
+(['plain-20', 'ResNet-20', 'plain-56', 'ResNet-56'], ['depth', 'shortcut'], [])
 """
 
 from __future__ import annotations

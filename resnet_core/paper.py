@@ -59,6 +59,7 @@ OTHERS_PARAMS = {"FitNet-19": "2.5M", "Highway-19": "2.3M"}
 #: How long ResNet-110 is warmed up, about, and until which training error in percent (He et al. 2016, section 4.2).
 WARMUP_ITERATIONS, WARMUP_ERROR = 400, 80.0
 
+
 def published(model: ModelConfig) -> Published | None:
     """What the paper reports of exactly this net on CIFAR-10, or None.
 

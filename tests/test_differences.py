@@ -114,4 +114,3 @@ def test_a_depth_that_there_is_not_is_refused():
         changed(parse("ResNet-20"), depth=21)
     with pytest.raises(ConfigError, match="18, 34, 50, 101, 152"):
         changed(parse("ResNet-18-ImageNet"), depth=20)
-

@@ -76,6 +76,7 @@ def test_where_there_is_no_room_for_a_folder_or_a_copy(file, monkeypatch, tempor
 
     class Full:
         def seek(self, at): ...
+
         read = full
 
     with pytest.raises(ReaderFailed, match=r"no room for a copy of it .No space left"):

@@ -108,8 +108,7 @@ def test_where_every_block_changes_the_dimensions_options_b_and_c_are_one_net():
 
 def test_padding_on_both_sides_needs_an_even_width():
     given = {
-        ("linear" + key.removeprefix("fc") if key.startswith("fc") else key): s
-        for key, s in meta(ResNetConfig(8, "A", width=5)).items()
+        ("linear" + key.removeprefix("fc") if key.startswith("fc") else key): s for key, s in meta(ResNetConfig(8, "A", width=5)).items()
     }
     assert recognize(given).shortcuts == ("A-behind", "none")
 

@@ -28,6 +28,7 @@ def store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> RunStore:
     monkeypatch.setenv("RESNET_LAB_CHECKPOINTS", str(tmp_path / "shipped"))
     return RunStore()
 
+
 SHOWN = (
     "Degradation in the plain nets, and none in the residual ones: plain-56 ends 22.7 points above plain-20 (71.7 against 49.0 %), while "
     "ResNet-56 ends 2.5 points above ResNet-20 (44.9 against 42.4 %)."

@@ -124,11 +124,16 @@ def test_edited_added_and_deleted_rows_are_trained_as_they_stand(opened, store):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"net": "plain-21"}, "Row 2: depth: 21 is not of the form 6n+2 (basic blocks, up to 1202); "
-         "the nearest valid depths are 20 and 26."),
+        (
+            {"net": "plain-21"},
+            "Row 2: depth: 21 is not of the form 6n+2 (basic blocks, up to 1202); the nearest valid depths are 20 and 26.",
+        ),
         ({"net": "plain-56-w0"}, "Row 2: width: 0 is out of range; it must be from 1 to 256."),
-        ({"net": "plain-56-nobm"}, "Row 2: Net: 'plain-56-nobm' does not name a net: 'nobm' is no part of such a name. "
-         "The nearest are plain-56-nobn, plain-56, ResNet-56-nobn."),
+        (
+            {"net": "plain-56-nobm"},
+            "Row 2: Net: 'plain-56-nobm' does not name a net: 'nobm' is no part of such a name. "
+            "The nearest are plain-56-nobn, plain-56, ResNet-56-nobn.",
+        ),
         ({"net": "ResNet-18-ImageNet"}, "Row 2: Net: ResNet-18-ImageNet has 1,000 outputs, and the data 10 classes."),
         ({"net": None}, "Row 2: Net: is empty."),
         ({"iterations": None}, "Row 2: Iterations: is empty."),

@@ -11,8 +11,7 @@ from streamlit.testing.v1 import AppTest
 from resnet_core import system
 
 COMMAND = (
-    "import runpy, sys; sys.modules[{!r}] = None; sys.argv = ['resnet_core', 'runs']; "
-    "runpy.run_module('resnet_core', run_name='__main__')"
+    "import runpy, sys; sys.modules[{!r}] = None; sys.argv = ['resnet_core', 'runs']; runpy.run_module('resnet_core', run_name='__main__')"
 )
 
 

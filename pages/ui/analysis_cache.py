@@ -121,9 +121,7 @@ def images_of(dataset: str, split: str, where: str | None) -> data.Split:
     return getattr(data.load(DataConfig(dataset), where), split)
 
 
-def responses(
-    net: Net, dataset: str, count: int, progress: Progress, should_stop: ShouldStop, where: str | None
-) -> tuple[Net, Responses]:
+def responses(net: Net, dataset: str, count: int, progress: Progress, should_stop: ShouldStop, where: str | None) -> tuple[Net, Responses]:
     """``layer_responses`` of the net's weights as they are now, on the first ``count`` test images; and the net as it was measured.
 
     That is further than ``net`` where it is a run that went on while it waited for its turn.

@@ -68,9 +68,10 @@ def data_pick() -> tuple[DataConfig, str | None, bool]:
         the choice; the folder that was typed, or None; and whether the data are there.
     """
     left, middle, right = st.columns([0.5, 0.2, 0.3], vertical_alignment="bottom")
-    dataset = left.segmented_control(
-        "Images", DATASETS, format_func=titled(_TITLES), required=True, key="train.dataset", persist_state="session"
-    ) or DATASETS[0]
+    dataset = (
+        left.segmented_control("Images", DATASETS, format_func=titled(_TITLES), required=True, key="train.dataset", persist_state="session")
+        or DATASETS[0]
+    )
     validation = right.toggle(
         "Hold out a tenth for validation", key="train.validation", persist_state="session",
         help="45k/5k on the full set, as in section 4.2 of the paper. The test set selects nothing either way.",

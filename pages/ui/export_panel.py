@@ -30,9 +30,7 @@ def export_panel(net: Net) -> None:
         else f"There are no records of {escaped(net.name)}: it was not trained with ResNet Lab."
     )
     _button("zip", "Everything (zip)", lambda: export.archive(net), f"{stem}.zip", "application/zip")
-    st.caption(
-        "Weights, model card and, where it was trained with ResNet Lab, configuration and records. The import takes its weights."
-    )
+    st.caption("Weights, model card and, where it was trained with ResNet Lab, configuration and records. The import takes its weights.")
 
 
 def _button(key: str, label: str, make, file_name: str, mime: str, there: bool = True) -> None:

@@ -233,4 +233,3 @@ def gradients_at_initialization(
         gradients = Gradients(names, np.array([norms]), np.array([rms]), np.array([loss]), len(images))
         found.append(AtInitialization(config, batch_norm, seed, gradients))
     return found
-

@@ -1,5 +1,7 @@
 """What a net says an image is: probabilities of one view or of ten, and the images over which nets quarrel. Light until it computes.
 
+For example::
+
     inputs = stack([to_input(picture)])
     probabilities = predict(load(find("resnet-56")), inputs, crops=10)  # (1, 10)
     [(names[i], p) for i, p in top(probabilities[0])]

@@ -1,7 +1,7 @@
 """From a net's description to the module that is trained, and how it is initialised.
 
-    >>> from resnet_core.architectures import parse
-    >>> net = build_model(parse("ResNet-56"), seed=0)
+>>> from resnet_core.architectures import parse
+>>> net = build_model(parse("ResNet-56"), seed=0)
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The one description of a net: stem, units, head, each a row of parts. Counts, layers, names and the module are read from it.
 
-    >>> from resnet_core.architectures import parse
-    >>> plan = parse("ResNet-20").plan()
-    >>> [tap.name for tap in plan.taps][:3], len(plan.units)
-    (['conv1', 'layer1.0.conv1', 'layer1.0.conv2'], 9)
+>>> from resnet_core.architectures import parse
+>>> plan = parse("ResNet-20").plan()
+>>> [tap.name for tap in plan.taps][:3], len(plan.units)
+(['conv1', 'layer1.0.conv1', 'layer1.0.conv2'], 9)
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The families of nets, in the reader's order; from a configuration to its JSON values and its name, and back.
 
-    >>> parse("ResNet-56-B-w32").width, parse("resnet 56 b").name
-    (32, 'ResNet-56-B')
+>>> parse("ResNet-56-B-w32").width, parse("resnet 56 b").name
+(32, 'ResNet-56-B')
 """
 
 from __future__ import annotations

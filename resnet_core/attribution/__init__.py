@@ -1,5 +1,7 @@
 """Where a net looked: attribution by Captum, its methods and their parameters declared as data, and how far a map is to be believed.
 
+For example::
+
     from resnet_core.attribution import METHODS, layers_of  # no torch: pages and the command line build their widgets from these
     from resnet_core.attribution.compute import attribute  # torch and Captum
     from resnet_core.attribution.trust import infidelity, sensitivity

@@ -130,9 +130,7 @@ def chain(names: Sequence[str], cohort: Cohort, kind: str, expected: int) -> tup
     return signs, text, "; ".join(wrong) or "every step is clear"
 
 
-def chain_judges(
-    names: Sequence[str], kind: str, expected: int
-) -> tuple[Callable[[Cohort], Finding], Callable[[Cohort], Finding | None]]:
+def chain_judges(names: Sequence[str], kind: str, expected: int) -> tuple[Callable[[Cohort], Finding], Callable[[Cohort], Finding | None]]:
     """Make the ``judge`` and the ``partial`` of a claim on the order of errors.
 
     One step that is clearly wrong decides it, whatever is missing.

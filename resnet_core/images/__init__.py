@@ -1,5 +1,7 @@
 """Anybody's image file -> what a net sees: read with suspicion, made RGB and upright, cut or fitted to 32x32. No torch.
 
+For example::
+
     from resnet_core.images import read_image, to_input
 
     picture = read_image(content, name)  # ImageRefused says what is wrong

@@ -33,9 +33,7 @@ _POLL = 0.1
 Gone = Callable[[], bool]
 
 
-def read_apart(
-    path: Path, wall_seconds: float = limits.WALL_SECONDS, gone: Gone = lambda: False
-) -> tuple[dict[str, Any], dict[str, Any]]:
+def read_apart(path: Path, wall_seconds: float = limits.WALL_SECONDS, gone: Gone = lambda: False) -> tuple[dict[str, Any], dict[str, Any]]:
     """The arrays in a file by key, and the reader's report (``kind``, ``metadata``, ``notes``), read in a process of its own.
 
     Args:

@@ -63,9 +63,7 @@ def trial_apart(
     command = [sys.executable, "-P", "-m", "resnet_core.imports.trial_process"]
     env = os.environ | {"PYTHONPATH": str(Path(resnet_core.__file__).parents[1])}
     try:
-        process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env, start_new_session=True
-        )
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env, start_new_session=True)
     except OSError as error:
         raise TrialFailed(f"The process that tries the net could not be started ({error.strerror or error}). Try it again.") from error
     stdin, stdout = process.stdin, process.stdout

@@ -1,5 +1,7 @@
 """Nets one can look into, whatever they come from: shipped checkpoints, imported ones, runs (finished or not), files.
 
+For example::
+
     from resnet_core.nets import catalog, find
     from resnet_core.nets.loading import load  # imports torch
 

@@ -273,4 +273,3 @@ def _file(path: Path) -> Net:
         raise CheckpointError(f"{path}: its metadata do not describe a net ({error}).") from error
     card = {"normalization": metadata.get("normalization")}
     return Net(id=str(path), name=path.stem, origin="file", model=model, path=path.resolve(), card=card)
-

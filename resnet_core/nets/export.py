@@ -1,5 +1,7 @@
 """A net to take away: its weights as one file that rebuilds it anywhere, its records, its card, and all of it as a zip.
 
+For example::
+
     export.weights(find("resnet-56"))  # imports torch for a run; `import` reads what it gives again, on any machine
 """
 

@@ -1,5 +1,7 @@
 """Writes ``demo_records.json``, the curves that Home shows before anything was trained, from a finished demo.
 
+For example::
+
     python -m resnet_core demo --home runs
     python -m resnet_core.reference runs
 """
