@@ -1,9 +1,4 @@
-"""Files that people upload, and files that are made to do harm: each with what is to come of it.
-
-For example::
-
-    CASES[name].content()  # the bytes, made when asked for
-"""
+"""Files that people upload, and files that are made to do harm: each with what is to come of it. ``CASES[name].content()`` makes its bytes."""
 
 from __future__ import annotations
 
@@ -249,6 +244,7 @@ def _deep(color: int) -> bytes:
     return png_16(samples, color)
 
 
+# fmt: off
 CASES: dict[str, Case] = {
     # read as they are
     "png": Case("scene.png", lambda: saved(scene(), "PNG")),
@@ -289,31 +285,19 @@ CASES: dict[str, Case] = {
         "phone.jpg", lambda: saved(scene(), "JPEG", quality=95, exif=b"Exif\x00\x00MM\x00*\xff\xff\xff\xf0" + bytes(9)), tolerance=LOSSY
     ),
     "display p3 jpeg": Case(
-        "phone.jpg",
-        lambda: profiled("Display P3", "JPEG", quality=95),
-        None,
-        ("converted from Display P3 to sRGB",),
-        _converted("Display P3"),
-        LOSSY,
+        "phone.jpg", lambda: profiled("Display P3", "JPEG", quality=95), None, ("converted from Display P3 to sRGB",),
+        _converted("Display P3"), LOSSY,
     ),
     "adobe rgb png": Case(
-        "camera.png",
-        lambda: profiled("Adobe RGB (1998)", "PNG"),
-        None,
-        ("converted from Adobe RGB (1998) to sRGB",),
-        _converted("Adobe RGB (1998)"),
-        2,
+        "camera.png", lambda: profiled("Adobe RGB (1998)", "PNG"), None, ("converted from Adobe RGB (1998) to sRGB",),
+        _converted("Adobe RGB (1998)"), 2,
     ),
     "display p3 webp": Case(
         "web.webp", lambda: profiled("Display P3", "WEBP", lossless=True), None, ("from Display P3",), _converted("Display P3"), 2
     ),
     "translucent display p3": Case(
-        "logo.png",
-        translucent_p3,
-        None,
-        ("from Display P3", "composited on white"),
-        tuple(tuple(round(255 + (c - 255) * 51 / 255) for c in color) for color in _converted("Display P3")),
-        2,
+        "logo.png", translucent_p3, None, ("from Display P3", "composited on white"),
+        tuple(tuple(round(255 + (c - 255) * 51 / 255) for c in color) for color in _converted("Display P3")), 2,
     ),
     "srgb profile": Case("scene.png", lambda: saved(scene(), "PNG", icc_profile=srgb_profile())),
     "damaged profile": Case(
@@ -371,6 +355,7 @@ CASES: dict[str, Case] = {
     ),
     "hundreds of scans": Case("slow.jpg", scans_jpeg, r"decoded in 30\d passes"),
 }
+# fmt: on
 
 
 def _profile(length: int) -> bytes:

@@ -74,8 +74,8 @@ def test_the_hooks_before_a_commit_download_nothing():
     text = (ROOT / ".pre-commit-config.yaml").read_text()
     assert re.findall(r"- repo: (.*)", text) == ["local"] and set(re.findall(r"language: (.*)", text)) == {"system"}
     lint = re.search(r"^lint:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)[1]
-    checkers = re.findall(r"\$\(BIN\)/(\S+)", lint)
-    assert re.findall(r"entry: \.venv/bin/(\S+)", text) == checkers and len(checkers) == 2
+    checks = re.findall(r"\$\(BIN\)/([a-z]+(?: check| format)?)", lint)
+    assert re.findall(r"entry: \.venv/bin/([a-z]+(?: check| format)?)", text) == checks == ["ruff check", "ruff format", "mypy"]
 
 
 def test_the_licence_is_mit():
