@@ -1,4 +1,4 @@
-"""Files that people upload, and files that are made to do harm: each with what is to come of it. ``CASES[name].content()`` makes its bytes."""
+"""Files that people upload, and files made to do harm, each with what is to come of it; ``CASES[name].content()`` makes its bytes."""
 
 from __future__ import annotations
 
