@@ -18,7 +18,7 @@ import streamlit as st
 from pages.ui.owner import at_the_servers_machine
 from resnet_core import data
 from resnet_core.config import DataConfig
-from resnet_core.errors import DataError
+from resnet_core.errors import DataError, Stopped
 from resnet_core.nets import NORMALIZATIONS, Net
 
 if TYPE_CHECKING:
@@ -46,8 +46,6 @@ def turn(should_stop: ShouldStop, waits: Callable[[bool], None] | None = None) -
     Raises:
         Stopped: ``should_stop`` returned True while it waited.
     """
-    from resnet_core.analysis.passes import Stopped
-
     seen: dict[str, Any] = getattr(_thread, "seen", {})
     say = waits or (lambda waiting: seen.update(waits=waiting))
     try:

@@ -12,7 +12,8 @@ from pages.ui.figure_chart import figure_chart
 from pages.ui.jobs import JOBS, Job, job_panel
 from pages.ui.labels import escaped, titled
 from resnet_core import data
-from resnet_core.config import PRECISIONS
+from resnet_core.apart import apart as computed_apart
+from resnet_core.config import PRECISIONS, DataConfig
 from resnet_core.figures.confusion import confusion_csv, confusion_figure
 from resnet_core.imports.cost import cost
 from resnet_core.nets import Net
@@ -50,7 +51,8 @@ def evaluate_panel(net: Net, card: dict[str, Any]) -> None:
         if work.is_heavy:
             st.caption(f"This takes long: {work}. It ends when you leave.")
         if st.button("Evaluate", type="primary", icon=":material/calculate:", key="evaluate.start"):
-            JOBS.start(key, f"{net.name} on {_SHORT[dataset]}", lambda job: evaluated(net, dataset, where, precision, job))
+            title = f"{net.name} on {_SHORT[dataset]}"
+            JOBS.start(key, title, lambda job: evaluated(net, dataset, where, precision, job, work.is_heavy))
             begun[net.id, dataset, precision] = key
             st.rerun()
     if job is None:
@@ -75,29 +77,20 @@ def _choice(net: Net) -> tuple[str, str]:
     return dataset or "sample", precision or "fp32"
 
 
-def evaluated(net: Net, dataset: str, where: str | None, precision: str, job: Job) -> tuple[Any, int | None]:
+def evaluated(net: Net, dataset: str, where: str | None, precision: str, job: Job, apart: bool = False) -> tuple[Any, int | None]:
     """The job: an ``Evaluation`` of the net, on a copy of its own; and the iteration of the weights that this copy has, if known.
 
     Args:
         where: the folder of CIFAR-10, if the viewer has named one.
+        apart: in a process of its own, of bounded memory, which ends when the job is stopped.
     """
-    from resnet_core.analysis.evaluation import evaluate_detailed
-    from resnet_core.nets.loading import load
+    from resnet_core.analysis.evaluation import evaluate_net
 
+    options: dict[str, Any] = {"precision": precision, "worst": WORST, "progress": job.progress, "should_stop": job.should_stop}
     with turn(job.should_stop, job.waits):
-        loaded = load(net, precision=precision)
-        test = images_of(dataset, "test", where)
-        found = evaluate_detailed(
-            loaded.model,
-            test.images,
-            test.labels,
-            loaded.normalize,
-            loaded.plan,
-            worst=WORST,
-            progress=job.progress,
-            should_stop=job.should_stop,
-        )
-    return found, loaded.net.iteration
+        if apart:
+            return computed_apart("resnet_core.analysis.evaluation:evaluate_net", net, DataConfig(dataset), where, **options)
+        return evaluate_net(net, DataConfig(dataset), where, **options)
 
 
 def _show(net: Net, card: dict[str, Any], dataset: str, result: Any, iteration: int | None) -> None:

@@ -12,10 +12,10 @@ import streamlit as st
 from pages.ui.jobs import Jobs, job_panel
 from pages.ui.labels import escaped
 from pages.ui.viewers import Viewers
+from resnet_core.apart import MOST_BYTES, apart
 from resnet_core.errors import UserError
 from resnet_core.imports import LAYOUTS, Proposal, ReaderFailed, accept, inspect_bytes, limits, suggest_name
 from resnet_core.imports.cost import cost
-from resnet_core.imports.trial_process import trial_apart
 from resnet_core.nets import NORMALIZATIONS, Net
 
 TYPES = ["safetensors", "pt", "pth", "th", "zip"]
@@ -23,6 +23,8 @@ TYPES = ["safetensors", "pt", "pth", "th", "zip"]
 _TURN, _SEEN = "import.turn", "import.seen"
 #: Trials have a queue, and processes, of their own: nobody waits for a stranger's net.
 JOBS = Jobs()
+#: What tries them: it takes a proposal.
+TRIAL = "resnet_core.imports.trial:trial"
 #: Images that each choice is tried on.
 _IMAGES = 1000
 _SHORTCUTS = {
@@ -101,7 +103,7 @@ def _tried(proposal: Proposal) -> Any:
         if not _wanted(proposal, again=job is not None):
             return None
         title = f"{proposal.file_name} on the sample"
-        job = JOBS.start(key, title, lambda job: trial_apart(proposal, job.progress, job.should_stop))
+        job = JOBS.start(key, title, lambda job: apart(TRIAL, proposal, progress=job.progress, should_stop=job.should_stop))
     if job.state == "done":
         return job.result
     job_panel(job)
@@ -118,7 +120,7 @@ def _wanted(proposal: Proposal, again: bool) -> bool:
         return True
     st.warning(
         f"Trying its {choices:,} choices on {_IMAGES:,} images takes long: {work}. It runs beside everything else, in a process of at most "
-        f"{limits.TRIAL_BYTES >> 30} GiB of memory, and ends when you leave.",
+        f"{MOST_BYTES >> 30} GiB of memory, and ends when you leave.",
         icon=":material/hourglass_top:",
     )
     return st.button("Try the choices", type="primary", icon=":material/play_arrow:", key="import.heavy")

@@ -172,7 +172,7 @@ def prepared(each: Explained, method: Method, given: Mapping[str, Any], kind: st
 def _computed(shown: Shown, method: Method, todo: Sequence[Explained]) -> list[Explained] | None:
     """With the maps; None as long as the viewer has not asked for what takes long."""
     able = [each for each in todo if each.target is not None]
-    tasks = [predict_work.map_task(each.net, shown.pixels, method.key, each.index, each.values) for each in able]
+    tasks = [predict_work.map_task(e.net, shown.pixels, method.key, e.index, e.values, cost(method, e.values, e.net)) for e in able]
     missing = [each for each, task in zip(able, tasks, strict=True) if not predict_work.is_kept(task.key)]
     work = sum(cost(method, each.values, each.net) for each in missing)
     if work > predict_work.AT_ONCE:

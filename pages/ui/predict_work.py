@@ -18,7 +18,9 @@ import streamlit as st
 from pages.ui import analysis_cache
 from pages.ui.analysis_cache import Progress, ShouldStop
 from pages.ui.labels import escaped
+from resnet_core.apart import apart
 from resnet_core.errors import UserError
+from resnet_core.imports.cost import HEAVY
 from resnet_core.nets import Net
 
 if TYPE_CHECKING:
@@ -167,13 +169,21 @@ def map_key(net: Net, pixels: np.ndarray, method: str, target: int, values: Mapp
     return "map", net.version, key_of(pixels), method, target, tuple(sorted(values.items()))
 
 
-def map_task(net: Net, pixels: np.ndarray, method: str, target: int, values: Mapping[str, Any]) -> Task:
-    """An ``Attribution``. ``values``: all parameters, checked."""
+def map_task(net: Net, pixels: np.ndarray, method: str, target: int, values: Mapping[str, Any], macs: float = 0.0) -> Task:
+    """An ``Attribution``.
+
+    Args:
+        values: all parameters, checked.
+        macs: the multiply-adds it takes; one of very many is computed in a process of its own, bounded in memory and ended at once.
+    """
     load = loader()
 
     def work(progress: Progress, should_stop: ShouldStop) -> Attribution:
         from resnet_core.attribution import compute
 
+        if macs > HEAVY:
+            told: dict[str, Any] = {"progress": progress, "should_stop": should_stop}
+            return apart("resnet_core.attribution.compute:attribute_net", net, np.array(pixels), method, target, **told, **values)
         return compute.attribute(load(net), tensor(pixels), method, target, progress=progress, should_stop=should_stop, **values)
 
     return Task(map_key(net, pixels, method, target, values), work, _MAP_STEPS)

@@ -1,4 +1,4 @@
-"""A trial in a process of its own: the same numbers, bounded memory, and an end with whoever waits for it."""
+"""A computation in a process of its own: the same numbers, bounded memory, and an end with whoever waits for it."""
 
 import dataclasses
 import os
@@ -6,6 +6,7 @@ import pickle
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -13,15 +14,25 @@ import pytest
 import torch
 import torchvision
 
+from resnet_core import apart as apart_module
+from resnet_core.analysis.evaluation import evaluate_net
+from resnet_core.apart import MOST_BYTES, ApartFailed, apart
 from resnet_core.architectures import ImageNetConfig, ResNetConfig
 from resnet_core.architectures.table import complexity
-from resnet_core.imports import cost, limits, trial_process
+from resnet_core.attribution.compute import attribute_net
+from resnet_core.config import DataConfig
+from resnet_core.errors import Stopped
+from resnet_core.imports import cost
 from resnet_core.imports.cost import macs_per_image
 from resnet_core.imports.trial import trial
-from resnet_core.imports.trial_process import TrialFailed, TrialStopped, trial_apart
+from resnet_core.nets import find
 from tests.imports_nets import Akamaster, Chenyaofo, randomized
 from tests.imports_tools import proposal_of
 from tests.runs_tools import wait_for
+
+ROOT = Path(__file__).parents[1]
+MAP = "resnet_core.attribution.compute:attribute_net"
+TRIAL = "resnet_core.imports.trial:trial"
 
 
 @pytest.fixture
@@ -30,13 +41,13 @@ def proposal(tmp_path):
 
 
 def processes(of: psutil.Process | None = None) -> list[psutil.Process]:
-    return [each for each in (of or psutil.Process()).children() if "resnet_core.imports.trial_process" in " ".join(each.cmdline())]
+    return [each for each in (of or psutil.Process()).children() if "resnet_core.apart" in " ".join(each.cmdline())]
 
 
 def test_the_outcome_is_that_of_the_trial(tmp_path):
     proposal, seen = proposal_of(randomized(Akamaster(8, "A", 4)), tmp_path / "net.pt"), []
     choices = [("imagenet", "A-both"), ("half", "none")]
-    found = trial_apart(proposal, lambda done, total: seen.append((done, total)), choices=choices)
+    found = apart(TRIAL, proposal, progress=lambda done, total: seen.append((done, total)), choices=choices)
     assert found == trial(proposal, choices=choices)
     assert found.suggested is found.attempts[0] and found.images == 1000
     assert seen == [(500, 2000), (1000, 2000), (1500, 2000), (2000, 2000)]
@@ -44,29 +55,29 @@ def test_the_outcome_is_that_of_the_trial(tmp_path):
 
 
 def test_a_trial_without_errors(tmp_path):
-    found = trial_apart(proposal_of(randomized(Chenyaofo(8, 100, 4)), tmp_path / "net.pt"))
+    found = apart(TRIAL, proposal_of(randomized(Chenyaofo(8, 100, 4)), tmp_path / "net.pt"))
     assert found.images == 0 and "100 classes" in found.note and found.attempts[0].error is None
 
 
 def test_one_nobody_waits_for_is_ended(proposal):
     seen = []
-    with pytest.raises(TrialStopped):
-        trial_apart(proposal, should_stop=lambda: seen.append(len(processes())) or len(seen) > 3)
+    with pytest.raises(Stopped):
+        apart(TRIAL, proposal, should_stop=lambda: seen.append(len(processes())) or len(seen) > 3)
     assert seen == [1, 1, 1, 1] and processes() == []
 
 
 def test_one_that_progresses_can_be_stopped_too(proposal):
     begun = []
-    with pytest.raises(TrialStopped):
-        trial_apart(proposal, lambda done, total: begun.append(done), should_stop=lambda: bool(begun))
+    with pytest.raises(Stopped):
+        apart(TRIAL, proposal, progress=lambda done, total: begun.append(done), should_stop=lambda: bool(begun))
     assert begun == [500] and processes() == []
 
 
 def test_it_dies_with_its_parent(proposal, tmp_path):
     (tmp_path / "proposal").write_bytes(pickle.dumps(proposal))
     code = (
-        "import pickle\nfrom pathlib import Path\nfrom resnet_core.imports.trial_process import trial_apart\n"
-        f"trial_apart(pickle.loads(Path({str(tmp_path / 'proposal')!r}).read_bytes()), choices=[('half', 'B')] * 10_000)"
+        "import pickle\nfrom pathlib import Path\nfrom resnet_core.apart import apart\n"
+        f"apart({TRIAL!r}, pickle.loads(Path({str(tmp_path / 'proposal')!r}).read_bytes()), choices=[('half', 'B')] * 10_000)"
     )
     parent = subprocess.Popen([sys.executable, "-c", code])
     wait_for(lambda: processes(psutil.Process(parent.pid)), "its process")
@@ -82,32 +93,53 @@ def test_what_the_system_ends_or_does_not_start_is_told(proposal, monkeypatch):
             os.kill(each.pid, signal.SIGKILL)
         return False
 
-    with pytest.raises(TrialFailed, match=r"signal 9, SIGKILL.*where memory is short"):
-        trial_apart(proposal, should_stop=kill_it)
+    with pytest.raises(ApartFailed, match=r"signal 9, SIGKILL.*where memory is short"):
+        apart(TRIAL, proposal, should_stop=kill_it)
     with monkeypatch.context() as patch:
         patch.setattr(sys, "executable", "/bin/false")
-        with pytest.raises(TrialFailed, match="no fault of yours"):
-            trial_apart(proposal)
+        with pytest.raises(ApartFailed, match="no fault of yours"):
+            apart(TRIAL, proposal)
     monkeypatch.setattr(sys, "executable", "/nowhere")
-    with pytest.raises(TrialFailed, match=r"could not be started .No such file"):
-        trial_apart(proposal)
+    with pytest.raises(ApartFailed, match=r"could not be started .No such file"):
+        apart(TRIAL, proposal)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="with a GPU the memory of the process is not limited")
 def test_more_memory_than_a_trial_may_have_is_refused(proposal, tmp_path):
     """As if its batches were not bounded: the process has a limit all the same."""
     code = (
-        "from resnet_core.imports import limits, trial\nlimits.TRIAL_BYTES = 2 << 30\n"
-        "import torch\n"
-        "trial.trial = lambda *args, **kwargs: torch.zeros(1 << 30)\n"
-        "from resnet_core.imports.trial_process import main\nmain()"
+        "from resnet_core import apart\nfrom resnet_core.imports import trial\nimport torch\n"
+        "apart.MOST_BYTES = 2 << 30\ntrial.trial = lambda *args, **kwargs: torch.zeros(1 << 30)\napart.main()"
     )
     process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    pickle.dump((proposal, None), process.stdin)
+    pickle.dump((TRIAL, (proposal,), {}), process.stdin)
     process.stdin.flush()
-    assert b"takes more than the 2 GiB of memory that a trial may have" in process.stdout.read()
+    assert b"takes more than the 2 GiB of memory that one computation may have" in process.stdout.read()
     process.stdin.close()
     process.wait()
+
+
+def test_what_it_raises_is_told(tmp_path):
+    with pytest.raises(ApartFailed, match="CIFAR-10"):
+        apart(
+            "resnet_core.analysis.evaluation:evaluate_net",
+            find(str(ROOT / "checkpoints" / "resnet-20")),
+            DataConfig("cifar10"),
+            str(tmp_path),
+        )
+
+
+def test_an_evaluation_apart_is_the_same(monkeypatch):
+    arguments = find(str(ROOT / "checkpoints" / "resnet-20")), DataConfig()
+    (there, _), (here, _) = apart("resnet_core.analysis.evaluation:evaluate_net", *arguments), evaluate_net(*arguments)
+    assert (there.wrong, there.loss, there.worst) == (here.wrong, here.loss, here.worst) and here.n == 1000
+
+
+def test_a_map_apart_is_the_same():
+    net, pixels = find(str(ROOT / "checkpoints" / "resnet-20")), np.arange(32 * 32 * 3, dtype=np.uint8).reshape(32, 32, 3)
+    arguments = net, pixels, "integrated-gradients", 3
+    there, here = (call(*arguments, steps=4) for call in (lambda *a, **o: apart(MAP, *a, **o), attribute_net))
+    assert np.array_equal(there.map, here.map) and there.delta == here.delta and there.parameters == here.parameters
 
 
 # -- what it takes ----------------------------------------------------------------------------------------------------------------
@@ -160,4 +192,4 @@ def test_a_proposal_arrives_as_it_is(proposal):
     fields = [field.name for field in dataclasses.fields(proposal) if field.name != "tensors"]
     assert all(getattr(again, name) == getattr(proposal, name) for name in fields) and choices is None
     assert all(np.array_equal(again.tensors[key], array) for key, array in proposal.tensors.items())
-    assert limits.TRIAL_BYTES == 4 << 30 and trial_process._NICENESS > 0
+    assert MOST_BYTES == 4 << 30 and apart_module._NICENESS > 0
