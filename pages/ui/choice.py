@@ -18,6 +18,9 @@ _PARAMETER = "runs"
 #: Own keys of the session: a widget's value is forgotten when another page is opened.
 _CHOSEN, _WRITTEN, _WIDGET = "compare.chosen", "compare.written", "compare.runs"
 
+#: Chosen for somebody who has chosen nothing: more curves than this nobody tells apart, and a class starts run upon run.
+MOST_CURVES = 24
+
 #: name -> (what it is about, its test). Within one matter any of the chosen will do; all matters must be met.
 FILTERS = {
     "running": ("state", lambda s: s.is_active),
@@ -63,7 +66,7 @@ def choose_runs(seen: Sequence[Listed]) -> list[str]:
         placeholder="Choose runs",
     )
     sets: dict[str, tuple[Sequence[Listed], str]] = {
-        "newest": (own(seen), "The runs trained alike with the newest one."),
+        "newest": (own(seen), f"The runs trained alike with the newest one, the newest {MOST_CURVES} of them."),
         "shipped": (shipped(seen), "Those that ship, trained alike."),
     }
     with st.container(horizontal=True, gap="small"):
@@ -111,7 +114,7 @@ def newest_set(seen: Sequence[Listed]) -> list[str]:
     like = trained_alike(model)
     together = started_together([s for s in among if isinstance(s, Seen)])
     near = [s for s in among if s.config.recipe.seed == model.recipe.seed or s.id in together]  # few, and told at once
-    return [s.id for s in near if trained_alike(s.config) == like]
+    return [s.id for s in near if trained_alike(s.config) == like][-MOST_CURVES:]
 
 
 def _restored(seen: Sequence[Listed]) -> list[str]:
