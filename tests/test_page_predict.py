@@ -10,8 +10,10 @@ import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
-from pages.ui import analysis_cache, predict_image, predict_widgets, predict_work
-from pages.ui.predict_maps import target_of
+from pages.predict import computed, widgets
+from pages.predict import image as predict_image
+from pages.predict.maps import target_of
+from pages.ui import analysis_cache
 from resnet_core import data
 from resnet_core.analysis import prediction
 from resnet_core.architectures import ImageNetConfig, ResNetConfig
@@ -36,7 +38,7 @@ KINDS = {"int": "number_input", "float": "number_input", "choice": "selectbox", 
 
 @pytest.fixture
 def page(root: Path, monkeypatch: pytest.MonkeyPatch, shipped: Path) -> AppTest:
-    return app(root, monkeypatch, "pages/predict.py")
+    return app(root, monkeypatch, "predict/page.py")
 
 
 @pytest.fixture
@@ -159,7 +161,7 @@ def test_a_class_of_ones_own_choice_is_chosen_and_stays_whatever_the_image(page:
 
 
 def test_nets_disagree_holds_as_soon_as_it_is_chosen(page: AppTest, nets: list[str], monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(predict_work, "AT_ONCE", 0)  # however long it takes
+    monkeypatch.setattr(computed, "AT_ONCE", 0)  # however long it takes
     opened(page)
     page.selectbox(key="which").set_value("nets disagree").run()
     answers = [prediction.predict(load(find(name), precision="fp32"), data.load(DataConfig()).test.images) for name in nets]
@@ -251,15 +253,15 @@ def test_layers_that_are_offered_and_what_a_place_means():
             self.model = model
 
     small, deep, other = Of(RESIDUAL), Of(ResNetConfig(20, "A")), Of(ImageNetConfig((2, 2, 2, 2), "basic", 10))
-    options = predict_widgets.layer_options([small, deep, other])
-    assert options[0] == predict_widgets.LAST and set(layers_of(deep.model)) <= set(options)
+    options = widgets.layer_options([small, deep, other])
+    assert options[0] == widgets.LAST and set(layers_of(deep.model)) <= set(options)
     (layer,) = METHODS["grad-cam"].parameters
     for option, net, expected in (
         ("last", deep, "layer3.2"), ("layer2", deep, "layer2.2"), ("layer2", small, "layer2.0"), ("layer1.1", deep, "layer1.1"),
         ("relu", small, "relu"),
     ):  # fmt: skip
-        assert predict_widgets.resolved({"layer": option}, [layer], net) == {"layer": expected}
-    assert predict_widgets.resolved({"layer": "layer2.1"}, [layer], small) == {"layer": "layer2.1"}  # to be refused
+        assert widgets.resolved({"layer": option}, [layer], net) == {"layer": expected}
+    assert widgets.resolved({"layer": "layer2.1"}, [layer], small) == {"layer": "layer2.1"}  # to be refused
 
 
 def test_infidelity_sensitivity_and_the_sanity_check(page: AppTest, nets: list[str]):
@@ -294,7 +296,7 @@ def test_what_takes_long_is_said_before_it_begins(page: AppTest, nets: list[str]
     opened(page)
     assert "takes long" not in said(page)
     monkeypatch.setattr("resnet_core.imports.cost.HEAVY", 1.0)
-    monkeypatch.setattr(predict_work, "AT_ONCE", 0)
+    monkeypatch.setattr(computed, "AT_ONCE", 0)
     page.selectbox(key="which").set_value("nets disagree").run()
     # Asking of all test images, the infidelity and sensitivity of the map that is there, the features of the training images.
     assert said(page).count("This takes long") == 3 and "Asked of one view each" not in said(page)
@@ -310,7 +312,7 @@ def test_what_takes_long_is_said_before_it_begins(page: AppTest, nets: list[str]
 def test_a_session_keeps_few_nets_where_they_are_large(page: AppTest, nets: list[str], monkeypatch: pytest.MonkeyPatch):
     opened(page, nets=nets)
     assert len(page.session_state["predict.nets"]) == 2
-    monkeypatch.setattr(predict_work, "_MOST_NET_BYTES", 1)
+    monkeypatch.setattr(computed, "_MOST_NET_BYTES", 1)
     write_checkpoint(RunStore().home / ".imported", "from-elsewhere", RESIDUAL)
     opened(page, nets=[*nets, "from-elsewhere"])
     assert list(page.session_state["predict.nets"]) == [(find("from-elsewhere").version, "fp32")]

@@ -11,8 +11,8 @@ import plotly
 
 from resnet_core.errors import UserError
 
-#: Streamlit serves this folder, beside app.py, at ``app/static/`` (server.enableStaticServing).
-STATIC = Path(__file__).resolve().parents[2] / "static"
+#: Streamlit serves this folder, beside the script that it runs, at ``app/static/`` (server.enableStaticServing).
+STATIC = Path(__file__).resolve().parents[1] / "static"
 #: The version in the name makes a browser fetch it anew when plotly was upgraded.
 NAME = f"plotly-{plotly.__version__}.min.js"
 #: Streamlit sends no Cache-Control for static files, so browsers keep them for a tenth of their age (RFC 9111, 4.2.2).

@@ -7,17 +7,14 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from pages.paper.claims_rows import as_csv, badge, cells
 from pages.ui import shipped
-from pages.ui.claims_rows import as_csv, badge, cells
-from pages.ui.front_door import through_the_front_door
 from pages.ui.labels import escaped
 from resnet_core import claims, paper
 from resnet_core.architectures import ResNetConfig
 from resnet_core.architectures.table import complexity
 from resnet_core.claims import unlike_the_paper
 from resnet_core.figures.captions import caption, fraction_text, grouped
-
-through_the_front_door()
 
 INTRODUCTION = (
     "What the paper says of its CIFAR-10 nets, and what our own trainings say of it. Every value and every mark is computed from the "

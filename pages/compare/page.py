@@ -10,9 +10,8 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 import streamlit as st
 
-from pages.ui.choice import Listed, choose_runs, shipped
+from pages.compare.choice import Listed, choose_runs, shipped
 from pages.ui.figure_chart import figure_chart
-from pages.ui.front_door import through_the_front_door
 from pages.ui.guard import guarded
 from pages.ui.labels import escaped
 from pages.ui.runs_view import all_seen, look, look_shipped
@@ -21,8 +20,6 @@ from resnet_core.figures import captions, export, series, table
 from resnet_core.figures.curves import X_AXES, View, learning_curves, view_note
 from resnet_core.runs import RunStore
 from resnet_core.verdict import degradation, degradation_verdict
-
-through_the_front_door()
 
 #: Seconds between two looks at runs that are still going.
 POLL = 1.5
@@ -167,8 +164,8 @@ def main() -> None:
     if not seen:
         st.info("There are no runs yet. Start the demo on the front page, or choose nets to train; they can be compared here.")
         with st.container(horizontal=True):
-            st.page_link("pages/home.py", label="Home: run the demo", icon=":material/home:")
-            st.page_link("pages/train.py", label="Train: choose nets", icon=":material/model_training:")
+            st.page_link("home/page.py", label="Home: run the demo", icon=":material/home:")
+            st.page_link("train/page.py", label="Train: choose nets", icon=":material/model_training:")
         return
     with st.sidebar:
         ids = choose_runs(seen)

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from pages.ui import links, predict_work
+from pages.predict import computed, links
+from pages.predict.computed import Failed
+from pages.predict.image import Shown
+from pages.predict.widgets import NARROW, WIDE, parameter_widgets, resolved
 from pages.ui.labels import escaped, titled
-from pages.ui.predict_image import Shown
-from pages.ui.predict_widgets import NARROW, WIDE, parameter_widgets, resolved
-from pages.ui.predict_work import Failed
 from resnet_core.activations import SIDE
 from resnet_core.attribution import METHODS, Method, Parameter
 from resnet_core.data import CLASSES
@@ -172,16 +172,16 @@ def prepared(each: Explained, method: Method, given: Mapping[str, Any], kind: st
 def _computed(shown: Shown, method: Method, todo: Sequence[Explained]) -> list[Explained] | None:
     """With the maps; None as long as the viewer has not asked for what takes long."""
     able = [each for each in todo if each.target is not None]
-    tasks = [predict_work.map_task(e.net, shown.pixels, method.key, e.index, e.values, cost(method, e.values, e.net)) for e in able]
-    missing = [each for each, task in zip(able, tasks, strict=True) if not predict_work.is_kept(task.key)]
+    tasks = [computed.map_task(e.net, shown.pixels, method.key, e.index, e.values, cost(method, e.values, e.net)) for e in able]
+    missing = [each for each, task in zip(able, tasks, strict=True) if not computed.is_kept(task.key)]
     work = sum(cost(method, each.values, each.net) for each in missing)
-    if work > predict_work.AT_ONCE:
+    if work > computed.AT_ONCE:
         st.caption(said_before(work) or "With these nets and settings the maps take more than a moment.")
         if not st.button(f"Compute {method.label}", type="primary", icon=":material/visibility:", key="predict.compute"):
             return None
-        predict_work.results(method.label, tasks)
+        computed.results(method.label, tasks)
         st.rerun()  # without the button
-    found = dict(zip([each.net.id for each in able], predict_work.results(method.label, tasks), strict=True))
+    found = dict(zip([each.net.id for each in able], computed.results(method.label, tasks), strict=True))
     return [_with(each, found.get(each.net.id)) for each in todo]
 
 

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from pages.gradients.initialization import initialization_section
 from pages.ui import analysis_cache, findings
 from pages.ui.asking import may_begin
 from pages.ui.chart_files import chart_files
 from pages.ui.figure_chart import figure_chart
-from pages.ui.front_door import through_the_front_door
 from pages.ui.guard import guarded
-from pages.ui.initialization import initialization_section
 from pages.ui.labels import escaped, titled
 from pages.ui.moment import Moment, choose_moment
 from pages.ui.net_words import caption, conditions, is_active, recorded
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
     from resnet_core.analysis.gradients import Gradients
     from resnet_core.analysis.passes import Progress, ShouldStop
 
-through_the_front_door()
 
 #: Seconds between two looks at runs that are still going.
 POLL = 3.0

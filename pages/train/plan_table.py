@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from pages.train.nets_table import Row
 from pages.ui import estimate
 from pages.ui.labels import duration
-from pages.ui.nets_table import Row
 from pages.ui.runs_view import Seen
 from resnet_core.architectures.table import complexity
 from resnet_core.figures.captions import fraction_text

@@ -7,23 +7,20 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
-from pages.ui import links, predict_many, predict_near, predict_trust, predict_work
+from pages.predict import computed, links, many, near, trust
+from pages.predict.computed import Failed
+from pages.predict.image import Shown, choose_image
+from pages.predict.maps import Explained, input_png, maps_section, save
 from pages.ui.chart_files import chart_files
 from pages.ui.figure_chart import figure_chart
-from pages.ui.front_door import through_the_front_door
 from pages.ui.guard import guarded
 from pages.ui.labels import escaped
 from pages.ui.net_words import caption
 from pages.ui.nets_pick import choose_nets, nothing_yet, option_labels, shipped_set, warn_of
-from pages.ui.predict_image import Shown, choose_image
-from pages.ui.predict_maps import Explained, input_png, maps_section, save
-from pages.ui.predict_work import Failed
 from resnet_core.analysis.prediction import class_names
 from resnet_core.data import CLASSES
 from resnet_core.figures.predictions import Prediction, predictions_csv, predictions_figure
 from resnet_core.nets import Catalog, Net, catalog
-
-through_the_front_door()
 
 #: As many as can stand side by side; shallow against deep, plain against residual.
 MOST_NETS = 4
@@ -65,9 +62,9 @@ def show_image(shown: Shown) -> None:
 
 def show_predictions(shown: Shown, nets: Sequence[Net], labels: dict[str, str], crops: int) -> list[Explained]:
     """The bars. Returns what each net says, to be explained."""
-    answers = predict_work.predictions(nets, shown.pixels, crops)
+    answers = computed.predictions(nets, shown.pixels, crops)
     # Maps are of one view: where that says otherwise than ten crops, they must be told apart.
-    alone = predict_work.predictions(nets, shown.pixels, 1) if crops > 1 else {}
+    alone = computed.predictions(nets, shown.pixels, 1) if crops > 1 else {}
     asked, bars = [], []
     for net in nets:
         found, classes = answers[net.id], class_names(net.model.num_classes)
@@ -86,7 +83,7 @@ def show_predictions(shown: Shown, nets: Sequence[Net], labels: dict[str, str], 
         marked = "; red and with a tick, the true one" if any(bar.true is not None for bar in bars) else ""
         views = "One view." if crops == 1 else "Mean of 10 crops: corners, centre and their mirror images, after padding by 4."
         trained = caption([each.net for each in asked], labels)
-        note = f"Softmax in {predict_work.PRECISION}, the five most likely classes{marked}. {views} {trained}"
+        note = f"Softmax in {computed.PRECISION}, the five most likely classes{marked}. {views} {trained}"
         st.caption(escaped(note))
         if shown.original is not None:
             st.caption(f":material/info: {ANY_PICTURE}")
@@ -130,13 +127,13 @@ def main() -> None:
             asked = show_predictions(shown, nets, labels, CROPS.get(crops, 1))
         if shown.together:
             with guarded("All pictures"):
-                predict_many.many_section(shown, [each.net for each in asked if each.predicted is not None], labels, CROPS.get(crops, 1))
+                many.many_section(shown, [each.net for each in asked if each.predicted is not None], labels, CROPS.get(crops, 1))
         with guarded("Attribution"):
             method, explained = maps_section(shown, asked)
             if explained:
-                predict_trust.trust_section(shown, method, explained)
+                trust.trust_section(shown, method, explained)
         with guarded("Neighbours"):
-            predict_near.neighbours_section(shown, [each for each in asked if each.predicted is not None])
+            near.neighbours_section(shown, [each for each in asked if each.predicted is not None])
 
 
 main()

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from pages.ui import analysis_cache, links, predict_work
+from pages.predict import computed, links
+from pages.ui import analysis_cache
 from pages.ui.asking import may_begin
 from pages.ui.labels import escaped
 from resnet_core.data import CLASSES
@@ -165,7 +166,7 @@ def _contested(kind: str, nets: Sequence[Net], dataset: str, labels: np.ndarray)
 
     if kind == QUARREL and len(nets) < 2:
         st.caption("One net alone disagrees with none: choose two or more that know CIFAR-10's classes.")
-    answers = predict_work.test_answers(nets, dataset)
+    answers = computed.test_answers(nets, dataset)
     return disagreements(answers) if kind == QUARREL else mistakes(answers, labels)
 
 

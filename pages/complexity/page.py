@@ -8,7 +8,6 @@ import plotly.graph_objects as go
 import streamlit as st
 from streamlit.elements.lib.streamlit_plotly_theme import GRAY_90
 
-from pages.ui.front_door import through_the_front_door
 from pages.ui.labels import escaped, titled
 from resnet_core.analysis.measured import measured
 from resnet_core.analysis.shortcuts import percent, shortcut_differences
@@ -20,8 +19,6 @@ from resnet_core.figures.complexity import layers_figure
 from resnet_core.figures.diagram import diagram, is_drawn_in_full
 from resnet_core.figures.diagram_parts import shape_text
 from resnet_core.paper import published
-
-through_the_front_door()
 
 DEFAULT_NETS = ["plain-20", "ResNet-20", "plain-56", "ResNet-56"]
 OFFERED_NETS = [config.name for config in presets()] + ["plain-1202", "ResNet-164-bottleneck", "ResNet-20-w64"]

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import streamlit as st
 
-from pages.ui import predict_work
-from pages.ui.predict_image import Shown
-from pages.ui.predict_maps import save
-from pages.ui.predict_work import Failed
+from pages.predict import computed
+from pages.predict.computed import Failed
+from pages.predict.image import Shown
+from pages.predict.maps import save
 from resnet_core.analysis.prediction import class_names
 from resnet_core.figures.overlay import enlarge, png
 from resnet_core.figures.predictions import Prediction, percent, predictions_csv
@@ -25,8 +25,8 @@ def many_section(shown: Shown, nets: Sequence[Net], labels: Mapping[str, str], c
     """Draws a row for each picture of ``shown.together``: what it is called, how the nets see it, and each net's first answer."""
     pictures = shown.together
     st.subheader(f"All {len(pictures)} pictures", anchor=False)
-    tasks = [task for each in pictures for task in predict_work.prediction_tasks(nets, each.pixels, crops)]
-    found = predict_work.results("Asking the nets of all pictures", tasks)
+    tasks = [task for each in pictures for task in computed.prediction_tasks(nets, each.pixels, crops)]
+    found = computed.results("Asking the nets of all pictures", tasks)
     rows, said = [], []
     for number, each in enumerate(pictures):
         row = {"picture": _inline(each.pixels), "name": each.name}

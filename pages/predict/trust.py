@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from pages.ui import predict_work
+from pages.predict import computed
+from pages.predict.computed import Failed, Task
+from pages.predict.image import Shown
+from pages.predict.maps import SIZE, Explained, cost, save
+from pages.predict.widgets import parameter_widgets
 from pages.ui.analysis_cache import Progress, ShouldStop
 from pages.ui.chart_files import chart_files
 from pages.ui.figure_chart import figure_chart
 from pages.ui.labels import escaped, titled
-from pages.ui.predict_image import Shown
-from pages.ui.predict_maps import SIZE, Explained, cost, save
-from pages.ui.predict_widgets import parameter_widgets
-from pages.ui.predict_work import Failed, Task
 from resnet_core.activations import SIDE
 from resnet_core.attribution import TRUST, Method, cascade_steps
 from resnet_core.csv_text import csv_text
@@ -61,7 +61,7 @@ def _head(button: str, icon: str, key: str, which: Sequence[str], text: str) -> 
 
 def _may_begin(pressed: bool, tasks: Sequence[Task], work: Sequence[float], place: Any) -> bool:
     """Whether there is something to show; until then, what it takes, where that is long."""
-    missing = [macs for task, macs in zip(tasks, work, strict=True) if not predict_work.is_kept(task.key)]
+    missing = [macs for task, macs in zip(tasks, work, strict=True) if not computed.is_kept(task.key)]
     if missing and not pressed and (text := said_before(sum(missing))):
         place.caption(text)
     return pressed or not missing
@@ -85,7 +85,7 @@ def _numbers(shown: Shown, method: Method, explained: Sequence[Explained]) -> No
     work = [maps * cost(method, each.values, each.net) + hidden * macs_per_image(each.net.model) for each in explained]
     if not _may_begin(pressed, tasks, work, place):
         return
-    found = predict_work.results("Infidelity and sensitivity: maps", tasks)
+    found = computed.results("Infidelity and sensitivity: maps", tasks)
     head = ("Net", "Map of", "Infidelity", "of a constant map", "of noise", "in squared logits", "Sensitivity")
     lines = [f"| {' | '.join(head)} |", "|---|---|---:|---:|---:|---:|---:|"]
     rows, measured = [], []
@@ -114,12 +114,12 @@ def _numbers(shown: Shown, method: Method, explained: Sequence[Explained]) -> No
 
 
 def _trust_task(shown: Shown, method: Method, each: Explained, values: Mapping[str, Mapping[str, Any]]) -> Task:
-    load, pixels, settings = predict_work.loader(), shown.pixels, {name: dict(of) for name, of in values.items()}
+    load, pixels, settings = computed.loader(), shown.pixels, {name: dict(of) for name, of in values.items()}
 
     def work(progress: Progress, should_stop: ShouldStop) -> Any:
         from resnet_core.attribution import trust
 
-        loaded, image = load(each.net), predict_work.tensor(pixels)
+        loaded, image = load(each.net), computed.tensor(pixels)
         hidden = trust.infidelity(loaded, image, each.found, **settings["infidelity"], should_stop=should_stop)
         options: dict[str, Any] = {"progress": progress, "should_stop": should_stop}
         return hidden, trust.sensitivity(loaded, image, each.found, **settings["sensitivity"], **options)
@@ -129,7 +129,7 @@ def _trust_task(shown: Shown, method: Method, each: Explained, values: Mapping[s
 
 
 def _key(what: str, each: Explained, shown: Shown, method: Method, *settings: Mapping[str, Any]) -> tuple:
-    map_key = predict_work.map_key(each.net, shown.pixels, method.key, each.index, each.values)
+    map_key = computed.map_key(each.net, shown.pixels, method.key, each.index, each.values)
     return what, map_key, tuple(tuple(sorted(of.items())) for of in settings)
 
 
@@ -152,7 +152,7 @@ def _sanity(shown: Shown, method: Method, explained: Sequence[Explained]) -> Non
     work = [(task.steps + 2) * cost(method, each.values, each.net) for task, each in zip(tasks, explained, strict=True)]
     if not _may_begin(pressed, tasks, work, place):
         return
-    found = predict_work.results(f"Sanity check of {method.label}: steps", tasks)
+    found = computed.results(f"Sanity check of {method.label}: steps", tasks)
     there = {}
     for each, steps in zip(explained, found, strict=True):
         if isinstance(steps, Failed):
@@ -185,13 +185,13 @@ def _sanity(shown: Shown, method: Method, explained: Sequence[Explained]) -> Non
 
 
 def _sanity_task(shown: Shown, method: Method, each: Explained, settings: Mapping[str, Any]) -> Task:
-    load, pixels = predict_work.loader(), shown.pixels
+    load, pixels = computed.loader(), shown.pixels
     count = 1 + len(cascade_steps(each.net.model, settings["per_stage"]))
 
     def work(progress: Progress, should_stop: ShouldStop) -> Any:
         from resnet_core.attribution.sanity import cascade, random_level
 
-        loaded, image, found = load(each.net), predict_work.tensor(pixels), []
+        loaded, image, found = load(each.net), computed.tensor(pixels), []
         for step in cascade(loaded, image, method.key, each.index, **settings, **each.values, should_stop=should_stop):
             found.append(step)
             progress(len(found), count)

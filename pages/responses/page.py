@@ -13,7 +13,6 @@ from pages.ui import analysis_cache, findings
 from pages.ui.asking import may_begin
 from pages.ui.chart_files import chart_files
 from pages.ui.figure_chart import figure_chart
-from pages.ui.front_door import through_the_front_door
 from pages.ui.guard import guarded
 from pages.ui.labels import escaped
 from pages.ui.moment import Moment, choose_moment, snapshots
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
     from resnet_core.analysis.passes import Progress, ShouldStop
     from resnet_core.analysis.responses import Responses
 
-through_the_front_door()
 
 #: Seconds between two looks at runs that are still going.
 POLL = 3.0

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from pages.ui import demo, estimate, shipped
+from pages.home import demo
+from pages.ui import estimate, shipped
 from pages.ui.figure_chart import figure_chart
-from pages.ui.front_door import through_the_front_door
 from pages.ui.guard import guarded
 from pages.ui.labels import duration, escaped
 from pages.ui.live_chart import CAPTION, live_chart
@@ -24,8 +24,6 @@ from resnet_core.figures.figure6 import NOTE, figure6, gap_over_time, missing_te
 from resnet_core.figures.series import RunRecords, outcome
 from resnet_core.runs import Look, RunStore
 from resnet_core.verdict import degradation, degradation_verdict
-
-through_the_front_door()
 
 SENTENCES = (
     "Make a **plain** convolutional net deeper and, beyond some depth, its error goes **up**, even on the very images it is trained on: "
@@ -82,7 +80,7 @@ def show_facts(nets: Sequence[RunRecords]) -> None:
         st.markdown(f"**Depth and training error**, on {fraction_text(seen.fraction)}:")
         st.markdown("\n".join(f"- {gap}" for gap in seen.gaps))
         st.caption(f"({seen.seeds_text.capitalize()}; a difference counts from {seen.threshold:.1f} points on.) {gap_over_time(nets)}")
-    st.page_link("pages/paper.py", label="The paper, claim by claim", icon=":material/fact_check:")
+    st.page_link("paper/page.py", label="The paper, claim by claim", icon=":material/fact_check:")
 
 
 def picture(found: demo.Demo, looked: Look) -> tuple[list[RunRecords], str]:
@@ -203,7 +201,7 @@ def beside(found: demo.Demo, drawn: list[RunRecords], everything: list[Seen]) ->
         for s in others:
             progress_row(s)
     if found.begun:
-        st.page_link("pages/train.py", label="Stop, resume or delete single runs", icon=":material/model_training:")
+        st.page_link("train/page.py", label="Stop, resume or delete single runs", icon=":material/model_training:")
 
 
 def panel(polled: bool, has_button: bool, first: list[Look]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui.gallery import Entry, test_error, tested_on
+from pages.checkpoints.gallery import Entry, test_error, tested_on
 from pages.ui.labels import duration, escaped
 from resnet_core import paper
 from resnet_core.config import Recipe

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from pages.ui import analysis_cache, predict_work
+from pages.predict import computed
+from pages.predict.computed import Failed, Task
+from pages.predict.image import Shown
+from pages.predict.maps import SIZE, Explained, save
+from pages.ui import analysis_cache
 from pages.ui.analysis_cache import Progress, ShouldStop
 from pages.ui.labels import escaped, titled
-from pages.ui.predict_image import Shown
-from pages.ui.predict_maps import SIZE, Explained, save
-from pages.ui.predict_work import Failed, Task
 from resnet_core.csv_text import csv_text
 from resnet_core.data import CLASSES
 from resnet_core.figures.overlay import enlarge, png
@@ -36,7 +37,7 @@ def neighbours_section(shown: Shown, asked: Sequence[Explained]) -> None:
     st.subheader("What it finds like this image", anchor=False)
     st.markdown(
         "The six training images nearest to it by Euclidean distance in the last hidden layer's feature space, as in Figure 4 of "
-        f"Krizhevsky et al. 2012, in {predict_work.PRECISION}. Distances of different nets cannot be compared."
+        f"Krizhevsky et al. 2012, in {computed.PRECISION}. Distances of different nets cannot be compared."
     )
     dataset, there = "sample", analysis_cache.datasets()
     if len(there) > 1:
@@ -44,7 +45,7 @@ def neighbours_section(shown: Shown, asked: Sequence[Explained]) -> None:
         dataset = st.segmented_control("Training images of", there, **picked) or "sample"
     where, home = analysis_cache.folder(), RunStore().home
     tasks = [_task(shown, each.net, dataset, where, home) for each in asked]
-    absent = [each for each, task in zip(asked, tasks, strict=True) if not predict_work.is_kept(task.key)]
+    absent = [each for each, task in zip(asked, tasks, strict=True) if not computed.is_kept(task.key)]
     unbuilt = [each for each in absent if not _built(each.net, dataset, home)]
     if unbuilt:
         names = ", ".join(escaped(each.label) for each in unbuilt)
@@ -52,20 +53,20 @@ def neighbours_section(shown: Shown, asked: Sequence[Explained]) -> None:
         text = f"The features of all training images are computed once per net, and kept on disk. Not yet for {names}. {long}"
         st.caption(text.strip())
         if st.button("Compute the features", icon=":material/scatter_plot:", key="predict.index"):
-            predict_work.results(_TEXT, tasks)
+            computed.results(_TEXT, tasks)
             st.rerun()  # without the button
         asked, tasks = _pairs(asked, tasks, [each for each in asked if each not in unbuilt])
     if not tasks:
         return
     rows: list[tuple] = []
     sheets: list[np.ndarray] = []
-    for each, found in zip(asked, predict_work.results(_TEXT, tasks), strict=True):
+    for each, found in zip(asked, computed.results(_TEXT, tasks), strict=True):
         if isinstance(found, Failed):
             st.error(escaped(found.message), icon=":material/error:")
             continue
         sheets.append(_row(shown, each, found, dataset, where))
         rows += [
-            (shown.name, each.label, predict_work.PRECISION, rank, f"train:{i}", dataset, CLASSES[label], f"{distance:.6g}")
+            (shown.name, each.label, computed.PRECISION, rank, f"train:{i}", dataset, CLASSES[label], f"{distance:.6g}")
             for rank, (i, label, distance) in enumerate(found["nearest"], start=1)
         ]
     if rows:
@@ -97,7 +98,7 @@ def _row(shown: Shown, each: Explained, found: dict[str, Any], dataset: str, whe
 
 
 def _task(shown: Shown, net: Net, dataset: str, where: str | None, home: Path) -> Task:
-    load, pixels = predict_work.loader(), shown.pixels
+    load, pixels = computed.loader(), shown.pixels
 
     def work(progress: Progress, should_stop: ShouldStop) -> dict[str, Any]:
         from resnet_core.analysis.neighbours import features
@@ -109,7 +110,7 @@ def _task(shown: Shown, net: Net, dataset: str, where: str | None, home: Path) -
         labels = train.labels[found].tolist()
         return {"nearest": list(zip(found.tolist(), labels, distances.tolist(), strict=True)), "problem": index.problem}
 
-    return Task(("near", net.version, predict_work.key_of(pixels), dataset), work, _IMAGES[dataset])
+    return Task(("near", net.version, computed.key_of(pixels), dataset), work, _IMAGES[dataset])
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)
@@ -122,9 +123,9 @@ def _index(version: str, dataset: str, home: str, _loaded: Any, _train: Any, _pr
 
 def _built(net: Net, dataset: str, home: Path) -> bool:
     """Whether its index lies on disk."""
-    load: Callable[[Net], Any] = predict_work.loader()
+    load: Callable[[Net], Any] = computed.loader()
     task = Task(("index path", net.version, dataset), lambda *_: _path(load(net), dataset, home), light=True)
-    (found,) = predict_work.results("Loading", [task])
+    (found,) = computed.results("Loading", [task])
     return isinstance(found, Path) and found.exists()
 
 

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.ui import gallery, import_panel
-from pages.ui.evaluate_panel import evaluate_panel
-from pages.ui.export_panel import export_panel
-from pages.ui.front_door import through_the_front_door
+from pages.checkpoints import gallery, import_panel
+from pages.checkpoints.evaluate_panel import evaluate_panel
+from pages.checkpoints.export_panel import export_panel
+from pages.checkpoints.model_card import model_card
 from pages.ui.guard import guarded
 from pages.ui.labels import escaped
-from pages.ui.model_card import model_card
 from pages.ui.nets_pick import warn_of
 from resnet_core.imports import delete
 from resnet_core.nets import Catalog, catalog
-
-through_the_front_door()
 
 GALLERY, IMPORT = "Gallery", "Import"
 CARD, EVALUATE, TAKE_AWAY = "Model card", "Evaluate", "Take away"
@@ -31,8 +28,8 @@ def show_gallery(found: Catalog) -> None:
             "There is no checkpoint yet: none ships with this copy, none was imported, and no run has saved one.", icon=":material/info:"
         )
         with st.container(horizontal=True):
-            st.page_link("pages/home.py", label="Home: run the demo", icon=":material/home:")
-            st.page_link("pages/train.py", label="Train: choose nets", icon=":material/model_training:")
+            st.page_link("home/page.py", label="Home: run the demo", icon=":material/home:")
+            st.page_link("train/page.py", label="Train: choose nets", icon=":material/model_training:")
         return
     entry = gallery.gallery(listed)
     net = entry.net
@@ -44,7 +41,7 @@ def show_gallery(found: Catalog) -> None:
         )  # fmt: skip
         if net.config is not None:
             link = {"runs": [net.id]}
-            st.page_link("pages/compare.py", label="Its curves", icon=":material/ssid_chart:", query_params=link)
+            st.page_link("compare/page.py", label="Its curves", icon=":material/ssid_chart:", query_params=link)
         if net.origin == "imported" and st.button("Delete", icon=":material/delete:", key="checkpoints.delete", type="tertiary"):
             st.session_state[_ASKED] = net.id
             st.rerun()

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.ui import data_pick, estimate, nets_table, recipe_form
-from pages.ui.front_door import through_the_front_door
+from pages.train import data_pick, nets_table, recipe_form
+from pages.train.net_builder import net_builder
+from pages.train.nets_table import Row
+from pages.train.plan_table import existing, plan_table, total_time
+from pages.train.presets import PRESETS, Preset
+from pages.ui import estimate
 from pages.ui.guard import guarded
 from pages.ui.labels import duration, escaped, listed
 from pages.ui.live_chart import CAPTION, live_chart
-from pages.ui.net_builder import net_builder
-from pages.ui.nets_table import Row
-from pages.ui.plan_table import existing, plan_table, total_time
-from pages.ui.presets import PRESETS, Preset
 from pages.ui.run_rows import broken_row, dialogs, run_row
 from pages.ui.runs_view import Seen, all_seen, look, started_together
 from resnet_core.differences import confounded, differing
@@ -23,8 +23,6 @@ from resnet_core.errors import ConfigError
 from resnet_core.figures.captions import caption, grouped
 from resnet_core.runs import Look, RunStore
 from resnet_core.runs.run import RESUMABLE, Run
-
-through_the_front_door()
 
 SET_UP, RUNS = "Set up", "Runs"
 _TAB, _PRESET, _SAID = "tab", "train.preset", "train.said"
@@ -217,7 +215,7 @@ def runs_panel(was_active: bool, first: list[Look]) -> None:
             if records:
                 st.caption(f"{caption(grouped(records))} {CAPTION}")
                 ids = [record.run_id for record in records]
-                st.page_link("pages/compare.py", label="Compare these runs", icon=":material/ssid_chart:", query_params={"runs": ids})
+                st.page_link("compare/page.py", label="Compare these runs", icon=":material/ssid_chart:", query_params={"runs": ids})
 
 
 def main() -> None:

@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from pages.ui import nets_table
+from pages.train import nets_table
+from pages.train.nets_table import OF_RECIPE, Row
 from pages.ui.labels import escaped, listed
-from pages.ui.nets_table import OF_RECIPE, Row
 from resnet_core.architectures import FAMILIES, Family, Field
 from resnet_core.architectures.table import complexity
 from resnet_core.config import SCHEDULES, WARMUPS, DataConfig, Recipe, RunConfig
