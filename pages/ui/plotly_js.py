@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from pathlib import Path
 
 import plotly
 
+from resnet_core import atomic
 from resnet_core.errors import UserError
 
 #: Streamlit serves this folder, beside the script that it runs, at ``app/static/`` (server.enableStaticServing).
@@ -30,12 +30,10 @@ def publish() -> str:
     try:
         if not target.is_file() or target.stat().st_size != source.stat().st_size:
             STATIC.mkdir(exist_ok=True)
-            fd, temporary = tempfile.mkstemp(dir=STATIC, suffix=".tmp")
-            os.close(fd)
-            shutil.copyfile(source, temporary)
-            os.chmod(temporary, 0o644)
-            os.utime(temporary, (_LONG_AGO, _LONG_AGO))
-            os.replace(temporary, target)
+            with atomic.replacing(target) as written:
+                shutil.copyfile(source, written)
+                written.chmod(0o644)
+                os.utime(written, (_LONG_AGO, _LONG_AGO))
     except OSError as error:
         reason = f"{error.filename or target}: {os.strerror(error.errno or 0)}"
         raise UserError(f"{reason}; the live chart needs a copy of {source} there.") from error
