@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,8 @@ from streamlit.testing.v1 import AppTest
 from pages.predict import computed, widgets
 from pages.predict import image as predict_image
 from pages.predict.maps import target_of
-from pages.ui import analysis_cache
+from pages.ui import analyses
+from pages.ui.jobs import JOBS
 from resnet_core import data
 from resnet_core.analysis import prediction
 from resnet_core.architectures import ImageNetConfig, ResNetConfig
@@ -118,7 +120,7 @@ def test_a_map_of_one_view_says_so_where_ten_crops_say_otherwise(page: AppTest, 
     ],
 )
 def test_a_link_that_cannot_be_followed_says_what_it_asked_for(page: AppTest, nets: list[str], monkeypatch, asked: dict, told: str):
-    monkeypatch.setattr(analysis_cache, "datasets", lambda: ["sample"])
+    monkeypatch.setattr(analyses, "datasets", lambda: ["sample"])
     opened(page, **asked)
     warnings = [each.value.replace("\\", "") for each in page.warning if "The link asks for" in each.value]
     assert len(warnings) == 1 and told in warnings[0] and "Something else is shown." in warnings[0]
@@ -190,10 +192,14 @@ def test_a_second_upload_is_shown_and_a_refusal_stands_on_the_page_itself(page: 
 
 def test_what_is_kept_does_not_wait_for_another_viewers_computation(page: AppTest, nets: list[str]):
     opened(page, image="17", method="Saliency")
-    with analysis_cache._ONE_AT_A_TIME:
+    gate = threading.Event()
+    other = JOBS.start("another viewer's", "another", lambda job: gate.wait())
+    try:
         page.segmented_control(key="crops").set_value("mean of 10 crops").run()  # light
         page.segmented_control(key="crops").set_value("one view").run()  # kept
-        assert not page.exception and len(bars(page)) == 2 and len(notes(page)) == 2
+        assert not page.exception and len(bars(page)) == 2 and len(notes(page)) == 2 and other.is_active
+    finally:
+        gate.set()
 
 
 def test_a_target_that_a_net_does_not_have_is_not_replaced():

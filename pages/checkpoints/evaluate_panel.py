@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui.analysis_cache import datasets, folder, images_of, turn
+from pages.ui.analyses import datasets, folder, images_of
 from pages.ui.figure_chart import figure_chart
 from pages.ui.jobs import JOBS, Job, job_panel
 from pages.ui.labels import escaped, titled
@@ -87,10 +87,9 @@ def evaluated(net: Net, dataset: str, where: str | None, precision: str, job: Jo
     from resnet_core.analysis.evaluation import evaluate_net
 
     options: dict[str, Any] = {"precision": precision, "worst": WORST, "progress": job.progress, "should_stop": job.should_stop}
-    with turn(job.should_stop, job.waits):
-        if apart:
-            return computed_apart("resnet_core.analysis.evaluation:evaluate_net", net, DataConfig(dataset), where, **options)
-        return evaluate_net(net, DataConfig(dataset), where, **options)
+    if apart:
+        return computed_apart("resnet_core.analysis.evaluation:evaluate_net", net, DataConfig(dataset), where, **options)
+    return evaluate_net(net, DataConfig(dataset), where, **options)
 
 
 def _show(net: Net, card: dict[str, Any], dataset: str, result: Any, iteration: int | None) -> None:

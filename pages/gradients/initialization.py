@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.ui import analysis_cache, findings
+from pages.ui import analyses, findings
 from pages.ui.chart_files import chart_files
 from pages.ui.figure_chart import figure_chart
 from resnet_core.figures.gradients import (
@@ -19,8 +19,7 @@ from resnet_core.figures.gradients import (
 )
 
 if TYPE_CHECKING:
-    from resnet_core.analysis.gradients import AtInitialization
-    from resnet_core.analysis.passes import Progress, ShouldStop
+    pass
 
 DEPTHS = ("8", "20", "32", "44", "56", "110")
 #: 110 layers take as long again as these two; they are one click away.
@@ -70,12 +69,8 @@ def _curves(depths: Sequence[int], families: Sequence[str], field: str) -> list[
     curves = []
     for family in families:
         for batch_norm in (True, False):
-
-            def measure(progress: Progress, stop: ShouldStop, family: str = family, normed: bool = batch_norm) -> list[AtInitialization]:
-                return analysis_cache.at_initialization(depths, FAMILIES[family], normed, IMAGES, progress, stop)
-
-            which = f"Depths of {family} nets {'with' if batch_norm else 'without'} BN"
-            found = analysis_cache.with_progress(which, measure)
+            title = f"{family} nets {'with' if batch_norm else 'without'} BN"
+            found = analyses.at_initialization(title, depths, FAMILIES[family], batch_norm, IMAGES)
             curves += [
                 InitializationCurve(one.model, one.batch_norm, one.seed, one.gradients.names, getattr(one.gradients, field))
                 for one in found

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from pages.gradients.initialization import initialization_section
-from pages.ui import analysis_cache, findings
+from pages.ui import analyses, findings
 from pages.ui.asking import may_begin
 from pages.ui.chart_files import chart_files
 from pages.ui.figure_chart import figure_chart
@@ -36,8 +36,7 @@ from resnet_core.imports.cost import macs_per_image
 from resnet_core.nets import Net, catalog
 
 if TYPE_CHECKING:
-    from resnet_core.analysis.gradients import Gradients
-    from resnet_core.analysis.passes import Progress, ShouldStop
+    pass
 
 
 #: Seconds between two looks at runs that are still going.
@@ -219,12 +218,8 @@ def show_measured(nets: Sequence[Net], labels: dict[str, str], x: str) -> None:
         size = max(2, images_at_once(net.model, BATCH, gradients=True, budget=WHOLE_BUDGET))
         if not may_begin(("gradients", net.id), labels[net.id], 3 * BATCHES * size * macs_per_image(net.model)):
             continue
-
-        def measure(progress: Progress, stop: ShouldStop, net: Net = net, size: int = size) -> tuple[Net, Gradients]:
-            return analysis_cache.gradients(net, "sample", BATCHES, size, progress, stop, None)
-
         try:
-            net, found = analysis_cache.with_progress(f"**{escaped(labels[net.id])}** on training images", measure)
+            net, found = analyses.gradients(net, labels[net.id], BATCHES, size)
         except UserError as error:
             st.error(escaped(str(error)), icon=":material/error:")
             continue

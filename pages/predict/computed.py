@@ -5,7 +5,6 @@ Only what does not depend on a viewer's image is shared: what nets say of the te
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -15,9 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import streamlit as st
 
-from pages.ui import analysis_cache
-from pages.ui.analysis_cache import Progress, ShouldStop
-from pages.ui.labels import escaped
+from pages.ui import analyses
+from pages.ui.jobs import JOBS, Job, Progress, ShouldStop
 from resnet_core.apart import apart
 from resnet_core.errors import UserError
 from resnet_core.imports.cost import HEAVY
@@ -72,28 +70,29 @@ def results(text: str, tasks: Sequence[Task]) -> list[Any]:
     Results that are ready when the viewer turns to something else are kept.
 
     Args:
-        text: Markdown, before the count.
+        text: before the count.
     """
     held = _held(_RESULTS)
     missing = [task for task in tasks if task.key not in held]
     if missing:
         total = sum(task.steps for task in missing)
 
-        def work(progress: Progress, should_stop: ShouldStop) -> None:
+        def work(job: Job) -> None:
             done = 0
             for task in missing:
-                if should_stop():
+                if job.should_stop():
                     return
-                progress(done, total)
-                scaled = _scaled(progress, done, task.steps, total)
+                job.progress(done, total)
+                scaled = _scaled(job.progress, done, task.steps, total)
                 try:
-                    with contextlib.nullcontext() if task.light else analysis_cache.turn(should_stop):
-                        held[task.key] = task.work(scaled, should_stop)
+                    held[task.key] = task.work(scaled, job.should_stop)
                 except UserError as error:
                     held[task.key] = Failed(str(error))
                 done += task.steps
 
-        analysis_cache.with_progress(text, work)
+        # Of this session alone: what it computes goes into what the session holds.
+        key = ("predict", id(held), *(task.key for task in missing))
+        JOBS.outcome(key, text, work, unit="steps", light=all(task.light for task in missing))
     found = [held[task.key] for task in tasks]
     for task in tasks:
         held.move_to_end(task.key)
@@ -198,23 +197,16 @@ def test_answers(nets: Sequence[Net], dataset: str) -> list[np.ndarray]:
     Raises:
         UserError: a net cannot be asked.
     """
-    where = analysis_cache.folder()
-    found = []
-    for net in nets:
-        work = _asking(net, dataset, where)
-        found.append(analysis_cache.with_progress(f"{escaped(net.name)}, the test images", work))
-    return found
+    where = analyses.folder()
 
+    def asking(net: Net) -> Callable[[Job], np.ndarray]:
+        def work(job: Job) -> np.ndarray:
+            from resnet_core.analysis.prediction import predict
+            from resnet_core.nets.loading import load
 
-def _asking(net: Net, dataset: str, where: str | None) -> Callable[[Progress, ShouldStop], np.ndarray]:
-    return lambda progress, should_stop: _test_answers(net.version, dataset, net, progress, should_stop, where)
+            images = analyses.images_of(dataset, "test", where).images
+            return predict(load(net, precision=PRECISION), images, progress=job.progress, should_stop=job.should_stop)
 
+        return work
 
-@st.cache_data(show_spinner=False, max_entries=100)
-def _test_answers(version: str, dataset: str, _net: Net, _progress: Progress, _should_stop: ShouldStop, _where: str | None) -> np.ndarray:
-    from resnet_core.analysis.prediction import predict
-    from resnet_core.nets.loading import load
-
-    images = analysis_cache.images_of(dataset, "test", _where).images
-    with analysis_cache.turn(_should_stop):
-        return predict(load(_net, precision=PRECISION), images, progress=_progress, should_stop=_should_stop)
+    return [JOBS.outcome(("answers", net.version, dataset), net.name, asking(net), unit="test images") for net in nets]

@@ -12,7 +12,7 @@ import numpy as np
 import streamlit as st
 
 from pages.predict import computed, links
-from pages.ui import analysis_cache
+from pages.ui import analyses
 from pages.ui.asking import may_begin
 from pages.ui.labels import escaped
 from resnet_core.data import CLASSES
@@ -78,14 +78,14 @@ def choose_image(nets: Sequence[Net], complaints: Any = st) -> Shown | None:
 
 
 def of_the_test_set(nets: Sequence[Net]) -> Shown | None:
-    dataset, there = "sample", analysis_cache.datasets()
+    dataset, there = "sample", analyses.datasets()
     absent = "The full CIFAR-10 is not on this machine: the Train page downloads it."
     titles = [title for title, name in DATA.items() if name in there]
     links.check_choice("data", "test images of", titles, absent if st.query_params.get("data") in DATA else "")
     if len(titles) > 1:
         title = st.segmented_control("Test images of", list(DATA), default="sample", required=True, key="data", bind="query-params")
         dataset = DATA.get(title, "sample")
-    test = analysis_cache.images_of(dataset, "test", analysis_cache.folder())
+    test = analyses.images_of(dataset, "test", analyses.folder())
     labels = test.labels.numpy()
     links.check_choice("which", "which images", [ALL, QUARREL, WRONG])
     links.check_choice("class", "the class", [ANY, *CLASSES])
@@ -122,7 +122,7 @@ def of_the_test_set(nets: Sequence[Net]) -> Shown | None:
 
 def _may_ask(nets: Sequence[Net], dataset: str) -> bool:
     """Whether the nets may be asked of all test images; where that takes long, only when a viewer wants it."""
-    asked, images = _able(nets), analysis_cache.images_of(dataset, "test", analysis_cache.folder())
+    asked, images = _able(nets), analyses.images_of(dataset, "test", analyses.folder())
     work = len(images) * sum(macs_per_image(net.model) for net in asked)
     return may_begin(("answers", dataset, *(net.id for net in asked)), "Asking the nets of all test images", work)
 

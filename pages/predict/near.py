@@ -13,8 +13,8 @@ from pages.predict import computed
 from pages.predict.computed import Failed, Task
 from pages.predict.image import Shown
 from pages.predict.maps import SIZE, Explained, save
-from pages.ui import analysis_cache
-from pages.ui.analysis_cache import Progress, ShouldStop
+from pages.ui import analyses
+from pages.ui.jobs import Progress, ShouldStop
 from pages.ui.labels import escaped, titled
 from resnet_core.csv_text import csv_text
 from resnet_core.data import CLASSES
@@ -39,11 +39,11 @@ def neighbours_section(shown: Shown, asked: Sequence[Explained]) -> None:
         "The six training images nearest to it by Euclidean distance in the last hidden layer's feature space, as in Figure 4 of "
         f"Krizhevsky et al. 2012, in {computed.PRECISION}. Distances of different nets cannot be compared."
     )
-    dataset, there = "sample", analysis_cache.datasets()
+    dataset, there = "sample", analyses.datasets()
     if len(there) > 1:
         picked: dict[str, Any] = {"format_func": titled(DATA), "default": "sample", "required": True, "key": "near", "bind": "query-params"}
         dataset = st.segmented_control("Training images of", there, **picked) or "sample"
-    where, home = analysis_cache.folder(), RunStore().home
+    where, home = analyses.folder(), RunStore().home
     tasks = [_task(shown, each.net, dataset, where, home) for each in asked]
     absent = [each for each, task in zip(asked, tasks, strict=True) if not computed.is_kept(task.key)]
     unbuilt = [each for each in absent if not _built(each.net, dataset, home)]
@@ -83,7 +83,7 @@ def _pairs(asked: Sequence[Explained], tasks: Sequence[Task], kept: Sequence[Exp
 
 def _row(shown: Shown, each: Explained, found: dict[str, Any], dataset: str, where: str | None) -> np.ndarray:
     """Draws a net's neighbours; returns them side by side, each with its words below."""
-    train = analysis_cache.images_of(dataset, "train", where)
+    train = analyses.images_of(dataset, "train", where)
     pictures, captions, words = [], [], []
     for i, label, distance in found["nearest"]:
         pictures.append(enlarge(train.images[i].permute(1, 2, 0).contiguous().numpy(), SIZE))
@@ -104,7 +104,7 @@ def _task(shown: Shown, net: Net, dataset: str, where: str | None, home: Path) -
         from resnet_core.analysis.neighbours import features
         from resnet_core.analysis.prediction import stack
 
-        loaded, train = load(net), analysis_cache.images_of(dataset, "train", where)
+        loaded, train = load(net), analyses.images_of(dataset, "train", where)
         index = _index(net.version, dataset, str(home), loaded, train, progress, should_stop)
         found, distances = index.nearest(features(loaded, stack([pixels]))[0])
         labels = train.labels[found].tolist()

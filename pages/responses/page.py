@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from pages.ui import analysis_cache, findings
+from pages.ui import analyses, findings
 from pages.ui.asking import may_begin
 from pages.ui.chart_files import chart_files
 from pages.ui.figure_chart import figure_chart
@@ -34,8 +34,7 @@ from resnet_core.imports.cost import macs_per_image
 from resnet_core.nets import Net, catalog
 
 if TYPE_CHECKING:
-    from resnet_core.analysis.passes import Progress, ShouldStop
-    from resnet_core.analysis.responses import Responses
+    pass
 
 
 #: Seconds between two looks at runs that are still going.
@@ -65,7 +64,7 @@ def view_controls(recorded: bool) -> tuple[str, str, int, bool, bool]:
     source = MEASURED if not recorded else shown or MEASURED
     title, count = "sample", DEFAULT_COUNT
     if source == MEASURED:
-        there = analysis_cache.datasets()
+        there = analyses.datasets()
         titles = [title for title, dataset in DATA.items() if dataset in there]
         title = st.segmented_control("Test images of", titles, default="sample", required=True, key="images", bind="query-params")
         if len(titles) == 1:
@@ -84,7 +83,7 @@ def measured_curves(
     nets: Sequence[Net], labels: dict[str, str], dataset: str, count: int, log: bool
 ) -> tuple[list[ResponseCurve], list[Net]]:
     """Each net's newest weights on test images, and each net as it was then. One that cannot be measured is named and left out."""
-    curves, shown, where, preview = [], [], analysis_cache.folder(), _Preview(nets, labels, log)
+    curves, shown, where, preview = [], [], analyses.folder(), _Preview(nets, labels, log)
     for net in nets:
         if net.origin == "run" and net.iteration is None:
             st.caption(f"{escaped(labels[net.id])} has no checkpoint yet: it is shown through its training only.")
@@ -93,12 +92,8 @@ def measured_curves(
         work = count * (1 if net.model.is_plain else 2) * macs_per_image(net.model)
         if not may_begin(("responses", net.id, dataset, count), labels[net.id], work):
             continue
-
-        def measure(progress: Progress, stop: ShouldStop, net: Net = net) -> tuple[Net, Responses]:
-            return analysis_cache.responses(net, dataset, count, progress, stop, where)
-
         try:
-            net, found = analysis_cache.with_progress(f"**{escaped(labels[net.id])}** on test images", measure, preview.show)
+            net, found = analyses.responses(net, labels[net.id], dataset, count, where, preview.show)
         except UserError as error:
             st.error(escaped(str(error)), icon=":material/error:")
             continue
@@ -114,10 +109,7 @@ def measured_curves(
 
 
 def _untrained(net: Net, label: str, dataset: str, count: int, where: str | None) -> np.ndarray:
-    return analysis_cache.with_progress(
-        f"**{escaped(label)}** before its first update",
-        lambda progress, stop: analysis_cache.untrained_ratio(net, dataset, count, progress, stop, where),
-    )
+    return analyses.untrained_ratio(net, f"{label} before its first update", dataset, count, where)
 
 
 class _Preview:
