@@ -17,9 +17,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from resnet_core.architectures import layouts
 from resnet_core.architectures.base import ModelConfig
-from resnet_core.architectures.resnet import ResNetConfig
-from resnet_core.architectures.resnet_imagenet import TABLE_1, ImageNetConfig
+from resnet_core.architectures.layouts import Layout, Names
+from resnet_core.architectures.residual import STEMS
+from resnet_core.architectures.resnet import CIFAR_LAYOUTS, ResNetConfig
+from resnet_core.architectures.resnet_imagenet import IMAGENET_LAYOUTS, TABLE_1, ImageNetConfig
 from resnet_core.errors import ConfigError
 
 _NAME = re.compile(r"([a-z]*)[\s_-]*(\d{1,6})((?:[\s_-]+[a-z0-9.]+)*)", re.ASCII)
@@ -34,6 +37,7 @@ class Family:
         config: the class of its configurations.
         presets: its best known nets.
         aliases: how files called it before.
+        layouts: of other projects' files; also: names that files in any layout may have for some modules instead.
     """
 
     key: str
@@ -42,15 +46,20 @@ class Family:
     config: type[ModelConfig]
     presets: tuple[ModelConfig, ...]
     aliases: tuple[str, ...] = ()
+    layouts: tuple[Layout, ...] = ()
+    also: tuple[Names, ...] = ()
 
 
 _CIFAR = tuple(ResNetConfig(depth, shortcut) for shortcut in ("none", "A", "B", "C") for depth in (20, 32, 44, 56, 110))
 FAMILIES: dict[str, Family] = {}
+#: Layout of a file -> its title for people.
+LAYOUTS = {layouts.OWN.key: layouts.OWN.title}
 
 
 def register(family: Family) -> None:
     """Add a family: from then on its nets are built, counted, trained and shown like all others."""
     FAMILIES[family.key] = family
+    LAYOUTS.update((layout.key, layout.title) for layout in family.layouts)
 
 
 register(
@@ -68,6 +77,8 @@ register(
             ResNetConfig(1202, "A"),
         ),
         aliases=("cifar",),
+        layouts=CIFAR_LAYOUTS,
+        also=STEMS,
     )
 )
 register(
@@ -78,6 +89,8 @@ register(
         ImageNetConfig,
         tuple(ImageNetConfig(layers, block) for block, layers in TABLE_1.values()),
         aliases=("imagenet",),
+        layouts=IMAGENET_LAYOUTS,
+        also=STEMS,
     )
 )
 

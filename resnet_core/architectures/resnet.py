@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import itertools
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from resnet_core.architectures.base import Field, ModelConfig
+from resnet_core.architectures.layouts import Layout
 from resnet_core.architectures.parts import Flatten, GlobalPool, Linear, Relu, Shape
 from resnet_core.architectures.plan import Plan
-from resnet_core.architectures.residual import Style
+from resnet_core.architectures.residual import DOWNSAMPLE, Style, seen
 from resnet_core.checks import check_choice, check_whole
 from resnet_core.errors import ConfigError
 
@@ -140,17 +139,15 @@ class ResNetConfig(ModelConfig):
 
     @classmethod
     def propose(cls, shapes: Mapping[str, Shape]) -> Iterator[ResNetConfig]:
-        first, last = shapes.get("conv1.weight", ()), shapes.get("fc.weight", ())
-        indices = [int(key.split(".")[1]) for key in shapes if re.match(r"layer3\.\d{1,3}\.conv1\.weight$", key)]
-        if len(first) != 4 or len(last) != 2 or not indices:
+        if (found := seen(shapes, 3)) is None:
             return
-        block = "bottleneck" if "layer1.0.conv3.weight" in shapes else "basic"
-        depth = (max(indices) + 1) * LAYERS_PER_ROUND[block] + 2
+        blocks, block, width, classes = found
+        depth = max(blocks) * LAYERS_PER_ROUND[block] + 2
         norm = "batch" if any(key.endswith(".running_mean") for key in shapes) else "none"
         branch = "rezero" if "layer1.0.scale.weight" in shapes else "plain"
         for activation, shortcut in itertools.product(("post", "pre"), SHORTCUTS):
-            with contextlib.suppress(ConfigError):
-                yield cls(depth, shortcut, first[0], block, last[0], norm, activation, branch)
+            if (branch, shortcut) != ("rezero", "none"):
+                yield cls(depth, shortcut, width, block, classes, norm, activation, branch)
 
     def twin(self) -> ResNetConfig | None:
         return None if self.is_plain else dataclasses.replace(self, shortcut="none", branch="plain")
@@ -169,3 +166,24 @@ class ResNetConfig(ModelConfig):
         added = super().identity()
         del added["family"]
         return {name: getattr(self, name) for name in _FIRST} | added
+
+
+def _unclear(config: ResNetConfig) -> str:
+    if config.block == "basic":
+        return ""
+    return (
+        "It is a CIFAR ResNet of bottlenecks in another project's layout. Their stride may be in the first 1x1 or in the 3x3 convolution, "
+        "and nothing in the file tells which."
+    )
+
+
+CIFAR_LAYOUTS = (
+    Layout(
+        "akamaster",
+        "akamaster/pytorch_resnet_cifar10",
+        (("layer{}.{}.shortcut.conv", "layer{}.{}.shortcut.0"), ("layer{}.{}.shortcut.bn", "layer{}.{}.shortcut.1"), ("fc", "linear")),
+        likely="A-both",
+        unclear=_unclear,
+    ),
+    Layout("chenyaofo", "chenyaofo/pytorch-cifar-models", DOWNSAMPLE, "cifar10-short-std", {100: "cifar100"}, unclear=_unclear),
+)

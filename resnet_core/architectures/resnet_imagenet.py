@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from resnet_core.architectures.base import Field, ModelConfig
-from resnet_core.architectures.parts import Flatten, GlobalPool, Linear, MaxPool, Relu
+from resnet_core.architectures.layouts import Layout
+from resnet_core.architectures.parts import Flatten, GlobalPool, Linear, MaxPool, Relu, Shape
 from resnet_core.architectures.plan import Plan
-from resnet_core.architectures.residual import Style
+from resnet_core.architectures.residual import DOWNSAMPLE, Style, seen
 from resnet_core.architectures.resnet import BLOCKS, MAX_WIDTH, MIN_WIDTH
 from resnet_core.checks import check_choice, check_whole
 from resnet_core.errors import ConfigError
@@ -93,8 +95,17 @@ class ImageNetConfig(ModelConfig):
             raise ConfigError("depth", f"{depth} is not that of the blocks {layers}, which make {config.depth} layers.")
         return config
 
+    @classmethod
+    def propose(cls, shapes: Mapping[str, Shape]) -> Iterator[ImageNetConfig]:
+        if (found := seen(shapes, 4)) is not None:
+            layers, block, width, classes = found
+            yield cls(layers, block, classes, width)
+
     def describe(self) -> Plan:
         style = Style(self.shortcut, self.block, stride_in_3x3=True)
         stem = (style.conv("conv1", self.width, 7, 2), *style.normed("bn1"), Relu("relu"), MaxPool("maxpool", 3, 2))
         head = (GlobalPool("avgpool"), Flatten("flatten"), Linear("fc", self.num_classes))
         return Plan((3, 224, 224), stem, style.units(self.width, self.layers), head)
+
+
+IMAGENET_LAYOUTS = (Layout("torchvision", "torchvision", DOWNSAMPLE),)
