@@ -43,7 +43,12 @@ page = st.navigation(
     {
         "": [st.Page("home/page.py", title="Home", default=True), entry("paper", "Paper")],
         "Train": [entry("train", "Train"), entry("compare", "Compare")],
-        "Look inside": [entry("responses", "Layer responses"), entry("gradients", "Gradients"), entry("predict", "Predict")],
+        "Look inside": [
+            entry("responses", "Layer responses"),
+            entry("gradients", "Gradients"),
+            entry("predict", "Predict"),
+            entry("experiments", "Experiments"),
+        ],
         "Nets": [entry("checkpoints", "Checkpoints"), entry("complexity", "Complexity")],
     },
     position="top",

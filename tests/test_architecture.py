@@ -41,6 +41,19 @@ ARROWS = {
     "images": {"errors"},
     "attribution": {"activations", "config", "errors", "architectures", "data", "training", "nets", "analysis"},
     "imports": {"activations", "apart", "config", "errors", "architectures", "data", "training", "runs", "nets", "analysis"},
+    "experiments": {
+        "activations",
+        "analysis",
+        "architectures",
+        "attribution",
+        "config",
+        "csv_text",
+        "data",
+        "errors",
+        "figures",
+        "nets",
+        "training",
+    },
     "zoo": {"architectures", "config", "errors", "runs", "nets", "data", "training", "analysis"},
     "figures": {"architectures", "config", "csv_text", "errors", "noise", "paper", "verdict"},
     "reference": {"architectures", "config", "errors", "runs"},
@@ -62,13 +75,14 @@ ARROWS = {
         "figures",
         "verdict",
         "bench",
+        "experiments",
     },
     "__main__": {"cli", "system"},
 }
 #: These answer at once: the command line and the pages import them where nothing is trained.
 WITHOUT_TORCH = [
     "errors", "config", "activations", "paper", "verdict", "differences", "runs", "runs.store", "data", "architectures.table", "images",
-    "attribution", "figures", "cli",
+    "attribution", "experiments", "figures", "cli",
 ]  # fmt: skip
 
 

@@ -11,10 +11,11 @@ import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
-from pages.predict import computed, widgets
+from pages.predict import computed
 from pages.predict import image as predict_image
 from pages.predict.maps import target_of
 from pages.ui import analyses
+from pages.ui import parameter_widgets as widgets
 from pages.ui.jobs import JOBS
 from resnet_core import data
 from resnet_core.analysis import prediction

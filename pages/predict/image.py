@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from pages.predict import computed, links
-from pages.ui import analyses
+from pages.predict import computed
+from pages.ui import analyses, links
 from pages.ui.asking import may_begin
 from pages.ui.labels import escaped
 from resnet_core.data import CLASSES

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from pages.predict import computed, links
+from pages.predict import computed
 from pages.predict.computed import Failed
 from pages.predict.image import Shown
-from pages.predict.widgets import NARROW, WIDE, parameter_widgets, resolved
+from pages.ui import links
 from pages.ui.labels import escaped, titled
+from pages.ui.parameter_widgets import NARROW, WIDE, parameter_widgets, resolved
 from resnet_core.activations import SIDE
 from resnet_core.attribution import METHODS, Method, Parameter
 from resnet_core.data import CLASSES

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
-from pages.predict import computed, links, many, near, trust
+from pages.predict import computed, many, near, trust
 from pages.predict.computed import Failed
 from pages.predict.image import Shown, choose_image
 from pages.predict.maps import Explained, input_png, maps_section, save
+from pages.ui import links
 from pages.ui.chart_files import chart_files
 from pages.ui.figure_chart import figure_chart
 from pages.ui.guard import guarded

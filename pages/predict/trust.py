@@ -12,11 +12,11 @@ from pages.predict import computed
 from pages.predict.computed import Failed, Task
 from pages.predict.image import Shown
 from pages.predict.maps import SIZE, Explained, cost, save
-from pages.predict.widgets import parameter_widgets
 from pages.ui.chart_files import chart_files
 from pages.ui.figure_chart import figure_chart
 from pages.ui.jobs import Progress, ShouldStop
 from pages.ui.labels import escaped, titled
+from pages.ui.parameter_widgets import parameter_widgets
 from resnet_core.activations import SIDE
 from resnet_core.attribution import TRUST, Method, cascade_steps
 from resnet_core.csv_text import csv_text

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.predict import links
+from pages.ui import links
 from pages.ui.labels import titled
 from resnet_core.attribution import Parameter, default_layer, layers_of
 from resnet_core.nets import Net
