@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from resnet_core.architectures import FAMILIES, LAYOUTS, parse, registry
-from resnet_core.architectures.layouts import OWN, Layout
+from resnet_core.architectures.layouts import OWN, Layout, numbered
 from resnet_core.imports import ImportRefused
 from resnet_core.imports.candidates import tensors
 from resnet_core.imports.recognition import recognize
@@ -59,7 +59,8 @@ def test_every_preset_is_recognised_in_every_layout_or_what_is_unclear_is_said(f
 
 
 def test_a_family_from_outside_brings_its_layout(toys, monkeypatch):
-    theirs = Layout("toybox", "somebody/toys", (("stage{}.{}.one", "stages.{}.{+1}.a"), ("first", "begin"), ("classes", "head")), "half")
+    names = (("stage{}.{}.one", "stages.{}.{+1}.a"), ("first", "begin"), ("classes", "head"))
+    theirs = Layout("toybox", "somebody/toys", names, normalization="half")
     monkeypatch.setitem(registry.FAMILIES, "toy", dataclasses.replace(FAMILIES["toy"], layouts=(theirs,)))
     config = dataclasses.replace(parse("toy-10-f16"), num_classes=7)
     given = {theirs.theirs(key): shape for key, shape in tensors(config).items()}
@@ -71,6 +72,21 @@ def test_a_family_from_outside_brings_its_layout(toys, monkeypatch):
     with pytest.raises(
         ImportRefused, match=r"It is nearly toy-10-f16, .* Nearest is toybox's layout: 19 keys, .*'begin.weight' is missing"
     ):
+        recognize(given)
+
+
+def test_names_that_follow_the_plan(toys, monkeypatch):
+    """The modules numbered through the whole net, as in one row of them; those without weights count."""
+    theirs = Layout("rows", "somebody/rows", (("classes", "head"),), numbered("features"))
+    monkeypatch.setitem(registry.FAMILIES, "toy", dataclasses.replace(FAMILIES["toy"], layouts=(theirs,)))
+    row = {0: (8, 3, 3, 3)} | dict.fromkeys((3, 5, 6, 8), (8, 8, 3, 3))  # ReLU and pooling behind the first, ReLU behind each block's first
+    given = {f"features.{index}.weight": shape for index, shape in row.items()} | {f"features.{index}.bias": (8,) for index in row}
+    given |= {"head.weight": (3, 8), "head.bias": (3,)}
+    found = recognize(given)
+    assert (found.model, found.layout) == (dataclasses.replace(parse("toy-6"), num_classes=3), "rows")
+    assert found.keys["features.6.weight"] == "stage2.0.one.weight" and found.keys["head.bias"] == "classes.bias"
+    given["features.7.weight"] = given.pop("features.8.weight")
+    with pytest.raises(ImportRefused, match=r"nearly toy-6, .* Nearest is rows's layout: 12 keys, 11 of them fit"):
         recognize(given)
 
 

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
 
+from resnet_core.architectures.plan import HEAD, Plan
+
 #: Our names of modules and theirs.
 Names = tuple[tuple[str, str], ...]
 _NUMBER = re.compile(r"\{(?:\+\d+)?\}")
@@ -30,7 +32,9 @@ class Layout:
     Attributes:
         key: of the layout in cards; title: of the project, for people.
         names: pairs of our name of a module and theirs, where they differ; the first that fits the beginning of a tensor's name counts.
-            ``{}`` is a number, the same on both sides; ``{+1}`` is one that is larger by 1 than its fellow ``{}``.
+            ``{}`` is a number, the same on both sides; ``{+1}`` is one that is larger by 1 than its fellow ``{}``. Theirs may leave out
+            numbers at the end, which has no way back.
+        of_plan: gives the names of one net from its plan, where they follow no pattern, as numbers that run through the whole net.
         normalization: how the project prepares images, a key of ``NORMALIZATIONS``; by_classes: of those with another number of classes.
         likely: what a file may be beside other things (see ``imports.options``) that it is first taken for.
         unclear: tells why a file in this layout would not say which net it is, for a configuration; empty where it does.
@@ -39,10 +43,15 @@ class Layout:
     key: str
     title: str
     names: Names = ()
+    of_plan: Callable[[Plan], Names] | None = None
     normalization: str = "imagenet"
     by_classes: Mapping[int, str] = dataclasses.field(default_factory=dict, hash=False)
     likely: str = ""
     unclear: Callable[[Any], str] = _fits
+
+    def of(self, config: Any) -> Layout:
+        """Return the layout with the names of this net."""
+        return dataclasses.replace(self, names=(*self.names, *self.of_plan(config.plan())), of_plan=None) if self.of_plan else self
 
     def theirs(self, key: str) -> str:
         """Return their name of a tensor of ours."""
@@ -76,12 +85,22 @@ def _reader(template: str) -> tuple[re.Pattern[str], tuple[str, ...], tuple[int,
 def _renamed(key: str, names: Names) -> str:
     for source, target in names:
         pattern, _, taken = _reader(source)
-        if match := pattern.match(key):
-            _, pieces, added = _reader(target)
-            numbers = [int(text) - less + more for text, less, more in zip(match.groups(), taken, added, strict=True)]
+        _, pieces, added = _reader(target)
+        if len(added) <= len(taken) and (match := pattern.match(key)):
+            numbers = [int(text) - less + more for text, less, more in zip(match.groups(), taken, added, strict=False)]
             return pieces[0] + "".join(f"{number}{piece}" for number, piece in zip(numbers, pieces[1:], strict=True)) + key[match.end() :]
     return key
 
 
 #: Our own names: those of the plan.
 OWN = Layout("resnet-lab", "ResNet Lab", normalization="pixel-mean")
+
+
+def numbered(container: str) -> Callable[[Plan], Names]:
+    """Return what names the modules before the head as in one ``nn.Sequential`` of that name, which counts those without weights too."""
+
+    def names(plan: Plan) -> Names:
+        parts = [placed for placed in plan.walk() if placed.place != HEAD]
+        return tuple((placed.name, f"{container}.{index}") for index, placed in enumerate(parts) if placed.part.kind)
+
+    return names

@@ -17,12 +17,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from resnet_core.architectures import layouts
+from resnet_core.architectures import projects
 from resnet_core.architectures.base import ModelConfig
-from resnet_core.architectures.layouts import Layout, Names
-from resnet_core.architectures.residual import STEMS
-from resnet_core.architectures.resnet import CIFAR_LAYOUTS, ResNetConfig
-from resnet_core.architectures.resnet_imagenet import IMAGENET_LAYOUTS, TABLE_1, ImageNetConfig
+from resnet_core.architectures.layouts import OWN, Layout, Names
+from resnet_core.architectures.resnet import ResNetConfig
+from resnet_core.architectures.resnet_imagenet import TABLE_1, ImageNetConfig
 from resnet_core.errors import ConfigError
 
 _NAME = re.compile(r"([a-z]*)[\s_-]*(\d{1,6})((?:[\s_-]+[a-z0-9.]+)*)", re.ASCII)
@@ -53,7 +52,7 @@ class Family:
 _CIFAR = tuple(ResNetConfig(depth, shortcut) for shortcut in ("none", "A", "B", "C") for depth in (20, 32, 44, 56, 110))
 FAMILIES: dict[str, Family] = {}
 #: Layout of a file -> its title for people.
-LAYOUTS = {layouts.OWN.key: layouts.OWN.title}
+LAYOUTS = {OWN.key: OWN.title}
 
 
 def register(family: Family) -> None:
@@ -77,8 +76,8 @@ register(
             ResNetConfig(1202, "A"),
         ),
         aliases=("cifar",),
-        layouts=CIFAR_LAYOUTS,
-        also=STEMS,
+        layouts=projects.CIFAR_RESNETS,
+        also=projects.STEMS,
     )
 )
 register(
@@ -89,8 +88,8 @@ register(
         ImageNetConfig,
         tuple(ImageNetConfig(layers, block) for block, layers in TABLE_1.values()),
         aliases=("imagenet",),
-        layouts=IMAGENET_LAYOUTS,
-        also=STEMS,
+        layouts=projects.IMAGENET_RESNETS,
+        also=projects.STEMS,
     )
 )
 

@@ -6,19 +6,11 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from resnet_core.architectures.layouts import Names
 from resnet_core.architectures.parts import Add, BatchNorm, Conv, Join, Part, Relu, Scale, Shape, ZeroPad
 from resnet_core.architectures.plan import Unit
 
 #: Channels that come out of a block, as a multiple of those inside.
 EXPANSION = {"basic": 1, "bottleneck": 4}
-#: How files call the first convolution and its BN, if not conv1 and bn1.
-STEMS: tuple[Names, ...] = tuple(
-    (("conv1", conv), ("bn1", bn))
-    for conv, bn in (("conv", "bn"), ("conv0", "bn0"), ("stem.0", "stem.1"), ("stem.conv", "stem.bn"), ("stem.conv1", "stem.bn1"))
-)
-#: How torchvision, and who copies it, calls a projection.
-DOWNSAMPLE: Names = (("layer{}.{}.shortcut.conv", "layer{}.{}.downsample.0"), ("layer{}.{}.shortcut.bn", "layer{}.{}.downsample.1"))
 
 
 def seen(shapes: Mapping[str, Shape], stages: int) -> tuple[tuple[int, ...], str, int, int] | None:

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from resnet_core.architectures.base import Field, ModelConfig
-from resnet_core.architectures.layouts import Layout
 from resnet_core.architectures.parts import Flatten, GlobalPool, Linear, Relu, Shape
 from resnet_core.architectures.plan import Plan
-from resnet_core.architectures.residual import DOWNSAMPLE, Style, seen
+from resnet_core.architectures.residual import Style, seen
 from resnet_core.checks import check_choice, check_whole
 from resnet_core.errors import ConfigError
 
@@ -166,24 +165,3 @@ class ResNetConfig(ModelConfig):
         added = super().identity()
         del added["family"]
         return {name: getattr(self, name) for name in _FIRST} | added
-
-
-def _unclear(config: ResNetConfig) -> str:
-    if config.block == "basic":
-        return ""
-    return (
-        "It is a CIFAR ResNet of bottlenecks in another project's layout. Their stride may be in the first 1x1 or in the 3x3 convolution, "
-        "and nothing in the file tells which."
-    )
-
-
-CIFAR_LAYOUTS = (
-    Layout(
-        "akamaster",
-        "akamaster/pytorch_resnet_cifar10",
-        (("layer{}.{}.shortcut.conv", "layer{}.{}.shortcut.0"), ("layer{}.{}.shortcut.bn", "layer{}.{}.shortcut.1"), ("fc", "linear")),
-        likely="A-both",
-        unclear=_unclear,
-    ),
-    Layout("chenyaofo", "chenyaofo/pytorch-cifar-models", DOWNSAMPLE, "cifar10-short-std", {100: "cifar100"}, unclear=_unclear),
-)

@@ -6,10 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from resnet_core.architectures.base import Field, ModelConfig
-from resnet_core.architectures.layouts import Layout
 from resnet_core.architectures.parts import Flatten, GlobalPool, Linear, MaxPool, Relu, Shape
 from resnet_core.architectures.plan import Plan
-from resnet_core.architectures.residual import DOWNSAMPLE, Style, seen
+from resnet_core.architectures.residual import Style, seen
 from resnet_core.architectures.resnet import BLOCKS, MAX_WIDTH, MIN_WIDTH
 from resnet_core.checks import check_choice, check_whole
 from resnet_core.errors import ConfigError
@@ -106,6 +105,3 @@ class ImageNetConfig(ModelConfig):
         stem = (style.conv("conv1", self.width, 7, 2), *style.normed("bn1"), Relu("relu"), MaxPool("maxpool", 3, 2))
         head = (GlobalPool("avgpool"), Flatten("flatten"), Linear("fc", self.num_classes))
         return Plan((3, 224, 224), stem, style.units(self.width, self.layers), head)
-
-
-IMAGENET_LAYOUTS = (Layout("torchvision", "torchvision", DOWNSAMPLE),)

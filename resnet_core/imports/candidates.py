@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -68,21 +68,26 @@ def candidates(given: Mapping[str, Shape]) -> tuple[list[Candidate], dict[str, C
         for layout in (OWN, *family.layouts):
             for renamed in ((), *family.also):
                 named = layout.with_names(renamed)
+                if not all(any(key.startswith(f"{theirs}.") for key in given) for _, theirs in renamed):
+                    continue
                 try:
-                    found += [Candidate(config, family, named, renamed) for config in _proposed(family, named, renamed, given)]
+                    configs = dict.fromkeys([*_proposed(family, named, given), *_known(family, named, given)])
+                    found += [Candidate(config, family, named.of(config), renamed) for config in configs]
                 except ConfigError as error:
                     problems.setdefault(family.key, error)
     return found, problems
 
 
-def _proposed(family: Family, layout: Layout, renamed: Names, given: Mapping[str, Shape]) -> dict[ModelConfig, None]:
+def _proposed(family: Family, layout: Layout, given: Mapping[str, Shape]) -> Iterable[ModelConfig]:
+    """What the family reads in the keys and shapes; nothing where two keys would have one name."""
     ours = {layout.ours(key): shape for key, shape in given.items()}
-    if len(ours) < len(given) or not all(any(key.startswith(f"{name}.") for key in given) for _, name in renamed):
-        return {}  # two keys would have one name, or nothing is renamed
-    found = dict.fromkeys(family.config.propose(ours))
-    for preset in family.presets:
-        if len(given) <= 2 * len(tensors(preset)) <= 4 * len(given):
-            classes = ours.get(f"{preset.plan().classifier}.weight", ())
-            other = len(classes) == 2 and classes[0] != preset.num_classes
-            found[dataclasses.replace(preset, num_classes=classes[0]) if other else preset] = None
-    return found
+    return family.config.propose(ours) if len(ours) == len(given) else ()
+
+
+def _known(family: Family, layout: Layout, given: Mapping[str, Shape]) -> Iterator[ModelConfig]:
+    """The family's best known nets that have about as many tensors, of as many classes as the file."""
+    for config in family.presets:
+        if len(given) <= 2 * len(tensors(config)) <= 4 * len(given):
+            classes = given.get(layout.of(config).theirs(f"{config.plan().classifier}.weight"), ())
+            other = len(classes) == 2 and classes[0] != config.num_classes
+            yield dataclasses.replace(config, num_classes=classes[0]) if other else config

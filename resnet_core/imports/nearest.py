@@ -25,7 +25,7 @@ def why_none(given: Mapping[str, Shape], candidates: Sequence[Candidate], proble
     """
     best = max(candidates, key=lambda each: _fitting(given, each), default=None)
     far = best is None or 2 * len(given.keys() & best.due.keys()) < len(given)
-    troubled = best.family.key if best and not far else next(iter(problems), "")
+    troubled = best.family.key if best and not far else next((key for key, problem in problems.items() if _out_of_range(key, problem)), "")
     if problem := problems.get(troubled):
         return _impossible(given, problem, FAMILIES[troubled])
     if best is None or far:
@@ -37,6 +37,11 @@ def why_none(given: Mapping[str, Shape], candidates: Sequence[Candidate], proble
     nearest = f"Nearest is {best.layout.key}'s layout: {difference(given, best.due)}."
     found = _first(given, best) or _blocks(given, best) or _classifier(given, best) or _mixed(given, best)
     return f"{found or f'It is nearly {best.config.name}, but no net that can be built here.'} {nearest}"
+
+
+def _out_of_range(family: str, problem: ConfigError) -> bool:
+    """Whether the family reads a number in the file that it may not have, and not something else altogether."""
+    return problem.field == "depth" or problem.field in {field.name for field in FAMILIES[family].config.fields}
 
 
 def _fitting(given: Mapping[str, Shape], candidate: Candidate) -> tuple[int, int, int]:
@@ -77,12 +82,14 @@ def _first(given: Mapping[str, Shape], best: Candidate) -> str:
 
 def _blocks(given: Mapping[str, Shape], best: Candidate) -> str:
     """Which stages or blocks are missing, or too many."""
-    there = {key[:at] for key in given for at, letter in enumerate(key) if letter == "."}
+    there, wanted = _containers(given), _containers(best.due)
     units = [best.layout.theirs(f"{unit.name}.").removesuffix(".") for unit in best.config.plan().units]
-    if units and there.isdisjoint(units):
+    if not units or not wanted.issuperset(units):
+        return ""  # the layout has no modules for them
+    if there.isdisjoint(units):
         return f"There is no block: no key begins with {units[0]}."
     stages = list(dict.fromkeys(unit.rpartition(".")[0] for unit in units))
-    alike = re.compile(re.escape(next(iter(stages), "").rstrip("0123456789")) + r"\d{1,4}", re.ASCII)
+    alike = re.compile(re.escape(stages[0].rstrip("0123456789")) + r"\d{1,4}", re.ASCII)
     count = sum(alike.fullmatch(name) is not None for name in there)
     gone = next((stage for stage in stages if stage not in there), "")
     if gone or (len(stages) > 1 and count > len(stages)):
@@ -96,10 +103,15 @@ def _blocks(given: Mapping[str, Shape], best: Candidate) -> str:
     return f"Block {missing} is missing. Its stages have {counts} blocks." if missing else ""
 
 
+def _containers(keys: Iterable[str]) -> set[str]:
+    """All modules whose names these keys begin with."""
+    return {key[:at] for key in keys for at, letter in enumerate(key) if letter == "."}
+
+
 def _classifiers(config: ModelConfig, family: Family) -> list[str]:
     """How the layouts of a net's family call the weight of its last layer."""
     key = f"{config.plan().classifier}.weight"
-    return list(dict.fromkeys(layout.theirs(key) for layout in (OWN, *family.layouts)))
+    return list(dict.fromkeys(layout.of(config).theirs(key) for layout in (OWN, *family.layouts)))
 
 
 def _classifier(given: Mapping[str, Shape], best: Candidate) -> str:
@@ -122,7 +134,7 @@ def _classifier(given: Mapping[str, Shape], best: Candidate) -> str:
 def _mixed(given: Mapping[str, Shape], best: Candidate) -> str:
     """Which names are another layout's."""
     for other in (OWN, *best.family.layouts):
-        named = Candidate(best.config, best.family, other).keys.keys() - best.keys.keys()
+        named = Candidate(best.config, best.family, other.of(best.config)).keys.keys() - best.keys.keys()
         if modules := dict.fromkeys(key.rpartition(".")[0] for key in given if key in named):
             return f"It mixes layouts: {listed(modules)} as in {other.key}'s, the others as in {best.layout.key}'s."
     return ""
