@@ -279,7 +279,8 @@ def _model(skeleton: Skeleton, layout: str) -> tuple[ModelConfig, tuple[str, ...
                 raise ImportRefused(
                     "It has a 7x7 first convolution, but not the projections of torchvision's ResNets (downsample.0 and .1)."
                 )
-            return ImageNetConfig(skeleton.layers, skeleton.block, skeleton.num_classes, skeleton.width), ("B",)
+            stride = "3x3" if skeleton.block == "bottleneck" else "1x1"  # torchvision's, "v1.5"
+            return ImageNetConfig(skeleton.layers, skeleton.block, skeleton.num_classes, skeleton.width, stride=stride), ("B",)
         if len(set(skeleton.layers)) != 1:
             blocks = ", ".join(map(str, skeleton.layers))
             raise ImportRefused(f"Its stages have {blocks} blocks; all stages of a CIFAR ResNet have the same number (depth 6n+2).")
