@@ -47,7 +47,10 @@ def activation_bytes(model: Any, gradients: bool = False) -> int:
     largest = max(channels * side**2 for channels, side in layer_shapes(config).values())
     if not gradients:
         return 4 * _LIVE * largest
-    kept = 3 * SIDE**2 + sum(prod(placed.output) for placed in config.plan().walk((3, SIDE, SIDE)) if placed.part.is_kept)
+    image, plan = (3, SIDE, SIDE), config.plan()
+    kept = prod(image) + sum(prod(placed.output) for placed in plan.walk(image) if placed.part.is_kept)
+    outputs = plan.maps(image)
+    kept += sum(unit.join.maps_kept * prod(outputs[unit.name]) for unit in plan.units)
     return 4 * (kept + largest)  # what is kept is freed block by block, while gradients come: a map of those beside all that is kept
 
 

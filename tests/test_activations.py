@@ -43,7 +43,11 @@ def test_with_gradients_all_blocks_keep_theirs():
 
 
 @pytest.mark.parametrize(
-    "name", ["ResNet-14-w4", "ResNet-8-C-w4", "ResNet-11-B-bottleneck-w4", "plain-20-w3", "ResNet-14-w4-preact", "ResNet-14-w4-rezero"]
+    "name",
+    [
+        *("ResNet-14-w4", "ResNet-8-C-w4", "ResNet-11-B-bottleneck-w4", "plain-20-w3", "ResNet-14-w4-preact", "ResNet-14-w4-rezero"),
+        *("ResNeXt-11-2x8d", "ResNeXt-11-2x8d-b", "ResNet-8-sd50", "ResNet-18-w4-CIFAR"),
+    ],
 )
 def test_what_is_counted_is_what_autograd_keeps(name):
     config = parse(name)
@@ -70,8 +74,8 @@ def test_what_is_counted_is_what_autograd_keeps(name):
         (ResNetConfig(20, "A", width=32), 500, 85),
         (ResNetConfig(8, "A", width=256), 64, 25),
         (WIDE, 16, 7),
-        (ImageNetConfig((3, 4, 6, 3), "bottleneck"), 500, 150),
-        (ImageNetConfig((3, 4, 6, 3), "bottleneck", width=256), 256, 37),
+        (ImageNetConfig((3, 4, 6, 3), "bottleneck", stride="3x3"), 500, 150),
+        (ImageNetConfig((3, 4, 6, 3), "bottleneck", width=256, stride="3x3"), 256, 37),
     ],
     ids=str,
 )

@@ -6,8 +6,9 @@ from safetensors.torch import load_file
 
 from resnet_core import data
 from resnet_core.activations import MOST
+from resnet_core.architectures import parse
 from resnet_core.config import DataConfig
-from resnet_core.imports import accept
+from resnet_core.imports import Proposal, accept
 from resnet_core.imports.trial import Attempt, Trial, trial
 from resnet_core.nets import NORMALIZATIONS
 from resnet_core.nets.folder import WEIGHTS
@@ -51,6 +52,12 @@ def test_nets_of_other_classes_have_no_error_and_say_so(tmp_path):
     assert found.suggested == Attempt("cifar100", "B") and {a.error for a in found.attempts} == {None}
     net = accept(proposal, "hundred", "cifar100", errors=found)
     assert (net.card["sample_error"], net.card["sample_images"], net.test_error) == (None, 0, None)
+
+
+def test_a_net_whose_maps_vanish_on_small_images_has_no_error_and_says_so():
+    proposal = Proposal("alexnet.pt", 1, "0" * 64, "torchvision", parse("AlexNet-torchvision-c10"), ("none",), ("imagenet",), (), {})
+    found = trial(proposal)
+    assert found.images == 0 and "for images of 224x224 pixels, and nothing is left of 32x32" in found.note
 
 
 def test_a_net_that_guesses_is_told(tmp_path):

@@ -13,7 +13,8 @@ LAYERS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 
 
 
 def config(depth, num_classes=1000):
-    return ImageNetConfig(LAYERS[depth], "basic" if depth < 50 else "bottleneck", num_classes)
+    block, stride = ("basic", "1x1") if depth < 50 else ("bottleneck", "3x3")
+    return ImageNetConfig(LAYERS[depth], block, num_classes, stride=stride)
 
 
 def random_torchvision(depth, num_classes=1000):
@@ -49,7 +50,7 @@ def test_logits_are_torchvisions(depth, side):
 @pytest.mark.parametrize("depth", LAYERS)
 def test_depth_name_and_parts(depth):
     model_config = config(depth)
-    assert (model_config.depth, model_config.name) == (depth, f"ResNet-{depth}-ImageNet")
+    assert (model_config.depth, model_config.name) == (depth, f"ResNet-{depth}-ImageNet{'-v1.5' * (depth >= 50)}")
     assert (model_config.shortcut, model_config.is_plain) == ("B", False)
     with torch.device("meta"):
         from resnet_core.architectures.net import Net

@@ -161,7 +161,7 @@ def _backward(model: Net, images: torch.Tensor, labels: torch.Tensor, plan: Plan
             hooks.enter_context(response.register_forward_hook(catch(name)))
         for weight in weights:
             weight.requires_grad_(True)
-        model.train()
+        model.train_without_chance()
         if plan is None:
             logits = model(images)
         else:

@@ -172,7 +172,7 @@ def layer_responses(
     # An identity's output is the block's input, which is summed already.
     shortcuts = {name: Moments() for name, block in blocks if not isinstance(block.shortcut, (nn.Identity, type(None)))}
     with torch.no_grad(), untouched(model) as hooks:
-        model.train(batch_statistics)
+        model.train_without_chance() if batch_statistics else model.eval()
         for name, _, response in layers:
             hooks.enter_context(response.register_forward_hook(_output_into(responses[name])))
         for name, block in blocks:

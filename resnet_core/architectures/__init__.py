@@ -1,7 +1,7 @@
 """What a net is: families, configurations, and the one description that everything else reads. Without torch; ``net`` builds modules."""
 
-from resnet_core.architectures.base import Field, ModelConfig
-from resnet_core.architectures.registry import FAMILIES, LAYOUTS, Family, from_dict, parse, presets, register, to_dict
+from resnet_core.architectures.base import Family, Field, ModelConfig
+from resnet_core.architectures.registry import FAMILIES, LAYOUTS, from_dict, parse, presets, register, to_dict
 from resnet_core.architectures.resnet import ResNetConfig
 from resnet_core.architectures.resnet_imagenet import ImageNetConfig
 

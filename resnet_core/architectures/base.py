@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
+from resnet_core.architectures.layouts import Layout, Names
 from resnet_core.architectures.parts import Shape
 from resnet_core.architectures.plan import Plan
 from resnet_core.checks import check_choice, check_whole
@@ -24,6 +25,7 @@ class Field:
         choices: what it may be, if it is one of several words; else it is a whole number from ``low`` to ``high``.
         tokens: how a value is written in a net's name; a value without one is not.
         prefix: of a number in a net's name, as ``w`` in ``ResNet-56-w32``.
+        sign: -1 of a number that is negative or 0: it is written without its sign.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Field:
     high: int = 0
     tokens: Mapping[str, str] = dataclasses.field(default_factory=dict)
     prefix: str = ""
+    sign: int = 1
 
     def check(self, value: Any) -> None:
         """Raise ConfigError unless ``value`` is possible."""
@@ -44,13 +47,13 @@ class Field:
 
     def token(self, value: Any) -> str | None:
         """Return how the value is written in a name, if it is."""
-        return f"{self.prefix}{value}" if self.prefix else self.tokens.get(value)
+        return f"{self.prefix}{value * self.sign}" if self.prefix else self.tokens.get(value)
 
     def read(self, token: str) -> Any:
         """Return the value that a token of a name stands for; None if it is no token of this field. Case does not matter."""
         if self.prefix:
             match = re.fullmatch(rf"{self.prefix}(\d{{1,6}})", token, re.ASCII | re.IGNORECASE)
-            return int(match[1]) if match else None
+            return int(match[1]) * self.sign if match else None
         return next((value for value, text in self.tokens.items() if text.lower() == token.lower()), None)
 
 
@@ -61,6 +64,7 @@ class ModelConfig:
         family: the key of the family; fields: its choices.
         depth: weighted layers, as the family's paper counts them.
         num_classes: outputs of the classifier.
+        is_numbered: its names have the depth in them, as ``ResNet-56``; AlexNet's do not.
     """
 
     __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
@@ -68,6 +72,7 @@ class ModelConfig:
     fields: ClassVar[tuple[Field, ...]]
     depth: int
     num_classes: int
+    is_numbered: ClassVar[bool] = True
 
     def check_fields(self) -> None:
         """Raise ConfigError for the first field that is out of its range."""
@@ -82,14 +87,21 @@ class ModelConfig:
     @property
     def name(self) -> str:
         """The name in the field's manner, e.g. ``ResNet-56-B-w32``; ``registry.parse`` reads it."""
+        return "-".join([f"{self.head}-{self.depth}" if self.is_numbered else self.head, *self.tokens()])
+
+    def tokens(self, *leave_out: str) -> list[str]:
+        """List how the fields that are not at their default are written in a name."""
         defaults = {one.name: one.default for one in dataclasses.fields(self)}
-        values = ((one, getattr(self, one.name)) for one in self.fields)
-        tokens = [one.token(value) for one, value in values if value != defaults[one.name]]
-        return "-".join([f"{self.head}-{self.depth}", *filter(None, tokens)])
+        values = ((one, getattr(self, one.name)) for one in self.fields if one.name not in leave_out)
+        return [token for one, value in values if value != defaults[one.name] and (token := one.token(value))]
 
     @classmethod
     def read(cls, head: str, depth: int, tokens: list[str]) -> ModelConfig | None:
         """Return the net of a name's pieces, in lower case; None if the name is not one of this family's.
+
+        Args:
+            head: the first word; depth: the first number, 0 where names have none.
+            tokens: all other words, wherever they stand.
 
         Raises:
             ConfigError: it is one of this family's, and such a net cannot be.
@@ -116,6 +128,11 @@ class ModelConfig:
         """List the nets that may have tensors of these shapes, from the family's own keys; each is compared with them afterwards."""
         return ()
 
+    @classmethod
+    def brought_up(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Return the fields of a file as they are called now; of a field that files did not always have, what it meant to have none."""
+        return values
+
     def plan(self) -> Plan:
         """Return the net as data."""
         return self._plan
@@ -134,13 +151,18 @@ class ModelConfig:
 
     @property
     def is_plain(self) -> bool:
-        """Whether it is a net without what makes its family."""
-        return False
+        """Whether it has no shortcuts of any kind."""
+        return self.shortcut == "none"
 
     @property
     def shortcut(self) -> str:
         """What its units add to their branches: ``none`` in a plain net, else the family's word for it, or that of the join."""
-        return self.plan().units[0].join.name
+        return next((unit.join.name for unit in self.plan().units if unit.skip is not None), "none")
+
+    @property
+    def weighted_layers(self) -> int:
+        """How many weighted layers it has, as its paper counts: the depth, where that is not only a name."""
+        return self.depth
 
     @property
     def series(self) -> str:
@@ -156,3 +178,25 @@ class ModelConfig:
         """Return what makes it this net and no other, as JSON values: the family, and every field that is not at its default."""
         changed = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if getattr(self, f.name) != f.default}
         return {"family": self.family, **changed}
+
+
+@dataclass(frozen=True)
+class Family:
+    """A family of nets, declared once.
+
+    Attributes:
+        key: of its configurations in files; title, paper: for people.
+        config: the class of its configurations.
+        presets: its best known nets.
+        aliases: how files called it before.
+        layouts: of other projects' files; also: names that files in any layout may have for some modules instead.
+    """
+
+    key: str
+    title: str
+    paper: str
+    config: type[ModelConfig]
+    presets: tuple[ModelConfig, ...]
+    aliases: tuple[str, ...] = ()
+    layouts: tuple[Layout, ...] = ()
+    also: tuple[Names, ...] = ()

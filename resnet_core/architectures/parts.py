@@ -8,6 +8,7 @@ Shapes are of one image: (channels, height, width), or (features,) behind ``Flat
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, ClassVar
@@ -27,11 +28,17 @@ class Part:
         kind: ``conv``, ``bn``, ``fc`` or what else has parameters; empty for what has none.
         is_kept: its output stays in memory until the backward pass: a convolution's for its BN, a ReLU's for what comes next
             (of a ``Scale`` its input, which is as large).
+        is_random: in training its output depends on chance.
     """
 
     name: str
     kind: ClassVar[str] = ""
     is_kept: ClassVar[bool] = False
+    is_random: ClassVar[bool] = False
+
+    def rows(self) -> Iterable[tuple[str, tuple[Part, ...]]]:
+        """List what it is made of, if it is made of parts: rows of them on its input, each with the name of the module that holds it."""
+        return ()
 
     def output(self, shape: Shape) -> Shape:
         """Return the shape of the output for an input of that shape."""
@@ -54,27 +61,58 @@ class Part:
         raise NotImplementedError
 
 
-def _sides(shape: Shape, kernel: int, stride: int) -> Shape:
-    """Height and width behind a window that moves over maps padded by half of it."""
-    return tuple((size + 2 * (kernel // 2) - kernel) // stride + 1 for size in shape[1:])
+def sides(shape: Shape, kernel: int, stride: int, margin: int, ceil_mode: bool = False) -> Shape:
+    """Give height and width behind a window that moves over the maps.
+
+    Args:
+        margin: pixels added to the maps on each side.
+        ceil_mode: a last window that is only partly on the maps counts too, unless it begins in the margin behind them.
+    """
+
+    def side(size: int) -> int:
+        room = size + 2 * margin - kernel
+        if not ceil_mode:
+            return room // stride + 1
+        count = -(-room // stride) + 1
+        return count - ((count - 1) * stride >= size + margin)
+
+    return tuple(side(size) for size in shape[1:])
 
 
 @dataclass(frozen=True)
 class Conv(Part):
-    """A convolution with zero padding of half the kernel, which keeps the size of the maps but for the stride."""
+    """A convolution with zero padding.
+
+    Attributes:
+        filters: channels of the output; kernel: side of the kernel; stride: in pixels.
+        bias: with one for each filter.
+        groups: of channels, each of which sees its own part of the input only.
+        padding: None is half of the kernel.
+        gain: the weights' standard deviation at the start, as a multiple of what the initialisation gives; 0: they start at 0.
+        bias_start: what the biases start at.
+    """
 
     filters: int
     kernel: int
     stride: int = 1
     bias: bool = False
+    groups: int = 1
+    padding: int | None = None
+    gain: float = 1.0
+    bias_start: float = 0.0
     kind = "conv"
     is_kept = True
 
+    @property
+    def margin(self) -> int:
+        """The padding as a number."""
+        return self.kernel // 2 if self.padding is None else self.padding
+
     def output(self, shape: Shape) -> Shape:
-        return (self.filters, *_sides(shape, self.kernel, self.stride))
+        return (self.filters, *sides(shape, self.kernel, self.stride, self.margin))
 
     def parameters(self, shape: Shape) -> dict[str, Shape]:
-        weight = {"weight": (self.filters, shape[0], self.kernel, self.kernel)}
+        weight = {"weight": (self.filters, shape[0] // self.groups, self.kernel, self.kernel)}
         return weight | ({"bias": (self.filters,)} if self.bias else {})
 
     def macs(self, shape: Shape) -> int:
@@ -83,13 +121,14 @@ class Conv(Part):
     def module(self, shape: Shape) -> nn.Module:
         from torch import nn
 
-        return nn.Conv2d(shape[0], self.filters, self.kernel, self.stride, self.kernel // 2, bias=self.bias)
+        return nn.Conv2d(shape[0], self.filters, self.kernel, self.stride, self.margin, groups=self.groups, bias=self.bias)
 
 
 @dataclass(frozen=True)
 class BatchNorm(Part):
-    """Batch normalisation with a learned scale and shift for each channel."""
+    """Batch normalisation with a learned scale and shift for each channel; ``eps`` is added to the variance."""
 
+    eps: float = 1e-5
     kind = "bn"
 
     def parameters(self, shape: Shape) -> dict[str, Shape]:
@@ -101,7 +140,7 @@ class BatchNorm(Part):
     def module(self, shape: Shape) -> nn.Module:
         from torch import nn
 
-        return nn.BatchNorm2d(shape[0])
+        return nn.BatchNorm2d(shape[0], self.eps)
 
 
 @dataclass(frozen=True)
@@ -118,19 +157,26 @@ class Relu(Part):
 
 @dataclass(frozen=True)
 class MaxPool(Part):
-    """Max pooling with zero padding of half the kernel."""
+    """Max pooling; ``padding`` is half of the kernel if it is None."""
 
     kernel: int
     stride: int
+    padding: int | None = None
+    ceil_mode: bool = False
     is_kept = True
 
+    @property
+    def margin(self) -> int:
+        """The padding as a number."""
+        return self.kernel // 2 if self.padding is None else self.padding
+
     def output(self, shape: Shape) -> Shape:
-        return (shape[0], *_sides(shape, self.kernel, self.stride))
+        return (shape[0], *sides(shape, self.kernel, self.stride, self.margin, self.ceil_mode))
 
     def module(self, shape: Shape) -> nn.Module:
         from torch import nn
 
-        return nn.MaxPool2d(self.kernel, self.stride, self.kernel // 2)
+        return nn.MaxPool2d(self.kernel, self.stride, self.margin, ceil_mode=self.ceil_mode)
 
 
 @dataclass(frozen=True)
@@ -161,9 +207,11 @@ class Flatten(Part):
 
 @dataclass(frozen=True)
 class Linear(Part):
-    """A fully connected layer with biases."""
+    """A fully connected layer with biases; ``gain`` and ``bias_start`` as of ``Conv``."""
 
     outputs: int
+    gain: float = 1.0
+    bias_start: float = 0.0
     kind = "fc"
 
     def output(self, shape: Shape) -> Shape:
@@ -199,8 +247,9 @@ class ZeroPad(Part):
 
 @dataclass(frozen=True)
 class Scale(Part):
-    """One learned number that all values are multiplied by; it starts at 0 (ReZero, Bachlechner et al. 2020)."""
+    """One learned number that all values are multiplied by; it starts at 0 (ReZero, Bachlechner et al. 2020), unless told otherwise."""
 
+    start: float = 0.0
     kind = "scale"
     is_kept = True
 
@@ -210,7 +259,7 @@ class Scale(Part):
     def module(self, shape: Shape) -> nn.Module:
         from resnet_core.architectures.modules import Scaling
 
-        return Scaling()
+        return Scaling(self.start)
 
 
 @dataclass(frozen=True)
@@ -218,27 +267,24 @@ class Join:
     """How a unit's branch and its skip become one.
 
     Attributes:
+        parts: of its own: a row on the unit's input (behind what branch and skip share), whose output its module takes too.
         name: ``none`` (there is no skip), ``add``, or what a family of its own calls it.
+        is_random: in training its output depends on chance.
+        maps_kept: of the size of the output, that stay in memory for it until the backward pass, beside those of the parts.
     """
 
+    parts: tuple[Part, ...] = ()
     name: ClassVar[str] = "none"
+    maps_kept: ClassVar[int] = 0
+
+    @property
+    def is_random(self) -> bool:
+        return False
 
     def output(self, branch: Shape, skip: Shape) -> Shape:
         """Return the shape of the joined output."""
         return branch
 
     def module(self) -> nn.Module:
-        """Build the module: (branch, skip) -> output."""
+        """Build the module: (branch, skip) -> output; (branch, skip, output of its own parts) -> output where it has some."""
         raise NotImplementedError
-
-
-@dataclass(frozen=True)
-class Add(Join):
-    """The sum, out of place (He et al. 2016, equation 1)."""
-
-    name = "add"
-
-    def module(self) -> nn.Module:
-        from resnet_core.architectures.modules import Sum
-
-        return Sum()

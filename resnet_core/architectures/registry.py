@@ -14,42 +14,16 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from resnet_core.architectures import projects
-from resnet_core.architectures.base import ModelConfig
-from resnet_core.architectures.layouts import OWN, Layout, Names
-from resnet_core.architectures.resnet import ResNetConfig
-from resnet_core.architectures.resnet_imagenet import TABLE_1, ImageNetConfig
+from resnet_core.architectures import alexnet, densenet, googlenet, highway, resnet, resnet_imagenet, resnext, vgg, wide_resnet
+from resnet_core.architectures.base import Family, ModelConfig
+from resnet_core.architectures.layouts import OWN
 from resnet_core.errors import ConfigError
 
-_NAME = re.compile(r"([a-z]*)[\s_-]*(\d{1,6})((?:[\s_-]+[a-z0-9.]+)*)", re.ASCII)
-
-
-@dataclass(frozen=True)
-class Family:
-    """A family of nets, declared once.
-
-    Attributes:
-        key: of its configurations in files; title, paper: for people.
-        config: the class of its configurations.
-        presets: its best known nets.
-        aliases: how files called it before.
-        layouts: of other projects' files; also: names that files in any layout may have for some modules instead.
-    """
-
-    key: str
-    title: str
-    paper: str
-    config: type[ModelConfig]
-    presets: tuple[ModelConfig, ...]
-    aliases: tuple[str, ...] = ()
-    layouts: tuple[Layout, ...] = ()
-    also: tuple[Names, ...] = ()
-
-
-_CIFAR = tuple(ResNetConfig(depth, shortcut) for shortcut in ("none", "A", "B", "C") for depth in (20, 32, 44, 56, 110))
+#: Head, words before the depth, depth, words behind it; and of a name without a depth the head and the words.
+_NAME = re.compile(r"(?:([a-z]+)((?:[\s_-]+[a-z]+)*?)[\s_-]*)?(\d{1,6})((?:[\s_-]+[a-z0-9.]+)*)", re.ASCII)
+_UNNUMBERED = re.compile(r"([a-z]+)((?:[\s_-]+[a-z0-9.]+)*)", re.ASCII)
 FAMILIES: dict[str, Family] = {}
 #: Layout of a file -> its title for people.
 LAYOUTS = {OWN.key: OWN.title}
@@ -61,37 +35,9 @@ def register(family: Family) -> None:
     LAYOUTS.update((layout.key, layout.title) for layout in family.layouts)
 
 
-register(
-    Family(
-        "resnet",
-        "ResNets for CIFAR",
-        "He, Zhang, Ren, Sun: Deep Residual Learning for Image Recognition (CVPR 2016), section 4.2",
-        ResNetConfig,
-        (
-            *_CIFAR,
-            *(ResNetConfig(depth, "A", activation="pre") for depth in (56, 110)),
-            ResNetConfig(56, "A", branch="rezero"),
-            *(ResNetConfig(56, shortcut, norm="none") for shortcut in ("none", "A")),
-            ResNetConfig(164, "B", block="bottleneck", activation="pre"),
-            ResNetConfig(1202, "A"),
-        ),
-        aliases=("cifar",),
-        layouts=projects.CIFAR_RESNETS,
-        also=projects.STEMS,
-    )
-)
-register(
-    Family(
-        "resnet_imagenet",
-        "ResNets for ImageNet",
-        "He, Zhang, Ren, Sun: Deep Residual Learning for Image Recognition (CVPR 2016), section 4.1",
-        ImageNetConfig,
-        tuple(ImageNetConfig(layers, block) for block, layers in TABLE_1.values()),
-        aliases=("imagenet",),
-        layouts=projects.IMAGENET_RESNETS,
-        also=projects.STEMS,
-    )
-)
+for _module in (resnet, resnet_imagenet, wide_resnet, resnext, densenet, highway, alexnet, vgg, googlenet):
+    for _family in _module.FAMILIES:
+        register(_family)
 
 
 def presets() -> list[ModelConfig]:
@@ -100,41 +46,62 @@ def presets() -> list[ModelConfig]:
 
 
 def parse(text: str) -> ModelConfig:
-    """Give the net of that name: ``plain-56``, ``ResNet-56-B``, ``ResNet-50-ImageNet``; also ``56`` or ``resnet 56 b``.
+    """Give the net of that name: ``plain-56``, ``ResNet-56-B``, ``AlexNet``, ``DenseNet-BC-100-k12``; also ``56`` or ``resnet 56 b``.
 
     Raises:
         ConfigError: it is not such a name, or there can be no such net. The message names the nearest right ones.
     """
-    match = _NAME.fullmatch(text.strip().lower())
-    if match is None:
-        raise ConfigError("net", f"{text[:60]!r} does not name a net. {_nearest(text)}")
-    head, depth, rest = match[1], int(match[2]), re.split(r"[\s_-]+", match[3])[1:]
-    problems: list[ConfigError] = []
+    pieces = _pieces(text)
+    problems: list[tuple[ConfigError, _Pieces]] = []
     for family in FAMILIES.values():
+        piece = pieces.get(family.config.is_numbered)
         try:
-            found = family.config.read(head, depth, rest)
+            found = family.config.read(*piece) if piece else None
         except ConfigError as error:
-            problems.append(error)
+            if piece:
+                problems.append((error, piece))
             continue
         if found is not None:
             return found
     # A word that one family does not know may be another's; a value out of its range says which net is meant.
-    problem = next((each for each in problems if each.field not in rest), next(iter(problems), None))
-    if problem is None or problem.field in rest:
-        what = f": {problem.field!r} {str(problem).partition(': ')[2]}" if problem else "."
-        mended = _mended(head, depth, rest, problem.field) if problem else []
-        raise ConfigError("net", f"{text[:60]!r} does not name a net{what} {_nearest(text, mended)}")
-    raise problem
+    if out_of_range := next((problem for problem, (_, _, tokens) in problems if problem.field not in tokens), None):
+        raise out_of_range
+    if problems:
+        problem, piece = problems[0]
+        mended = _mended(piece, problem.field)
+        what = f"{problem.field!r} {str(problem).partition(': ')[2]}"
+        raise ConfigError("net", f"{text[:60]!r} does not name a net: {what} {_nearest(text, mended)}")
+    raise ConfigError("net", f"{text[:60]!r} does not name a net. {_nearest(text)}")
 
 
-def _mended(head: str, depth: int, rest: list[str], wrong: str) -> list[str]:
+#: The head of a name, its depth (0 where it has none), and its other words.
+_Pieces = tuple[str, int, list[str]]
+
+
+def _pieces(text: str) -> dict[bool, _Pieces]:
+    """Take a name to pieces: under True as one with a depth, under False as one without, where it can be that."""
+
+    def words(joined: str | None) -> list[str]:
+        return re.split(r"[\s_-]+", joined or "")[1:]
+
+    found: dict[bool, _Pieces] = {}
+    if match := _NAME.fullmatch(text.strip().lower()):
+        found[True] = match[1] or "", int(match[3]), words(match[2]) + words(match[4])
+    if match := _UNNUMBERED.fullmatch(text.strip().lower()):
+        found[False] = match[1], 0, words(match[2])
+    return found
+
+
+def _mended(pieces: _Pieces, wrong: str) -> list[str]:
     """Names with a token that is nearly the wrong one in its place."""
+    head, depth, rest = pieces
     found = []
     for family in FAMILIES.values():
         tokens = {text.lower() for field in family.config.fields for text in field.tokens.values()} - set(rest)
         for near in difflib.get_close_matches(wrong, sorted(tokens), 2, 0.6):
             with contextlib.suppress(ConfigError):
-                found.append(family.config.read(head, depth, [near if token == wrong else token for token in rest]))
+                if family.config.is_numbered == bool(depth):
+                    found.append(family.config.read(head, depth, [near if token == wrong else token for token in rest]))
     return [config.name for config in found if config]
 
 
@@ -161,6 +128,7 @@ def from_dict(values: Mapping[str, Any], default: str = "resnet") -> ModelConfig
     family = next((one for one in FAMILIES.values() if isinstance(key, str) and key in (one.key, *one.aliases)), None)
     if family is None:
         raise ConfigError("family", f"{key!r:.40} is not one of {', '.join(FAMILIES)}.")
+    fields = family.config.brought_up(fields)
     known = sorted(field.name for field in dataclasses.fields(family.config))
     for unknown in sorted(map(str, set(fields) - set(known))):
         raise ConfigError(unknown, f"is not a field of model; they are {', '.join(known)}.")

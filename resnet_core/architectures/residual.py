@@ -1,12 +1,17 @@
-"""The blocks of He et al. 2016 (CVPR, section 3.3 and Fig. 5) and of He et al. 2016b (ECCV, Fig. 4e), plain and residual."""
+"""The blocks of He et al. 2016 (CVPR, section 3.3 and Fig. 5) and of He et al. 2016b (ECCV, Fig. 4e), plain and residual.
+
+So too those of the papers that changed one thing in them: ResNeXt, Wide ResNets, ReZero, Fixup, stochastic depth.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from resnet_core.architectures.parts import Add, BatchNorm, Conv, Join, Part, Relu, Scale, Shape, ZeroPad
+from resnet_core.architectures.further_parts import Dropout, Shift, Tanh
+from resnet_core.architectures.joins import Add, Parallel
+from resnet_core.architectures.parts import BatchNorm, Conv, Flatten, GlobalPool, Join, Linear, Part, Relu, Scale, Shape, ZeroPad
 from resnet_core.architectures.plan import Unit
 
 #: Channels that come out of a block, as a multiple of those inside.
@@ -44,54 +49,115 @@ class Style:
         block: ``basic`` (two 3x3 convolutions) or ``bottleneck`` (1x1, 3x3, 1x1 with 4 times the filters).
         norm: with BN; without, every convolution has a bias.
         preact: BN and ReLU before each convolution (He et al. 2016b) instead of behind it.
-        rezero: the branch is multiplied by a learned number that starts at 0.
+        scaling: ``plain``; ``rezero``: the branch is multiplied by a learned number that starts at 0; ``fixup``: that, and all else of
+            Zhang et al. 2019, starting at 1.
         stride_in_3x3: of a bottleneck, as in torchvision; else in its first 1x1, as in the paper.
+        groups, base_width: of a bottleneck: it has ``groups`` paths inside, each of ``base_width`` channels where a ResNet has 64.
+        form: how the paths are written down, as in Fig. 3 of Xie et al. 2017: ``a`` (each by itself, added), ``b`` (concatenated before the
+            last 1x1) or ``c`` (a convolution in groups).
+        tanh: in the place of ReLU.
+        survival: percent of the training batches that the last block's branch is there in (stochastic depth).
+        dropout: percent, between the convolutions of a basic block (Wide ResNets).
     """
 
     shortcut: str
     block: str = "basic"
     norm: bool = True
     preact: bool = False
-    rezero: bool = False
+    scaling: str = "plain"
     stride_in_3x3: bool = False
+    groups: int = 1
+    base_width: int = 64
+    form: str = "c"
+    tanh: bool = False
+    survival: int = 100
+    dropout: int = 0
 
-    def conv(self, name: str, filters: int, kernel: int, stride: int = 1) -> Conv:
-        return Conv(name, filters, kernel, stride, bias=not self.norm)
+    def conv(self, name: str, filters: int, kernel: int, stride: int = 1, groups: int = 1, gain: float = 1.0) -> Conv:
+        return Conv(name, filters, kernel, stride, bias=not self.norm and self.scaling != "fixup", groups=groups, gain=gain)
 
     def normed(self, name: str) -> list[Part]:
         return [BatchNorm(name)] if self.norm else []
 
-    def unit(self, stage: int, index: int, channels: int, filters: int) -> Unit:
+    def active(self, name: str) -> Part:
+        return Tanh(name) if self.tanh else Relu(name)
+
+    def classifier(self, outputs: int, dropout: int = 0) -> tuple[Part, ...]:
+        """Describe what is behind the last block (and its activation): pooling and the fully connected layer."""
+        dropped = [Dropout("dropout", dropout)] if dropout else []
+        if self.scaling == "fixup":
+            return (GlobalPool("avgpool"), Flatten("flatten"), Shift("shift2"), *dropped, Linear("fc", outputs, gain=0.0))
+        return (GlobalPool("avgpool"), Flatten("flatten"), *dropped, Linear("fc", outputs))
+
+    def unit(self, stage: int, index: int, channels: int, filters: int, place: int = 1, total: int = 1) -> Unit:
         """Describe one block.
 
         Args:
             stage: counted from 1; index: of the block within it, from 0. The first block of later stages halves the maps.
             channels: that come in; filters: of the stage, inside of a bottleneck.
+            place: of the block in the net, counted from 1; total: of all its blocks.
         """
         stride, out = 2 if stage > 1 and index == 0 else 1, filters * EXPANSION[self.block]
         changes = stride != 1 or channels != out
-        convs = self._convolutions(filters, stride)
+        convs = self._convolutions(filters, stride, total)
         branch: list[Part] = []
-        for number, conv in enumerate(convs, start=1):
-            around = [*self.normed(f"bn{number}"), Relu(f"relu{number}")]
-            branch += [*around, conv] if self.preact else [conv, *around]
-        before, after = [], []
-        if not self.preact:
-            after = [branch.pop()]
-        elif changes:  # branch and shortcut share the first activation
-            before = branch[: branch.index(convs[0])]
-            branch = branch[len(before) :]
-        if self.rezero:
+        before: list[Part] = []
+        after: list[Part] = []
+        if self.scaling == "fixup":
+            branch = self._fixed_up(convs)
+            after = [self.active(f"relu{len(convs)}")]
+            if changes:  # branch and shortcut share the first number
+                before, branch = branch[:1], branch[1:]
+        else:
+            for number, conv in enumerate(convs, start=1):
+                around = [*self.normed(f"bn{number}"), self.active(f"relu{number}")]
+                dropped: list[Part] = [Dropout("dropout", self.dropout)] if self.dropout and number == len(convs) else []
+                branch += [*around, *dropped, conv] if self.preact else [*dropped, conv, *around]
+            if not self.preact:
+                after = [branch.pop()]
+            elif changes:  # branch and shortcut share the first activation
+                before = branch[: branch.index(convs[0])]
+                branch = branch[len(before) :]
+        if self.scaling == "rezero":
             branch.append(Scale("scale"))
         skip = self._skip(channels, out, stride, changes)
-        join = Join() if skip is None else Add()
-        return Unit(f"layer{stage}.{index}", stage, index, tuple(branch), skip, join, tuple(before), tuple(after), changes)
+        join = Join() if skip is None else Add(survival=1 - place / total * (1 - self.survival / 100))
+        parts = self._paths(branch, out) if self.groups > 1 and self.form != "c" else branch
+        return Unit(f"layer{stage}.{index}", stage, index, tuple(parts), skip, join, tuple(before), tuple(after), changes)
 
-    def _convolutions(self, filters: int, stride: int) -> list[Conv]:
+    def _convolutions(self, filters: int, stride: int, total: int) -> list[Conv]:
+        # Fixup: the last starts at 0, the others the smaller, the more blocks there are.
+        count = 2 if self.block == "basic" else 3
+        gain, last = (total ** (-1 / (2 * count - 2)), 0.0) if self.scaling == "fixup" else (1.0, 1.0)
         if self.block == "basic":
-            return [self.conv("conv1", filters, 3, stride), self.conv("conv2", filters, 3)]
+            return [self.conv("conv1", filters, 3, stride, gain=gain), self.conv("conv2", filters, 3, gain=last)]
         first, second = (1, stride) if self.stride_in_3x3 else (stride, 1)
-        return [self.conv("conv1", filters, 1, first), self.conv("conv2", filters, 3, second), self.conv("conv3", 4 * filters, 1)]
+        inner = filters * self.base_width // 64 * self.groups
+        return [
+            self.conv("conv1", inner, 1, first, gain=gain),
+            self.conv("conv2", inner, 3, second, self.groups, gain),
+            self.conv("conv3", 4 * filters, 1, gain=last),
+        ]
+
+    def _fixed_up(self, convs: Sequence[Conv]) -> list[Part]:
+        """A branch without BN: a learned number is added before each convolution and each activation, one multiplies the end."""
+        branch: list[Part] = []
+        for number, conv in enumerate(convs, start=1):
+            branch += [Shift(f"shift{number}a"), conv, Shift(f"shift{number}b"), self.active(f"relu{number}")]
+        *branch, last, _ = branch
+        return [*branch, Scale("scale", 1.0), last]
+
+    def _paths(self, branch: list[Part], out: int) -> list[Part]:
+        """The branch of a bottleneck in form a or b: its channels inside in separate rows."""
+        end = next(index for index, part in enumerate(branch) if part.name == "conv3")
+        row: list[Part] = []
+        for part in branch[:end]:
+            row.append(
+                Conv(part.name, part.filters // self.groups, part.kernel, part.stride, part.bias) if isinstance(part, Conv) else part
+            )
+        if self.form == "b":
+            return [Parallel("paths", (tuple(row),) * self.groups), *branch[end:]]
+        return [Parallel("paths", ((*row, branch[end]),) * self.groups, "sum"), *branch[end + 1 :]]
 
     def _skip(self, channels: int, out: int, stride: int, changes: bool) -> tuple[Part, ...] | None:
         if self.shortcut == "none":
@@ -101,12 +167,19 @@ class Style:
             return (self.conv("conv", out, 1, stride), *bn)
         return (ZeroPad("pad", out, stride),) if changes else ()
 
-    def units(self, width: int, counts: tuple[int, ...]) -> tuple[Unit, ...]:
-        """Describe the blocks of all stages: ``counts`` in each; filters double from stage to stage, beginning with ``width``."""
-        units, channels = [], width
+    def units(self, width: int, counts: tuple[int, ...], channels: int | None = None) -> tuple[Unit, ...]:
+        """Describe the blocks of all stages.
+
+        Args:
+            width: filters of the first stage; they double from stage to stage.
+            counts: blocks in each stage.
+            channels: that come out of the stem, where these are not ``width``.
+        """
+        units: list[Unit] = []
+        channels = channels or width
         for stage, count in enumerate(counts, start=1):
             filters = width * 2 ** (stage - 1)
             for index in range(count):
-                units.append(self.unit(stage, index, channels, filters))
+                units.append(self.unit(stage, index, channels, filters, len(units) + 1, sum(counts)))
                 channels = filters * EXPANSION[self.block]
         return tuple(units)

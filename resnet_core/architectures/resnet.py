@@ -8,8 +8,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from resnet_core.architectures.base import Field, ModelConfig
-from resnet_core.architectures.parts import Flatten, GlobalPool, Linear, Relu, Shape
+from resnet_core.architectures import choices, projects
+from resnet_core.architectures.base import Family, Field, ModelConfig
+from resnet_core.architectures.further_parts import Shift
+from resnet_core.architectures.parts import Part, Shape
 from resnet_core.architectures.plan import Plan
 from resnet_core.architectures.residual import Style, seen
 from resnet_core.checks import check_choice, check_whole
@@ -19,7 +21,6 @@ from resnet_core.errors import ConfigError
 SHORTCUTS = ("none", "A", "B", "C")
 BLOCKS = ("basic", "bottleneck")
 MIN_DEPTH, MAX_DEPTH = 8, 1202
-MIN_WIDTH, MAX_WIDTH = 1, 256
 #: Weighted layers in one round of blocks, one block a stage: 2 (basic) or 3 (bottleneck) layers in each of 3 stages.
 LAYERS_PER_ROUND = {"basic": 6, "bottleneck": 9}
 #: The fields that runs had before there were families: their fingerprints are made of these.
@@ -57,7 +58,13 @@ class ResNetConfig(ModelConfig):
         num_classes: outputs of the fully connected layer.
         norm: ``batch``, or ``none``: without BN, every convolution has a bias.
         activation: ``post`` (BN and ReLU behind each convolution), or ``pre`` (before it, He et al. 2016b).
-        branch: ``plain``, or ``rezero``: multiplied by a learned number that starts at 0 (Bachlechner et al. 2020).
+        branch: ``plain``; ``rezero``: multiplied by a learned number that starts at 0 (Bachlechner et al. 2020), without BN the SkipInit of
+            De and Smith 2020; ``fixup``: without BN, as in Zhang et al. 2019.
+        nonlinearity: ``relu`` or ``tanh``.
+        initialization: ``he``, ``xavier`` or ``normal``: of the weights.
+        survival: percent of the training batches that the last block's branch is there in; of the l-th of L blocks 100 - (l / L)
+            (100 - survival) (stochastic depth, Huang et al. 2016; theirs has average pooling in its shortcuts where dimensions change).
+        dropout: percent of the fully connected layer's inputs that are set to 0 in training.
 
     Raises:
         ConfigError: a field is out of its range; for a depth, the message names the nearest valid ones.
@@ -71,6 +78,10 @@ class ResNetConfig(ModelConfig):
     norm: str = "batch"
     activation: str = "post"
     branch: str = "plain"
+    nonlinearity: str = "relu"
+    initialization: str = "he"
+    survival: int = 100
+    dropout: int = 0
 
     family = "resnet"
     fields = (
@@ -80,15 +91,20 @@ class ResNetConfig(ModelConfig):
               tokens={"A": "A", "B": "B", "C": "C"}),
         Field("block", "block", "Two 3x3 convolutions, or a bottleneck of 1x1, 3x3 and 1x1.", BLOCKS,
               tokens={"basic": "basic", "bottleneck": "bottleneck"}),
-        Field("norm", "normalisation", "Batch normalisation, or none: then every convolution has a bias.", ("batch", "none"),
-              tokens={"none": "nobn"}),
+        choices.NORM,
         Field("activation", "activation order", "BN and ReLU behind each convolution, or before it (He et al. 2016b).", ("post", "pre"),
               tokens={"pre": "preact"}),
-        Field("branch", "branch scale", "As it is, or times a learned number that starts at 0 (ReZero).", ("plain", "rezero"),
-              tokens={"rezero": "rezero"}),
-        Field("width", "width", "Filters of the first stage; the others have 2 and 4 times as many.", low=MIN_WIDTH, high=MAX_WIDTH,
-              prefix="w"),
-        Field("num_classes", "classes", "Outputs of the fully connected layer.", low=2, high=1000, prefix="c"),
+        Field("branch", "branch scale",
+              "As it is; times a learned number that starts at 0 (ReZero; without normalisation it is SkipInit); or Fixup, without "
+              "normalisation.", ("plain", "rezero", "fixup"), tokens={"rezero": "rezero", "fixup": "fixup"}),
+        choices.width(),
+        choices.NONLINEARITY,
+        choices.INITIALIZATION,
+        Field("survival", "survival of the last block",
+              "Percent of the training batches that the last block's branch is there in; linearly more before it (stochastic depth).",
+              low=1, high=100, prefix="sd"),
+        choices.dropout("before the fully connected layer"),
+        choices.CLASSES,
     )  # fmt: skip
 
     def __post_init__(self) -> None:
@@ -98,6 +114,10 @@ class ResNetConfig(ModelConfig):
         self.check_fields()
         if self.branch == "rezero" and self.is_plain:
             raise ConfigError("branch", "rezero needs a shortcut: a plain net whose blocks are multiplied by 0 passes nothing on.")
+        if self.branch == "fixup" and (self.is_plain or (self.norm, self.activation) != ("none", "post")):
+            raise ConfigError("branch", "fixup is for nets with shortcuts, without normalisation, with the activation behind (post).")
+        if self.survival < 100 and self.is_plain:
+            raise ConfigError("survival", "stochastic depth needs shortcuts: a plain net without one of its blocks passes nothing on.")
 
     def _check_depth(self) -> None:
         if isinstance(self.depth, bool) or not isinstance(self.depth, int):
@@ -129,7 +149,8 @@ class ResNetConfig(ModelConfig):
     def read(cls, head: str, depth: int, tokens: list[str]) -> ResNetConfig | None:
         if head not in ("plain", "resnet", ""):
             return None
-        values = cls.values(tokens)
+        norm = ["nobn"] if {"skipinit", "fixup"} & set(tokens) and "nobn" not in tokens else []
+        values = cls.values(["rezero" if token == "skipinit" else token for token in [*tokens, *norm]])
         if head == "plain":
             if "shortcut" in values:
                 raise ConfigError(values["shortcut"].lower(), "is a shortcut, and a plain net has none.")
@@ -143,25 +164,56 @@ class ResNetConfig(ModelConfig):
         blocks, block, width, classes = found
         depth = max(blocks) * LAYERS_PER_ROUND[block] + 2
         norm = "batch" if any(key.endswith(".running_mean") for key in shapes) else "none"
-        branch = "rezero" if "layer1.0.scale.weight" in shapes else "plain"
+        branch = "fixup" if "shift1.bias" in shapes else "rezero" if "layer1.0.scale.weight" in shapes else "plain"
         for activation, shortcut in itertools.product(("post", "pre"), SHORTCUTS):
-            if (branch, shortcut) != ("rezero", "none"):
+            if branch == "plain" or (shortcut != "none" and (branch, activation) != ("fixup", "pre")):
                 yield cls(depth, shortcut, width, block, classes, norm, activation, branch)
 
     def twin(self) -> ResNetConfig | None:
-        return None if self.is_plain else dataclasses.replace(self, shortcut="none", branch="plain")
+        if self.is_plain or self.branch == "fixup":  # Fixup's blocks start at 0: there is no plain net with such weights
+            return None
+        return dataclasses.replace(self, shortcut="none", branch="plain", survival=100)
 
     def describe(self) -> Plan:
-        style = Style(self.shortcut, self.block, self.norm == "batch", self.activation == "pre", self.branch == "rezero")
+        style = Style(
+            self.shortcut, self.block, self.norm == "batch", self.activation == "pre", self.branch,
+            tanh=self.nonlinearity == "tanh", survival=self.survival,
+        )  # fmt: skip
         first = style.conv("conv1", self.width, 3)
         units = style.units(self.width, (self.blocks_per_stage,) * 3)
-        activation = (*style.normed("bn1"), Relu("relu"))
-        classifier = (GlobalPool("avgpool"), Flatten("flatten"), Linear("fc", self.num_classes))
+        shift: list[Part] = [Shift("shift1")] if self.branch == "fixup" else []
+        activation = (*style.normed("bn1"), *shift, style.active("relu"))
+        classifier = style.classifier(self.num_classes, self.dropout)
         if style.preact:  # the first convolution is bare, and what the last block leaves is activated
-            return Plan((3, 32, 32), (first,), units, (*activation, *classifier))
-        return Plan((3, 32, 32), (first, *activation), units, classifier)
+            return Plan((3, 32, 32), (first,), units, (*activation, *classifier), initialization=self.initialization)
+        return Plan((3, 32, 32), (first, *activation), units, classifier, initialization=self.initialization)
 
     def identity(self) -> dict[str, Any]:
         added = super().identity()
         del added["family"]
         return {name: getattr(self, name) for name in _FIRST} | added
+
+
+FAMILIES = (
+    Family(
+        "resnet",
+        "ResNets for CIFAR",
+        "He, Zhang, Ren, Sun: Deep Residual Learning for Image Recognition (CVPR 2016), section 4.2",
+        ResNetConfig,
+        (
+            *(ResNetConfig(depth, shortcut) for shortcut in SHORTCUTS for depth in (20, 32, 44, 56, 110)),
+            *(ResNetConfig(depth, "A", activation="pre") for depth in (56, 110)),
+            ResNetConfig(56, "A", branch="rezero"),
+            *(ResNetConfig(56, shortcut, norm="none") for shortcut in ("none", "A")),
+            ResNetConfig(56, "A", norm="none", branch="rezero"),
+            ResNetConfig(56, "A", norm="none", branch="fixup"),
+            ResNetConfig(110, "A", survival=50),
+            ResNetConfig(164, "B", block="bottleneck", activation="pre"),
+            ResNetConfig(1001, "B", block="bottleneck", activation="pre"),
+            ResNetConfig(1202, "A"),
+        ),
+        aliases=("cifar",),
+        layouts=projects.CIFAR_RESNETS,
+        also=projects.STEMS,
+    ),
+)

@@ -20,7 +20,7 @@ from typing import Any
 
 from resnet_core.architectures.base import ModelConfig
 from resnet_core.architectures.parts import Shape
-from resnet_core.architectures.plan import BEFORE, BRANCH, SHORTCUT, SKIP, Placed, Unit
+from resnet_core.architectures.plan import AUXILIARY, BEFORE, BRANCH, GATE, SHORTCUT, SKIP, Placed, Unit
 from resnet_core.csv_text import csv_text
 
 
@@ -30,12 +30,13 @@ class Layer:
 
     Attributes:
         name: of the module in the built net, e.g. ``layer2.0.conv1``.
-        kind: ``conv`` (on the main path), ``projection`` (the 1x1 convolution of a shortcut), ``bn``, ``fc`` or ``scale``.
+        kind: ``conv`` (on the main path), ``projection`` (the 1x1 convolution of a shortcut), ``gate`` (that of a Highway net's gate),
+            ``bn``, ``fc``, ``scale`` or ``shift``.
         output_shape: (channels, height, width) for one image; (classes,) of the fully connected layer.
         kernel: side of the kernel in pixels; None for bn and fc.
         stride: in pixels; None for bn and fc.
         params: weights and biases.
-        macs: multiply-adds for one image; 0 for bn, whose work is not counted.
+        macs: multiply-adds for one image; 0 for bn, whose work is not counted, and in auxiliary classifiers, which only train.
         share: of the net's MACs, 0 to 1.
         stage: from 1 on; None for the first convolution, its BN and the fully connected layer.
         block: index within the stage, from 0; None outside of the stages.
@@ -93,7 +94,7 @@ class Complexity:
         config: the net.
         params: all of them: convolutions, BN, projections, fully connected layer with its bias.
         macs: of convolutions, projections and the fully connected layer, for one image.
-        layers: weighted layers as the paper counts them, which is the depth (BN and projections do not count).
+        layers: weighted layers as the paper counts them (BN and projections do not count).
         rows: every module with parameters, in the order of the built net.
         shortcuts: one per block; empty for a plain net.
     """
@@ -128,18 +129,19 @@ def complexity(config: ModelConfig, side: int | None = None) -> Complexity:
             ends[unit.name] = placed
         if not part.kind:
             continue
-        kind = "projection" if placed.place == SKIP and part.kind == "conv" else part.kind
+        kind = {SKIP: "projection", GATE: "gate"}.get(placed.place, "conv") if part.kind == "conv" else part.kind
         params = sum(map(prod, part.parameters(placed.shape).values()))
+        macs = 0 if placed.place == AUXILIARY else part.macs(placed.shape)  # it is not there when the net is used
         geometry = (getattr(part, "kernel", None), getattr(part, "stride", None))
         where = (unit.stage, unit.index) if unit else (None, None)
-        row = Layer(placed.name, kind, placed.output, *geometry, params, part.macs(placed.shape), 0.0, *where)
+        row = Layer(placed.name, kind, placed.output, *geometry, params, macs, 0.0, *where)
         rows.append(row)
         if unit is not None and placed.place == SKIP:
             skips[unit.name].append(row)
     params, macs = sum(row.params for row in rows), sum(row.macs for row in rows)
     shared = tuple(dataclasses.replace(row, share=row.macs / macs) for row in rows)
     shortcuts = tuple(_shortcut(unit, ends[unit.name].output, skips[unit.name]) for unit in plan.units if unit.skip is not None)
-    return Complexity(config, params, macs, config.depth, shared, shortcuts)
+    return Complexity(config, params, macs, config.weighted_layers, shared, shortcuts)
 
 
 def _shortcut(unit: Unit, shape: Shape, rows: list[Layer]) -> Shortcut:

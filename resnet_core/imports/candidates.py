@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import Any
 
 from resnet_core.architectures import FAMILIES, Family, ModelConfig
 from resnet_core.architectures.layouts import OWN, Layout, Names
@@ -20,6 +21,12 @@ COUNTER = "num_batches_tracked"
 def tensors(config: ModelConfig) -> Mapping[str, Shape]:
     """The net's tensors and their shapes, but for those that count BN's batches."""
     return {key: shape for key, shape in config.plan().tensors().items() if not key.endswith(COUNTER)}
+
+
+def computed(config: ModelConfig) -> tuple[Any, ...]:
+    """What a net computes with after training: its parts and joins without those that only training has, as dropout."""
+    plan = config.plan()
+    return tuple((placed.name, placed.part) for placed in plan.walk() if not placed.part.is_random), [unit.join for unit in plan.units]
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ from resnet_core.imports.refusal import listed, shown
 
 #: Differences that are told one by one.
 _TOLD = 3
+#: The share of a file's tensors that a net has if the file is rather of it, with something wrong, than of one that cannot be.
+_NEARLY = 0.9
 
 
 def why_none(given: Mapping[str, Shape], candidates: Sequence[Candidate], problems: Mapping[str, ConfigError]) -> str:
@@ -25,9 +27,10 @@ def why_none(given: Mapping[str, Shape], candidates: Sequence[Candidate], proble
     """
     best = max(candidates, key=lambda each: _fitting(given, each), default=None)
     far = best is None or 2 * len(given.keys() & best.due.keys()) < len(given)
-    troubled = best.family.key if best and not far else next((key for key, problem in problems.items() if _out_of_range(key, problem)), "")
-    if problem := problems.get(troubled):
-        return _impossible(given, problem, FAMILIES[troubled])
+    found = {key: problem for key, problem in problems.items() if _out_of_range(key, problem)}
+    if found and (best is None or best.family.key in found or _fitting(given, best)[0] < _NEARLY * len(given)):
+        key = best.family.key if best and best.family.key in found else next(iter(found))
+        return _impossible(given, found[key], FAMILIES[key])
     if best is None or far:
         first = next(iter(tensors(next(iter(FAMILIES.values())).presets[0])))
         there = f"there is no {first}, but {listed(given)}" if first not in given else f"its keys are {listed(given)}"
@@ -35,8 +38,8 @@ def why_none(given: Mapping[str, Shape], candidates: Sequence[Candidate], proble
         due = f"Expected are the keys of a net of this project, of {', '.join(projects[:-1])} or {projects[-1]}."
         return f"It is no net of a known layout: {there}. {due}"
     nearest = f"Nearest is {best.layout.key}'s layout: {difference(given, best.due)}."
-    found = _first(given, best) or _blocks(given, best) or _classifier(given, best) or _mixed(given, best)
-    return f"{found or f'It is nearly {best.config.name}, but no net that can be built here.'} {nearest}"
+    wrong = _first(given, best) or _blocks(given, best) or _classifier(given, best) or _mixed(given, best)
+    return f"{wrong or f'It is nearly {best.config.name}, but no net that can be built here.'} {nearest}"
 
 
 def _out_of_range(family: str, problem: ConfigError) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from resnet_core.architectures import FAMILIES, ModelConfig
 from resnet_core.architectures.layouts import OWN
 from resnet_core.architectures.parts import Shape
-from resnet_core.imports.candidates import COUNTER, Candidate, candidates
+from resnet_core.imports.candidates import COUNTER, Candidate, candidates, computed
 from resnet_core.imports.nearest import why_none
 from resnet_core.imports.options import OPTIONS, options
 from resnet_core.imports.refusal import ImportRefused, listed, shown
@@ -86,7 +86,7 @@ def _recognition(found: Sequence[tuple[Candidate, dict[str, str]]], prefix: str)
     if first.renamed:
         ours, theirs = zip(*first.renamed, strict=True)
         notes.append(f"{' and '.join(map(shown, theirs))} were taken for {' and '.join(ours)}.")
-    if others := [config.name for config in same[1:]]:
+    if others := [config.name for config in same[1:] if computed(config) != computed(same[0])]:
         notes.append(f"Its tensors fit {', '.join(others)} too; it was taken for {same[0].name}. Look at its error: the wrong one guesses.")
     keys = {prefix + theirs: ours for theirs, ours in first.keys.items()}
     biases = {prefix + theirs: mean for theirs, mean in folded.items()}

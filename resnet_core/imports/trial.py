@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 
 from resnet_core import data
-from resnet_core.activations import images_at_once
+from resnet_core.activations import SIDE, images_at_once
 from resnet_core.architectures.net import Net, build_model
 from resnet_core.config import DataConfig, Recipe, RunConfig
 from resnet_core.imports.proposal import Proposal
@@ -96,9 +96,14 @@ def trial(
     """
     pairs = list(itertools.product(proposal.normalizations, proposal.shortcuts) if choices is None else choices)
     classes = proposal.model.num_classes
+    note = ""
     if classes != CLASSES:
-        attempts = tuple(Attempt(*pair) for pair in pairs)
         note = f"The net tells {classes:,} classes apart, the sample's images have {CLASSES}: there is no error to measure."
+    elif any(min(placed.output) < 1 for placed in proposal.model.plan().walk((3, SIDE, SIDE))):
+        side = proposal.model.plan().input[1]
+        note = f"The net is for images of {side}x{side} pixels, and nothing is left of {SIDE}x{SIDE}: there is no error to measure."
+    if note:
+        attempts = tuple(Attempt(*pair) for pair in pairs)
         return Trial(attempts, attempts[0], 0, "", note)
     plan = probe.decide(RunConfig(recipe=Recipe(device=device, precision=precision, compile="off")))
     test = data.load(DataConfig("sample")).test

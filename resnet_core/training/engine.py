@@ -4,11 +4,12 @@
         print(record)
 
 Nothing in the step waits for the device: sums stay on it until a record is due. The batches are a pure function of the seed and the
-iteration, so a resumed training needs no state of a random generator.
+iteration, and so is what nets draw by chance (dropout, stochastic depth): a resumed training needs no state of a random generator.
 """
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from resnet_core.architectures.net import build_model
+from resnet_core.architectures.net import build_model, training_form
 from resnet_core.config import RunConfig
 from resnet_core.data import Batches, Cifar10, per_pixel_mean
 from resnet_core.errors import CheckpointError
@@ -45,6 +46,12 @@ _VALUES: dict[str, tuple[type, ...]] = {
 }
 
 
+def _chance(seed: int, iteration: int) -> int:
+    """The seed of what a net draws in one training step."""
+    digest = hashlib.sha256(f"{seed}/chance/{iteration}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
 class Trainer:
     """One training, from its first iteration or from a loaded state to its end.
 
@@ -61,7 +68,8 @@ class Trainer:
         if plan.device == "cpu":
             torch.set_num_threads(plan.threads)
         self.model = build_model(config.model, recipe.seed).to(self.device).to(memory_format=torch.channels_last)
-        self._compiled = compiled(self.model, plan.device) if plan.compile else self.model
+        form = training_form(self.model)
+        self._compiled = compiled(form, plan.device) if plan.compile else form
         self.mean = per_pixel_mean(dataset.train).to(self.device)
         self._batches = Batches(dataset.train, self.mean, recipe.batch_size, recipe.seed, self.device, recipe.augmentation)
         self.optimizer = torch.optim.SGD(
@@ -214,16 +222,21 @@ class Trainer:
         yield finished | {"clean_train_error": error, "clean_train_images": len(clean)}
 
     def step(self, rate: float) -> None:
-        """One update at the learning rate ``rate``, on the next batch."""
+        """One update at the learning rate ``rate``, on the next batch. Records have the loss of the net itself, without auxiliary ones."""
         images, labels = self._batches(self.iteration)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
+        if self.model.plan.is_random:
+            torch.manual_seed(_chance(self.config.recipe.seed, self.iteration))
         with self.plan.autocast():
-            logits = self._compiled(images)
+            outputs = self._compiled(images)
+        logits, *others = outputs if isinstance(outputs, tuple) else (outputs,)
         logits = logits.float()
-        loss = nn.functional.cross_entropy(logits, labels)
+        loss = minimized = nn.functional.cross_entropy(logits, labels)
+        for auxiliary, output in zip(self.model.plan.auxiliary, others, strict=True):
+            minimized = minimized + auxiliary.weight * nn.functional.cross_entropy(output.float(), labels)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        minimized.backward()
         self.optimizer.step()
         self.iteration += 1
         self._iterations_summed += 1
@@ -232,7 +245,7 @@ class Trainer:
             sums = self._sums
             sums["loss"] += loss.detach()
             sums["wrong"] += wrong
-            first_bad = ~torch.isfinite(loss) & (sums["diverged_at"] < 0)
+            first_bad = ~torch.isfinite(minimized) & (sums["diverged_at"] < 0)
             sums["diverged_at"].masked_fill_(first_bad, self.iteration)
             if self._warming:
                 sums["warmup_wrong"] += wrong

@@ -23,10 +23,11 @@ def layer_statistics(model: Net, images: torch.Tensor, labels: torch.Tensor, pla
     Returns:
         ``names``: of the convolutions, in order. ``gradient_norm``: L2 norm of the loss's gradient with respect to each one's weight.
         ``weight_norm``: L2 norm of the weight. ``response_std``: standard deviation of all of its responses, after BN (with the
-        batch's own statistics, as in training) and before ReLU or addition (He et al. 2016, Fig. 7; see ``plan.Tap``).
+        batch's own statistics, as in training) and before ReLU or addition (He et al. 2016, Fig. 7; see ``plan.Plan.taps``). Dropout and
+        stochastic depth compute as they do in a test, and auxiliary classifiers are left out.
     """
     layers = [(name, model.get_parameter(f"{name}.weight"), response) for name, _, response in model.taps()]
-    was_training = model.training
+    modes = {module: module.training for module in model.modules()}
     buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
     stds: list[torch.Tensor] = []
 
@@ -35,7 +36,7 @@ def layer_statistics(model: Net, images: torch.Tensor, labels: torch.Tensor, pla
 
     handles = [response.register_forward_hook(keep_std) for _, _, response in layers]
     try:
-        model.train()
+        model.train_without_chance()
         with plan.autocast():
             logits = model(images)
         loss = nn.functional.cross_entropy(logits.float(), labels)
@@ -46,7 +47,8 @@ def layer_statistics(model: Net, images: torch.Tensor, labels: torch.Tensor, pla
         with torch.no_grad():
             for name, buffer in model.named_buffers():
                 buffer.copy_(buffers[name])
-        model.train(was_training)
+        for module, training in modes.items():
+            module.training = training
     return {
         "names": [name for name, _, _ in layers],
         "gradient_norm": torch.stack([g.float().norm() for g in gradients]).tolist(),
