@@ -49,7 +49,10 @@ def without(block: Block, x: torch.Tensor) -> torch.Tensor:
     for part in block.unit.before:
         x = block.get_submodule(part.name)(x)
     if block.shortcut is None:
-        y = _identity(x, tuple(block.output))
+        shape: tuple[int, ...] = tuple(x.shape[1:])
+        for part in block.unit.branch:
+            shape = part.output(shape)
+        y = _identity(x, shape)
     else:
         y = block.shortcut(x)
         if block.unit.join.name == "concat":
