@@ -11,7 +11,7 @@ def page(root):
     """Opens the page by a link: ``page(net=[...], show=...)``."""
 
     def open_page(**query):
-        app = AppTest.from_file(str(root / "pages" / "complexity.py"), default_timeout=120)
+        app = AppTest.from_file(str(root / "pages" / "complexity" / "page.py"), default_timeout=120)
         for name, value in query.items():
             app.query_params[name] = value
         return app.run()
