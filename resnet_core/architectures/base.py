@@ -165,6 +165,11 @@ class ModelConfig:
         return self.depth
 
     @property
+    def may_pad_both_sides(self) -> bool:
+        """Whether the net computes what one does whose option A puts half of the new channels on each side, its channels in another order."""
+        return False
+
+    @property
     def series(self) -> str:
         """The name without the depth, e.g. ``ResNet-B-w32``: equal for nets that differ in depth alone."""
         return self.name.replace(f"-{self.depth}", "", 1)
