@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
 from pathlib import Path
 
@@ -24,8 +25,8 @@ from resnet_core.training import probe
 from tests.nets_tools import write_checkpoint
 
 #: The fewest of everything, so that each is quick.
-SMALL = {"images": 100}
-NAMES = ("plain-8-w4", "ResNet-8-w4")
+SMALL = {"images": 100, "draws": 1, "batches": 1, "batch_size": 16, "train": 500}
+NAMES = ("ResNet-8-w4", "ResNet-8-B-w4")
 
 
 def loaded(name: str, seed: int = 0) -> LoadedNet:
@@ -160,3 +161,117 @@ def test_what_the_lesions_say():
     assert finding([each]) == (
         "Error that the deletion of one block adds, on 100 test images: ResNet-8: 16.0 points in the median, 30.0 at most."
     )
+
+
+# -- paths ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["ResNet-8-w4", "ResNet-8-B-w4", "ResNet-8-preact-w4"])
+def test_the_gradients_of_all_paths_sum_to_the_ordinary_one(name, images):
+    """Veit et al. 2016: backward is linear, the activations being those of the whole net (float64)."""
+    from resnet_core.experiments.paths import Walker
+
+    one = loaded(name)
+    one.model.double()
+    one = dataclasses.replace(one, mean=one.mean.double())
+    batch = images.train.part(0, 4)
+
+    class Double:
+        model, device = one.model, one.device
+
+        @staticmethod
+        def normalize(pixels):
+            return pixels.double().div(255).sub(one.mean)
+
+    walker = Walker(Double, batch.images, batch.labels)
+    n = len(one.model.blocks())
+    total = sum(walker.gradient({i for i in range(n) if mask >> i & 1}) for mask in range(2**n))
+    x = running.stem(one.model, Double.normalize(batch.images)).detach().requires_grad_()
+    loss = torch.nn.functional.cross_entropy(running.head(one.model, running.through(one.model.blocks(), x)).float(), batch.labels)
+    (ordinary,) = torch.autograd.grad(loss, x)
+    assert torch.allclose(total, ordinary, rtol=1e-5, atol=1e-9) and ordinary.abs().max() > 1e-5
+
+
+def test_lengths_of_paths_are_binomial():
+    from resnet_core.experiments.paths import Paths, between
+
+    found = Paths(54, np.ones(55), np.ones(55), np.ones(55), 1, 1)
+    assert found.paths[19:36].sum() == pytest.approx(0.98017, abs=1e-5)
+    assert found.paths[5:18].sum() == pytest.approx(0.00453667, abs=1e-8)
+    assert found.share == pytest.approx(found.paths) and between(found.share, 0.9) == (21, 33)
+
+
+# -- ledger ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["ResNet-8-w4", "ResNet-8-B-w4"])
+def test_at_the_last_addition_the_shares_are_the_logit_without_its_bias(name, images):
+    (found,) = measured("ledger", images, loaded(name))
+    result = found.result
+    assert result.skip[-1] + result.branch[-1] == pytest.approx(result.logit - result.bias, rel=1e-4)
+    assert result.rest[-1] == pytest.approx(result.bias, abs=1e-4) and abs(result.rest[0]) > 1e-3  # what later shifts add
+
+
+def test_a_plain_net_has_no_ledger_and_no_paths():
+    for key in ("ledger", "paths"):
+        with pytest.raises(ConfigError, match="plain-20: it has no additions"):
+            EXPERIMENTS[key].check(parse("plain-20"), "plain-20")
+
+
+# -- readout --------------------------------------------------------------------------------------------------------------
+
+
+def test_the_readout_is_ridge_regression():
+    """Against the normal equations of the augmented problem, solved by least squares."""
+    from resnet_core.experiments.readout import ridge
+
+    generator = torch.Generator().manual_seed(0)
+    x, queries = (torch.randn(n, 5, generator=generator, dtype=torch.float64) * 3 + 1 for n in (40, 7))
+    labels = torch.randint(0, 3, (40,), generator=generator)
+    mean, std = x.mean(0), x.std(0)
+    rows = torch.cat([(x - mean) / std, 2.0**0.5 * torch.eye(5, dtype=torch.float64)])
+    wanted = torch.nn.functional.one_hot(labels, 3).double()
+    centred = torch.cat([wanted - wanted.mean(0), torch.zeros(5, 3, dtype=torch.float64)])
+    weights = torch.linalg.lstsq(rows, centred).solution
+    assert torch.allclose(ridge(x, labels, queries, 2.0, 3), (queries - mean) / std @ weights + wanted.mean(0))
+    constant = torch.cat([x, torch.ones(40, 1, dtype=torch.float64)], 1)
+    more = torch.cat([queries, torch.ones(7, 1, dtype=torch.float64)], 1)
+    assert torch.allclose(ridge(constant, labels, more, 2.0, 3), ridge(x, labels, queries, 2.0, 3))
+
+
+# -- CKA ------------------------------------------------------------------------------------------------------------------
+
+
+def test_cka_of_a_net_with_itself_is_1_and_does_not_see_rotations(images):
+    (found,) = measured("cka", images, loaded("ResNet-8-w4"))
+    like = found.result.like(found.result)
+    assert np.allclose(np.diag(like), 1, atol=1e-4) and np.allclose(like, like.T, atol=1e-5) and like.min() >= 0
+    one = loaded("ResNet-8-w4")
+    rotation = torch.linalg.qr(torch.randn(16, 16, generator=torch.Generator().manual_seed(1)))[0]
+    last = one.model.blocks()[-1]
+    last.register_forward_hook(lambda module, args, y: 2 * torch.einsum("ij,bjhw->bihw", rotation, y))
+    (rotated,) = measured("cka", images, one)
+    assert np.allclose(found.result.like(rotated.result)[:, -1], like[:, -1], atol=1e-3)
+
+
+# -- neighbours -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_vote_of_neighbours_is_that_of_a_loop(images):
+    from resnet_core.analysis.neighbours import FeatureIndex, features
+
+    one = loaded("ResNet-8-w4")
+    few = dataclasses.replace(images, train=images.train.part(0, 200))
+    (found,) = measured("neighbours", few, one)
+    index, test = FeatureIndex(features(one, few.train.images)), images.test.part(0, 100)
+    queries, wrong = features(one, test.images), {1: 0, 3: 0, 10: 0}
+    for query, label in zip(queries, test.labels.tolist(), strict=True):
+        votes = few.train.labels[index.nearest(query, 10)[0]].tolist()
+        for k in wrong:
+            counts = {c: votes[:k].count(c) for c in votes[:k]}
+            most = [c for c in counts if counts[c] == max(counts.values())]
+            wrong[k] += (most[0] if len(most) == 1 else None) not in (label, None)
+            if len(most) > 1:  # of a tie, the nearer side; which is whichever of them counts more by its places
+                wrong[k] += max(most, key=lambda c: sum(1 + 1e-4 * (100 - i) / 100 for i in range(k) if votes[i] == c)) != label
+    assert {k: int(found.result.wrong[i]) for i, k in enumerate((1, 3, 10))} == wrong
+    assert found.result.classifier == int((one.logits(test.images).argmax(1) != test.labels).sum())

@@ -14,7 +14,10 @@ from tests.damaged_runs import DAMAGES
 from tests.page_tools import app, held, write_run
 from tests.runs_tools import config
 
-PAGES = [None, *(f"{name}/page.py" for name in ("train", "compare", "responses", "gradients", "predict", "checkpoints", "paper"))]
+PAGES = [
+    None,
+    *(f"{name}/page.py" for name in ("train", "compare", "responses", "gradients", "predict", "experiments", "checkpoints", "paper")),
+]
 
 
 @pytest.fixture

@@ -11,12 +11,13 @@ An experiment is one module with ``EXPERIMENT`` and four functions, which it imp
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
 from resnet_core.architectures import ModelConfig
+from resnet_core.architectures.table import complexity
 from resnet_core.attribution.methods import Parameter
 from resnet_core.errors import ConfigError
 
@@ -42,6 +43,10 @@ class Table:
 
     head: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
+
+
+Progress = Callable[[int, int], None]
+ShouldStop = Callable[[], bool]
 
 
 def _always(model: ModelConfig) -> str:
@@ -104,3 +109,24 @@ def shown(value: Any) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def images_parameter(default: int = 1000, most: int = 10_000, label: str = "test images") -> Parameter:
+    """The number of images, the first of the set."""
+    of = label.partition(" ")[0]
+    return Parameter("images", label, "int", default, 100, most, 100, help=f"The first of the {of} set; of fewer, all.")
+
+
+def whole_net_macs(model: ModelConfig) -> float:
+    """Multiply-adds of one image through the net."""
+    return float(complexity(model, 32).macs)
+
+
+def each_of(results: Sequence[Measured], text: Callable[[Measured], str]) -> str:
+    """``ResNet-20: ...; plain-20: ...`` in the order of the nets."""
+    return "; ".join(f"{one.label}: {text(one)}" for one in results)
+
+
+def needs_addition(model: ModelConfig) -> str:
+    """A refusal for nets whose units add nothing."""
+    return "" if any(unit.join.name == "add" for unit in model.plan().units) else "it has no additions, and this experiment is about them."

@@ -109,3 +109,17 @@ def lines_figure(
 def _looks(lines: Sequence[Line], keys: Sequence[str], dark: bool) -> list[tuple[str, str | None]]:
     models = {line.key: line.model for line in reversed(lines)}
     return style.told_apart([models[key] for key in keys], dark)
+
+
+def heatmap(values: np.ndarray, rows: Sequence[str], columns: Sequence[str], y_title: str, x_title: str, dark: bool = False) -> go.Figure:
+    """Values from 0 to 1 as colours: (R, C), the first row at the bottom."""
+    figure = go.Figure(
+        go.Heatmap(
+            z=values, x=list(columns), y=list(rows), zmin=0, zmax=1, colorscale="Cividis", uid="heatmap",
+            hovertemplate="%{y}<br>%{x}<br>%{z:.3f}<extra></extra>",
+        )
+    )  # fmt: skip
+    figure.update_layout(**style.layout(dark), height=HEIGHT, uirevision="viewer")
+    figure.update_xaxes(title=html.escape(x_title))
+    figure.update_yaxes(title=html.escape(y_title))
+    return figure

@@ -1,0 +1,128 @@
+"""Two nets, layer by layer: linear CKA between all blocks of two nets (Kornblith et al. 2019)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from resnet_core.experiments.base import Experiment, Measured, Progress, ShouldStop, Table, images_parameter, whole_net_macs
+from resnet_core.figures.lines import heatmap
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+    from resnet_core.data import Cifar10
+    from resnet_core.nets.loading import LoadedNet
+
+EXPERIMENT = Experiment(
+    key="cka",
+    title="Two nets, block by block",
+    module="resnet_core.experiments.cka",
+    question="Which blocks of two nets see the images alike?",
+    source="Kornblith, Norouzi, Lee and Hinton: Similarity of Neural Network Representations Revisited (ICML 2019), equation 3 and 5",
+    method=(
+        "Linear CKA between the outputs of all blocks of the first two nets chosen (of one net, with itself), every position and channel a "
+        "feature: 1 where the images lie alike up to rotation and scale, near 0 where they do not."
+    ),
+    limits=(
+        "It compares how images lie to each other, not what the blocks compute. With few images and many features it is biased upwards; "
+        "and a block near a dominant direction of the data is like every other one."
+    ),
+    parameters=(images_parameter(300, 1000),),
+    macs=lambda model, values: whole_net_macs(model) * values["images"] * 1.5,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Grams:
+    """How the images lie to each other behind each block.
+
+    Attributes:
+        blocks: names of the B blocks; gram: float32 (B, n, n), centred Gram matrices of norm 1; n: images.
+    """
+
+    blocks: tuple[str, ...]
+    gram: np.ndarray
+    n: int
+
+    def like(self, other: Grams) -> np.ndarray:
+        """(B, B of the other), linear CKA; both of the same images."""
+        return self.gram.reshape(len(self.gram), -1) @ other.gram.reshape(len(other.gram), -1).T
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values: CKA of the net's blocks with each other."""
+        return {"n": self.n, "blocks": list(self.blocks), "cka": self.like(self).tolist()}
+
+
+def measure(
+    loaded: LoadedNet,
+    images: Cifar10,
+    values: Mapping[str, Any],
+    progress: Progress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> Grams:
+    """Compute the Gram matrix behind each block.
+
+    Raises:
+        Stopped: ``should_stop`` returned True.
+    """
+    import torch
+
+    from resnet_core.activations import images_at_once
+    from resnet_core.analysis.passes import in_batches, untouched
+    from resnet_core.experiments import running
+
+    net, test = loaded.model, images.test.part(0, min(values["images"], len(images.test)))
+    held: list[list[torch.Tensor]] = [[] for _ in net.plan.units]
+    with torch.no_grad(), untouched(net):
+        net.eval()
+        for start, stop in in_batches(len(test), images_at_once(net), progress, should_stop):
+            with loaded.plan.autocast():
+                steps = running.inputs(net, loaded.normalize(test.images[start:stop]))
+                next(steps)
+                for kept, x in zip(held, steps, strict=True):
+                    kept.append(x.float().flatten(1))
+        grams = []
+        for kept in held:
+            x = torch.cat(kept)
+            kept.clear()
+            x = x - x.mean(0)
+            gram = x @ x.T
+            grams.append((gram / torch.linalg.matrix_norm(gram).clamp_min(1e-30)).cpu().numpy())
+    return Grams(tuple(unit.name for unit in net.plan.units), np.stack(grams), len(test))
+
+
+def _pair(results: Sequence[Measured]) -> tuple[Measured, Measured]:
+    return results[0], results[1] if len(results) > 1 else results[0]
+
+
+def table(results: Sequence[Measured]) -> Table:
+    """For each block of the first net the block of the second that is most like it."""
+    one, other = _pair(results)
+    like = one.result.like(other.result)
+    rows = [(name, other.result.blocks[int(line.argmax())], float(line.max())) for name, line in zip(one.result.blocks, like, strict=True)]
+    return Table((f"Block of {one.label}", f"most like it in {other.label}", "CKA"), tuple(rows))
+
+
+def figure(results: Sequence[Measured], dark: bool = False) -> go.Figure:
+    """CKA of all pairs as a heat map."""
+    one, other = _pair(results)
+    return heatmap(
+        one.result.like(other.result), one.result.blocks, other.result.blocks, f"blocks of {one.label}", f"blocks of {other.label}", dark
+    )
+
+
+def finding(results: Sequence[Measured]) -> str:
+    """The mean CKA, and how far the most alike blocks lie from the same part of the depth."""
+    one, other = _pair(results)
+    like = one.result.like(other.result)
+    places = (like.argmax(1) + 0.5) / like.shape[1]
+    own = (np.arange(len(like)) + 0.5) / len(like)
+    off = 100 * float(np.abs(places - own).mean())
+    return (
+        f"{one.label} beside {other.label}, {one.result.n:,} test images: CKA is {float(like.mean()):.2f} in the mean over all pairs of "
+        f"blocks, and the block most like one lies {off:.0f} % of the depth away from its place in the mean."
+    )

@@ -1,0 +1,79 @@
+"""Experiments: the page is made from the declarations, computes at a click, and shows table, figure and finding."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from pages.ui.jobs import JOBS
+from resnet_core.experiments import EXPERIMENTS
+from tests.analysis_tools import PLAIN, RESIDUAL, address, figures, said, ship, shipped
+from tests.page_tools import app, opened
+from tests.runs_tools import wait_for
+
+__all__ = ["shipped"]
+
+
+@pytest.fixture
+def page(root: Path, shipped: Path, monkeypatch: pytest.MonkeyPatch) -> AppTest:
+    ship(shipped, "plain-20", PLAIN)
+    ship(shipped, "resnet-20", RESIDUAL)
+    return app(root, monkeypatch, "experiments/page.py")
+
+
+def through(page: AppTest) -> AppTest:
+    wait_for(lambda: not any(job.is_active for job in JOBS._jobs.values()), "the jobs")
+    return page.run()
+
+
+def run(page: AppTest) -> AppTest:
+    page.button(key="experiment.run").click().run()
+    return through(page)
+
+
+@pytest.mark.parametrize("key", EXPERIMENTS)
+def test_each_experiment_says_what_it_is_about_and_what_it_takes(page: AppTest, key: str):
+    opened(page, of=EXPERIMENTS[key].title, nets=["plain-20", "resnet-20"])
+    text = said(page)
+    assert EXPERIMENTS[key].question in text and EXPERIMENTS[key].limits in text and "trillion multiply-adds" in text
+    assert [each.name for each in EXPERIMENTS[key].parameters] == [
+        widget.key.partition(".")[2] for widget in page.number_input if widget.key.startswith(f"{key}.")
+    ]
+    assert ("it has no additions" in text) is (key in ("paths", "ledger"))
+
+
+def test_lesions_of_two_nets_side_by_side(page: AppTest):
+    opened(page, of="Lesions", nets=["plain-20", "resnet-20"])
+    page.number_input(key="lesions.images").set_value(100).run()
+    run(page)
+    text = said(page)
+    assert "Error that the deletion of one block adds, on 100 test images" in text
+    assert f"| {PLAIN.name} |" in text.replace("\\", "") and f"| {RESIDUAL.name} |" in text.replace("\\", "")
+    (figure,) = figures(page)
+    assert [trace["name"] for trace in figure] == [PLAIN.name, RESIDUAL.name]
+    assert address(page, "nets") == ["plain-20", "resnet-20"] and "experiment.run" not in [button.key for button in page.button]
+    # Another number of images is another computation, and the first is still there.
+    page.number_input(key="lesions.images").set_value(200).run()
+    assert "experiment.run" in [button.key for button in page.button] and not figures(page)
+    page.number_input(key="lesions.images").set_value(100).run()
+    assert figures(page)
+
+
+def test_a_net_that_fails_is_told_and_the_other_shown(page: AppTest, monkeypatch: pytest.MonkeyPatch):
+    from resnet_core.errors import CheckpointError
+    from resnet_core.experiments import run as run_it
+
+    def refuse(experiment, net, *args, **options):
+        if net.id == "plain-20":
+            raise CheckpointError("The weights are gone.")
+        return run_it(experiment, net, *args, **options)
+
+    opened(page, of="Lesions", nets=["plain-20", "resnet-20"])
+    page.number_input(key="lesions.images").set_value(300).run()
+    monkeypatch.setattr("resnet_core.experiments.run", refuse)
+    page.run()
+    run(page)
+    assert [each.value.replace("\\", "") for each in page.error] == ["The weights are gone."]
+    assert RESIDUAL.name in said(page) and "experiment.run" in [button.key for button in page.button]
