@@ -166,7 +166,7 @@ class ModelConfig:
 
     @property
     def may_pad_both_sides(self) -> bool:
-        """Whether the net computes what one does whose option A puts half of the new channels on each side, its channels in another order."""
+        """Whether, in another order of channels, it computes what a net does whose option A puts half of the new channels on each side."""
         return False
 
     @property
