@@ -165,6 +165,11 @@ class ModelConfig:
         return self.depth
 
     @property
+    def may_pad_both_sides(self) -> bool:
+        """Whether, in another order of channels, it computes what a net does whose option A puts half of the new channels on each side."""
+        return False
+
+    @property
     def series(self) -> str:
         """The name without the depth, e.g. ``ResNet-B-w32``: equal for nets that differ in depth alone."""
         return self.name.replace(f"-{self.depth}", "", 1)

@@ -220,6 +220,10 @@ class Plan:
 
     def tensors(self) -> dict[str, Shape]:
         """Return every tensor of the net's ``state_dict`` and its shape."""
+        return dict(self._tensors)
+
+    @cached_property
+    def _tensors(self) -> dict[str, Shape]:
         found: dict[str, Shape] = {}
         for placed in self.walk():
             for name, shape in {**placed.part.parameters(placed.shape), **placed.part.buffers(placed.shape)}.items():

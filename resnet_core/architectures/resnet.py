@@ -142,6 +142,12 @@ class ResNetConfig(ModelConfig):
         return self.shortcut == "none"
 
     @property
+    def may_pad_both_sides(self) -> bool:
+        """A quarter of an even number of channels on either side makes up for the missing ones, where blocks do not widen."""
+        kind = (self.shortcut, self.block, self.norm, self.activation, self.branch)
+        return kind == ("A", "basic", "batch", "post", "plain") and self.width % 2 == 0
+
+    @property
     def head(self) -> str:
         return "plain" if self.is_plain else "ResNet"
 

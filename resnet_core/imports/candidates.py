@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 from resnet_core.architectures import FAMILIES, Family, ModelConfig
@@ -17,8 +17,7 @@ from resnet_core.errors import ConfigError
 COUNTER = "num_batches_tracked"
 
 
-@lru_cache(maxsize=256)
-def tensors(config: ModelConfig) -> Mapping[str, Shape]:
+def tensors(config: ModelConfig) -> dict[str, Shape]:
     """The net's tensors and their shapes, but for those that count BN's batches."""
     return {key: shape for key, shape in config.plan().tensors().items() if not key.endswith(COUNTER)}
 
@@ -43,27 +42,31 @@ class Candidate:
     renamed: Names = ()
 
     @cached_property
+    def tensors(self) -> dict[str, Shape]:
+        """Its tensors and their shapes, but for those that count BN's batches."""
+        return tensors(self.config)
+
+    @cached_property
     def keys(self) -> dict[str, str]:
         """The layout's key of each tensor -> ours."""
-        return {self.layout.theirs(ours): ours for ours in tensors(self.config)}
+        return {self.layout.theirs(ours): ours for ours in self.tensors}
 
     @cached_property
     def due(self) -> dict[str, Shape]:
         """Its tensors under the layout's keys, and their shapes."""
-        shapes = tensors(self.config)
-        return {theirs: shapes[ours] for theirs, ours in self.keys.items()}
+        return {theirs: self.tensors[ours] for theirs, ours in self.keys.items()}
 
     def biases(self, given: Mapping[str, Shape]) -> dict[str, str] | None:
         """The file's key of each bias that is to be folded into a BN -> our key of its running mean; None if it is not this net's file.
 
         (x + b) - m is x - (m - b), so that a convolution before a BN needs no bias.
         """
-        more = len(given) - len(tensors(self.config))
+        more = len(given) - len(self.tensors)
         folds = self.config.plan().folds if more > 0 else ()
         if not 0 <= more <= len(folds) or any(given.get(key) != shape for key, shape in self.due.items()):
             return None
         means = {self.layout.theirs(f"{conv}.bias"): f"{bn}.running_mean" for conv, bn in folds}
-        found = {key: mean for key, mean in means.items() if key not in self.keys and given.get(key) == tensors(self.config)[mean]}
+        found = {key: mean for key, mean in means.items() if key not in self.keys and given.get(key) == self.tensors[mean]}
         return found if given.keys() == self.keys.keys() | found.keys() else None
 
 

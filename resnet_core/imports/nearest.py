@@ -15,7 +15,7 @@ from resnet_core.imports.refusal import listed, shown
 #: Differences that are told one by one.
 _TOLD = 3
 #: The share of a file's tensors that a net has if the file is rather of it, with something wrong, than of one that cannot be.
-_NEARLY = 0.9
+_NEARLY = 2 / 3
 
 
 def why_none(given: Mapping[str, Shape], candidates: Sequence[Candidate], problems: Mapping[str, ConfigError]) -> str:

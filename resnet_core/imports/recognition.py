@@ -21,7 +21,7 @@ from resnet_core.imports.refusal import ImportRefused, listed, shown
 #: What DataParallel and torch.compile put before every key; a module that holds the net puts its own name there.
 PREFIXES = ("module.", "_orig_mod.")
 #: No name of a module that holds a whole net, but of a part of one.
-_PART = re.compile(r"layer\d+|\d+|conv\d*|bn\d*|norm\d*|fc|linear|stem|weight|bias")
+_PART = re.compile(r"layer\d+|\d+|conv\d*|bn\d*|norm\d*|fc|linear|stem|features|classifier|weight|bias")
 
 
 @dataclass(frozen=True)
