@@ -100,10 +100,10 @@ def measure(home: Path, draws: int, pages: list[str]) -> dict[str, tuple[float, 
     found = {"runs": least(lambda: subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL), draws)}
     for page in pages:
         os.environ["RESNET_LAB_HOME"] = str(home.with_name("empty"))  # the way to any page is over the front page
-        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=600).run()
+        app = AppTest.from_file(str(ROOT / "pages" / "front.py"), default_timeout=600).run()
         os.environ["RESNET_LAB_HOME"] = str(home)
         if page != "home":
-            app.switch_page(f"pages/{page}.py")
+            app.switch_page(f"{page}/page.py")
 
         def draw(app: AppTest = app) -> None:
             app.run()

@@ -29,5 +29,9 @@ class CheckpointError(UserError):
     """A checkpoint cannot be read, or does not fit the net it is to be loaded into."""
 
 
+class Stopped(Exception):
+    """``should_stop`` said so: there is no result."""
+
+
 class RunError(UserError):
     """A run does not exist, or is not in a state that allows what was asked of it."""

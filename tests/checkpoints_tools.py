@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.ui import evaluate_panel, jobs
+from pages.checkpoints import evaluate_panel
+from pages.ui import jobs
 from tests.page_tools import app
 from tests.runs_tools import wait_for
 
@@ -20,13 +21,13 @@ def shipped_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     made = jobs.Jobs()
     for module in (jobs, evaluate_panel):
         monkeypatch.setattr(module, "JOBS", made)
-    monkeypatch.setattr("pages.ui.import_panel.JOBS", made)
+    monkeypatch.setattr("pages.checkpoints.import_panel.JOBS", made)
     return tmp_path / "shipped"
 
 
 @pytest.fixture(name="page")
 def checkpoints_page(root: Path, monkeypatch: pytest.MonkeyPatch, shipped: Path) -> AppTest:
-    return app(root, monkeypatch, "pages/checkpoints.py")
+    return app(root, monkeypatch, "checkpoints/page.py")
 
 
 def done(page: AppTest) -> AppTest:

@@ -69,7 +69,7 @@ def app(root: Path, monkeypatch, page: str | None = None, address: str | None = 
     """
     monkeypatch.chdir(root)
     monkeypatch.setattr(ContextProxy, "ip_address", address)
-    test = AppTest.from_file(str(root / "app.py"), default_timeout=120)
+    test = AppTest.from_file(str(root / "pages" / "front.py"), default_timeout=120)
     return test if page is None else test.run().switch_page(page)
 
 

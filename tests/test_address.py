@@ -14,7 +14,7 @@ from tests.page_tools import app, opened, write_run
 def test_parameters_of_other_pages_are_taken_out(root: Path, monkeypatch):
     monkeypatch.setenv("RESNET_LAB_SLOTS", "0")
     run = write_run(RunStore(), demo_configs(iterations=400)[0], 49.0)
-    page = app(root, monkeypatch, "pages/compare.py")
+    page = app(root, monkeypatch, "compare/page.py")
     opened(page, nets=["plain-20"], checkpoint="plain-20", runs=[run.id])
     assert "nets" not in page.query_params and "checkpoint" not in page.query_params
     assert page.query_params["runs"] in (run.id, [run.id])

@@ -40,7 +40,7 @@ def test_of_equal_trainings_the_first_tells_and_each_kind_has_its_own():
 
 
 def test_the_shipped_demo_took_what_it_would_have_been_told_to_take():
-    from pages.ui.demo import recorded
+    from pages.home.demo import recorded
 
     for run in recorded().runs:
         rows = [each for each in run.records if each["kind"] == "train"]

@@ -153,7 +153,7 @@ def test_the_app_tidies_up_when_it_starts(temporary, root, monkeypatch):
     subprocess.run([sys.executable, "-c", code], check=False)
     assert len(list(temporary.iterdir())) == 1
     st.cache_resource.clear()
-    page = AppTest.from_file(str(root / "app.py"), default_timeout=120)
+    page = AppTest.from_file(str(root / "pages" / "front.py"), default_timeout=120)
     monkeypatch.setenv("RESNET_LAB_SLOTS", "0")
     assert not page.run().exception
     assert list(temporary.iterdir()) == []

@@ -86,6 +86,25 @@ def test_an_imagenet_resnet_of_our_own_layout(config):
     assert all(key == ours for key, ours in found.keys.items())
 
 
+@pytest.mark.parametrize(
+    "name, ours",
+    [
+        ("resnext50_32x4d", "ResNeXt-50-32x4d-c10"),
+        ("resnext101_64x4d", "ResNeXt-101-64x4d-c10"),
+        ("wide_resnet50_2", "WRN-50-2-c10"),
+        ("wide_resnet101_2", "WRN-101-2-c10"),
+    ],
+)
+def test_torchvisions_relatives_of_resnets(name, ours):
+    found = recognize(meta(torchvision.models.get_model, name, num_classes=10))
+    assert (found.layout, found.shortcuts, found.model.name) == ("torchvision", ("B",), ours)
+
+
+def test_an_imagenet_net_without_projections_has_option_a_or_no_shortcuts():
+    given = {key: shape for key, shape in meta(torchvision.models.get_model, "resnet18").items() if "downsample" not in key}
+    assert recognize(given).shortcuts == ("A-behind", "none")
+
+
 @pytest.mark.parametrize("width", [1, 4, 7, 32, 160])
 def test_width_is_that_of_the_first_convolution(width):
     assert recognize(meta(ResNetConfig(8, "B", width=width))).model.width == width
@@ -152,8 +171,6 @@ REFUSED = {
     "vgg": (vision("vgg11"), "there is no conv1.weight, but 'features.0.weight'"),
     "densenet": (vision("densenet121"), "there is no conv1.weight, but 'features.conv0.weight'"),
     "transformer": (vision("vit_b_16"), "there is no conv1.weight, but 'class_token'"),
-    "resnext": (vision("resnext50_32x4d"), "in 32 groups"),
-    "wide": (vision("wide_resnet50_2"), "2 times as wide inside"),
     "video": (lambda: edited(conv1__weight=(16, 3, 3, 3, 3)), "of a 3D convolution"),
     "0-d": (lambda: edited(layer1__0__bn1__weight=()), "layer1.0.bn1.weight has () where (16,) is due"),
     "conv of 2": (lambda: edited(conv1__weight=(16, 27)), "a convolution's has four dimensions"),
@@ -168,9 +185,9 @@ REFUSED = {
     "uneven": (lambda: edited(lambda: meta(Chenyaofo, 20), drop=["layer3.2."]), "Its stages have 3, 3, 2 blocks"),
     "five stages": (
         lambda: edited(layer4__0__conv1__weight=(1, 1, 3, 3), layer5__0__conv1__weight=(1, 1, 3, 3)),
-        "5 stages; a CIFAR ResNet, which begins so, has 3",
+        "5 stages; ResNet-8-B, which begins so, has 3",
     ),
-    "kuangliu": (lambda: edited(layer4__0__conv1__weight=(1, 1, 3, 3)), "4 stages (as in kuangliu/pytorch-cifar)"),
+    "kuangliu": (lambda: edited(layer4__0__conv1__weight=(1, 1, 3, 3)), "4 stages; ResNet-8-B, which begins so, has 3"),
     "imagenet of 3": (vision("resnet18"), "7x7 first convolution and 3 stages", ["layer4."]),
     "missing conv": (lambda: edited(drop=["layer2.0.conv2"]), "'layer2.0.conv2.weight' is missing: 1 of"),
     "missing bn": (lambda: edited(drop=["layer1.0.bn2.running"]), "'layer1.0.bn2.running_mean', 'layer1.0.bn2.running_var' is missing"),
@@ -204,11 +221,17 @@ REFUSED = {
     "features": (lambda: edited(fc__weight=(10, 65)), "fc.weight has (10, 65) where (10, 64) is due"),
     "many classes": (lambda: edited(fc__weight=(1001, 64), fc__bias=(1001,)), "has 1,001 classes"),
     "one class": (lambda: edited(fc__weight=(1, 64), fc__bias=(1,)), "has 1 classes"),
-    "mixed names": (lambda: edited(rename=[("layer3.0.downsample.", "layer3.0.shortcut.")]), "It mixes layouts"),
-    "mixed head": (lambda: edited(rename=[("fc.", "linear.")]), "a classifier called linear, with projections called downsample.0"),
+    "mixed names": (
+        lambda: edited(rename=[("layer3.0.downsample.", "layer3.0.shortcut.")]),
+        "It mixes layouts: 'layer3.0.shortcut.0', 'layer3.0.shortcut.1' as in akamaster's",
+    ),
+    "mixed head": (
+        lambda: edited(rename=[("fc.", "linear.")]),
+        "It mixes layouts: 'linear' as in akamaster's, the others as in chenyaofo's.",
+    ),
     "half projected": (
         lambda: edited(drop=["layer3.0.downsample"]),
-        "neither option B's nor option C's: they differ from option B at 'layer3.0'",
+        "and 1 more is missing: 5 of 47 keys",
     ),
     "partly prefixed": (lambda: edited(rename=[("layer1", "module.layer1")]), "Only a part of its keys has a prefix"),
     "counter": (lambda: edited(bn1__num_batches_tracked=(16,)), "BN counts its batches in a single number"),
@@ -222,11 +245,11 @@ REFUSED = {
     ),
     "imagenet linear": (
         lambda: edited(vision("resnet18"), drop=["downsample"], rename=[("fc.", "linear.")]),
-        "a classifier called linear; torch",
+        "There is no classifier: no fc.weight.",
     ),
     "imagenet C": (
         lambda: edited(vision("resnet18"), drop=["layer4.0.downsample"]),
-        "they differ from option B at 'layer4.0'",
+        "and 1 more is missing: 5 of 102 keys",
     ),
 }
 

@@ -7,7 +7,7 @@ import threading
 import pytest
 from streamlit.runtime.scriptrunner import StopException
 
-from pages.ui import analysis_cache, jobs
+from pages.ui import jobs
 from pages.ui.jobs import Jobs
 from resnet_core.errors import CheckpointError
 from tests.runs_tools import wait_for
@@ -83,42 +83,46 @@ def test_the_oldest_that_are_done_are_forgotten(monkeypatch):
     assert [key for key in range(5) if made.get(key)] == [2, 3, 4]
 
 
-def test_a_job_that_waits_for_another_computation_says_so():
-    made, begun = Jobs(), threading.Event()
-
-    def work(job):
-        begun.set()
-        with analysis_cache.turn(job.should_stop, job.waits):
-            return job.state
-
-    with analysis_cache._ONE_AT_A_TIME:
-        job = made.start("a", "one", work)
-        begun.wait(60)
-        wait_for(lambda: job.state == "waiting", "it to wait")
-        assert job.is_active
-    assert ended(job).result == "running"
-
-
-def test_what_a_page_computes_ends_when_its_viewer_leaves(monkeypatch):
-    """The session that is gone stops its script, here at the bar; the thread hears of it, and the next one has its turn."""
-    left, ends = threading.Event(), threading.Event()
+def test_what_a_page_waits_for_ends_when_its_viewer_turns_to_something_else(monkeypatch):
+    """The script is stopped, here at the bar; the thread hears of it, and the next one has its turn."""
+    made, ends = Jobs(), threading.Event()
 
     class Bar:
         def progress(self, *args, **options):
-            left.set()
             raise StopException
 
         def empty(self):
             pass
 
-    def work(progress, should_stop):
-        with analysis_cache.turn(should_stop):
-            wait_for(should_stop, "the stop")
+    def work(job):
+        wait_for(job.should_stop, "the stop")
         ends.set()
+        raise RuntimeError("stopped, as asked")
 
-    monkeypatch.setattr(analysis_cache.st, "empty", Bar)
+    monkeypatch.setattr(jobs.st, "empty", Bar)
     with pytest.raises(StopException):
-        analysis_cache.with_progress("long", work)
-    assert left.is_set() and ends.wait(60)
-    with analysis_cache.turn(lambda: pytest.fail("it waits")):
-        pass
+        made.outcome("a", "long", work)
+    assert ends.wait(60) and made.outcome("b", "short", lambda job: 1) == 1
+    assert made.outcome("a", "long", lambda job: "again") == "again"
+
+
+def test_what_a_page_waits_for_is_computed_once_and_its_error_is_raised(monkeypatch):
+    made, calls = Jobs(), []
+
+    def refuse(job):
+        calls.append(job.key)
+        raise CheckpointError("The weights are gone.")
+
+    assert [made.outcome("a", "one", lambda job: calls.append("a") or 42) for _ in range(2)] == [42, 42]
+    for _ in range(2):  # what failed may be tried again
+        with pytest.raises(CheckpointError, match="The weights are gone"):
+            made.outcome("b", "two", refuse)
+    assert calls == ["a", "b", "b"]
+
+
+def test_what_takes_a_moment_does_not_wait(monkeypatch):
+    made, gate = Jobs(), threading.Event()
+    long = made.start("long", "long", lambda job: gate.wait())
+    assert made.outcome("light", "light", lambda job: 1, light=True) == 1 and long.is_active
+    gate.set()
+    ended(long)

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load as load_safetensors
 from streamlit.testing.v1 import AppTest
 
-from pages.ui import evaluate_panel
+from pages.checkpoints import evaluate_panel
 from resnet_core import data
 from resnet_core.architectures import ResNetConfig
 from resnet_core.architectures.net import build_model
@@ -133,7 +133,7 @@ def test_the_error_is_that_of_the_loaded_net_counted(page: AppTest, shipped: Pat
     assert counts == expected.tolist()
     assert len(page.image) == evaluate_panel.WORST
     # Another viewer finds it at once.
-    other = app(root, monkeypatch, "pages/checkpoints.py")
+    other = app(root, monkeypatch, "checkpoints/page.py")
     opened(other, checkpoint="tiny", view="Evaluate")
     assert metrics(other) == metrics(page)
 

@@ -43,7 +43,7 @@ def demo(store: RunStore) -> list[Run]:
 @pytest.fixture
 def page(root: Path, monkeypatch: pytest.MonkeyPatch, store: RunStore) -> AppTest:
     """The page as a cold link opens it, through the app's front door."""
-    return app(root, monkeypatch, "pages/compare.py")
+    return app(root, monkeypatch, "compare/page.py")
 
 
 def figure(page: AppTest) -> dict:
@@ -93,6 +93,15 @@ def test_the_default_keeps_the_seeds_that_were_started_together(page: AppTest, s
     runs = [write_run(store, demo_configs(seed, 400)[0], 49.0) for seed in (1, 2)]
     opened(page)
     assert sorted(page.multiselect[0].value) == sorted(run.id for run in runs)
+
+
+def test_of_many_that_were_started_together_the_newest_are_shown(page: AppTest, store: RunStore, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("pages.compare.choice.MOST_CURVES", 3)
+    runs = [write_run(store, demo_configs(seed, 400)[0], 49.0) for seed in range(5)]
+    opened(page)
+    assert sorted(page.multiselect[0].value) == sorted(run.id for run in runs[-3:])
+    page.button(key="compare.newest").click().run()
+    assert sorted(page.multiselect[0].value) == sorted(run.id for run in runs[-3:])
 
 
 def test_a_run_is_called_as_it_was_renamed(page: AppTest, store: RunStore, demo: list[Run]):

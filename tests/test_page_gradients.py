@@ -26,7 +26,7 @@ __all__ = ["shipped"]
 @pytest.fixture
 def page(root: Path, monkeypatch: pytest.MonkeyPatch, shipped: Path) -> AppTest:
     """Of the nets before their first update only the smallest, which are there in a moment."""
-    made = app(root, monkeypatch, "pages/gradients.py")
+    made = app(root, monkeypatch, "gradients/page.py")
     made.query_params["depths"] = "8"
     return made
 

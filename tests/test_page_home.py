@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.ui import demo
+from pages.home import demo
 from resnet_core.architectures import ResNetConfig
 from resnet_core.config import DataConfig, Recipe, RunConfig, demo_configs
 from resnet_core.figures.series import outcome
@@ -95,7 +95,7 @@ def test_at_the_first_visit_it_says_how_long_the_recorded_demo_took(home, shippe
 
 
 def test_the_terms_are_at_the_foot_of_every_page(home):
-    for page in (home, home.switch_page("pages/paper.py")):
+    for page in (home, home.switch_page("paper/page.py")):
         page.run()
         assert "- **degradation**: A deeper plain net ends with a higher training error" in page.markdown[-1].value
 

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save as save_safetensors
 from streamlit.testing.v1 import AppTest
 
-from pages.ui import evaluate_panel
+from pages.checkpoints import evaluate_panel
 from resnet_core import data
 from resnet_core.architectures import ResNetConfig
 from resnet_core.architectures.net import build_model
@@ -111,7 +111,7 @@ def test_a_large_net_is_tried_only_when_asked_for(page: AppTest, shipped: Path, 
 def test_a_trial_that_ended_with_another_viewer_begins_anew(page: AppTest, shipped: Path, monkeypatch):
     begun = []
 
-    def endless(proposal, progress, should_stop):
+    def endless(function, proposal, progress, should_stop):
         begun.append(proposal)
         wait_for(should_stop, "its end")
         raise RuntimeError("stopped, as asked")
@@ -119,7 +119,7 @@ def test_a_trial_that_ended_with_another_viewer_begins_anew(page: AppTest, shipp
     content = save_safetensors(build_model(TINY, 3).state_dict())
     opened(page, section="Import")
     with monkeypatch.context() as patch:
-        patch.setattr("pages.ui.import_panel.trial_apart", endless)
+        patch.setattr("pages.checkpoints.import_panel.apart", endless)
         page.file_uploader[0].set_value(("net.safetensors", content, "application/octet-stream")).run()
         (job,) = evaluate_panel.JOBS._jobs.values()
         job.stop()

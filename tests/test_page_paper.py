@@ -32,7 +32,7 @@ def store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, small_files) -> RunSt
 
 @pytest.fixture
 def page(root: Path, store: RunStore, monkeypatch: pytest.MonkeyPatch) -> AppTest:
-    return app(root, monkeypatch, "pages/paper.py")
+    return app(root, monkeypatch, "paper/page.py")
 
 
 def config(name: str, iterations: int = 16_000, **recipe) -> RunConfig:
@@ -151,7 +151,7 @@ def test_the_table_can_be_taken_away(page: AppTest, shipped: Path):
 
 
 def test_the_csv_has_a_row_a_claim(root: Path, monkeypatch: pytest.MonkeyPatch, shipped: Path):
-    from pages.ui import claims_rows
+    from pages.paper import claims_rows
     from pages.ui import shipped as nets
 
     results = claims.evaluate([trained.net for trained in nets.shipped()], PARAMS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,12 @@ import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
-from pages.ui import analysis_cache, predict_image, predict_widgets, predict_work
-from pages.ui.predict_maps import target_of
+from pages.predict import computed
+from pages.predict import image as predict_image
+from pages.predict.maps import target_of
+from pages.ui import analyses
+from pages.ui import parameter_widgets as widgets
+from pages.ui.jobs import JOBS
 from resnet_core import data
 from resnet_core.analysis import prediction
 from resnet_core.architectures import ImageNetConfig, ResNetConfig
@@ -36,7 +41,7 @@ KINDS = {"int": "number_input", "float": "number_input", "choice": "selectbox", 
 
 @pytest.fixture
 def page(root: Path, monkeypatch: pytest.MonkeyPatch, shipped: Path) -> AppTest:
-    return app(root, monkeypatch, "pages/predict.py")
+    return app(root, monkeypatch, "predict/page.py")
 
 
 @pytest.fixture
@@ -116,7 +121,7 @@ def test_a_map_of_one_view_says_so_where_ten_crops_say_otherwise(page: AppTest, 
     ],
 )
 def test_a_link_that_cannot_be_followed_says_what_it_asked_for(page: AppTest, nets: list[str], monkeypatch, asked: dict, told: str):
-    monkeypatch.setattr(analysis_cache, "datasets", lambda: ["sample"])
+    monkeypatch.setattr(analyses, "datasets", lambda: ["sample"])
     opened(page, **asked)
     warnings = [each.value.replace("\\", "") for each in page.warning if "The link asks for" in each.value]
     assert len(warnings) == 1 and told in warnings[0] and "Something else is shown." in warnings[0]
@@ -159,7 +164,7 @@ def test_a_class_of_ones_own_choice_is_chosen_and_stays_whatever_the_image(page:
 
 
 def test_nets_disagree_holds_as_soon_as_it_is_chosen(page: AppTest, nets: list[str], monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(predict_work, "AT_ONCE", 0)  # however long it takes
+    monkeypatch.setattr(computed, "AT_ONCE", 0)  # however long it takes
     opened(page)
     page.selectbox(key="which").set_value("nets disagree").run()
     answers = [prediction.predict(load(find(name), precision="fp32"), data.load(DataConfig()).test.images) for name in nets]
@@ -188,10 +193,14 @@ def test_a_second_upload_is_shown_and_a_refusal_stands_on_the_page_itself(page: 
 
 def test_what_is_kept_does_not_wait_for_another_viewers_computation(page: AppTest, nets: list[str]):
     opened(page, image="17", method="Saliency")
-    with analysis_cache._ONE_AT_A_TIME:
+    gate = threading.Event()
+    other = JOBS.start("another viewer's", "another", lambda job: gate.wait())
+    try:
         page.segmented_control(key="crops").set_value("mean of 10 crops").run()  # light
         page.segmented_control(key="crops").set_value("one view").run()  # kept
-        assert not page.exception and len(bars(page)) == 2 and len(notes(page)) == 2
+        assert not page.exception and len(bars(page)) == 2 and len(notes(page)) == 2 and other.is_active
+    finally:
+        gate.set()
 
 
 def test_a_target_that_a_net_does_not_have_is_not_replaced():
@@ -251,15 +260,15 @@ def test_layers_that_are_offered_and_what_a_place_means():
             self.model = model
 
     small, deep, other = Of(RESIDUAL), Of(ResNetConfig(20, "A")), Of(ImageNetConfig((2, 2, 2, 2), "basic", 10))
-    options = predict_widgets.layer_options([small, deep, other])
-    assert options[0] == predict_widgets.LAST and set(layers_of(deep.model)) <= set(options)
+    options = widgets.layer_options([small, deep, other])
+    assert options[0] == widgets.LAST and set(layers_of(deep.model)) <= set(options)
     (layer,) = METHODS["grad-cam"].parameters
     for option, net, expected in (
         ("last", deep, "layer3.2"), ("layer2", deep, "layer2.2"), ("layer2", small, "layer2.0"), ("layer1.1", deep, "layer1.1"),
         ("relu", small, "relu"),
     ):  # fmt: skip
-        assert predict_widgets.resolved({"layer": option}, [layer], net) == {"layer": expected}
-    assert predict_widgets.resolved({"layer": "layer2.1"}, [layer], small) == {"layer": "layer2.1"}  # to be refused
+        assert widgets.resolved({"layer": option}, [layer], net) == {"layer": expected}
+    assert widgets.resolved({"layer": "layer2.1"}, [layer], small) == {"layer": "layer2.1"}  # to be refused
 
 
 def test_infidelity_sensitivity_and_the_sanity_check(page: AppTest, nets: list[str]):
@@ -294,7 +303,7 @@ def test_what_takes_long_is_said_before_it_begins(page: AppTest, nets: list[str]
     opened(page)
     assert "takes long" not in said(page)
     monkeypatch.setattr("resnet_core.imports.cost.HEAVY", 1.0)
-    monkeypatch.setattr(predict_work, "AT_ONCE", 0)
+    monkeypatch.setattr(computed, "AT_ONCE", 0)
     page.selectbox(key="which").set_value("nets disagree").run()
     # Asking of all test images, the infidelity and sensitivity of the map that is there, the features of the training images.
     assert said(page).count("This takes long") == 3 and "Asked of one view each" not in said(page)
@@ -310,7 +319,7 @@ def test_what_takes_long_is_said_before_it_begins(page: AppTest, nets: list[str]
 def test_a_session_keeps_few_nets_where_they_are_large(page: AppTest, nets: list[str], monkeypatch: pytest.MonkeyPatch):
     opened(page, nets=nets)
     assert len(page.session_state["predict.nets"]) == 2
-    monkeypatch.setattr(predict_work, "_MOST_NET_BYTES", 1)
+    monkeypatch.setattr(computed, "_MOST_NET_BYTES", 1)
     write_checkpoint(RunStore().home / ".imported", "from-elsewhere", RESIDUAL)
     opened(page, nets=[*nets, "from-elsewhere"])
     assert list(page.session_state["predict.nets"]) == [(find("from-elsewhere").version, "fp32")]

@@ -25,7 +25,7 @@ __all__ = ["shipped"]
 
 @pytest.fixture
 def page(root: Path, monkeypatch: pytest.MonkeyPatch, shipped: Path) -> AppTest:
-    return app(root, monkeypatch, "pages/responses.py")
+    return app(root, monkeypatch, "responses/page.py")
 
 
 @pytest.fixture

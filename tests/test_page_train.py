@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.ui import data_pick
+from pages.train import data_pick
 from pages.ui.labels import duration
 from resnet_core.architectures import ResNetConfig
 from resnet_core.config import DataConfig, Recipe, RunConfig, demo_configs
@@ -29,7 +29,7 @@ def store(monkeypatch: pytest.MonkeyPatch) -> RunStore:
 
 @pytest.fixture
 def train(root: Path, store: RunStore, monkeypatch: pytest.MonkeyPatch) -> AppTest:
-    return app(root, monkeypatch, "pages/train.py")
+    return app(root, monkeypatch, "train/page.py")
 
 
 @pytest.fixture
@@ -234,7 +234,7 @@ def test_missing_images_are_explained_and_a_folder_is_taken(opened, store, tmp_p
 
 
 def test_a_viewer_from_elsewhere_cannot_ask_what_lies_on_the_server(store, root, monkeypatch):
-    page = app(root, monkeypatch, "pages/train.py", address="192.168.1.7").run()
+    page = app(root, monkeypatch, "train/page.py", address="192.168.1.7").run()
     page.button_group(key="train.dataset").set_value("cifar10").run()
     assert not errors(page) and "The full CIFAR-10 was not found" in words(page)
     assert "train.data_dir" not in {field.key for field in page.text_input}
@@ -371,9 +371,9 @@ def test_a_run_that_cannot_be_read_is_named(train, store):
 def test_the_table_and_the_form_outlive_a_look_at_another_page(opened):
     edit(opened, edited={0: {"net": "plain-44"}})
     opened.number_input(key="train.recipe.momentum").set_value(0.8).run()
-    opened.switch_page("pages/home.py").run()
+    opened.switch_page("home/page.py").run()
     assert opened.title[0].value.startswith("Deeper")
-    opened.switch_page("pages/train.py").run()
+    opened.switch_page("train/page.py").run()
     assert not opened.exception and not opened.error
     assert [row["net"] for row in plan(opened)] == ["plain-44", "plain-56", "ResNet-20", "ResNet-56"]
     assert opened.number_input(key="train.recipe.momentum").value == 0.8

@@ -14,7 +14,7 @@ from tests.damaged_runs import DAMAGES
 from tests.page_tools import app, held, write_run
 from tests.runs_tools import config
 
-PAGES = [None, *(f"pages/{name}.py" for name in ("train", "compare", "responses", "gradients", "predict", "checkpoints", "paper"))]
+PAGES = [None, *(f"{name}/page.py" for name in ("train", "compare", "responses", "gradients", "predict", "checkpoints", "paper"))]
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_no_page_is_taken_down_by_damaged_runs(store, page, root, monkeypatch):
     shown = app(root, monkeypatch, page).run()
     assert not shown.exception
     assert not [error.value for error in shown.error if "no fault of yours" in error.value]
-    if page == "pages/train.py":
+    if page == "train/page.py":
         shown.session_state["tab"] = "Runs"
         shown.run()
         assert not shown.exception and not shown.error

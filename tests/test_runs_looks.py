@@ -260,7 +260,7 @@ def test_a_home_without_a_usable_index_goes_without(store, capsys, monkeypatch, 
     assert list(store.home.glob(f"{index.INDEX}.*")) == [] and not path.is_file()
 
 
-@pytest.mark.parametrize("page", [None, "pages/train.py", "pages/responses.py"])
+@pytest.mark.parametrize("page", [None, "train/page.py", "responses/page.py"])
 def test_a_page_looks_at_its_home_once_a_draw(store, root, monkeypatch, page):
     for seed, each in enumerate(demo_configs(3)):
         write_run(store, each, 40.0 + seed)

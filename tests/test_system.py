@@ -28,6 +28,6 @@ def test_the_command_line_says_so_in_one_line(root, missing):
 
 def test_the_app_says_so_and_nothing_else(root, monkeypatch):
     monkeypatch.setitem(sys.modules, "fcntl", None)
-    app = AppTest.from_file(str(root / "app.py")).run()
+    app = AppTest.from_file(str(root / "pages" / "front.py")).run()
     assert not app.exception and len(app.error) == 1 and not app.title
     assert "install WSL 2" in app.error[0].value

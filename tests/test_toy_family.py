@@ -93,4 +93,4 @@ def test_pages_show_it(capsys, monkeypatch):
     queries = {"train": {"tab": "Runs"}, "compare": {"runs": run}, "checkpoints": {}, "complexity": {}, "paper": {}}
     queries |= {page: {"nets": run} for page in ("responses", "gradients", "predict")}
     for page, query in queries.items():
-        opened(app(ROOT, monkeypatch, f"pages/{page}.py"), **query)
+        opened(app(ROOT, monkeypatch, f"{page}/page.py"), **query)

@@ -92,3 +92,13 @@ def test_who_asks_for_what_another_began_is_one_of_its_viewers(server):
     wait_for(lambda: job.state == "done", "its end")
     server.here, server.time = set(), 200.0
     assert made.get("one") is job  # a result is for whoever comes
+
+
+def test_what_one_viewer_turns_away_from_goes_on_for_another(server):
+    waiting = Viewers()
+    waiting.add()
+    server.drawing = "two"
+    waiting.add()
+    assert not waiting.remove()
+    server.drawing = "one"
+    assert waiting.remove()

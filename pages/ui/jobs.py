@@ -1,10 +1,16 @@
-"""Computations that take seconds to minutes: once for all viewers, one after the other, in a thread of the app, with progress to look at.
+"""Whatever takes longer than a moment: once for all viewers, one after the other, in a thread of the app, with progress to look at.
 
-    job = JOBS.start(key, lambda job: compute(progress=job.progress, should_stop=job.should_stop))
+What a page cannot be drawn without, it waits for; the viewer who turns to something else ends it, unless another waits too::
+
+    found = JOBS.outcome(key, title, lambda job: compute(progress=job.progress, should_stop=job.should_stop))
+
+What takes so long that somebody has asked for it with a button goes on while its viewers look at other pages, and ends when the last of
+them has left the app::
+
+    job = JOBS.start(key, title, work)
     job_panel(job)  # a bar while it runs; draws the page again when it is through
 
-A viewer may turn to another page meanwhile; who asks for the same later finds the result. A job ends when the last of those who have
-looked at it has left the app: nobody waits for what nobody wants. Trainings are no jobs: they outlive the app.
+Who asks for the same later finds the result: plain values, never a model. Trainings are no jobs: they outlive the app.
 """
 
 from __future__ import annotations
@@ -23,10 +29,17 @@ from pages.ui.labels import escaped
 from pages.ui.viewers import Viewers
 from resnet_core.errors import UserError
 
+Progress = Callable[[int, int], None]
+ShouldStop = Callable[[], bool]
+
 #: Seconds between two looks at one that runs.
 POLL = 0.5
+#: Seconds between two looks at one that a page waits for; what is ready within the first shows no bar.
+_MOMENT = 0.1
 #: Those that are done and not looked at for longest are forgotten.
-_KEPT = 64
+_KEPT = 500
+#: Of those that do not wait for others, so many at once.
+_LIGHT = 4
 
 
 @dataclass(eq=False)
@@ -39,8 +52,9 @@ class Job:
         state: ``waiting``, ``running``, ``done``, ``failed`` or ``stopped``.
         done, total: steps; ``total`` is 0 before anything is known.
         result: of one that is done.
-        error: of one that failed, fit to be shown.
+        error: of one that failed, fit to be shown; exception: what it failed with.
         viewers: those for whom it is computed: it ends when all of them have left.
+        ended: set when nothing more happens to it.
     """
 
     key: Hashable
@@ -50,7 +64,9 @@ class Job:
     total: int = 0
     result: Any = None
     error: str = ""
+    exception: Exception | None = None
     viewers: Viewers = field(default_factory=Viewers)
+    ended: threading.Event = field(default_factory=threading.Event)
     _stop: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -63,15 +79,17 @@ class Job:
     def should_stop(self) -> bool:
         return self._stop.is_set() or self.viewers.have_left()
 
-    def waits(self, waiting: bool) -> None:
-        """For ``work``: that it waits for something, or no longer does."""
-        self.state = "waiting" if waiting else "running"
-
     def stop(self) -> None:
         """It ends as soon as it asks ``should_stop``."""
         self._stop.set()
 
     def run(self, work: Callable[[Job], Any]) -> None:
+        try:
+            self._run(work)
+        finally:
+            self.ended.set()
+
+    def _run(self, work: Callable[[Job], Any]) -> None:
         if self.should_stop():
             self.state = "stopped"
             return
@@ -80,12 +98,13 @@ class Job:
             self.result = work(self)
             self.state = "done"
         except UserError as error:
-            self.error, self.state = str(error), "failed"
+            self.error, self.exception, self.state = str(error), error, "failed"
         except Exception as error:
             if self.should_stop():
                 self.state = "stopped"
                 return
             LOG.error("%s", self.title, exc_info=error)
+            self.exception = error
             self.error = (
                 f"{self.title}: something went wrong that is no fault of yours ({type(error).__name__}). "
                 "The details are in the terminal where the app was started."
@@ -94,12 +113,13 @@ class Job:
 
 
 class Jobs:
-    """The jobs of this server. One works at a time: each uses all processors."""
+    """The jobs of this server. One works at a time, as each uses all processors, and beside it what takes but a moment."""
 
     def __init__(self) -> None:
         self._jobs: collections.OrderedDict[Hashable, Job] = collections.OrderedDict()
         self._mutex = threading.Lock()
         self._pool = ThreadPoolExecutor(1, "analysis")
+        self._light = ThreadPoolExecutor(_LIGHT, "light")
 
     def get(self, key: Hashable) -> Job | None:
         """The job of that key, if there was one that is not forgotten; none that ended because all who wanted it have left."""
@@ -110,10 +130,13 @@ class Jobs:
             self._jobs.move_to_end(key)
             return job
 
-    def start(self, key: Hashable, title: str, work: Callable[[Job], Any]) -> Job:
+    def start(self, key: Hashable, title: str, work: Callable[[Job], Any], light: bool = False) -> Job:
         """The job of that key: the one that is there, unless it failed or was stopped; else a new one, which begins when its turn comes.
 
         The viewer whose page is being drawn is one of its viewers, as who looks at it (``job_panel``) is.
+
+        Args:
+            light: it takes a moment, and does not wait for others.
         """
         with self._mutex:
             job = self._jobs.get(key)
@@ -125,8 +148,48 @@ class Jobs:
             self._jobs.move_to_end(key)
             for old in [k for k, j in self._jobs.items() if not j.is_active][: max(0, len(self._jobs) - _KEPT)]:
                 del self._jobs[old]
-            self._pool.submit(job.run, work)
+            (self._light if light else self._pool).submit(job.run, work)
             return job
+
+    def outcome(
+        self,
+        key: Hashable,
+        title: str,
+        work: Callable[[Job], Any],
+        *,
+        unit: str = "",
+        meanwhile: Callable[[], None] = lambda: None,
+        light: bool = False,
+    ) -> Any:
+        """The result of that job, waited for behind a bar that goes with the end. A rerun of the page ends it, unless another waits too.
+
+        Args:
+            title: for people, before the count; of the step that is done, not of the page.
+            unit: what is counted.
+            meanwhile: called once if it takes long enough for a bar, to show something until then.
+            light: as of ``start``.
+
+        Raises:
+            UserError, Exception: what ``work`` has raised.
+        """
+        place, shown, job = st.empty(), False, self.start(key, title, work, light)
+        try:
+            while not job.ended.wait(_MOMENT) or job.state == "stopped":
+                if job.state == "stopped":  # by another viewer, who turned away from it before this one came
+                    job = self.start(key, title, work, light)
+                    continue
+                if not shown:
+                    meanwhile()
+                    shown = True
+                place.progress(*_how_far(job, unit))
+        except BaseException:  # the viewer has turned to something else
+            if job.viewers.remove():
+                job.stop()
+            raise
+        place.empty()
+        if job.exception is not None:
+            raise job.exception
+        return job.result
 
 
 JOBS = Jobs()
@@ -143,17 +206,22 @@ def job_panel(job: Job, unit: str = "images") -> None:
         st.info(f"{escaped(job.title)}: stopped before the end.", icon=":material/stop:")
 
 
+def _how_far(job: Job, unit: str) -> tuple[float, str]:
+    """The part that is done, and the words beside the bar."""
+    if job.state == "waiting":
+        text = "waits for another computation"
+    elif not job.total:
+        text = "starting: loading weights and images"
+    else:
+        text = f"{job.done:,} of {job.total:,} {unit}"
+    return job.done / job.total if job.total else 0.0, f"**{escaped(job.title)}** · {text}".rstrip()
+
+
 def _bar(job: Job, unit: str) -> None:
     if not job.is_active:
         st.rerun()
     with st.container(horizontal=True, vertical_alignment="center"):
-        if job.state == "waiting":
-            text = "waits for another computation"
-        elif not job.total:
-            text = "starting: loading weights and images"
-        else:
-            text = f"{job.done:,} of {job.total:,} {unit}"
-        st.progress(job.done / job.total if job.total else 0.0, text=f"**{escaped(job.title)}** · {text}")
+        st.progress(*_how_far(job, unit))
         if st.button("Stop", icon=":material/stop:", key=f"job.stop.{hash(job.key)}", type="tertiary", disabled=job.should_stop()):
             job.stop()
             st.rerun(scope="fragment")

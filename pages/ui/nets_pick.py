@@ -34,8 +34,8 @@ def nothing_yet() -> None:
     """What a page says where there is no net at all."""
     st.info("There is no net to look into yet: no checkpoint ships with this copy, none was imported, and no run has been recorded.")
     with st.container(horizontal=True):
-        st.page_link("pages/home.py", label="Home: run the demo", icon=":material/home:")
-        st.page_link("pages/train.py", label="Train: choose nets", icon=":material/model_training:")
+        st.page_link("home/page.py", label="Home: run the demo", icon=":material/home:")
+        st.page_link("train/page.py", label="Train: choose nets", icon=":material/model_training:")
 
 
 def choose_nets(

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from pathlib import Path
 
 import plotly
 
+from resnet_core import atomic
 from resnet_core.errors import UserError
 
-#: Streamlit serves this folder, beside app.py, at ``app/static/`` (server.enableStaticServing).
-STATIC = Path(__file__).resolve().parents[2] / "static"
+#: Streamlit serves this folder, beside the script that it runs, at ``app/static/`` (server.enableStaticServing).
+STATIC = Path(__file__).resolve().parents[1] / "static"
 #: The version in the name makes a browser fetch it anew when plotly was upgraded.
 NAME = f"plotly-{plotly.__version__}.min.js"
 #: Streamlit sends no Cache-Control for static files, so browsers keep them for a tenth of their age (RFC 9111, 4.2.2).
@@ -30,12 +30,10 @@ def publish() -> str:
     try:
         if not target.is_file() or target.stat().st_size != source.stat().st_size:
             STATIC.mkdir(exist_ok=True)
-            fd, temporary = tempfile.mkstemp(dir=STATIC, suffix=".tmp")
-            os.close(fd)
-            shutil.copyfile(source, temporary)
-            os.chmod(temporary, 0o644)
-            os.utime(temporary, (_LONG_AGO, _LONG_AGO))
-            os.replace(temporary, target)
+            with atomic.replacing(target) as written:
+                shutil.copyfile(source, written)
+                written.chmod(0o644)
+                os.utime(written, (_LONG_AGO, _LONG_AGO))
     except OSError as error:
         reason = f"{error.filename or target}: {os.strerror(error.errno or 0)}"
         raise UserError(f"{reason}; the live chart needs a copy of {source} there.") from error

@@ -28,6 +28,14 @@ class Viewers:
             if context is not None:
                 self._sessions.add(context.session_id)
 
+    def remove(self) -> bool:
+        """The viewer whose page was drawn has turned to something else; whether nobody else waits."""
+        context = get_script_run_ctx(suppress_warning=True)
+        with self._mutex:
+            if context is not None:
+                self._sessions.discard(context.session_id)
+            return not self._sessions
+
     def have_left(self) -> bool:
         """Whether none of them has had the app open for ``GRACE`` seconds. False outside of a server."""
         with self._mutex:

@@ -16,8 +16,12 @@ import numpy as np
 import torch
 from torch import nn
 
+from resnet_core import data
 from resnet_core.activations import images_at_once
 from resnet_core.analysis.passes import Normalize, Progress, ShouldStop, check_labels, in_batches, untouched
+from resnet_core.config import DataConfig
+from resnet_core.nets import Net
+from resnet_core.nets.loading import load
 
 if TYPE_CHECKING:
     from resnet_core.training.plan import Plan
@@ -145,6 +149,32 @@ def evaluate_detailed(
         worst=tuple(kept),
         precision=plan.precision,
     )
+
+
+def evaluate_net(
+    net: Net,
+    test: DataConfig,
+    folder: str | None = None,
+    *,
+    precision: str = "fp32",
+    worst: int = 25,
+    progress: Progress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> tuple[Evaluation, int | None]:
+    """Evaluate a copy of a net, loaded now, on all test images; also give the iteration of its weights, of a run.
+
+    Args:
+        test: the data set; folder: where it is, if not where ``data.load`` looks for it.
+        precision: as in ``Recipe``; worst, progress, should_stop: as in ``evaluate_detailed``, which raises what this raises.
+
+    Raises:
+        CheckpointError: the weights cannot be read. DataError: the data are not there.
+    """
+    loaded, images = load(net, precision=precision), data.load(test, folder).test
+    found = evaluate_detailed(
+        loaded.model, images.images, images.labels, loaded.normalize, loaded.plan, worst=worst, progress=progress, should_stop=should_stop
+    )
+    return found, loaded.net.iteration
 
 
 def _surest(mistakes: list[Mistake], count: int) -> list[Mistake]:

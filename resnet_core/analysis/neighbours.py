@@ -13,7 +13,6 @@ import contextlib
 import hashlib
 import os
 import time
-import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +21,7 @@ import safetensors
 import torch
 from safetensors.numpy import save
 
+from resnet_core import atomic
 from resnet_core.activations import images_at_once
 from resnet_core.analysis.passes import Progress, ShouldStop, in_batches
 from resnet_core.errors import CheckpointError, DataError
@@ -180,15 +180,8 @@ def _write(path: Path, made: np.ndarray, wanted: dict[str, str]) -> None:
     """Under a name of its own first, so that nobody ever sees half a file."""
     content = save({_TENSOR: made}, {**wanted, "sha256": hashlib.sha256(made.data).hexdigest()})
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}-{uuid.uuid4().hex[:8]}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with atomic.replacing(path) as written:
+        written.write_bytes(content)
     _tidy(path.parent)
 
 

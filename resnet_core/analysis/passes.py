@@ -8,15 +8,11 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import nn
 
-from resnet_core.errors import DataError
+from resnet_core.errors import DataError, Stopped
 
 Normalize = Callable[[torch.Tensor], torch.Tensor]
 Progress = Callable[[int, int], None]
 ShouldStop = Callable[[], bool]
-
-
-class Stopped(Exception):
-    """``should_stop`` said so: there is no result."""
 
 
 def check_stop(should_stop: ShouldStop | None) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
+from resnet_core.architectures.layouts import Layout, Names
 from resnet_core.architectures.parts import Shape
 from resnet_core.architectures.plan import Plan
 from resnet_core.checks import check_choice, check_whole
@@ -188,6 +189,7 @@ class Family:
         config: the class of its configurations.
         presets: its best known nets.
         aliases: how files called it before.
+        layouts: of other projects' files; also: names that files in any layout may have for some modules instead.
     """
 
     key: str
@@ -196,3 +198,5 @@ class Family:
     config: type[ModelConfig]
     presets: tuple[ModelConfig, ...]
     aliases: tuple[str, ...] = ()
+    layouts: tuple[Layout, ...] = ()
+    also: tuple[Names, ...] = ()

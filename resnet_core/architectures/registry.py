@@ -18,17 +18,21 @@ from typing import Any
 
 from resnet_core.architectures import alexnet, densenet, googlenet, highway, resnet, resnet_imagenet, resnext, vgg, wide_resnet
 from resnet_core.architectures.base import Family, ModelConfig
+from resnet_core.architectures.layouts import OWN
 from resnet_core.errors import ConfigError
 
 #: Head, words before the depth, depth, words behind it; and of a name without a depth the head and the words.
 _NAME = re.compile(r"(?:([a-z]+)((?:[\s_-]+[a-z]+)*?)[\s_-]*)?(\d{1,6})((?:[\s_-]+[a-z0-9.]+)*)", re.ASCII)
 _UNNUMBERED = re.compile(r"([a-z]+)((?:[\s_-]+[a-z0-9.]+)*)", re.ASCII)
 FAMILIES: dict[str, Family] = {}
+#: Layout of a file -> its title for people.
+LAYOUTS = {OWN.key: OWN.title}
 
 
 def register(family: Family) -> None:
     """Add a family: from then on its nets are built, counted, trained and shown like all others."""
     FAMILIES[family.key] = family
+    LAYOUTS.update((layout.key, layout.title) for layout in family.layouts)
 
 
 for _module in (resnet, resnet_imagenet, wide_resnet, resnext, densenet, highway, alexnet, vgg, googlenet):

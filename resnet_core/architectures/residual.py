@@ -5,16 +5,38 @@ So too those of the papers that changed one thing in them: ResNeXt, Wide ResNets
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from resnet_core.architectures.further_parts import Dropout, Shift, Tanh
 from resnet_core.architectures.joins import Add, Parallel
-from resnet_core.architectures.parts import BatchNorm, Conv, Flatten, GlobalPool, Join, Linear, Part, Relu, Scale, ZeroPad
+from resnet_core.architectures.parts import BatchNorm, Conv, Flatten, GlobalPool, Join, Linear, Part, Relu, Scale, Shape, ZeroPad
 from resnet_core.architectures.plan import Unit
 
 #: Channels that come out of a block, as a multiple of those inside.
 EXPANSION = {"basic": 1, "bottleneck": 4}
+
+
+def seen(shapes: Mapping[str, Shape], stages: int) -> tuple[tuple[int, ...], str, int, int] | None:
+    """Return what a net's tensors say of it as far as they go: blocks of each stage, their kind, width, classes.
+
+    What is not there is made up: the other tensors may tell what net it would be. None where there is nothing of a residual net.
+    """
+    highest = dict.fromkeys(range(1, stages + 1), 0)
+    for key in shapes:
+        if (match := re.match(r"layer([1-9])\.(\d{1,4})\.", key, re.ASCII)) and int(match[1]) in highest:
+            highest[int(match[1])] = max(highest[int(match[1])], int(match[2]))
+    if not shapes.keys() & {"conv1.weight", "layer1.0.conv1.weight"}:
+        return None
+    widths = (*shapes.get("conv1.weight", ())[:1], *shapes.get("layer1.0.conv1.weight", ())[1:2])
+    classes = shapes.get("fc.weight", ())[:1]
+    block = "bottleneck" if any(key.endswith(".conv3.weight") for key in shapes) else "basic"
+    return tuple(index + 1 for index in highest.values()), block, _first(widths, 16), _first(classes, 10)
+
+
+def _first(sizes: Iterable[int], default: int) -> int:
+    return next((size for size in sizes if size), default)
 
 
 @dataclass(frozen=True)

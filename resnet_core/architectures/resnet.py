@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import itertools
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from resnet_core.architectures import choices
+from resnet_core.architectures import choices, projects
 from resnet_core.architectures.base import Family, Field, ModelConfig
 from resnet_core.architectures.further_parts import Shift
 from resnet_core.architectures.parts import Part, Shape
 from resnet_core.architectures.plan import Plan
-from resnet_core.architectures.residual import Style
+from resnet_core.architectures.residual import Style, seen
 from resnet_core.checks import check_choice, check_whole
 from resnet_core.errors import ConfigError
 
@@ -161,17 +159,15 @@ class ResNetConfig(ModelConfig):
 
     @classmethod
     def propose(cls, shapes: Mapping[str, Shape]) -> Iterator[ResNetConfig]:
-        first, last = shapes.get("conv1.weight", ()), shapes.get("fc.weight", ())
-        indices = [int(key.split(".")[1]) for key in shapes if re.match(r"layer3\.\d{1,3}\.conv1\.weight$", key)]
-        if len(first) != 4 or len(last) != 2 or not indices:
+        if (found := seen(shapes, 3)) is None:
             return
-        block = "bottleneck" if "layer1.0.conv3.weight" in shapes else "basic"
-        depth = (max(indices) + 1) * LAYERS_PER_ROUND[block] + 2
+        blocks, block, width, classes = found
+        depth = max(blocks) * LAYERS_PER_ROUND[block] + 2
         norm = "batch" if any(key.endswith(".running_mean") for key in shapes) else "none"
         branch = "fixup" if "shift1.bias" in shapes else "rezero" if "layer1.0.scale.weight" in shapes else "plain"
         for activation, shortcut in itertools.product(("post", "pre"), SHORTCUTS):
-            with contextlib.suppress(ConfigError):
-                yield cls(depth, shortcut, first[0], block, last[0], norm, activation, branch)
+            if branch == "plain" or (shortcut != "none" and (branch, activation) != ("fixup", "pre")):
+                yield cls(depth, shortcut, width, block, classes, norm, activation, branch)
 
     def twin(self) -> ResNetConfig | None:
         if self.is_plain or self.branch == "fixup":  # Fixup's blocks start at 0: there is no plain net with such weights
@@ -217,5 +213,7 @@ FAMILIES = (
             ResNetConfig(1202, "A"),
         ),
         aliases=("cifar",),
+        layouts=projects.CIFAR_RESNETS,
+        also=projects.STEMS,
     ),
 )

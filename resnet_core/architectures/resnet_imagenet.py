@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import itertools
 import re
@@ -10,11 +9,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from resnet_core.architectures import choices
+from resnet_core.architectures import choices, projects
 from resnet_core.architectures.base import Family, Field, ModelConfig
 from resnet_core.architectures.parts import MaxPool, Part, Shape
 from resnet_core.architectures.plan import Plan
-from resnet_core.architectures.residual import Style
+from resnet_core.architectures.residual import Style, seen
 from resnet_core.architectures.resnet import BLOCKS, SHORTCUTS
 from resnet_core.checks import check_choice, check_whole
 from resnet_core.errors import ConfigError
@@ -114,19 +113,15 @@ class FourStages(ModelConfig):
 
     @classmethod
     def propose(cls, shapes: Mapping[str, Shape]) -> Iterator[Self]:
-        indices: dict[int, int] = {}
-        for key in shapes:
-            if match := re.match(r"layer([1-4])\.(\d{1,3})\.conv1\.weight$", key):
-                indices[int(match[1])] = max(indices.get(int(match[1]), 0), int(match[2]) + 1)
-        first, last = shapes.get("conv1.weight", ()), shapes.get("fc.weight", ())
-        if len(indices) != 4 or len(first) != 4 or len(last) != 2:
-            return
-        block = "bottleneck" if "layer1.0.conv3.weight" in shapes else "basic"
-        counts = tuple(indices[stage] for stage in range(1, 5))
-        strides = ({}, {"stride": "3x3"}) if any(field.name == "stride" for field in cls.fields) else ({},)
-        for shortcut, stride in itertools.product(("B", "A", "none", "C"), strides):
-            with contextlib.suppress(ConfigError):
-                yield cls(counts, block, last[0], first[0], shortcut, **stride)
+        if (found := seen(shapes, 4)) is not None:
+            layers, block, width, classes = found
+            for shortcut, stride in itertools.product(("B", "A", "none", "C"), cls.strides(block)):
+                yield cls(layers, block, classes, width, shortcut, **stride)
+
+    @classmethod
+    def strides(cls, block: str) -> tuple[dict[str, str], ...]:
+        """List what a net of such blocks may say of its stride, the likeliest first."""
+        return ({},)
 
     def twin(self) -> Self | None:
         return None if self.is_plain else dataclasses.replace(self, shortcut="none")
@@ -185,6 +180,10 @@ class ImageNetConfig(FourStages):
         return super().name + ("-v1.5" if self.stride == "3x3" else "")
 
     @classmethod
+    def strides(cls, block: str) -> tuple[dict[str, str], ...]:
+        return ({"stride": "3x3"}, {"stride": "1x1"}) if block == "bottleneck" else ({},)
+
+    @classmethod
     def brought_up(cls, values: dict[str, Any]) -> dict[str, Any]:
         return {"stride": "3x3"} | values if values.get("block") == "bottleneck" else values
 
@@ -226,6 +225,8 @@ FAMILIES = (
             *(ImageNetConfig(layers, block, stride="3x3") for block, layers in TABLE_1.values() if block == "bottleneck"),
         ),
         aliases=("imagenet",),
+        layouts=projects.IMAGENET_RESNETS,
+        also=projects.STEMS,
     ),
     Family(
         "resnet_cifar",

@@ -23,7 +23,8 @@ from resnet_core.activations import SIDE, images_at_once
 from resnet_core.analysis.passes import Progress, ShouldStop, check_stop
 from resnet_core.attribution.methods import check_target, method
 from resnet_core.attribution.subject import Subject
-from resnet_core.nets.loading import LoadedNet
+from resnet_core.nets import Net
+from resnet_core.nets.loading import LoadedNet, load
 
 #: Captum says each time that it hooks ReLUs, which we know, and that it removes the hooks, which a test holds it to. ``catch_warnings``
 #: changes the filters of all threads and would be no better.
@@ -160,6 +161,11 @@ def attribute(
         seconds=time.perf_counter() - begin,
         sign="signed" if chosen.signed else "positive",
     )
+
+
+def attribute_net(net: Net, pixels: np.ndarray, method_key: str, target: int, **options: Any) -> Attribution:
+    """``attribute`` with a copy of the net that is loaded now, in fp32; ``pixels``: uint8 (32, 32, 3)."""
+    return attribute(load(net), torch.from_numpy(pixels).permute(2, 0, 1).contiguous(), method_key, target, **options)
 
 
 def _array(values: torch.Tensor) -> np.ndarray:

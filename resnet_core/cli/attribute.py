@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 #: Of the picture's side, in pixels.
 SIZE = 320
-_KINDS: dict[str, tuple[Callable[[str], Any], str]] = {
+#: kind of a parameter -> how it is read, and what stands for it in the help.
+KINDS: dict[str, tuple[Callable[[str], Any], str]] = {
     "int": (whole_number, "N"),
     "float": (real_number, "X"),
     "choice": (str, "KEY"),
@@ -59,7 +60,7 @@ def add_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     command.add_argument("--device", choices=DEVICES, default="auto", help="(default: auto)")
     group = command.add_argument_group("parameters of the methods")
     for name, owners in _owners().items():
-        kind, metavar = _KINDS[owners[0][1].kind]
+        kind, metavar = KINDS[owners[0][1].kind]
         texts = dict.fromkeys(_help(parameter) for _, parameter in owners)
         text = f"{', '.join(key for key, _ in owners)}. {' Or: '.join(texts)}".replace("%", "%%")
         # SUPPRESS: not given is told from given the default; a method without that parameter says so.

@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from resnet_core.cli.output import errors, note
@@ -26,6 +26,7 @@ CARE_SECONDS = 1.0
 #: Where there is no terminal, a line at most this often.
 LINE_SECONDS = 5.0
 BAR = "{desc} {percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt}{postfix}"
+IMAGES_BAR = "{desc} {percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt} images"
 
 
 class Interrupts:
@@ -78,7 +79,7 @@ class _Bar:
 
         # Some terminals say that they have no columns at all, and would get an empty bar.
         width = {"dynamic_ncols": True} if os.get_terminal_size(sys.stderr.fileno()).columns else {"ncols": 100}
-        self._bar = tqdm(total=status.iterations, initial=status.iteration, desc=run.name, bar_format=BAR, **width)
+        self._bar = tqdm(total=status.iterations, initial=status.iteration, desc=run.name, bar_format=IMAGES_BAR, **width)
 
     def show(self, run: Run, status: RunStatus) -> None:
         parts = [_waiting(status), _errors(run, status)]
@@ -175,3 +176,28 @@ def follow(store: RunStore, run: Run, interrupts: Interrupts) -> RunStatus:
             elif now - able >= RETRY_SECONDS:
                 return status
             time.sleep(POLL_SECONDS)
+
+
+@contextlib.contextmanager
+def progress(doing: str) -> Iterator[Callable[[int, int], None]]:
+    """A callback that shows on stderr how far it is: a bar on a terminal, else a line now and then."""
+    if not sys.stderr.isatty():
+        told = time.monotonic()
+
+        def line(done: int, total: int) -> None:
+            nonlocal told
+            if time.monotonic() - told >= LINE_SECONDS:
+                told = time.monotonic()
+                note(f"{doing}: {done:,} of {total:,} images")
+
+        yield line
+        return
+    from tqdm import tqdm
+
+    with tqdm(desc=doing, bar_format=IMAGES_BAR, leave=False, total=1) as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield show

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resnet_core.cli.follow import LINE_SECONDS
+from resnet_core.cli.follow import progress
 from resnet_core.cli.options import at_least_1
-from resnet_core.cli.output import emit, note, percent, table
+from resnet_core.cli.output import emit, percent, table
 from resnet_core.cli.which import add_checkpoint, loaded, named
 from resnet_core.config import DATASETS, DEVICES, PRECISIONS, DataConfig
 from resnet_core.errors import ConfigError, DataError, UserError
@@ -25,7 +22,6 @@ if TYPE_CHECKING:
 RESPONSE_IMAGES = 1_000
 #: Of ``gradients``: the paper's batch, a few times.
 BATCHES, BATCH_SIZE = 4, 128
-BAR = "{desc} {percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt} images"
 Add = Callable[[str, Callable[[argparse.Namespace], int], str], argparse.ArgumentParser]
 
 
@@ -61,8 +57,8 @@ def evaluate(args: argparse.Namespace) -> int:
     from resnet_core.analysis.evaluation import evaluate_detailed
 
     split = dataset.test
-    with _progress("evaluating") as progress:
-        found = evaluate_detailed(net.model, split.images, split.labels, net.normalize, net.plan, progress=progress)
+    with progress("evaluating") as told_far:
+        found = evaluate_detailed(net.model, split.images, split.labels, net.normalize, net.plan, progress=told_far)
     told |= found.to_dict()
     if args.json:
         emit(told)
@@ -87,8 +83,8 @@ def responses(args: argparse.Namespace) -> int:
     from resnet_core.analysis.responses import layer_responses
 
     images = _first(dataset.test, args.images, "test", "--images").images
-    with _progress("responses") as progress:
-        found = layer_responses(net.model, images, net.normalize, net.plan, progress=progress)
+    with progress("responses") as told_far:
+        found = layer_responses(net.model, images, net.normalize, net.plan, progress=told_far)
     told |= found.to_dict()
     if args.json:
         emit(told)
@@ -112,10 +108,10 @@ def gradients(args: argparse.Namespace) -> int:
 
     split = _first(dataset.train, args.batches * size, "training", "--batches times --batch-size")
     try:
-        with _progress("gradients") as progress:
+        with progress("gradients") as told_far:
             found = layer_gradients(
                 net.model, split.images, split.labels, net.normalize, net.plan,
-                batches=args.batches, batch_size=size, bounded=args.batch_size is None, progress=progress,
+                batches=args.batches, batch_size=size, bounded=args.batch_size is None, progress=told_far,
             )  # fmt: skip
     except BatchTooLarge as error:
         fewer = f"--batch-size {error.fits} does so; " if error.fits else ""
@@ -179,28 +175,3 @@ def _head(told: dict[str, Any]) -> str:
     data = {"sample": "the embedded sample", "cifar10": "full CIFAR-10"}[told["data"]]
     what = f"{told['net']} on {data}, {told['precision']}, input normalised by {told['normalization']}"
     return f"{told['checkpoint']}: {what}" if told["checkpoint"] != told["net"] else what
-
-
-@contextlib.contextmanager
-def _progress(doing: str) -> Iterator[Callable[[int, int], None]]:
-    """A callback that shows on stderr how far it is: a bar on a terminal, else a line now and then."""
-    if not sys.stderr.isatty():
-        told = time.monotonic()
-
-        def line(done: int, total: int) -> None:
-            nonlocal told
-            if time.monotonic() - told >= LINE_SECONDS:
-                told = time.monotonic()
-                note(f"{doing}: {done:,} of {total:,} images")
-
-        yield line
-        return
-    from tqdm import tqdm
-
-    with tqdm(desc=doing, bar_format=BAR, leave=False, total=1) as bar:
-
-        def show(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        yield show

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from resnet_core import atomic
 from resnet_core.data.folders import BY_HAND, PYTHON, default_folder, find
 from resnet_core.errors import DataError
 
@@ -88,19 +89,6 @@ def _fetch(part: Path, lock: int, progress: Progress | None) -> None:
         )
 
 
-def _put(new: Path, final: Path, part: Path) -> None:
-    """Rename ``new`` to ``final``; what was there (it is not whole) goes away with ``part``."""
-    old = part / "old"
-    if final.exists():
-        os.rename(final, old)
-    try:
-        os.rename(new, final)
-    except OSError:
-        if old.exists():
-            os.rename(old, final)
-        raise
-
-
 def download(progress: Progress | None = None, to: Path | None = None) -> Path:
     """Download the full CIFAR-10 (170 MB), unless it is there already.
 
@@ -130,7 +118,7 @@ def download(progress: Progress | None = None, to: Path | None = None) -> Path:
                 part.mkdir()
                 _fetch(part, lock, progress)
                 read(*find(part / PYTHON.folder))
-                _put(part / PYTHON.folder, final, part)
+                atomic.put_folder(part / PYTHON.folder, final, part / "old")  # what was there (it is not whole) goes away with ``part``
             finally:
                 shutil.rmtree(part, ignore_errors=True)
     except OSError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from resnet_core.imports import layouts
+from resnet_core.imports.candidates import COUNTER
 from resnet_core.imports.recognition import Recognition
 from resnet_core.imports.refusal import shown
 
@@ -26,18 +26,17 @@ def convert(arrays: Mapping[str, Any], recognition: Recognition) -> tuple[dict[s
     ours = {own: arrays[theirs] for theirs, own in recognition.keys.items()}
     theirs = {own: key for key, own in recognition.keys.items()}
     missing = 0
-    for name in layouts.counters(list(ours)):
-        mean = theirs[name.replace(layouts.COUNTER, "running_mean")]
-        count = arrays.get(mean.removesuffix("running_mean") + layouts.COUNTER)
+    for mean in [name for name in ours if name.endswith("running_mean")]:
+        count = arrays.get(theirs[mean].removesuffix("running_mean") + COUNTER)
         missing += count is None
-        ours[name] = np.array(0 if count is None else count, dtype=np.int64)
+        ours[mean.removesuffix("running_mean") + COUNTER] = np.array(0 if count is None else count, dtype=np.int64)
     for key, mean in recognition.biases.items():
         with np.errstate(over="ignore"):  # refused by whoever looks at the values
             ours[mean] = (ours[mean].astype(np.float64) - arrays[key]).astype(np.float32)
     if biases := len(recognition.biases):
         notes.append(f"The biases of {biases:,} convolutions were folded into the BN that follows each; the function is the same.")
     if missing:
-        notes.append(f"{missing:,} of BN's {shown(layouts.COUNTER)} were missing; they are 0 now.")
+        notes.append(f"{missing:,} of BN's {shown(COUNTER)} were missing; they are 0 now.")
     return ours, notes
 
 

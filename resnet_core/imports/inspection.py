@@ -10,7 +10,8 @@ from typing import Any, BinaryIO
 
 from resnet_core.architectures import ModelConfig
 from resnet_core.errors import CheckpointError
-from resnet_core.imports import exact, limits
+from resnet_core.imports import limits
+from resnet_core.imports.candidates import tensors
 from resnet_core.imports.conversion import convert
 from resnet_core.imports.extras import without_extras
 from resnet_core.imports.process import Gone, read_apart
@@ -21,9 +22,6 @@ from resnet_core.imports.scratch import scratch
 from resnet_core.imports.sniff import mismatch
 from resnet_core.nets import NORMALIZATIONS
 from resnet_core.nets.folder import FORMAT, MEAN, STD, model_from_dict, sha256
-
-#: What each layout's repository normalises with. Of our own, a file without metadata is a run's checkpoint.
-_USUAL = {"resnet-lab": "pixel-mean", "akamaster": "imagenet", "chenyaofo": "cifar10-short-std", "torchvision": "imagenet"}
 
 
 def inspect_file(path: Path | str, name: str | None = None, gone: Gone = lambda: False) -> Proposal:
@@ -105,14 +103,15 @@ def propose(arrays: Mapping[str, Any], report: Mapping[str, Any], name: str, siz
     elif known in NORMALIZATIONS:
         normalizations = (known,)
     else:
-        normalizations = _choices(recognition)
-    tensors, changed = convert(arrays, recognition)
-    if broken := [key for key, array in tensors.items() if not np.isfinite(array).all()]:
+        first = recognition.normalization
+        normalizations = (first, *(key for key in NORMALIZATIONS if key != first))
+    converted, changed = convert(arrays, recognition)
+    if broken := [key for key, array in converted.items() if not np.isfinite(array).all()]:
         raise ImportRefused(f"{listed(broken)} has values that are too large for float32 once pruning or biases are reckoned in.")
-    if broken := [key for key, array in tensors.items() if key.endswith("running_var") and (array < 0).any()]:
+    if broken := [key for key, array in converted.items() if key.endswith("running_var") and (array < 0).any()]:
         raise ImportRefused(f"{listed(broken)} has values below 0; a variance has none, and the net's outputs would not be numbers.")
     noted = (*notes, *put_aside, *recognition.notes, *changed)
-    return Proposal(name, size, digest, recognition.layout, model, shortcuts, normalizations, noted, tensors, mean, std)
+    return Proposal(name, size, digest, recognition.layout, model, shortcuts, normalizations, noted, converted, mean, std)
 
 
 def _told(metadata: Mapping[str, str]) -> ModelConfig:
@@ -125,7 +124,7 @@ def _told(metadata: Mapping[str, str]) -> ModelConfig:
 
 def _check_told(told: ModelConfig, recognition: Recognition) -> None:
     """Raises ImportRefused unless the tensors are of the net that the file says it is."""
-    if exact.without_counters(told) != exact.without_counters(recognition.model):
+    if tensors(told) != tensors(recognition.model):
         raise ImportRefused(f"Its metadata say that it is {told.name}, but its tensors are those of {recognition.model.name}.")
 
 
@@ -148,11 +147,3 @@ def _is(key: str, mean: Any, std: Any) -> bool:
         if given is not None and (given.shape != due.shape or not np.allclose(given, due, rtol=0, atol=1e-6)):
             return False
     return True
-
-
-def _choices(recognition: Recognition) -> tuple[str, ...]:
-    """All known normalisations, the layout's own first."""
-    first = _USUAL[recognition.layout]
-    if recognition.layout == "chenyaofo" and recognition.model.num_classes == 100:
-        first = "cifar100"
-    return (first, *(key for key in NORMALIZATIONS if key != first))

@@ -26,17 +26,6 @@ ADDRESS_SPACE_BYTES = 12 << 30
 DATA_BYTES = 3 << 30
 
 
-#: Of a trial: torch, the weights three times over, and the maps of a batch (see ``images_at_once``).
-TRIAL_BYTES = 4 << 30
-
-
-def hold_data(most: int) -> None:
-    """Limits the memory of this process, without what it maps of files, where the system can (Linux)."""
-    with contextlib.suppress(AttributeError, ValueError, OSError):
-        hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
-        resource.setrlimit(resource.RLIMIT_DATA, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
-
-
 def apply() -> None:
     """Limits this process for good. Where the system has no such limit (RLIMIT_DATA on macOS), the others hold."""
     for name, value in (

@@ -1,41 +1,145 @@
-"""Of keys and shapes that are no known net's: which layout they come nearest to, and what differs."""
+"""Of keys and shapes that are no known net's: which net they come nearest to, and what differs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 
-from resnet_core.imports.layouts import PROJECTIONS, STAGED, Shape, Skeleton, tensors
+from resnet_core.architectures import FAMILIES, LAYOUTS, Family, ModelConfig
+from resnet_core.architectures.layouts import OWN
+from resnet_core.architectures.parts import Shape
+from resnet_core.errors import ConfigError
+from resnet_core.imports.candidates import Candidate, tensors
 from resnet_core.imports.refusal import listed, shown
 
 #: Differences that are told one by one.
 _TOLD = 3
 
 
-def nearest(given: Mapping[str, Shape]) -> str:
-    """A sentence on the layout that most of the keys fit, with the counts; empty where less than half of them fit any."""
-    stages: dict[int, int] = {}
-    for key in given:
-        if match := STAGED.fullmatch(key):
-            stages[int(match[1])] = max(stages.get(int(match[1]), 0), int(match[2]) + 1)
-    if set(stages) not in ({1, 2, 3}, {1, 2, 3, 4}) or max(stages.values()) > 500:
-        return ""
-    stems = [shape for key, shape in given.items() if len(shape) == 4 and shape[1] == 3 and not STAGED.fullmatch(key)]
-    inside = given.get("layer1.0.conv1.weight", ())
-    width = stems[0][0] if stems else inside[1] if len(inside) == 4 else 16
-    side = stems[0][2] if stems else 3 if len(stages) == 3 else 7
-    heads = [shape[0] for shape in given.values() if len(shape) == 2]
-    block = "bottleneck" if "layer1.0.conv3.weight" in given else "basic"
-    best: tuple[int, str, dict[str, Shape]] = (0, "", {})
-    for layout, names in PROJECTIONS.items():
-        found = (STAGED.fullmatch(key) for key in given)
-        projected = frozenset((int(match[1]), int(match[2])) for match in found if match and match[3].startswith(names))
-        skeleton = Skeleton(side, tuple(stages[stage] for stage in sorted(stages)), block, width, heads[0] if heads else 10, projected)
-        due = {key: shape for key, (_, shape) in tensors(skeleton, layout).items()}
-        fitting = sum(given.get(key) == shape for key, shape in due.items())
-        if fitting > best[0]:
-            best = fitting, layout, due
-    fitting, layout, due = best
-    return f"Nearest is {layout}'s layout: {difference(given, due)}." if 2 * fitting >= len(given) else ""
+def why_none(given: Mapping[str, Shape], candidates: Sequence[Candidate], problems: Mapping[str, ConfigError]) -> str:
+    """Why a file is none of the nets that it may have been of, as a few sentences.
+
+    Args:
+        given: the file's keys and shapes.
+        problems: by family, why the net that the file is of by its keys cannot be.
+    """
+    best = max(candidates, key=lambda each: _fitting(given, each), default=None)
+    far = best is None or 2 * len(given.keys() & best.due.keys()) < len(given)
+    strange = best is None or far or 4 * _fitting(given, best)[0] < len(given)
+    ranges = next((key for key, problem in problems.items() if _out_of_range(key, problem)), "")
+    troubled = best.family.key if best and not far and (best.family.key in problems or not strange) else ranges
+    if problem := problems.get(troubled):
+        return _impossible(given, problem, FAMILIES[troubled])
+    if best is None or far:
+        first = next(iter(tensors(next(iter(FAMILIES.values())).presets[0])))
+        there = f"there is no {first}, but {listed(given)}" if first not in given else f"its keys are {listed(given)}"
+        projects = [title for key, title in LAYOUTS.items() if key != OWN.key]
+        due = f"Expected are the keys of a net of this project, of {', '.join(projects[:-1])} or {projects[-1]}."
+        return f"It is no net of a known layout: {there}. {due}"
+    nearest = f"Nearest is {best.layout.key}'s layout: {difference(given, best.due)}."
+    found = _first(given, best) or _blocks(given, best) or _classifier(given, best) or _mixed(given, best)
+    return f"{found or f'It is nearly {best.config.name}, but no net that can be built here.'} {nearest}"
+
+
+def _out_of_range(family: str, problem: ConfigError) -> bool:
+    """Whether the family reads a number in the file that it may not have, and not something else altogether."""
+    return problem.field == "depth" or problem.field in {field.name for field in FAMILIES[family].config.fields}
+
+
+def _fitting(given: Mapping[str, Shape], candidate: Candidate) -> tuple[int, int, int]:
+    """What orders candidates: tensors that fit, keys that are there, tensors that are not due."""
+    due = candidate.due
+    return sum(given.get(key) == shape for key, shape in due.items()), len(given.keys() & due.keys()), -len(due)
+
+
+def _impossible(given: Mapping[str, Shape], problem: ConfigError, family: Family) -> str:
+    """Why the net of a family that the keys tell of cannot be."""
+    key = next((key for key in _classifiers(family.presets[0], family) if key in given), "")
+    if problem.field == "num_classes" and key:
+        return f"Its classifier has {given[key][0]:,} classes ({problem})."
+    return f"It would be a net that cannot be built here: {problem}"
+
+
+def _convolution(best: Candidate) -> tuple[str, Shape]:
+    """The key and shape of its first convolution."""
+    return next(((key, shape) for key, shape in best.due.items() if len(shape) == 4), ("", (0, 0, 0, 0)))
+
+
+def _first(given: Mapping[str, Shape], best: Candidate) -> str:
+    """What is wrong with the first convolution, if its number of filters is not all that is."""
+    key, due = _convolution(best)
+    shape = given.get(key, due)
+    if len(shape) == 5:
+        return f"{key} has the shape {shape}, of a 3D convolution (video or volumes); images need four dimensions."
+    if len(shape) != 4:
+        return f"{key} has the shape {shape}; a convolution's has four dimensions."
+    if shape[0] < 1:
+        return f"Its first convolution has no filters ({key} {shape})."
+    if shape[1] != due[1]:
+        return f"Its first convolution takes {shape[1]} channels ({key} {shape}); colour images have {due[1]}."
+    if shape[2:] != due[2:]:
+        return f"Its first convolution is {shape[2]}x{shape[3]} ({key} {shape}); that of {best.config.name} is {due[2]}x{due[3]}."
+    return ""
+
+
+def _blocks(given: Mapping[str, Shape], best: Candidate) -> str:
+    """Which stages or blocks are missing, or too many."""
+    there, wanted = _containers(given), _containers(best.due)
+    units = [best.layout.theirs(f"{unit.name}.").removesuffix(".") for unit in best.config.plan().units]
+    if not units or not wanted.issuperset(units):
+        return ""  # the layout has no modules for them
+    if there.isdisjoint(units):
+        return f"There is no block: no key begins with {units[0]}."
+    stages = list(dict.fromkeys(unit.rpartition(".")[0] for unit in units))
+    alike = re.compile(re.escape(stages[0].rstrip("0123456789")) + r"\d{1,4}", re.ASCII)
+    count = sum(alike.fullmatch(name) is not None for name in there)
+    gone = next((stage for stage in stages if stage not in there), "")
+    if gone or (len(stages) > 1 and count > len(stages)):
+        side = _convolution(best)[1][2]
+        return (
+            f"{f'Stage {gone} is missing: it' if gone else 'It'} has a {side}x{side} first convolution and {count} stages; "
+            f"{best.config.name}, which begins so, has {len(stages)}."
+        )
+    missing = next((unit for unit in units if unit not in there), "")
+    counts = ", ".join(str(sum(unit in there and unit.rpartition(".")[0] == stage for unit in units)) for stage in stages)
+    return f"Block {missing} is missing. Its stages have {counts} blocks." if missing else ""
+
+
+def _containers(keys: Iterable[str]) -> set[str]:
+    """All modules whose names these keys begin with."""
+    return {key[:at] for key in keys for at, letter in enumerate(key) if letter == "."}
+
+
+def _classifiers(config: ModelConfig, family: Family) -> list[str]:
+    """How the layouts of a net's family call the weight of its last layer."""
+    key = f"{config.plan().classifier}.weight"
+    return list(dict.fromkeys(layout.of(config).theirs(key) for layout in (OWN, *family.layouts)))
+
+
+def _classifier(given: Mapping[str, Shape], best: Candidate) -> str:
+    """What is wrong with the last layer, if it is not the number of its inputs."""
+    names = _classifiers(best.config, best.family)
+    held = [key for key in names if key in given]
+    if not held:
+        return f"There is no classifier: {'neither ' if len(names) > 1 else 'no '}{' nor '.join(names)}."
+    if len(held) > 1:
+        return f"There is both {' and '.join(held)}; a net has one classifier at its end."
+    shape, bias = given[held[0]], given.get(held[0].removesuffix("weight") + "bias")
+    if len(shape) != 2:
+        return f"{held[0]} has the shape {shape}; a fully connected layer's has two dimensions."
+    if bias is not None and bias != shape[:1]:
+        name = held[0].removesuffix(".weight")
+        return f"The classifier does not fit itself: {name}.weight has {shape[0]:,} rows, {name}.bias the shape {bias}."
+    return ""
+
+
+def _mixed(given: Mapping[str, Shape], best: Candidate) -> str:
+    """Which names are another layout's."""
+    for other in (OWN, *best.family.layouts):
+        named = Candidate(best.config, best.family, other.of(best.config)).keys.keys() - best.keys.keys()
+        if modules := dict.fromkeys(key.rpartition(".")[0] for key in given if key in named):
+            return f"It mixes layouts: {listed(modules)} as in {other.key}'s, the others as in {best.layout.key}'s."
+    return ""
 
 
 def difference(given: Mapping[str, Shape], due: Mapping[str, Shape]) -> str:
@@ -51,7 +155,8 @@ def difference(given: Mapping[str, Shape], due: Mapping[str, Shape]) -> str:
     told = [f"{shown(module)} stands where {shown(other)} is due" for module, other in renamed[:_TOLD]]
     if len(renamed) > _TOLD:
         told.append(f"so do {len(renamed) - _TOLD:,} more for others")
-    extra = [key for key in extra if key.rpartition(".")[0] not in dict(renamed)]
+    settled = {module for module, _ in renamed}
+    extra = [key for key in extra if key.rpartition(".")[0] not in settled]
     missing = [key for key in missing if key.rpartition(".")[0] in wanted]
     told += [f"{listed(extra)} should not be there"] if extra else []
     told += [f"{listed(missing)} is missing: {len(missing):,} of {len(due):,} keys"] if missing else []

@@ -111,16 +111,6 @@ def _run(path: Path, folder: Path, wall_seconds: float, gone: Gone) -> int | Non
             process.stdin.close()
 
 
-def end_with_parent() -> None:
-    """Ends this process, wherever it is, when standard input closes: with the process that started it, however that ends."""
-
-    def watch() -> None:
-        os.read(0, 1)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
 def _grief(status: int | None, started: bool) -> ImportRefused | ReaderFailed:
     """Why there is no report, from how the reader ended and whether it had ``started`` on the file."""
     if status is None:

@@ -6,17 +6,12 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from resnet_core.architectures import ModelConfig, ResNetConfig
+from resnet_core.architectures import LAYOUTS, ModelConfig, ResNetConfig
 from resnet_core.imports.conversion import REORDERED, pad_behind
 from resnet_core.imports.options import BOTH, OPTIONS
 
-#: Layout -> its title for people.
-LAYOUTS = {
-    "resnet-lab": "ResNet Lab",
-    "akamaster": "akamaster/pytorch_resnet_cifar10",
-    "chenyaofo": "chenyaofo/pytorch-cifar-models",
-    "torchvision": "torchvision",
-}
+__all__ = ["LAYOUTS", "OWN", "Proposal"]
+
 #: The normalisation of a file that brings its own tensors for it, which are none of the known ones.
 OWN = "own"
 

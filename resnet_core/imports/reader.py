@@ -11,8 +11,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from resnet_core.apart import end_with_parent
 from resnet_core.imports import limits, pickled, safe, zips
-from resnet_core.imports.process import NO_ROOM, REPORT, STARTED, TENSORS, end_with_parent
+from resnet_core.imports.process import NO_ROOM, REPORT, STARTED, TENSORS
 from resnet_core.imports.refusal import ImportRefused, ReaderFailed
 from resnet_core.imports.sniff import sniff
 

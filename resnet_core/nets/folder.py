@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from resnet_core import architectures
+from resnet_core import architectures, atomic
 from resnet_core.architectures import ModelConfig
 from resnet_core.errors import CheckpointError, UserError
 from resnet_core.runs import files
@@ -136,15 +136,7 @@ def write_folder(
             files.write_json(new / CARD, {**card, "checksum_sha256": sha256(new / WEIGHTS), "weights_bytes": size})
             for name, text in (texts or {}).items():
                 (new / name).write_bytes(text.encode() if isinstance(text, str) else text)
-            if folder.exists():
-                os.rename(folder, old)
-            try:
-                os.rename(new, folder)
-            except OSError:
-                if old.exists():
-                    os.rename(old, folder)
-                raise
-            files.fsync_folder(folder.parent)
+            atomic.put_folder(new, folder, old)
     finally:
         shutil.rmtree(new, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import resnet_core
+from resnet_core import atomic
 from resnet_core.config import RunConfig
 from resnet_core.runs import files
 from resnet_core.runs.run import Run
@@ -50,7 +51,7 @@ def create(home: Path, config: RunConfig, name: str, data_dir: Path | None, stat
     files.write_json(folder / "meta.json", {"name": name})
     files.write_json(folder / "state.json", {**state, "message": "", "iteration": 0})
     os.rename(folder, home / run_id)
-    files.fsync_folder(home)
+    atomic.sync(home)
     return Run(home / run_id)
 
 

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from resnet_core import atomic
 from resnet_core.errors import RunError
 
 T = TypeVar("T")
@@ -89,35 +90,22 @@ def log(text: str) -> None:
         os.write(2, f"{text.rstrip()}\n".encode())
 
 
-def fsync_folder(folder: Path) -> None:
-    """Makes new names in ``folder`` survive a power cut."""
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
 def write_json(path: Path, value: dict[str, Any], in_place: bool = False) -> None:
     """Replaces ``path`` atomically. Callers hold the home lock (or own the folder), so one fixed temporary name will do.
 
     ``in_place`` overwrites it instead, with one small write, which a full disk still has the block for: the last resort for
     saying that the disk is full.
     """
-    temporary = path.with_name(path.name + ".tmp")
+    temporary = path.name + ".tmp"
     text = json.dumps(finite(value), indent=1, allow_nan=False) + "\n"
     if in_place:
-        temporary.unlink(missing_ok=True)
+        path.with_name(temporary).unlink(missing_ok=True)
         with open(path, "r+b", buffering=0) as file:
             file.truncate(file.write(text.encode()))
             os.fsync(file.fileno())
         return
-    with open(temporary, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
-    fsync_folder(path.parent)
+    with atomic.replacing(path, temporary) as written:
+        written.write_text(text, encoding="utf-8")
 
 
 def finite(value: Any) -> Any:

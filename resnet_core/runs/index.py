@@ -14,13 +14,12 @@ import functools
 import hashlib
 import json
 import os
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from resnet_core import architectures, config
+from resnet_core import architectures, atomic, config
 from resnet_core.runs import border, ends, files
 from resnet_core.runs.run import Run, RunStatus
 
@@ -88,13 +87,8 @@ def write(home: Path, known: Mapping[str, Ended]) -> None:
         stamps = [stamp for _, stamp in ended.stamped]
         entries[name] = stamps, (identity.created, identity.text), border.given_name(ended.run.path), status
     content = json.dumps(entries, separators=(",", ":")).encode()
-    temporary = home / f"{INDEX}.{uuid.uuid4().hex[:8]}.tmp"
-    with contextlib.suppress(OSError):
-        try:
-            temporary.write_bytes(_seal(content) + b"\n" + content)
-            os.replace(temporary, home / INDEX)
-        except OSError:
-            temporary.unlink(missing_ok=True)
+    with contextlib.suppress(OSError), atomic.replacing(home / INDEX) as written:
+        written.write_bytes(_seal(content) + b"\n" + content)
 
 
 def _seal(content: bytes) -> bytes:

@@ -21,6 +21,7 @@ import safetensors
 import torch
 from safetensors.torch import load_file, save_file
 
+from resnet_core import atomic
 from resnet_core.errors import CheckpointError
 
 KEEP = 2
@@ -51,14 +52,6 @@ def weights_sha256(tensors: dict[str, torch.Tensor]) -> str:
     return digest.hexdigest()
 
 
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def save(folder: Path, state: TrainingState, extra: dict[str, Any] | None = None) -> Path:
     """Write ``state`` to ``folder/iter-<iteration>`` atomically and drop all but the newest two; ``extra`` is kept in ``state.json``.
 
@@ -81,11 +74,11 @@ def save(folder: Path, state: TrainingState, extra: dict[str, Any] | None = None
         for name in sums:
             (temporary / name).chmod(mode)
         for file in temporary.iterdir():
-            _sync(file)
-        _sync(temporary)
+            atomic.sync(file)
+        atomic.sync(temporary)
         shutil.rmtree(path, ignore_errors=True)  # the same iteration again: a run that was stopped, resumed and stopped at once
         os.rename(temporary, path)
-        _sync(folder)
+        atomic.sync(folder)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise

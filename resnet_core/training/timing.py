@@ -12,7 +12,6 @@ import hashlib
 import json
 import os
 import platform
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -23,6 +22,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from resnet_core import atomic
 from resnet_core.training.device import synchronize
 from resnet_core.training.plan import Plan
 
@@ -167,9 +167,8 @@ def _keep(device: torch.device, what: str, answer: Answer) -> None:
     values = {"what": what, **_circumstances(device), "answer": {k: v for k, v in asdict(answer).items() if k != "kept"}}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".tmp", delete=False) as file:
-            json.dump(values, file, indent=1)
-        os.replace(file.name, path)
+        with atomic.replacing(path) as written:
+            written.write_text(json.dumps(values, indent=1))
     except OSError:
         pass  # a cache that cannot be written costs a second at the next run, nothing else
 

@@ -97,11 +97,12 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
         if message.type == "error" and "/_stcore/" not in message.location.get("url", ""):
             complaints.append(f"console: {message.text} ({message.location})")
 
-    def open_(url: str, **options) -> Page:
+    def open_(url: str, script: str = "", **options) -> Page:
         context = browser.new_context(**{"viewport": {"width": 1366, "height": 768}, **options})
         contexts.append(context)
         context.set_default_timeout(PATIENCE * 1000)
         page = context.new_page()
+        page.add_init_script(script)
         page.on("request", asked)
         page.on("console", said)
         page.on("pageerror", lambda error: complaints.append(f"script: {error}"))

@@ -18,8 +18,13 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 expect.set_options(timeout=PATIENCE * 1000)
 
 
-def to(page: Page, title: str) -> None:
-    page.get_by_role("link", name=title, exact=True).first.click()
+def to(page: Page, title: str, section: str | None = None) -> None:
+    """By the navigation; a page in a section by the section's menu."""
+    if section is None:
+        page.get_by_role("link", name=title, exact=True).first.click()
+    else:
+        page.get_by_test_id("stTopNavSection").filter(has_text=section).click()
+        page.get_by_role("menuitem", name=title, exact=True).click()
     expect(page.get_by_role("heading", level=1)).to_have_text(re.compile(f"^{title}"))
 
 
@@ -36,7 +41,7 @@ def test_back_and_the_navigation_keep_the_view(start_app, open_page, tmp_path, m
     page.get_by_role("tab", name="Runs").click()
     expect(page).to_have_url(re.compile("tab=Runs"))
 
-    to(page, "Compare")
+    to(page, "Compare", "Train")
     page.get_by_text("loss", exact=True).click()
     expect(page).to_have_url(re.compile("metric=loss"))
     page.get_by_text("epochs", exact=True).click()
@@ -46,7 +51,7 @@ def test_back_and_the_navigation_keep_the_view(start_app, open_page, tmp_path, m
 
     to(page, "Paper")
     expect(page).to_have_url(re.compile("/paper$"))
-    to(page, "Compare")  # by the navigation
+    to(page, "Compare", "Train")
     expect(page.get_by_role("radio", name="loss")).to_be_checked()
     expect(page.get_by_role("radio", name="epochs")).to_be_checked()
     expect(page).to_have_url(re.compile("x=epochs"))

@@ -110,7 +110,7 @@ def test_the_trial_of_a_large_net_ends_with_its_viewer(start_app, open_page, tmp
         found = []
         for each in psutil.Process(app.process.pid).children(recursive=True):
             with contextlib.suppress(psutil.Error):  # it ends while it is looked at
-                if "resnet_core.imports.trial_process" in " ".join(each.cmdline()):
+                if "resnet_core.apart" in " ".join(each.cmdline()):
                     found.append(each)
         return found
 

@@ -44,6 +44,11 @@ def state(page: Page) -> dict[str, Any]:
 
 
 #: Notes, at every picture the browser draws from now on, where the buttons of the demo stand.
+SAYS_NOT_FOUND = """
+window.notFound = null;
+new MutationObserver(() => { if (/not found/i.test(document.body?.innerText)) window.notFound = document.body.innerText; })
+    .observe(document, {childList: true, subtree: true, characterData: true});
+"""
 WATCH_BUTTONS = """() => {
   window.places = new Set();
   const look = () => {
@@ -206,15 +211,20 @@ def test_a_short_demo_ends_with_a_verdict(start_app, open_page):
         ("compare?runs={run}", "Compare"),
         ("complexity", "Complexity"),
         ("paper?own=true", "Paper: claim by claim"),
+        ("predict", "Predict"),
     ],
 )
 def test_a_cold_link_to_a_server_just_started(start_app, open_page, monkeypatch, path, title):
     monkeypatch.setenv("RESNET_LAB_SLOTS", "0")
     run = write_run(RunStore(), demo_configs(0, 40)[0], 50.0)
-    page = open_page(f"{start_app().url}/{path.format(run=run.id)}", color_scheme="dark")
+    # What the page says while it is drawn: as long as Streamlit does not know the pages it takes any link for one to nowhere.
+    page = open_page(f"{start_app().url}/{path.format(run=run.id)}", script=SAYS_NOT_FOUND, color_scheme="dark")
     expect(page.get_by_role("heading", level=1)).to_have_text(title)
-    for name in ("Home", "Train", "Compare", "Complexity"):
+    for name in ("Home", "Paper"):
         expect(page.get_by_role("link", name=name, exact=True)).to_be_visible()
+    for name in ("Train", "Look inside", "Nets"):
+        expect(page.get_by_test_id("stTopNavSection").filter(has_text=name)).to_be_visible()
+    assert page.evaluate("window.notFound") is None
     if "run" in path.lower():
         wait_until(lambda: page.evaluate(STATE), "the chart")
         assert state(page)["background"] == style.BACKGROUNDS[True]

@@ -43,7 +43,7 @@ def test_both_pages_by_cold_links(start_app, open_page, tmp_path):
     wait_for_charts(cold, both, both, ["plain-8", "plain-8"])
     expect(cold.get_by_role("heading", name="Layer by layer at iteration 100")).to_be_visible()
 
-    # Beside the sidebar on a small projector: all pages by name, none behind a button "2 more".
+    # Beside the sidebar on a small projector: all sections by name, none behind a button "2 more".
     cold.set_viewport_size({"width": 1280, "height": 720})
-    expect(cold.get_by_role("link", name="Complexity", exact=True)).to_be_in_viewport()
+    expect(cold.get_by_role("button", name="Nets", exact=True)).to_be_in_viewport()
     expect(cold.get_by_role("button", name=re.compile(r"^\d+ more"))).to_have_count(0)

@@ -1,0 +1,227 @@
+"""A checkpoint from elsewhere: uploaded, recognised, tried on the sample, named, and only then kept.
+
+What was uploaded is read in a throwaway process (see ``resnet_core.imports``); until *Import* is pressed nothing of it is on disk.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from pages.ui.jobs import Jobs, job_panel
+from pages.ui.labels import escaped
+from pages.ui.viewers import Viewers
+from resnet_core.apart import MOST_BYTES, apart
+from resnet_core.errors import UserError
+from resnet_core.imports import LAYOUTS, Proposal, ReaderFailed, accept, inspect_bytes, limits, suggest_name
+from resnet_core.imports.cost import cost
+from resnet_core.nets import NORMALIZATIONS, Net
+
+TYPES = ["safetensors", "pt", "pth", "th", "zip"]
+#: In the session: the turn that gives the uploader a new key; the upload that was looked at last with what came of it.
+_TURN, _SEEN = "import.turn", "import.seen"
+#: Trials have a queue, and processes, of their own: nobody waits for a stranger's net.
+JOBS = Jobs()
+#: What tries them: it takes a proposal.
+TRIAL = "resnet_core.imports.trial:trial"
+#: Images that each choice is tried on.
+_IMAGES = 1000
+_SHORTCUTS = {
+    "none": "plain: no shortcuts",
+    "A-behind": "A: identity, all zeros behind the old channels, as here",
+    "A-both": "A: identity, half of the zeros on each side, as in akamaster's nets",
+}
+
+
+def import_panel() -> Net | None:
+    """Draws the way from the file to the import as far as it goes. Returns the imported net in the run in which it was accepted."""
+    st.markdown(
+        "Weights in the layout of ResNet Lab, of [akamaster/pytorch_resnet_cifar10](https://github.com/akamaster/pytorch_resnet_cifar10), "
+        "of [chenyaofo/pytorch-cifar-models](https://github.com/chenyaofo/pytorch-cifar-models), or of torchvision's ResNets: a "
+        "safetensors file, a state dict as PyTorch saves it, bare or wrapped, or *Everything (zip)* of another ResNet Lab."
+    )
+    cap = limits.MAX_FILE_BYTES // limits.MIB
+    upload = st.file_uploader(
+        "Checkpoint", TYPES, key=f"import.file.{st.session_state.get(_TURN, 0)}", max_upload_size=cap, label_visibility="collapsed"
+    )
+    st.caption(
+        f"At most {cap} MiB. The file is read in a process of its own, with limits on memory and time, and no code in it is run. Nothing "
+        "is kept before *Import* is pressed."
+    )
+    if upload is None:
+        st.session_state.pop(_SEEN, None)
+        return None
+    proposal = _inspected(upload)
+    if isinstance(proposal, str):
+        st.error(escaped(proposal), icon=":material/error:")
+        return None
+    _recognised(proposal)
+    trial = _tried(proposal)
+    return None if trial is None else _accepted(proposal, trial)
+
+
+def _inspected(upload: Any) -> Proposal | str:
+    """What the upload is, or why it is refused; looked at once."""
+    seen = st.session_state.get(_SEEN)
+    if seen is not None and seen[0] == upload.file_id:
+        return seen[1]
+    with st.spinner(f"Reading {escaped(upload.name)} in a process of its own", show_time=True):
+        waiting = Viewers()
+        waiting.add()
+        try:
+            found: Proposal | str = inspect_bytes(upload, upload.name, waiting.have_left)
+        except ReaderFailed as error:  # not kept: the next run looks again
+            st.button("Try again", icon=":material/refresh:", key="import.read.again")
+            return str(error)
+        except UserError as error:
+            found = str(error)
+        st.session_state[_SEEN] = (upload.file_id, found)
+    return found
+
+
+def _recognised(proposal: Proposal) -> None:
+    model = proposal.model
+    names = " or ".join(f"**{escaped(name)}**" for name in dict.fromkeys(proposal.net(each).name for each in proposal.shortcuts))
+    with st.container(border=True):
+        st.markdown(
+            f"**{escaped(proposal.file_name)}** is {names} in the layout of **{escaped(LAYOUTS[proposal.layout])}**: {model.depth} layers, "
+            f"{model.num_classes:,} classes."
+        )
+        st.caption(f"{proposal.file_bytes / 1e6:.2f} MB · SHA-256 `{proposal.sha256}`")
+        if proposal.notes:
+            st.markdown("\n".join(f"- {escaped(note)}" for note in proposal.notes))
+
+
+def _tried(proposal: Proposal) -> Any:
+    """The ``Trial`` of all open choices, once it is through."""
+    key = ("trial", proposal.sha256, proposal.normalizations, proposal.shortcuts)
+    job = JOBS.get(key)
+    if job is None or not (job.is_active or job.state == "done"):
+        if job is not None:
+            job_panel(job)
+        if not _wanted(proposal, again=job is not None):
+            return None
+        title = f"{proposal.file_name} on the sample"
+        job = JOBS.start(key, title, lambda job: apart(TRIAL, proposal, progress=job.progress, should_stop=job.should_stop))
+    if job.state == "done":
+        return job.result
+    job_panel(job)
+    return None
+
+
+def _wanted(proposal: Proposal, again: bool) -> bool:
+    """Whether the trial may begin: of a large net, and of one that did not come through, only when it is asked for."""
+    choices = len(proposal.normalizations) * len(proposal.shortcuts)
+    work = cost(proposal.model, choices * _IMAGES)
+    if again:
+        return st.button("Try again", icon=":material/refresh:", key="import.again")
+    if proposal.model.num_classes != 10 or not work.is_heavy:
+        return True
+    st.warning(
+        f"Trying its {choices:,} choices on {_IMAGES:,} images takes long: {work}. It runs beside everything else, in a process of at most "
+        f"{MOST_BYTES >> 30} GiB of memory, and ends when you leave.",
+        icon=":material/hourglass_top:",
+    )
+    return st.button("Try the choices", type="primary", icon=":material/play_arrow:", key="import.heavy")
+
+
+def _accepted(proposal: Proposal, trial: Any) -> Net | None:
+    """Asks what is open, shows the error of what is chosen, and takes the name."""
+    shortcut = _ask_shortcut(proposal, trial)
+    if shortcut is None:
+        return None
+    normalization = _ask_normalization(proposal, trial, shortcut)
+    _show_error(trial, trial.find(normalization, shortcut))
+    for text in proposal.notes_of(shortcut)[len(proposal.notes) :]:
+        st.caption(escaped(text))
+    with st.form("import", border=False):
+        left, right = st.columns([0.7, 0.3], vertical_alignment="bottom")
+        name = left.text_input("Name", suggest_name(proposal), key=f"import.name.{proposal.sha256[:12]}")
+        pressed = right.form_submit_button("Import", type="primary", icon=":material/download_done:", width="stretch")
+    if not pressed:
+        return None
+    try:
+        net = accept(proposal, name, normalization, shortcut, errors=trial)
+    except UserError as error:
+        st.error(escaped(str(error)), icon=":material/error:")
+        return None
+    reset()
+    return net
+
+
+def reset() -> None:
+    """Lets go of the upload; the uploader is empty in the next run."""
+    st.session_state.pop(_SEEN, None)
+    st.session_state[_TURN] = st.session_state.get(_TURN, 0) + 1
+
+
+def _ask_shortcut(proposal: Proposal, trial: Any) -> str | None:
+    """The choice; without errors to go by none is made for the viewer."""
+    if len(proposal.shortcuts) == 1:
+        return proposal.shortcuts[0]
+    best = {each: _best(trial, each) for each in proposal.shortcuts}
+    return st.radio(
+        "Which shortcuts does it have? Nothing in the file tells"
+        + ("; each choice with its lowest error" if trial.images else ", and no error can be measured: whoever trained it knows"),
+        proposal.shortcuts,
+        proposal.shortcuts.index(trial.suggested.shortcut) if trial.images else None,
+        format_func=lambda each: f"{_SHORTCUTS.get(each, each)}{_measured(best[each])}",
+        key=f"import.shortcut.{proposal.sha256[:12]}",
+    )
+
+
+def _ask_normalization(proposal: Proposal, trial: Any, shortcut: str) -> str:
+    if len(proposal.normalizations) == 1:
+        return proposal.normalizations[0]
+    # The suggestion first, then the lowest error, where there are errors.
+    keys = [each.normalization for each in trial.attempts if each.shortcut == shortcut]
+    preselected = trial.suggested.normalization if shortcut == trial.suggested.shortcut else keys[0]
+    return st.radio(
+        "How was its input normalised? Nothing in the file tells; each choice with its error on the sample",
+        keys,
+        keys.index(preselected),
+        format_func=lambda key: f"{escaped(NORMALIZATIONS[key].label)}{_measured(trial.find(key, shortcut))}",
+        key=f"import.normalization.{proposal.sha256[:12]}.{shortcut}",
+    )
+
+
+def _best(trial: Any, shortcut: str) -> Any:
+    tried = [each for each in trial.attempts if each.shortcut == shortcut]
+    return min(tried, key=lambda each: each.error) if trial.images else tried[0]
+
+
+def _measured(attempt: Any) -> str:
+    return "" if attempt is None or attempt.error is None else f": **{attempt.error:.2f} %**"
+
+
+def _show_error(trial: Any, attempt: Any) -> None:
+    if attempt is None or attempt.error is None:
+        st.info(escaped(trial.note), icon=":material/info:")
+        return
+    left, right = st.columns([0.3, 0.7], vertical_alignment="center")
+    left.metric("Test error", f"{attempt.error:.2f} %")
+    right.markdown(
+        f"**{round(attempt.error * trial.images / 100):,} of {trial.images:,}** test images of the sample wrong · {trial.precision} · "
+        "measured just now, with what is chosen above"
+    )
+    if attempt is trial.suggested and trial.near:
+        st.caption(escaped(_nearly(trial)))
+    if doubt := trial.doubt(attempt):
+        st.warning(escaped(doubt), icon=":material/warning:")
+    if trial.note:
+        st.warning(escaped(trial.note), icon=":material/question_mark:")
+
+
+def _normalization(key: str) -> str:
+    return NORMALIZATIONS[key].label if key in NORMALIZATIONS else "as the file says"
+
+
+def _nearly(trial: Any) -> str:
+    """That the sample does not tell the suggestion from others."""
+    told = "; ".join(f"{_normalization(each.normalization)}, shortcut {each.shortcut}: {each.error:.2f} %" for each in trial.near[:3])
+    rest = f"; and {len(trial.near) - 3} more" if len(trial.near) > 3 else ""
+    return (
+        f"As good, as far as {trial.images:,} images tell: {told}{rest}. What is suggested has the lowest loss of them "
+        f"({trial.suggested.loss:.3f})."
+    )

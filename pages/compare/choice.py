@@ -1,0 +1,145 @@
+"""Which runs and shipped checkpoints are looked at: a list with quick filters, kept in the session and as ``?runs=...&runs=...``."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import streamlit as st
+
+from pages.ui.labels import escaped, titled
+from pages.ui.runs_view import Seen, Shipped, started_together
+from resnet_core.verdict import trained_alike
+
+#: What can be chosen: a run of this home, or a checkpoint that ships.
+Listed = Seen | Shipped
+
+_PARAMETER = "runs"
+#: Own keys of the session: a widget's value is forgotten when another page is opened.
+_CHOSEN, _WRITTEN, _WIDGET = "compare.chosen", "compare.written", "compare.runs"
+
+#: Chosen for somebody who has chosen nothing: more curves than this nobody tells apart, and a class starts run upon run.
+MOST_CURVES = 24
+
+#: name -> (what it is about, its test). Within one matter any of the chosen will do; all matters must be met.
+FILTERS = {
+    "running": ("state", lambda s: s.is_active),
+    "finished": ("state", lambda s: s.state == "finished"),
+    "plain": ("family", lambda s: s.config.model.is_plain),
+    "residual": ("family", lambda s: not s.config.model.is_plain),
+    "sample": ("data", lambda s: s.config.data.dataset == "sample"),
+    "CIFAR-10": ("data", lambda s: s.config.data.dataset == "cifar10"),
+    "own": ("origin", lambda s: not isinstance(s, Shipped)),
+    "shipped": ("origin", lambda s: isinstance(s, Shipped)),
+}
+
+
+def choose_runs(seen: Sequence[Listed]) -> list[str]:
+    """Draws the list and returns the ids of the chosen runs, those that exist. At first: those trained alike with the newest run.
+
+    Ids in the URL that are no runs are named in a warning and stay in the URL until the choice is changed.
+    """
+    known = {s.id for s in seen}
+    ids = _restored(seen)
+    missing = [i for i in ids if i not in known]
+    if missing:
+        st.warning(
+            f"Not among the runs here: {', '.join(escaped(i[:80]) for i in missing[:10])}{' and more' if len(missing) > 10 else ''}. "
+            "Deleted, or the link comes from another run folder.",
+            icon=":material/link_off:",
+        )
+    ids = [i for i in ids if i in known]
+    st.subheader("Runs", anchor=False)
+    names = st.pills(
+        "Filter the list", list(FILTERS), selection_mode="multi", key="compare.filters", help="Shortens the list to choose from."
+    )
+    listed = [s for s in [*reversed(own(seen)), *shipped(seen)] if s.id in ids or passes(s, names)]
+    labels = option_labels(listed)
+    # Set anew each time: the widget starts afresh, and empty, whenever its list of options changes.
+    st.session_state[_WIDGET] = ids
+    st.multiselect(
+        f"{len(listed)} of {len(seen)} listed",
+        list(labels),
+        format_func=titled(labels),
+        key=_WIDGET,
+        on_change=_changed,
+        placeholder="Choose runs",
+    )
+    sets: dict[str, tuple[Sequence[Listed], str]] = {
+        "newest": (own(seen), f"The runs trained alike with the newest one, the newest {MOST_CURVES} of them."),
+        "shipped": (shipped(seen), "Those that ship, trained alike."),
+    }
+    with st.container(horizontal=True, gap="small"):
+        for name, (among, about) in sets.items():
+            if among:
+                title = f"Only the {name} set"
+                st.button(title, key=f"compare.{name}", on_click=_choose, args=(newest_set(among),), help=about)
+    return ids
+
+
+def own(seen: Sequence[Listed]) -> list[Listed]:
+    """The runs of this home, in their order."""
+    return [s for s in seen if not isinstance(s, Shipped)]
+
+
+def shipped(seen: Sequence[Listed]) -> list[Shipped]:
+    return [s for s in seen if isinstance(s, Shipped)]
+
+
+def passes(seen: Listed, names: Sequence[str]) -> bool:
+    """Whether a run meets the filters."""
+    met: dict[str, bool] = {}
+    for name in names:
+        matter, test = FILTERS[name]
+        met[matter] = met.get(matter, False) or test(seen)
+    return all(met.values())
+
+
+def option_labels(seen: Sequence[Listed]) -> dict[str, str]:
+    """id -> a label that no other run has: name and seed, then the data, then the id."""
+    labels = {s.id: f"{s.name}, seed {s.config.recipe.seed}" for s in seen}
+    for more in (lambda s: f"{s.config.data.label.replace(' images', '')}, {s.config.recipe.iterations:,} iterations", lambda s: s.id):
+        count = Counter(labels.values())
+        labels = {s.id: labels[s.id] if count[labels[s.id]] == 1 else f"{labels[s.id]}, {more(s)}" for s in seen}
+    return labels
+
+
+def newest_set(seen: Sequence[Listed]) -> list[str]:
+    """The runs with the newest run's recipe and data, of its seed or started with it: what one click on Start or on the demo trains.
+
+    Where nothing was trained yet: the shipped nets that were trained like the first of them (the deepest have a warm-up of their own).
+    """
+    among = own(seen) or seen
+    model = (among[-1] if own(seen) else among[0]).config
+    like = trained_alike(model)
+    together = started_together([s for s in among if isinstance(s, Seen)])
+    near = [s for s in among if s.config.recipe.seed == model.recipe.seed or s.id in together]  # few, and told at once
+    return [s.id for s in near if trained_alike(s.config) == like][-MOST_CURVES:]
+
+
+def _restored(seen: Sequence[Listed]) -> list[str]:
+    """The ids of a link that was followed, else of the session, else the newest set; also put into the URL."""
+    url = list(dict.fromkeys(st.query_params.get_all(_PARAMETER)))
+    state = st.session_state
+    if url and url != state.get(_WRITTEN):
+        state[_CHOSEN] = url
+    elif _CHOSEN not in state:
+        state[_CHOSEN] = newest_set(seen)
+    _write(state[_CHOSEN])
+    return state[_CHOSEN]
+
+
+def _write(ids: list[str]) -> None:
+    if st.query_params.get_all(_PARAMETER) != ids:
+        st.query_params[_PARAMETER] = ids
+    st.session_state[_WRITTEN] = ids
+
+
+def _changed() -> None:
+    _choose(list(st.session_state[_WIDGET]))
+
+
+def _choose(ids: list[str]) -> None:
+    """A callback. The URL that stands is the one from before the click, and no link; it is written in the run that follows."""
+    st.session_state[_CHOSEN] = ids
+    st.session_state[_WRITTEN] = st.query_params.get_all(_PARAMETER)

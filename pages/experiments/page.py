@@ -1,0 +1,134 @@
+"""Experiments: deletions, paths, readouts and their like, with any trained nets side by side; made from ``resnet_core.experiments``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from pages.ui import analyses
+from pages.ui.chart_files import chart_files
+from pages.ui.figure_chart import figure_chart
+from pages.ui.guard import guarded
+from pages.ui.jobs import JOBS, Job, job_panel
+from pages.ui.labels import duration, escaped, titled
+from pages.ui.nets_pick import choose_nets, nothing_yet, option_labels, warn_of
+from pages.ui.parameter_widgets import parameter_widgets
+from resnet_core.config import DataConfig
+from resnet_core.csv_text import csv_text
+from resnet_core.errors import ConfigError
+from resnet_core.experiments import EXPERIMENTS, Experiment, Measured, Table, run
+from resnet_core.experiments.base import shown
+from resnet_core.nets import Catalog, Net, catalog
+
+_TITLES = {key: each.title for key, each in EXPERIMENTS.items()}
+#: Chosen for somebody who has chosen nothing: the plain and the residual net that differ most.
+_FIRST = ("plain-56", "resnet-56")
+#: Multiply-adds a second that two cores of no special kind manage, for a first idea of how long something takes.
+_SLOW = 30e9
+
+
+def pair(found: Catalog) -> list[str]:
+    """The ids of the nets that are compared at first."""
+    shipped = [net.id for net in found.nets if net.origin == "shipped"]
+    return [name for name in _FIRST if name in shipped] or shipped[:2]
+
+
+def describe(experiment: Experiment) -> None:
+    """Draws what is asked, what is done, and what it cannot show."""
+    st.markdown(f"**{experiment.question}** {experiment.method}")
+    st.caption(f"{experiment.limits} Source: {experiment.source}.")
+
+
+def able(experiment: Experiment, nets: Sequence[Net], labels: Mapping[str, str]) -> list[Net]:
+    """The nets that it can be made with; why the others cannot is said."""
+    found = []
+    for net in nets:
+        try:
+            experiment.check(net.model, labels[net.id])
+            found.append(net)
+        except ConfigError as error:
+            st.caption(escaped(str(error).removeprefix("net: ")))
+    return found
+
+
+def measured(experiment: Experiment, nets: Sequence[Net], labels: Mapping[str, str], dataset: str, given: dict[str, Any]) -> list[Measured]:
+    """The results that are there; for the others, a button that begins them, and how far they are."""
+    where, jobs = analyses.folder(), {}
+    keys = {net.id: ("experiment", experiment.key, net.version, dataset, *sorted(given.items())) for net in nets}
+
+    def begin() -> None:
+        for net in nets:
+            JOBS.start(keys[net.id], labels[net.id], work(net))
+
+    def work(net: Net) -> Any:
+        def of(job: Job) -> Measured:
+            told: dict[str, Any] = {"progress": job.progress, "should_stop": job.should_stop}
+            return run(experiment, net, DataConfig(dataset), given, folder=where, label=labels[net.id], **told)
+
+        return of
+
+    for net in nets:
+        jobs[net.id] = JOBS.get(keys[net.id])
+    missing = [net for net in nets if (job := jobs[net.id]) is None or job.state in ("stopped", "failed")]
+    if missing:
+        macs = sum(experiment.macs(net.model, experiment.complete(given, net.model)) for net in missing)
+        st.button("Run", type="primary", icon=":material/play_arrow:", key="experiment.run", on_click=begin)
+        work_text = f"{macs / 1e12:,.1f} trillion multiply-adds, in the order of {duration(macs / _SLOW)} on two cores without AMX"
+        st.caption(f"It takes {work_text}, and ends when you leave the app.")
+    for job in jobs.values():
+        if job is not None and job.state != "done":
+            job_panel(job)
+    return [job.result for job in jobs.values() if job is not None and job.state == "done"]
+
+
+def markdown(table: Table) -> str:
+    """The table as Markdown: words on the left, numbers on the right."""
+    number = [all(isinstance(row[i], (int, float)) or row[i] is None for row in table.rows) for i in range(len(table.head))]
+    lines = [table.head, ["---:" if right else "---" for right in number]]
+    lines += [[escaped(shown(cell)) for cell in row] for row in table.rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def show(experiment: Experiment, results: Sequence[Measured]) -> None:
+    """Draws finding, figure, table and files."""
+    functions = experiment.functions
+    st.markdown(f"#### {escaped(functions.finding(results))}")
+    figure_chart(functions.figure(results), functions.figure(results, dark=True), key=f"experiment.{experiment.key}")
+    table = functions.table(results)
+    st.markdown(markdown(table))
+    chart_files(
+        f"experiment-{experiment.key}", f"ResNet Lab: {experiment.title}", lambda: csv_text(table.head, table.rows),
+        lambda dark: functions.figure(results, dark), f"{experiment.method} {experiment.limits}",
+    )  # fmt: skip
+
+
+def main() -> None:
+    st.title("Experiments", anchor=False)
+    found = catalog()
+    warn_of(found.problems)
+    if not found.nets:
+        nothing_yet()
+        return
+    with st.sidebar:
+        nets = choose_nets(found, shipped=pair)
+        there = analyses.datasets()
+        dataset = st.segmented_control("Images of", there, default=there[0], required=True, key="experiment.data", persist_state="session")
+    key = st.pills("Experiment", list(EXPERIMENTS), format_func=titled(_TITLES), default=next(iter(EXPERIMENTS)), required=True, key="of",
+                   bind="query-params", label_visibility="collapsed")  # fmt: skip
+    experiment = EXPERIMENTS[key or next(iter(EXPERIMENTS))]
+    describe(experiment)
+    if not nets:
+        st.info("Choose a net on the left.", icon=":material/arrow_back:")
+        return
+    labels = option_labels(nets)
+    with st.container(horizontal=True):
+        given = parameter_widgets(experiment.parameters, nets, prefix=f"{experiment.key}.", row=True)
+    with guarded(experiment.title):
+        results = measured(experiment, able(experiment, nets, labels), labels, dataset or there[0], given)
+        if results:
+            show(experiment, results)
+
+
+main()

@@ -1,0 +1,59 @@
+"""What every viewer comes through: the sections of pages, the style, and the check of what is installed; it computes nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+from streamlit.navigation.page import StreamlitPage
+
+from resnet_core import system
+
+UI = Path(__file__).parent / "ui"
+# A file: the browser would fetch a Material icon for its tab from the network.
+ICON = UI / "icon.png"
+ABOUT = (
+    "**ResNet Lab** trains plain and residual nets of the CIFAR family side by side. "
+    'The nets and the recipe are those of He, Zhang, Ren and Sun, "Deep Residual Learning for Image Recognition" (CVPR 2016).'
+)
+
+st.set_page_config(page_title="ResNet Lab", page_icon=ICON, layout="wide", menu_items={"About": ABOUT})
+st.html(UI / "style.css")
+
+if problem := system.problem():
+    st.error(problem, icon=":material/error:")
+    st.stop()
+
+import pandas  # noqa: E402, F401  (while another thread imports it, plotly takes what is there of it for the whole)
+
+from pages.ui.address import keep_address  # noqa: E402  (these need what was looked for)
+from pages.ui.glossary import glossary  # noqa: E402
+from pages.ui.guard import guarded  # noqa: E402
+from resnet_core.imports.scratch import tidy  # noqa: E402
+
+st.cache_resource(show_spinner=False)(tidy)()  # once a server: what one that was killed has left among the temporary files
+
+
+def entry(name: str, title: str) -> StreamlitPage:
+    """Declare pages/``name``/page.py, which has ``name`` for its address."""
+    return st.Page(f"{name}/page.py", title=title, url_path=name)
+
+
+page = st.navigation(
+    {
+        "": [st.Page("home/page.py", title="Home", default=True), entry("paper", "Paper")],
+        "Train": [entry("train", "Train"), entry("compare", "Compare")],
+        "Look inside": [
+            entry("responses", "Layer responses"),
+            entry("gradients", "Gradients"),
+            entry("predict", "Predict"),
+            entry("experiments", "Experiments"),
+        ],
+        "Nets": [entry("checkpoints", "Checkpoints"), entry("complexity", "Complexity")],
+    },
+    position="top",
+)
+keep_address(page.url_path)
+with guarded(page.title):
+    page.run()
+glossary()

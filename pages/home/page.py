@@ -1,0 +1,287 @@
+"""Home: the degradation problem in three sentences, the paper's Figure 6 from the nets that ship, the demo, and what is being trained now.
+
+Figure 6 stands first until the demo runs: then its curves are what there is to look at, and Figure 6 follows below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from pages.home import demo
+from pages.ui import estimate, shipped
+from pages.ui.figure_chart import figure_chart
+from pages.ui.guard import guarded
+from pages.ui.labels import duration, escaped
+from pages.ui.live_chart import CAPTION, live_chart
+from pages.ui.run_rows import progress_row
+from pages.ui.runs_view import Seen, all_seen
+from resnet_core.config import demo_configs
+from resnet_core.errors import UserError
+from resnet_core.figures.captions import caption, fraction_text, grouped
+from resnet_core.figures.figure6 import NOTE, figure6, gap_over_time, missing_text, wanted
+from resnet_core.figures.series import RunRecords, outcome
+from resnet_core.runs import Look, RunStore
+from resnet_core.verdict import degradation, degradation_verdict
+
+SENTENCES = (
+    "Make a **plain** convolutional net deeper and, beyond some depth, its error goes **up**, even on the very images it is trained on: "
+    "this is *degradation*, not overfitting. "
+    "It need not be so, as the deeper net could copy the shallower one and let its additional layers do nothing; training does not find "
+    "that solution. "
+    "A **residual** net adds a shortcut around every two layers, without more parameters, and the deeper net is no longer worse. The idea "
+    "of He et al.: doing nothing then only takes a block whose output is zero. Why it works so well is still being studied."
+)
+#: What the demo is to be looked at for, and what it cannot tell.
+TO_SEE = (
+    "Look at the training error at the end: a deep plain net that does not fit the few images which a shallower one fits has not "
+    "overfitted them."
+)
+#: Measured once, see benchmarks/demo_seeds.py (--longer 4).
+LONGER = (
+    "Four times as long, plain-56 ends at 1.0 and 4.3 % (seeds 0 and 1): time closes most of the gap between the plain nets. What is seen "
+    "here is that the deeper plain net does not get there in the time in which the others do."
+)
+NOT_SEEN = (
+    "The errors above are of the trained nets on their own training images. How good they are is not to be seen here: trained on so few "
+    "images, their test errors mean little."
+)
+#: In the session: the demo has run here, so its curves stay on top of Figure 6.
+_DEMO_FIRST = "home.demo_first"
+_COLUMNS = (0.69, 0.31)
+
+
+def figure6_nets(problems: list[str]) -> list[RunRecords]:
+    """The nets of Figure 6 that ship; none where the project is without checkpoints."""
+    nets = set(wanted())
+    return [trained.records for trained in shipped.shipped(problems) if trained.net.config.model in nets]
+
+
+def show_figure6(nets: Sequence[RunRecords], problems: Sequence[str]) -> None:
+    """The paper's Figure 6 from the nets that ship, and what must be read with it."""
+    with st.container(key="figure6"):
+        figure_chart(figure6(nets), figure6(nets, dark=True), key="home_figure6")
+    texts = ["Figure 6 of the paper from nets trained with this project.", caption(grouped(nets)), missing_text(nets), NOTE]
+    st.caption(" ".join(text for text in texts if text))
+    show_problems(problems)
+
+
+def show_problems(problems: Sequence[str]) -> None:
+    """What was left out of the nets that ship, and why."""
+    for problem in problems:
+        st.caption(f":material/warning: {escaped(problem)}")
+
+
+def show_facts(nets: Sequence[RunRecords]) -> None:
+    """How the nets of Figure 6 ended: plain against residual, from the shallowest to the deepest that were trained alike."""
+    seen = degradation([outcome(run) for run in nets])
+    if seen is not None:
+        st.markdown(f"**Depth and training error**, on {fraction_text(seen.fraction)}:")
+        st.markdown("\n".join(f"- {gap}" for gap in seen.gaps))
+        st.caption(f"({seen.seeds_text.capitalize()}; a difference counts from {seen.threshold:.1f} points on.) {gap_over_time(nets)}")
+    st.page_link("paper/page.py", label="The paper, claim by claim", icon=":material/fact_check:")
+
+
+def picture(found: demo.Demo, looked: Look) -> tuple[list[RunRecords], str]:
+    """The curves to draw, and where they come from: this demo's own, another one trained here, or those that ship with the project."""
+    if found.begun:
+        return [s.records() for s in found.seen], ""
+    if other := demo.ended_before(looked):
+        return [s.records() for s in other.seen], f"Trained here before, with seed {other.configs[0].recipe.seed}."
+    shipped = demo.recorded()
+    return shipped.runs, f"Recorded {shipped.source}; run the demo to see it happen on this machine." if shipped.runs else ""
+
+
+def errors_table(runs: list[RunRecords]) -> str:
+    """The four final training errors (clean ones, if all have them), family by family, as a Markdown table."""
+    results = {(run.config.model.is_plain, run.config.model.depth): outcome(run) for run in runs}
+    clean = all(result.clean_error is not None for result in results.values() if result.train_error is not None)
+    final = {key: result.clean_error if clean else result.train_error for key, result in results.items()}
+    shallow, deep = (f(run.config.model.depth for run in runs) for f in (min, max))
+    rows = [f"| layers | {shallow} | {deep} | change |", "|:--|--:|--:|--:|"]
+    for is_plain, name in ((True, "plain"), (False, "residual")):
+        low, high = final.get((is_plain, shallow)), final.get((is_plain, deep))
+        cells = ["diverged" if value is None else f"{value:.1f} %" for value in (low, high)]
+        change = "" if low is None or high is None else f"**{high - low:+.1f}**"
+        rows.append(f"| {name} | {cells[0]} | {cells[1]} | {change} |")
+    return "\n".join(rows)
+
+
+def show_verdict(runs: list[RunRecords]) -> None:
+    """What the runs that are drawn show, computed from how they ended."""
+    results = [outcome(run) for run in runs]
+    seen = degradation(results)
+    show = st.success if seen and seen.shown else st.warning
+    show(degradation_verdict(results), icon=":material/check_circle:" if seen and seen.shown else ":material/info:")
+    st.markdown(errors_table(runs))
+    st.caption(f"{NOT_SEEN} {LONGER}")
+
+
+def next_seed() -> None:
+    """Moves on to a seed that has not been trained yet, and starts it."""
+    with guarded("Starting the demo"):
+        store = RunStore()
+        seed, looked = st.session_state.seed, store.look()
+        while demo.find(looked, seed).ended:
+            seed += 1
+        demo.start(store, seed)
+        st.session_state.seed = seed
+
+
+def seed_input(looked: Look) -> int:
+    """The seed of the demo. Whoever comes in while one runs sees that one, as all others do, unless the address asks for another."""
+    if "seed" not in st.session_state and "seed" not in st.query_params:
+        st.session_state.seed = demo.running_seed(looked) or 0
+    help_text = "Of the initial weights and the batches: another seed, another demo."
+    return st.number_input("Seed", 0, 2**31 - 1, 0, key="seed", bind="query-params", help=help_text)
+
+
+def controls(store: RunStore, found: demo.Demo, seed: int) -> None:
+    """The button that fits: run, stop, go on, or once more."""
+    if found.active:
+        if st.button("Stop the demo", icon=":material/stop:", width="stretch", key="demo_stop"):
+            demo.stop(store, found)
+            st.rerun()
+    elif found.ended:
+        st.button("Train another seed", icon=":material/replay:", width="stretch", key="demo_again", on_click=next_seed)
+    else:
+        label = "Resume the demo" if found.begun else "Run the demo"
+        if st.button(label, type="primary", icon=":material/play_arrow:", width="stretch", key="demo_start"):
+            demo.start(store, seed)
+            st.rerun()
+
+
+def announcement(found: demo.Demo, everything: list[Seen]) -> str:
+    """What the demo will do, and how long it will take as far as this machine has shown."""
+    recipe = found.configs[0].recipe
+    known = estimate.measured(everything)
+    parts = [estimate.seconds(config, known) for config in found.configs]
+    time, recorded = "how long it takes is not yet measured on this machine", demo.recorded()
+    seconds = [part for part in parts if part]
+    if len(seconds) == len(parts):
+        time = f"about {duration(sum(seconds))} here"
+    elif [run.config for run in recorded.runs] == demo_configs(0):
+        time += f" ({duration(recorded.seconds)} on {recorded.machine})"
+    return (
+        f"Trains plain-20, plain-56, ResNet-20 and ResNet-56, one after the other, on {found.configs[0].data.train_images:,} real CIFAR-10 "
+        f"images: {recipe.iterations:,} iterations of {recipe.batch_size} images each, until they are through; {time}. {TO_SEE}"
+    )
+
+
+def start_box(store: RunStore, looked: Look) -> demo.Demo:
+    """Button and seed, and what the demo will do. Returns the demo of the seed that was chosen."""
+    button, chooser = st.columns([0.66, 0.34], vertical_alignment="bottom")
+    with chooser:
+        seed = seed_input(looked)
+    found = demo.find(looked, seed)
+    with button, st.container(key="one_of.demo"):
+        controls(store, found, seed)
+    if not found.begun:
+        st.caption(announcement(found, all_seen(looked)))
+    return found
+
+
+def beside(found: demo.Demo, drawn: list[RunRecords], everything: list[Seen]) -> None:
+    """What stands beside the chart: the outcome, else how far it is; and what else is being trained."""
+    active = [s for s in everything if s.status.is_active]
+    if drawn and not found.begun:
+        st.markdown("**What these curves show**")
+    if drawn and (found.ended or not found.begun):
+        show_verdict(drawn)
+    for s in found.seen:
+        progress_row(s)
+    left = estimate.remaining(active, estimate.measured(everything))
+    if found.active and left is not None:
+        st.caption(f"About {duration(left)} until everything in the queue is through.")
+    mine = {s.run.id for s in found.seen}
+    others = [s for s in active if s.run.id not in mine]
+    if others:
+        st.markdown("**Also in training**")
+        for s in others:
+            progress_row(s)
+    if found.begun:
+        st.page_link("train/page.py", label="Stop, resume or delete single runs", icon=":material/model_training:")
+
+
+def panel(polled: bool, has_button: bool, first: list[Look]) -> None:
+    """The demo: chart, progress and verdict.
+
+    Args:
+        polled: whether this is run again and again.
+        has_button: with the demo's button.
+        first: what the page has just seen, for the first time this is run.
+    """
+    with guarded("Home"), st.container(key="demo_panel"):
+        left, right = st.columns(_COLUMNS, gap="medium")
+        store = RunStore()
+        looked = first.pop() if first else store.tend()
+        everything = all_seen(looked)
+        if any(s.status.is_active for s in everything) != polled:
+            st.rerun()
+        with right:
+            found = start_box(store, looked) if has_button else demo.find(looked, st.session_state.seed)
+        with left:
+            runs, source = picture(found, looked)
+            message = "The first points come after some seconds." if found.active else "No curves yet: run the demo."
+            live_chart(runs, key="home_chart", note=message)
+            if runs:
+                st.caption(" ".join(part for part in (source, caption(grouped(runs)), CAPTION) if part))
+        with right:
+            beside(found, runs, everything)
+
+
+def opening(nets: Sequence[RunRecords], problems: Sequence[str], looked: Look | None) -> bool:
+    """Figure 6 with the demo's button beside it. Returns whether the demo can be shown too: if not, the message stands here."""
+    left, right = st.columns(_COLUMNS, gap="medium")
+    with left:
+        show_figure6(nets, problems)
+    shown = False
+    with right, guarded("Home"):
+        store = RunStore()
+        found = start_box(store, looked or store.look())
+        show_facts(nets)
+        shown = True
+        if found.active:  # begun by another viewer since this page was made
+            st.rerun()
+    return shown
+
+
+def activity(looked: Look) -> tuple[bool, bool]:
+    """Whether anything is being trained or waits for it, and whether that is a demo."""
+    active = [run.config for run, status in looked.runs if status.is_active]
+    return bool(active), any(config in demo.configs(config.recipe.seed) for config in active)
+
+
+def main() -> None:
+    st.title("Deeper, and worse: the degradation problem", anchor=False)
+    st.markdown(SENTENCES)
+    problems: list[str] = []
+    nets: list[RunRecords] = []
+    with guarded("Figure 6"):
+        nets = figure6_nets(problems)
+    looked: Look | None = None
+    try:
+        looked = RunStore().tend()
+        polled, demo_runs = activity(looked)
+    except UserError:
+        polled = demo_runs = False  # the panel shows the message
+    if demo_runs:
+        st.session_state[_DEMO_FIRST] = True
+    demo_first = not nets or st.session_state.get(_DEMO_FIRST, False)
+    if demo_first or opening(nets, problems, looked):
+        if not demo_first:
+            st.subheader("The same in minutes, on this machine: the demo", anchor=False)
+        st.fragment(panel, run_every=1.5 if polled else None)(polled, demo_first, [looked] if looked else [])
+    if demo_first and nets:
+        st.subheader("Figure 6 of the paper, from nets trained with this project", anchor=False)
+        left, right = st.columns(_COLUMNS, gap="medium")
+        with left:
+            show_figure6(nets, problems)
+        with right:
+            show_facts(nets)
+    elif demo_first:
+        show_problems(problems)
+
+
+main()

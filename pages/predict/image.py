@@ -1,0 +1,263 @@
+"""The image that Predict is about: one of the test set, or an upload, which stays in the session and nowhere else."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from pages.predict import computed
+from pages.ui import analyses, links
+from pages.ui.asking import may_begin
+from pages.ui.labels import escaped
+from resnet_core.data import CLASSES
+from resnet_core.errors import UserError
+from resnet_core.figures import overlay
+from resnet_core.images import HOWS, MAX_FILE_BYTES, SIDE, read_image, to_input
+from resnet_core.imports.cost import macs_per_image
+from resnet_core.nets import Net
+
+TEST, UPLOAD = "test set", "upload"
+DATA = {"sample": "sample", "CIFAR-10": "cifar10"}
+ALL, QUARREL, WRONG = "all", "nets disagree", "a net is wrong"
+ANY = "any class"
+UNKNOWN = "not known"
+TYPES = ["png", "jpg", "jpeg", "webp"]
+#: Uploads at once; each is held as two inputs and a thumbnail.
+MOST_UPLOADS = 20
+#: Side of an upload's own picture beside what the net sees of it, in pixels.
+_THUMBNAIL = 256
+#: In the session: uploads that were read, by id; ids in the uploader when it was last drawn; whether these were just changed by the viewer,
+#: or the filters of the test set.
+_READ, _LISTED, _CHANGED, _FILTERED = "predict.uploads", "predict.listed", "predict.changed", "predict.filtered"
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """The image as the nets see it.
+
+    Attributes:
+        name: ``test image 17``, or the file's own name; not escaped.
+        stem: for the names of files: letters, digits, dashes.
+        pixels: uint8 (32, 32, 3).
+        label: its class in CIFAR-10, or None.
+        notes: what was done to it.
+        original: the upload before it was made 32x32, as PNG, or None.
+        together: all pictures that were uploaded, where there are several; this one is among them.
+    """
+
+    name: str
+    stem: str
+    pixels: np.ndarray
+    label: int | None = None
+    notes: tuple[str, ...] = ()
+    original: bytes | None = None
+    together: tuple[Shown, ...] = ()
+
+
+def choose_image(nets: Sequence[Net], complaints: Any = st) -> Shown | None:
+    """Draws the choice; None while there is nothing to show.
+
+    Args:
+        complaints: where it is said that an upload is refused; the sidebar's end may be out of sight.
+    """
+    st.subheader("Image", anchor=False)
+    links.check_choice("from", "an image from", [TEST, UPLOAD])
+    source = st.segmented_control(
+        "Where from", [TEST, UPLOAD], default=TEST, required=True, key="from", bind="query-params", label_visibility="collapsed"
+    )
+    return uploaded(complaints) if source == UPLOAD else of_the_test_set(nets)
+
+
+# ---------------------------------------------------------------- the test set
+
+
+def of_the_test_set(nets: Sequence[Net]) -> Shown | None:
+    dataset, there = "sample", analyses.datasets()
+    absent = "The full CIFAR-10 is not on this machine: the Train page downloads it."
+    titles = [title for title, name in DATA.items() if name in there]
+    links.check_choice("data", "test images of", titles, absent if st.query_params.get("data") in DATA else "")
+    if len(titles) > 1:
+        title = st.segmented_control("Test images of", list(DATA), default="sample", required=True, key="data", bind="query-params")
+        dataset = DATA.get(title, "sample")
+    test = analyses.images_of(dataset, "test", analyses.folder())
+    labels = test.labels.numpy()
+    links.check_choice("which", "which images", [ALL, QUARREL, WRONG])
+    links.check_choice("class", "the class", [ANY, *CLASSES])
+    links.check_number("image", "test image", 0, len(test) - 1)
+    kind = st.selectbox("Which", [ALL, QUARREL, WRONG], key="which", bind="query-params", on_change=_filter)
+    of = st.selectbox("Class", [ANY, *CLASSES], key="class", bind="query-params", on_change=_filter)
+    if kind != ALL and not _may_ask(nets, dataset):
+        kind = ALL  # until then all are there
+    found = _pool(kind, of, nets, dataset, labels)
+    # Set only where it must be, and before the widget is drawn: on a cold link it takes its value from the URL.
+    index = st.session_state.get("image", 0)
+    if st.session_state.pop(_FILTERED, False) and len(found) and index not in found:
+        st.session_state["image"] = int(found[0])
+    elif index >= len(test):
+        st.session_state["image"] = len(test) - 1
+    index = st.number_input("Number", 0, len(test) - 1, step=1, key="image", bind="query-params")
+    with st.container(horizontal=True, gap="small"):
+        st.button(
+            "Another", icon=":material/casino:", key="predict.another", on_click=_another, args=(found, index), disabled=not len(found)
+        )
+        for title, icon, place in (("Previous", ":material/chevron_left:", -1), ("Next", ":material/chevron_right:", 1)):
+            args = (found, index, place)
+            st.button(icon, key=f"predict.{title}", on_click=_step, args=args, disabled=not len(found), help=f"{title} of these images")
+    among = kind != ALL or of != ANY
+    if among and not len(found):
+        st.caption("No test image is like that.")
+    elif among:
+        absent = "" if index in found else " This one is none of them."
+        asked = "" if kind == ALL else " Asked of one view each."
+        st.caption(f"{len(found):,} of {len(test):,} images.{asked}{absent}")
+    pixels = test.images[index].permute(1, 2, 0).contiguous().numpy()
+    return Shown(f"test image {index}", f"test-{dataset}-{index}", pixels, int(labels[index]))
+
+
+def _may_ask(nets: Sequence[Net], dataset: str) -> bool:
+    """Whether the nets may be asked of all test images; where that takes long, only when a viewer wants it."""
+    asked, images = _able(nets), analyses.images_of(dataset, "test", analyses.folder())
+    work = len(images) * sum(macs_per_image(net.model) for net in asked)
+    return may_begin(("answers", dataset, *(net.id for net in asked)), "Asking the nets of all test images", work)
+
+
+def _able(nets: Sequence[Net]) -> list[Net]:
+    """Those that know CIFAR-10's classes."""
+    return [net for net in nets if net.model.num_classes == len(CLASSES)]
+
+
+def _filter() -> None:
+    st.session_state[_FILTERED] = True
+
+
+def _another(found: np.ndarray, index: int) -> None:
+    others = [i for i in found.tolist() if i != index]
+    if others:
+        st.session_state["image"] = random.choice(others)
+
+
+def _step(found: np.ndarray, index: int, by: int) -> None:
+    """To the next or previous one; around at the ends."""
+    place = int(np.searchsorted(found, index)) + (by if by < 0 or index in found else 0)
+    st.session_state["image"] = int(found[place % len(found)])
+
+
+def _pool(kind: str, of: str, nets: Sequence[Net], dataset: str, labels: np.ndarray) -> np.ndarray:
+    """The images to choose among, rising; none where the nets cannot be asked."""
+    found = np.arange(len(labels))
+    if kind != ALL:
+        try:
+            found = _contested(kind, _able(nets), dataset, labels)
+        except UserError as error:
+            st.error(escaped(str(error)), icon=":material/error:")
+            found = found[:0]
+    return found if of == ANY else found[labels[found] == CLASSES.index(of)]
+
+
+def _contested(kind: str, nets: Sequence[Net], dataset: str, labels: np.ndarray) -> np.ndarray:
+    """The images that the nets disagree on, or get wrong; those that were not asked before are asked now, behind a bar."""
+    from resnet_core.analysis.prediction import disagreements, mistakes
+
+    if kind == QUARREL and len(nets) < 2:
+        st.caption("One net alone disagrees with none: choose two or more that know CIFAR-10's classes.")
+    answers = computed.test_answers(nets, dataset)
+    return disagreements(answers) if kind == QUARREL else mistakes(answers, labels)
+
+
+# ---------------------------------------------------------------- uploads
+
+
+def uploaded(complaints: Any = st) -> Shown | None:
+    cap = MAX_FILE_BYTES >> 20
+    files = st.file_uploader(
+        "Images", TYPES, accept_multiple_files=True, max_upload_size=cap, key="predict.files", label_visibility="collapsed",
+        on_change=_files_changed,
+    )  # fmt: skip
+    st.caption(f"PNG, JPEG or WebP, at most {cap} MiB each. Kept in this session only.")
+    return chosen_of([(file.file_id, file.name, file) for file in files], complaints)
+
+
+def _files_changed() -> None:
+    """Called when the viewer adds or removes a file; not when the uploader is emptied because another page was looked at."""
+    st.session_state[_CHANGED] = True
+
+
+def chosen_of(files: Sequence[tuple[str, str, Any]], complaints: Any = st) -> Shown | None:
+    """Reads what is new, says what is refused, and lets the viewer choose among the rest.
+
+    What was uploaded before stays: an uploader forgets its files as soon as it is not drawn.
+
+    Args:
+        files: an id, the name as the browser gave it, and something with ``getvalue()``, of each in the uploader.
+        complaints: see ``choose_image``.
+    """
+    held: dict[str, Any] = st.session_state.setdefault(_READ, {})
+    listed = [file_id for file_id, _, _ in files]
+    removed = set(st.session_state.get(_LISTED, ())) - set(listed) if st.session_state.pop(_CHANGED, False) else set()
+    st.session_state[_LISTED] = listed
+    for file_id in [i for i, found in held.items() if i in removed or (isinstance(found, str) and i not in listed)]:
+        del held[file_id]
+    new = []
+    for file_id, name, file in files:
+        if file_id not in held and len(held) < MOST_UPLOADS:
+            held[file_id] = read(file.getvalue(), name)
+            new += [] if isinstance(held[file_id], str) else [file_id]
+    if new:  # what was uploaded just now is what the viewer wants to see
+        st.session_state["predict.picked"] = new[0]
+    if left := [name for file_id, name, _ in files if file_id not in held]:
+        complaints.warning(f"At most {MOST_UPLOADS} images are taken; {len(left)} were not.", icon=":material/filter_list:")
+    for found in held.values():
+        if isinstance(found, str):
+            complaints.error(escaped(found), icon=":material/broken_image:")
+    good = [file_id for file_id, found in held.items() if not isinstance(found, str)]
+    if before := [file_id for file_id in good if file_id not in listed]:
+        st.caption(escaped(f"Uploaded before: {', '.join(held[i]['name'] for i in before)}."))
+        st.button("Remove", key="predict.remove", icon=":material/delete:", on_click=_remove, args=(before,))
+    if not good:
+        return None
+    picked = good[0]
+    if len(good) > 1:
+        picked = st.selectbox("Picture", good, format_func=lambda i: f"{good.index(i) + 1}. {held[i]['name']}", key="predict.picked")
+    links.check_choice("how", "32x32 pixels of", HOWS.values())
+    how = st.radio("Made 32x32 of", list(HOWS), format_func=HOWS.get, key="how", bind="query-params")
+    kept: dict[str, Any] = {"key": f"predict.true.{picked}", "persist_state": "session"}
+    label = st.selectbox("True class", [UNKNOWN, *CLASSES], help="Marked among the bars, if you say it.", **kept)
+    held[picked]["true"] = None if label == UNKNOWN else CLASSES.index(label)  # beside it, for when another picture is chosen
+    shown = _shown(held[picked], how)
+    return shown if len(good) == 1 else replace(shown, together=tuple(_shown(held[file_id], how) for file_id in good))
+
+
+def _remove(ids: Sequence[str]) -> None:
+    for file_id in ids:
+        st.session_state[_READ].pop(file_id, None)
+
+
+def _shown(found: dict[str, Any], how: str) -> Shown:
+    width, height = found["size"]
+    made = "already 32x32" if (width, height) == (SIDE, SIDE) else HOWS[how]
+    notes = (f"{width:,}x{height:,} pixels: {made}", *found["notes"])
+    return Shown(found["name"], stem(found["name"]), found[how], found.get("true"), notes, found["original"])
+
+
+def read(content: bytes, name: str) -> dict[str, Any] | str:
+    """What is kept of an upload, as plain values; or why it is refused."""
+    try:
+        picture = read_image(content, name)
+    except UserError as error:
+        return str(error)
+    small = picture.image.copy()
+    small.thumbnail((_THUMBNAIL, _THUMBNAIL))
+    kept = {how: to_input(picture, how) for how in HOWS}
+    return {"name": picture.name, "notes": picture.notes, "size": picture.size, "original": overlay.png(np.asarray(small)), **kept}
+
+
+def stem(name: str) -> str:
+    """What is harmless of a file's name, without its ending."""
+    kept = re.sub(r"[^A-Za-z0-9]+", "-", name.rpartition(".")[0] or name).strip("-")
+    return kept[:40] or "image"

@@ -1,0 +1,135 @@
+"""The training images that a net finds nearest to the image, in the feature space of its last hidden layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from pages.predict import computed
+from pages.predict.computed import Failed, Task
+from pages.predict.image import Shown
+from pages.predict.maps import SIZE, Explained, save
+from pages.ui import analyses
+from pages.ui.jobs import Progress, ShouldStop
+from pages.ui.labels import escaped, titled
+from resnet_core.csv_text import csv_text
+from resnet_core.data import CLASSES
+from resnet_core.figures.overlay import enlarge, png
+from resnet_core.figures.sheet import captioned, side_by_side, stacked
+from resnet_core.imports.cost import macs_per_image, said_before
+from resnet_core.nets import Net
+from resnet_core.runs import RunStore
+
+DATA = {"sample": "sample: 5,000", "cifar10": "CIFAR-10: 50,000"}
+#: Side of a neighbour, in pixels of the page.
+_SIDE = 128
+#: Before how many of them are through, of all nets together.
+_TEXT = "Features of the training images"
+_IMAGES = {"sample": 5_000, "cifar10": 50_000}
+
+
+def neighbours_section(shown: Shown, asked: Sequence[Explained]) -> None:
+    """Draws the rows of the nets whose index is there, and the button that builds the others'."""
+    st.subheader("What it finds like this image", anchor=False)
+    st.markdown(
+        "The six training images nearest to it by Euclidean distance in the last hidden layer's feature space, as in Figure 4 of "
+        f"Krizhevsky et al. 2012, in {computed.PRECISION}. Distances of different nets cannot be compared."
+    )
+    dataset, there = "sample", analyses.datasets()
+    if len(there) > 1:
+        picked: dict[str, Any] = {"format_func": titled(DATA), "default": "sample", "required": True, "key": "near", "bind": "query-params"}
+        dataset = st.segmented_control("Training images of", there, **picked) or "sample"
+    where, home = analyses.folder(), RunStore().home
+    tasks = [_task(shown, each.net, dataset, where, home) for each in asked]
+    absent = [each for each, task in zip(asked, tasks, strict=True) if not computed.is_kept(task.key)]
+    unbuilt = [each for each in absent if not _built(each.net, dataset, home)]
+    if unbuilt:
+        names = ", ".join(escaped(each.label) for each in unbuilt)
+        long = said_before(sum(_IMAGES[dataset] * macs_per_image(each.net.model) for each in unbuilt))
+        text = f"The features of all training images are computed once per net, and kept on disk. Not yet for {names}. {long}"
+        st.caption(text.strip())
+        if st.button("Compute the features", icon=":material/scatter_plot:", key="predict.index"):
+            computed.results(_TEXT, tasks)
+            st.rerun()  # without the button
+        asked, tasks = _pairs(asked, tasks, [each for each in asked if each not in unbuilt])
+    if not tasks:
+        return
+    rows: list[tuple] = []
+    sheets: list[np.ndarray] = []
+    for each, found in zip(asked, computed.results(_TEXT, tasks), strict=True):
+        if isinstance(found, Failed):
+            st.error(escaped(found.message), icon=":material/error:")
+            continue
+        sheets.append(_row(shown, each, found, dataset, where))
+        rows += [
+            (shown.name, each.label, computed.PRECISION, rank, f"train:{i}", dataset, CLASSES[label], f"{distance:.6g}")
+            for rank, (i, label, distance) in enumerate(found["nearest"], start=1)
+        ]
+    if rows:
+        head = ("image", "net", "precision", "rank", "neighbour", "data", "class", "distance")
+        with st.container(horizontal=True, gap="small"):
+            save("Pictures, a row each net (PNG)", lambda: png(stacked(sheets)), f"{shown.stem}-neighbours.png", "image/png")
+            save("Numbers (CSV)", lambda: csv_text(head, rows).encode(), f"{shown.stem}-neighbours.csv", "text/csv")
+
+
+def _pairs(asked: Sequence[Explained], tasks: Sequence[Task], kept: Sequence[Explained]) -> tuple[list[Explained], list[Task]]:
+    pairs = [(each, task) for each, task in zip(asked, tasks, strict=True) if each in kept]
+    return [each for each, _ in pairs], [task for _, task in pairs]
+
+
+def _row(shown: Shown, each: Explained, found: dict[str, Any], dataset: str, where: str | None) -> np.ndarray:
+    """Draws a net's neighbours; returns them side by side, each with its words below."""
+    train = analyses.images_of(dataset, "train", where)
+    pictures, captions, words = [], [], []
+    for i, label, distance in found["nearest"]:
+        pictures.append(enlarge(train.images[i].permute(1, 2, 0).contiguous().numpy(), SIZE))
+        name = f"**{CLASSES[label]}**" if label == shown.label else CLASSES[label]
+        captions.append(f"{name} · {distance:.3g}")
+        words.append([f"{each.label}: {CLASSES[label]}", f"train:{i}, distance {distance:.3g}"])
+    st.markdown(f"**{escaped(each.label)}**")
+    if found["problem"]:
+        st.caption(escaped(found["problem"]))
+    st.image(pictures, caption=captions, width=_SIDE, output_format="PNG")
+    return side_by_side([captioned(picture, lines) for picture, lines in zip(pictures, words, strict=True)])
+
+
+def _task(shown: Shown, net: Net, dataset: str, where: str | None, home: Path) -> Task:
+    load, pixels = computed.loader(), shown.pixels
+
+    def work(progress: Progress, should_stop: ShouldStop) -> dict[str, Any]:
+        from resnet_core.analysis.neighbours import features
+        from resnet_core.analysis.prediction import stack
+
+        loaded, train = load(net), analyses.images_of(dataset, "train", where)
+        index = _index(net.version, dataset, str(home), loaded, train, progress, should_stop)
+        found, distances = index.nearest(features(loaded, stack([pixels]))[0])
+        labels = train.labels[found].tolist()
+        return {"nearest": list(zip(found.tolist(), labels, distances.tolist(), strict=True)), "problem": index.problem}
+
+    return Task(("near", net.version, computed.key_of(pixels), dataset), work, _IMAGES[dataset])
+
+
+@st.cache_resource(show_spinner=False, max_entries=4)
+def _index(version: str, dataset: str, home: str, _loaded: Any, _train: Any, _progress: Progress, _should_stop: ShouldStop) -> Any:
+    """Read-only, and of no viewer's image: shared."""
+    from resnet_core.analysis.neighbours import cached_index
+
+    return cached_index(_loaded, _train.images, dataset, Path(home), _progress, _should_stop)
+
+
+def _built(net: Net, dataset: str, home: Path) -> bool:
+    """Whether its index lies on disk."""
+    load: Callable[[Net], Any] = computed.loader()
+    task = Task(("index path", net.version, dataset), lambda *_: _path(load(net), dataset, home), light=True)
+    (found,) = computed.results("Loading", [task])
+    return isinstance(found, Path) and found.exists()
+
+
+def _path(loaded: Any, dataset: str, home: Path) -> Path:
+    from resnet_core.analysis.neighbours import index_path
+
+    return index_path(loaded, dataset, home)

@@ -1,0 +1,140 @@
+"""Predict: what nets say of an image, where they looked, whether that is to be believed, and what they find like it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import streamlit as st
+
+from pages.predict import computed, many, near, trust
+from pages.predict.computed import Failed
+from pages.predict.image import Shown, choose_image
+from pages.predict.maps import Explained, input_png, maps_section, save
+from pages.ui import links
+from pages.ui.chart_files import chart_files
+from pages.ui.figure_chart import figure_chart
+from pages.ui.guard import guarded
+from pages.ui.labels import escaped
+from pages.ui.net_words import caption
+from pages.ui.nets_pick import choose_nets, nothing_yet, option_labels, shipped_set, warn_of
+from resnet_core.analysis.prediction import class_names
+from resnet_core.data import CLASSES
+from resnet_core.figures.predictions import Prediction, predictions_csv, predictions_figure
+from resnet_core.nets import Catalog, Net, catalog
+
+#: As many as can stand side by side; shallow against deep, plain against residual.
+MOST_NETS = 4
+FIRST = ("plain-20", "resnet-20", "plain-56", "resnet-56")
+CROPS = {"one view": 1, "mean of 10 crops": 10}
+#: Below the bars of an upload, which may be of anything.
+ANY_PICTURE = (
+    "A net knows only the classes that it was trained on, and names one of them for any picture, a portrait or noise too. A high softmax "
+    "value does not say that the picture is of that class."
+)
+#: Four columns of pictures need the width that this page's borders would take.
+STYLE = """<style>
+[data-testid="stMainBlockContainer"] { padding-left: 2rem; padding-right: 2rem; }
+[data-testid="stImage"] img { image-rendering: pixelated; }
+.st-key-predictions_chart .resnet-lab-chart { height: 21rem; }
+</style>"""
+
+
+def first_nets(found: Catalog) -> list[str]:
+    """The four of the paper's comparison as far as they ship, else the first that ship."""
+    shipped = [net.id for net in found.nets if net.origin == "shipped"]
+    return [i for i in FIRST if i in shipped] or shipped_set(found)
+
+
+def show_image(shown: Shown) -> None:
+    title = escaped(shown.name)
+    if shown.label is not None:
+        title += f": {CLASSES[shown.label]}"
+    st.markdown(f"**{title}**")
+    content = input_png(shown.pixels)
+    st.image(content, width=256, alt="the image as the nets see it")
+    notes = [note for note in shown.notes if note]
+    st.caption(escaped(" · ".join(["as the nets see it: 32x32 pixels", *notes])))
+    save("PNG", content, f"{shown.stem}-32x32.png", "image/png")
+    if shown.original is not None:
+        with st.expander("The upload itself"):
+            st.image(shown.original)
+
+
+def show_predictions(shown: Shown, nets: Sequence[Net], labels: dict[str, str], crops: int) -> list[Explained]:
+    """The bars. Returns what each net says, to be explained."""
+    answers = computed.predictions(nets, shown.pixels, crops)
+    # Maps are of one view: where that says otherwise than ten crops, they must be told apart.
+    alone = computed.predictions(nets, shown.pixels, 1) if crops > 1 else {}
+    asked, bars = [], []
+    for net in nets:
+        found, classes = answers[net.id], class_names(net.model.num_classes)
+        if isinstance(found, Failed):
+            st.error(escaped(found.message), icon=":material/error:")
+            asked.append(Explained(net, labels[net.id], classes, None, None, found.message))
+            continue
+        net, answer = found
+        true = shown.label if tuple(classes) == tuple(CLASSES) else None
+        bars.append(Prediction(labels[net.id], answer, classes, true))
+        single = alone.get(net.id)
+        view = int(np.argmax(single[1])) if isinstance(single, tuple) else None
+        asked.append(Explained(net, labels[net.id], classes, int(np.argmax(answer)), None, alone=view))
+    if bars:
+        figure_chart(predictions_figure(bars), predictions_figure(bars, dark=True), key="predictions_chart")
+        marked = "; red and with a tick, the true one" if any(bar.true is not None for bar in bars) else ""
+        views = "One view." if crops == 1 else "Mean of 10 crops: corners, centre and their mirror images, after padding by 4."
+        trained = caption([each.net for each in asked], labels)
+        note = f"Softmax in {computed.PRECISION}, the five most likely classes{marked}. {views} {trained}"
+        st.caption(escaped(note))
+        if shown.original is not None:
+            st.caption(f":material/info: {ANY_PICTURE}")
+        chart_files(
+            f"{shown.stem}-predictions",
+            "ResNet Lab: predictions",
+            lambda: predictions_csv([(shown.name, bars)]),
+            lambda dark: predictions_figure(bars, dark),
+            note,
+        )
+    return asked
+
+
+def main() -> None:
+    st.html(STYLE)
+    st.title("Predict", anchor=False)
+    found = catalog()
+    warn_of(found.problems)
+    if not found.nets:
+        nothing_yet()
+        return
+    complaints = st.container()
+    with st.sidebar:
+        nets = choose_nets(found, MOST_NETS, first_nets, "predict.nets")
+        links.check_choice("crops", "views", CROPS)
+        crops = st.segmented_control("Views of the image", list(CROPS), default="one view", required=True, key="crops", bind="query-params")
+        shown = choose_image(nets, complaints)
+    if not nets:
+        st.info("Choose nets in the list of the sidebar (» opens it).", icon=":material/info:")
+        return
+    if shown is None:
+        choose = "Choose an image or several in the sidebar (» opens it): one of CIFAR-10's ten classes, or anything else."
+        st.info(choose, icon=":material/upload:")
+        return
+    labels = option_labels(nets)
+    with guarded("Predictions"):
+        left, right = st.columns([0.23, 0.77], gap="medium")
+        with left:
+            show_image(shown)
+        with right:
+            asked = show_predictions(shown, nets, labels, CROPS.get(crops, 1))
+        if shown.together:
+            with guarded("All pictures"):
+                many.many_section(shown, [each.net for each in asked if each.predicted is not None], labels, CROPS.get(crops, 1))
+        with guarded("Attribution"):
+            method, explained = maps_section(shown, asked)
+            if explained:
+                trust.trust_section(shown, method, explained)
+        with guarded("Neighbours"):
+            near.neighbours_section(shown, [each for each in asked if each.predicted is not None])
+
+
+main()

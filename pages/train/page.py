@@ -1,0 +1,245 @@
+"""Train: choose nets and a recipe, see what they cost, start them, and watch all runs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+import streamlit as st
+
+from pages.train import data_pick, nets_table, recipe_form
+from pages.train.net_builder import net_builder
+from pages.train.nets_table import Row
+from pages.train.plan_table import existing, plan_table, total_time
+from pages.train.presets import PRESETS, Preset
+from pages.ui import estimate
+from pages.ui.guard import guarded
+from pages.ui.labels import duration, escaped, listed
+from pages.ui.live_chart import CAPTION, live_chart
+from pages.ui.run_rows import broken_row, dialogs, run_row
+from pages.ui.runs_view import Seen, all_seen, look, started_together
+from resnet_core.differences import confounded, differing
+from resnet_core.errors import ConfigError
+from resnet_core.figures.captions import caption, grouped
+from resnet_core.runs import Look, RunStore
+from resnet_core.runs.run import RESUMABLE, Run
+
+SET_UP, RUNS = "Set up", "Runs"
+_TAB, _PRESET, _SAID = "tab", "train.preset", "train.said"
+#: Ended runs listed at first.
+LISTED = 8
+#: Warnings of rows that differ in more than one thing.
+MIXED = 2
+#: Pixels of the list beside the chart; it scrolls by itself, so that the chart stays in sight.
+LIST_HEIGHT = 620
+
+
+def fill(preset: Preset) -> None:
+    nets_table.fill((net, preset.recipe) for net in preset.nets)
+    recipe_form.fill(preset.recipe)
+    data_pick.fill(preset.data)
+    st.session_state[_PRESET] = preset.name
+
+
+def presets() -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown("Start from:")
+        for preset in PRESETS:
+            st.button(preset.name, key=f"preset.{preset.name}", help=preset.about, on_click=fill, args=(preset,))
+
+
+def set_up(store: RunStore, seen: Sequence[Seen]) -> None:
+    """The form: nets, images, recipe; what it amounts to; the button."""
+    presets()
+    base = next(preset for preset in PRESETS if preset.name == st.session_state[_PRESET]).recipe
+    builder = st.container(gap="xsmall")
+    table = nets_table.nets_table(base)
+    below_table = st.container(gap="xsmall")
+    data, folder, data_are_there = data_pick.data_pick()
+    more = "More of the recipe, shared by all nets: optimiser, schedule, warm-up, device, precision, records"
+    with st.expander(more, icon=":material/tune:", key="train.more"):
+        try:
+            rows = nets_table.read(table, recipe_form.recipe_form(), data)
+        except ConfigError as error:
+            below_table.error(escaped(str(error)), icon=":material/error:")
+            rows = None
+    with builder:  # drawn last: a net is added to the table as it stands
+        net_builder(table, rows or [], base, data)
+    if rows is None:
+        return
+    with below_table:
+        about(rows)
+    if any(row.config for row in rows):
+        start_button(store, rows, seen, folder, data_are_there)
+        plan_table(rows, seen)
+
+
+def about(rows: Sequence[Row]) -> None:
+    """What is wrong with the rows; else in what they differ, and which of them cannot be compared."""
+    for complaint in nets_table.complaints(rows):
+        st.error(escaped(complaint), icon=":material/error:")
+    if not rows:
+        st.info("The table is empty: add a net above or in its last line, or start from a preset.", icon=":material/info:")
+    configs = [row.config for row in rows if row.config]
+    if len(configs) < max(2, len(rows)):
+        return
+    things = differing(configs)
+    said = f"These {len(rows)} rows differ in {listed(things)}." if things else f"These {len(rows)} rows are the same training."
+    st.caption(said)
+    mixed = confounded(configs)
+    for pair in mixed[:MIXED]:
+        names = [f"row {rows[place].number} ({escaped(configs[place].model.name)})" for place in (pair.first, pair.second)]
+        st.warning(
+            f"More than one thing differs between {names[0]} and {names[1]}: {listed(pair.things)}. No rows between them change one "
+            "thing at a time, so their results cannot tell which of these matters.",
+            icon=":material/call_split:",
+        )
+    if len(mixed) > MIXED:
+        st.caption(f"So it is with {len(mixed) - MIXED} more pairs of rows.")
+
+
+def start_button(store: RunStore, rows: Sequence[Row], seen: Sequence[Seen], folder: str | None, data_are_there: bool) -> None:
+    there = existing(rows, seen)
+    again = False
+    if there:
+        found = [there[row.config.fingerprint] for row in rows if row.config and row.config.fingerprint in there]
+        names = ", ".join(dict.fromkeys(f"{escaped(s.run.name)} ({s.status.state})" for s in found))
+        st.info(
+            f"Exactly these configurations exist already: {names}. Starting shows the existing runs beside the new ones; those that have "
+            "stopped before their end go on.",
+            icon=":material/content_copy:",
+        )
+        again = st.checkbox("Train them again all the same", key="train.again")
+    # A configuration that stands in two rows is one training.
+    wanted = {row.config.fingerprint: row for row in rows if row.config}
+    new = [row for fingerprint, row in wanted.items() if again or fingerprint not in there]
+    count = f"{len(new)} net{'s' if len(new) != 1 else ''}"
+    label = f"Start training {count} ({total_time(new, seen)})" if new else _label_of_old(there.values())
+    st.button(
+        label,
+        type="primary",
+        icon=":material/play_arrow:",
+        key="train.start",
+        disabled=any(row.error for row in rows) or not data_are_there,
+        on_click=start,
+        args=(store, list(wanted.values()), folder, again),
+    )
+
+
+def _label_of_old(there: Collection[Seen]) -> str:
+    stopped = sum(s.status.state in RESUMABLE for s in there)
+    if not stopped:
+        return "Show the existing runs"
+    return "Resume the existing runs" if stopped == len(there) else f"Show the existing runs, and resume {stopped}"
+
+
+def start(store: RunStore, rows: Sequence[Row], folder: str | None, again: bool) -> None:
+    """Submits all rows, and turns to the runs. Submitting asks the store once more: another viewer may have been faster."""
+    with guarded("Starting"):
+        new: list[Run] = []
+        old: list[Run] = []
+        for config in (row.config for row in rows if row.config):
+            run, is_new = store.submit(config, data_dir=folder, again=again)
+            (new if is_new else old).append(run)
+        for run in [*new, *old]:
+            st.session_state[f"show.{run.id}"] = True
+        said = [f"{len(new)} run{'s' if len(new) != 1 else ''} queued."] if new else []
+        for s in look(old):
+            if s.status.state in RESUMABLE:
+                store.resume(s.run.id)
+                said.append(f"{escaped(s.run.name)} goes on from iteration {s.status.iteration:,}.")
+                continue
+            said.append(f"{escaped(s.run.name)} exists already ({s.status.state}) and was not trained again.")
+        st.session_state[_SAID] = " ".join(said)
+        st.session_state[_TAB] = RUNS
+
+
+def in_order(seen: Sequence[Seen]) -> list[Seen]:
+    """Running, then the queue in its order, then the ended ones, newest first."""
+    rank = {"running": 0, "queued": 1}
+    newest_first = list(reversed(seen))
+    return sorted(newest_first, key=lambda s: (rank.get(s.status.state, 2), s.status.place or 0))
+
+
+def stop_all(store: RunStore, active: Sequence[Seen]) -> None:
+    """The last in the queue first, so that none begins meanwhile."""
+    for s in reversed(in_order(active)):
+        if s.run.state().is_active:
+            store.stop(s.run.id)
+
+
+def rows_of_runs(store: RunStore, seen: Sequence[Seen], broken: Sequence[tuple[Path, str]]) -> list[Seen]:
+    """The list of runs with their buttons. Returns those whose curves are to be shown."""
+    active = [s for s in seen if s.status.is_active]
+    by_default = {s.run.id for s in active} | started_together(seen)
+    ordered = in_order(seen)
+    listed = ordered if st.session_state.get("train.all") else ordered[: len(active) + LISTED]
+    left = estimate.remaining(active, estimate.measured(seen))
+    if len(active) > 1 and st.button("Stop all", icon=":material/stop:", key="train.stop_all", width="stretch"):
+        stop_all(store, active)
+        st.rerun()
+    if active and left is not None:
+        st.caption(f"About {duration(left)} until everything in the queue is through.")
+    with st.container(height=LIST_HEIGHT if len(listed) > 4 else "content", border=False, gap="small"):
+        shown = [s for s in listed if run_row(s, store, s.run.id in by_default)]
+        for folder, reason in broken:
+            broken_row(folder, reason)
+    if len(ordered) > len(active) + LISTED:
+        st.toggle(f"List all {len(ordered)} runs", key="train.all", persist_state="session")
+    return shown
+
+
+def runs_panel(was_active: bool, first: list[Look]) -> None:
+    """One live chart, and beside it a row for each run.
+
+    Args:
+        was_active: whether anything was trained or queued when the page was drawn, which decides whether this is run again and again.
+        first: what the page has just seen, for the first time this is run.
+    """
+    with guarded("Train"):
+        store = RunStore()
+        looked = first.pop() if first else store.tend()
+        seen = all_seen(looked)
+        active = any(s.status.is_active for s in seen)
+        if active != was_active:
+            st.rerun()
+        left, right = st.columns([0.66, 0.34], gap="medium")
+        with right:
+            shown = rows_of_runs(store, seen, looked.broken)
+        # In an order that does not change while runs come and go, so that the legend stands still.
+        wanted = {s.id for s in shown}
+        records = [s.records() for s in seen if s.id in wanted]
+        with left:
+            note = "The first points come after some seconds." if active else "Tick runs to see their curves."
+            live_chart(records, key="train_chart", note=note)
+            if records:
+                st.caption(f"{caption(grouped(records))} {CAPTION}")
+                ids = [record.run_id for record in records]
+                st.page_link("compare/page.py", label="Compare these runs", icon=":material/ssid_chart:", query_params={"runs": ids})
+
+
+def main() -> None:
+    store = RunStore()
+    looked = store.tend()
+    seen = all_seen(looked)
+    active = any(s.status.is_active for s in seen)
+    if not nets_table.is_filled():
+        fill(PRESETS[0])
+        if active and _TAB not in st.query_params:
+            st.session_state[_TAB] = RUNS
+    st.title("Train", anchor=False)
+    form, runs = st.tabs([SET_UP, RUNS], key=_TAB, bind="query-params")
+    with form:
+        set_up(store, seen)
+    with runs:
+        if said := st.session_state.pop(_SAID, None):
+            st.success(said, icon=":material/playlist_add_check:")
+        if seen or looked.broken:
+            st.fragment(runs_panel, run_every=1.5 if active and runs.open else None)(active, [looked])
+        else:
+            st.info("There are no runs yet. Choose nets under *Set up* and start them.", icon=":material/info:")
+    nets_table.keep_the_keyboard()
+    dialogs()
+
+
+main()

@@ -1,0 +1,86 @@
+"""What the chosen trainings amount to before they are started: size, work, time, and which of them exist already."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from pages.train.nets_table import Row
+from pages.ui import estimate
+from pages.ui.labels import duration
+from pages.ui.runs_view import Seen
+from resnet_core.architectures.table import complexity
+from resnet_core.figures.captions import fraction_text
+
+_STATES = {"finished": "trained already", "running": "running now", "queued": "in the queue"}
+
+
+def existing(rows: Sequence[Row], seen: Sequence[Seen]) -> dict[str, Seen]:
+    """fingerprint -> the newest run of that configuration, for those of the rows that have one."""
+    wanted = {row.config.fingerprint for row in rows if row.config}
+    return {s.run.fingerprint: s for s in seen if s.run.fingerprint in wanted}
+
+
+def plan_table(rows: Sequence[Row], seen: Sequence[Seen]) -> None:
+    """Draws one line for each valid row."""
+    paces, notes = estimate.measured(seen), already(rows, seen)
+    st.dataframe(
+        pd.DataFrame([_line(row, notes[row.number], paces) for row in rows if row.config]),
+        hide_index=True,
+        width="stretch",
+        column_config={
+            "row": "Row",
+            "net": "Net",
+            "parameters": st.column_config.NumberColumn("Parameters", format="localized"),
+            "MACs": st.column_config.NumberColumn(format="compact", help="Multiply-adds of a forward pass of one image."),
+            "epochs": st.column_config.NumberColumn("Epochs", format="%.1f"),
+            "schedule": "Length",
+            "time": st.column_config.TextColumn("Time", help="Estimated from the speed of this machine's runs, by batch size and MACs."),
+            "in the store": "In the store",
+        },
+    )
+
+
+def total_time(rows: Sequence[Row], seen: Sequence[Seen]) -> str:
+    """``about 4 min 10 s``; says so when it is not known."""
+    paces = estimate.measured(seen)
+    parts = [estimate.seconds(row.config, paces) for row in rows if row.config]
+    known = [part for part in parts if part is not None]
+    if not parts or len(known) < len(parts):
+        return "time not yet measured on this machine"
+    return f"about {duration(sum(known))}"
+
+
+def already(rows: Sequence[Row], seen: Sequence[Seen]) -> dict[int, str]:
+    """Row number -> whether its configuration is in the store, or in an earlier row."""
+    there = existing(rows, seen)
+    first: dict[str, int] = {}
+    notes = {}
+    for row in rows:
+        if row.config:
+            fingerprint = row.config.fingerprint
+            found = there.get(fingerprint)
+            note = "new" if found is None else _STATES.get(found.status.state, found.status.state)
+            notes[row.number] = f"the same as row {first[fingerprint]}" if fingerprint in first else note
+            first.setdefault(fingerprint, row.number)
+    return notes
+
+
+def _line(row: Row, note: str, paces: Sequence[estimate.Pace]) -> dict[str, Any]:
+    config = row.config
+    assert config is not None  # a row without one has no line
+    size = complexity(config.model, config.data.side)
+    seconds = estimate.seconds(config, paces)
+    return {
+        "row": row.number,
+        "net": config.model.name,
+        "parameters": size.params,
+        "MACs": size.macs,
+        "epochs": config.epochs,
+        "schedule": fraction_text(config.recipe.schedule_fraction),
+        "time": "not yet measured" if seconds is None else f"about {duration(seconds)}",
+        "in the store": note,
+    }

@@ -1,0 +1,84 @@
+"""``experiment``: the experiments that show why, made from their declarations."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from resnet_core.cli.attribute import KINDS
+from resnet_core.cli.follow import progress
+from resnet_core.cli.output import emit, table
+from resnet_core.config import DATASETS, DEVICES, PRECISIONS, DataConfig
+from resnet_core.experiments import EXPERIMENTS, Experiment, run
+from resnet_core.experiments.base import shown
+from resnet_core.figures import export
+
+_PREFIX = "parameter."
+
+
+def add_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
+    """One command an experiment, below ``experiment``."""
+    top = add("experiment", listed, "make an experiment that shows why with trained nets, side by side", home=False)
+    kinds = top.add_subparsers(metavar="EXPERIMENT", parser_class=type(top))
+    for each in EXPERIMENTS.values():
+        text = f"{each.question} {each.method} {each.limits} {each.source}".replace("%", "%%")
+        command = kinds.add_parser(each.key, help=each.question.replace("%", "%%"), description=text)
+        command.set_defaults(command=experiment, experiment=each)
+        command.add_argument(
+            "--json", action="store_true", default=argparse.SUPPRESS, help="print one JSON object as the last line of stdout"
+        )
+        command.add_argument("--home", metavar="DIR", help="the folder of the runs (default: RESNET_LAB_HOME, else ./runs)")
+        command.add_argument(
+            "nets", metavar="NET", nargs="+", help="a shipped or imported checkpoint's name, a run, or a weights file of ours"
+        )
+        command.add_argument("--data", choices=DATASETS, default="sample", help="(default: sample, the embedded one)")
+        where = "where the full CIFAR-10 lies (default: RESNET_LAB_DATA, else where it was downloaded to)"
+        command.add_argument("--data-dir", metavar="DIR", type=Path, help=where)
+        command.add_argument("--precision", choices=PRECISIONS, default="fp32", help="(default: fp32)")
+        command.add_argument("--device", choices=DEVICES, default="auto", help="(default: auto)")
+        command.add_argument("--out", type=Path, metavar="HTML", help="write the figure as a page that needs no network")
+        for parameter in each.parameters:
+            kind, metavar = KINDS[parameter.kind]
+            options = f" {{{','.join(key for key, _ in parameter.choices)}}}" if parameter.choices else ""
+            help_text = f"{parameter.label}. {parameter.help}{options} (default: {parameter.default})".replace("%", "%%")
+            flag = "--" + parameter.name.replace("_", "-")
+            command.add_argument(flag, type=kind, metavar=metavar, dest=_PREFIX + parameter.name, default=argparse.SUPPRESS, help=help_text)
+
+
+def listed(args: argparse.Namespace) -> int:
+    """``experiment`` alone: which there are."""
+    if args.json:
+        emit({"experiments": [{"key": each.key, "title": each.title, "question": each.question} for each in EXPERIMENTS.values()]})
+    else:
+        print(table(("experiment", "question"), [(each.key, each.question) for each in EXPERIMENTS.values()], left=2))
+    return 0
+
+
+def experiment(args: argparse.Namespace) -> int:
+    """``experiment KEY NET...``: the table, and what the numbers say."""
+    from resnet_core.nets import find
+
+    kind: Experiment = args.experiment
+    given = {name.removeprefix(_PREFIX): value for name, value in vars(args).items() if name.startswith(_PREFIX)}
+    nets = [find(name, args.home) for name in dict.fromkeys(args.nets)]
+    for net in nets:  # what is wrong is told before the first is measured
+        kind.check(net.model, net.name)
+        kind.complete(given, net.model)
+    data, folder, results = DataConfig(args.data), args.data_dir, []
+    for net in nets:
+        with progress(net.name) as told:
+            options: dict[str, Any] = {"precision": args.precision, "device": args.device, "progress": told}
+            results.append(run(kind, net, data, given, folder=folder, **options))
+    functions = kind.functions
+    if args.out is not None:
+        args.out.write_text(export.page(functions.figure(results), f"{kind.method} {kind.limits}", kind.title), encoding="utf-8")
+    if args.json:
+        found = [{"net": each.label, "model": each.model.name, **each.result.to_dict()} for each in results]
+        emit({"experiment": kind.key, "data": args.data, "results": found, "finding": functions.finding(results)})
+        return 0
+    made = functions.table(results)
+    print(table(made.head, [tuple(map(shown, row)) for row in made.rows], left=1))
+    print(f"\n{functions.finding(results)}\n{kind.limits}")
+    return 0

@@ -1,0 +1,77 @@
+"""The error of a net on test images, as an experiment: what it takes for what is on the page Checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from resnet_core.architectures.table import complexity
+from resnet_core.attribution.methods import Parameter
+from resnet_core.experiments.base import Experiment, Measured, Table
+from resnet_core.figures.lines import Line, lines_figure
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+    from resnet_core.analysis.evaluation import Evaluation
+    from resnet_core.data import Cifar10
+    from resnet_core.nets.loading import LoadedNet
+
+EXPERIMENT = Experiment(
+    key="evaluation",
+    title="Error by class",
+    module="resnet_core.experiments.evaluation",
+    question="How often is a net wrong, and on which classes?",
+    source="He et al.: Deep Residual Learning for Image Recognition (CVPR 2016), section 4.2",
+    method="The error of a single view of each test image, in evaluation mode.",
+    limits="One error of one training: another seed gives another one, and the test images are a sample too.",
+    parameters=(Parameter("images", "test images", "int", 1000, 100, 10_000, 100, help="The first of the test set."),),
+    macs=lambda model, values: float(complexity(model, 32).macs) * values["images"],
+)
+
+
+def measure(
+    loaded: LoadedNet,
+    images: Cifar10,
+    values: Mapping[str, Any],
+    progress: Callable[[int, int], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> Evaluation:
+    """Evaluate the net; see ``resnet_core.analysis.evaluation.evaluate_detailed``."""
+    from resnet_core.analysis.evaluation import evaluate_detailed
+
+    test = images.test.part(0, min(values["images"], len(images.test)))
+    return evaluate_detailed(
+        loaded.model, test.images, test.labels, loaded.normalize, loaded.plan, progress=progress, should_stop=should_stop
+    )
+
+
+def table(results: Sequence[Measured]) -> Table:
+    """Error, its standard error by the number of images alone, and mean cross-entropy."""
+    rows = [(each.label, each.result.top1_error, _of_images(each.result), each.result.loss, each.result.n) for each in results]
+    return Table(("Net", "Error (%)", "± (images alone)", "Cross-entropy", "Images"), tuple(rows))
+
+
+def _of_images(found: Evaluation) -> float:
+    p = found.wrong / found.n
+    return 100.0 * float(np.sqrt(p * (1 - p) / found.n))
+
+
+def figure(results: Sequence[Measured], dark: bool = False) -> go.Figure:
+    """The error of each class."""
+    from resnet_core.data import CLASSES
+
+    lines = []
+    for each in results:
+        errors = each.result.class_errors
+        names = CLASSES if len(CLASSES) == len(errors) else [str(i) for i in range(len(errors))]
+        lines.append(Line(each.key, each.label, each.model, np.array(names), errors))
+    return lines_figure(lines, "true class", "error (%)", dark)
+
+
+def finding(results: Sequence[Measured]) -> str:
+    """The lowest and the highest error of these nets."""
+    parts = [f"{each.label} {each.result.top1_error:.2f} ± {_of_images(each.result):.2f} %" for each in results]
+    return f"Errors on {results[0].result.n:,} test images, with the standard error that their number alone gives: {'; '.join(parts)}."

@@ -1,0 +1,67 @@
+"""A net as stem, blocks and head, to be run from any of its blocks on: what lesions, paths and readouts have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import torch
+
+from resnet_core.architectures.net import Block, Net
+
+
+def stem(net: Net, x: torch.Tensor) -> torch.Tensor:
+    """(B, 3, H, W) -> the input of the first block."""
+    for part in net.plan.stem:
+        x = net.get_submodule(part.name)(x)
+    return x
+
+
+def head(net: Net, x: torch.Tensor) -> torch.Tensor:
+    """The output of the last block -> (B, classes)."""
+    for part in net.plan.head:
+        x = net.get_submodule(part.name)(x)
+    return x
+
+
+def through(blocks: Iterable[Block], x: torch.Tensor) -> torch.Tensor:
+    """The output of blocks that follow one another."""
+    for block in blocks:
+        x = block(x)
+    return x
+
+
+def inputs(net: Net, x: torch.Tensor) -> Iterator[torch.Tensor]:
+    """(B, 3, H, W) -> the input of each block in order, then the output of the last."""
+    x = stem(net, x)
+    yield x
+    for block in net.blocks():
+        x = block(x)
+        yield x
+
+
+def without(block: Block, x: torch.Tensor) -> torch.Tensor:
+    """The output of a block whose branch is deleted: what its skip passes on, then what follows the join (Veit et al. 2016, section 4.1).
+
+    A gate is closed, which is the same; where the branch would add channels of its own, these are zero. A plain block has no skip: in
+    its place stands what option A of He et al. 2016 would put there, x itself, or where dimensions change every second pixel of it with
+    zeros for the new channels.
+    """
+    for part in block.unit.before:
+        x = block.get_submodule(part.name)(x)
+    if block.shortcut is None:
+        y = _identity(x, tuple(block.joined))
+    else:
+        y = block.shortcut(x)
+        if block.unit.join.name == "concat":
+            channels = block.joined[0] - y.shape[1]
+            y = torch.cat([y, y.new_zeros(len(y), channels, *y.shape[2:])], 1)
+    for part in block.unit.after:
+        y = block.get_submodule(part.name)(y)
+    return y
+
+
+def _identity(x: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
+    channels, height = shape[:2]
+    stride = -(-x.shape[2] // height)
+    x = x[:, :channels, ::stride, ::stride]
+    return torch.nn.functional.pad(x, (0, 0, 0, 0, 0, channels - x.shape[1]))

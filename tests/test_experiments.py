@@ -1,0 +1,162 @@
+"""The experiments: each is whole, computes what its source defines, leaves the net as it was, and says no more than its numbers."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from resnet_core import data
+from resnet_core.architectures import ResNetConfig, parse
+from resnet_core.architectures.net import build_model
+from resnet_core.config import DataConfig, Recipe, RunConfig
+from resnet_core.errors import ConfigError, Stopped
+from resnet_core.experiments import EXPERIMENTS, Measured, find_experiment, running
+from resnet_core.experiments.base import shown
+from resnet_core.nets import find
+from resnet_core.nets.catalog import Net
+from resnet_core.nets.loading import LoadedNet, load
+from resnet_core.training import probe
+from tests.nets_tools import write_checkpoint
+
+#: The fewest of everything, so that each is quick.
+SMALL = {"images": 100}
+NAMES = ("plain-8-w4", "ResNet-8-w4")
+
+
+def loaded(name: str, seed: int = 0) -> LoadedNet:
+    """An untrained net, in evaluation mode, whose BN has seen a batch."""
+    net = build_model(parse(name), seed)
+    images = data.load(DataConfig()).train.images[:64]
+    mean = torch.full((3, 1, 1), 0.47)
+    net(images.float().div(255).sub(mean))
+    plan = probe.decide(RunConfig(recipe=Recipe(device="cpu", precision="fp32", compile="off")))
+    about = Net(id=name, name=name, origin="file", model=net.config, path=Path("none"), card={})
+    return LoadedNet(about, net.eval(), mean, None, plan)
+
+
+@pytest.fixture(scope="module")
+def images():
+    return data.load(DataConfig())
+
+
+def values(key: str, model: ResNetConfig, **given) -> dict:
+    experiment = EXPERIMENTS[key]
+    names = {each.name for each in experiment.parameters}
+    return experiment.complete({name: value for name, value in (SMALL | given).items() if name in names}, model)
+
+
+def measured(key: str, images, *nets: LoadedNet, **given) -> list[Measured]:
+    module = EXPERIMENTS[key].functions
+    return [
+        Measured(one.net.id, one.net.name, one.model.config, module.measure(one, images, values(key, one.model.config, **given)))
+        for one in nets
+    ]
+
+
+@pytest.mark.parametrize("key", EXPERIMENTS)
+def test_each_is_whole(key, images):
+    experiment, nets = EXPERIMENTS[key], [loaded(name) for name in NAMES]
+    assert (
+        experiment.key == key and experiment.question.endswith("?") and experiment.method.endswith(".") and experiment.limits.endswith(".")
+    )
+    before = [{name: value.clone() for name, value in one.model.state_dict().items()} for one in nets]
+    results = measured(key, images, *nets)
+    for one, weights in zip(nets, before, strict=True):
+        assert not one.model.training and all(torch.equal(value, weights[name]) for name, value in one.model.state_dict().items())
+        assert not any(module._forward_hooks or module._backward_hooks for module in one.model.modules())
+    for each in results:
+        assert json.loads(json.dumps(each.result.to_dict(), allow_nan=False))
+    module = experiment.functions
+    table = module.table(results)
+    assert table.rows and {len(row) for row in table.rows} == {len(table.head)}
+    assert all(shown(cell) for row in table.rows for cell in row)
+    for dark in (False, True):
+        assert module.figure(results, dark).data
+    finding = module.finding(results)
+    assert finding.endswith(".") and all(name in finding for name in NAMES)
+    assert experiment.macs(parse("ResNet-20"), values(key, parse("ResNet-20"))) > 1e6
+
+
+@pytest.mark.parametrize("key", EXPERIMENTS)
+def test_each_tells_how_far_it_is_and_stops(key, images):
+    one, seen = loaded("ResNet-8-w4"), []
+    module = EXPERIMENTS[key].functions
+    module.measure(one, images, values(key, one.model.config), lambda done, total: seen.append((done, total)), lambda: False)
+    assert seen and seen[-1][0] == seen[-1][1] and seen == sorted(seen)
+    with pytest.raises(Stopped):
+        module.measure(one, images, values(key, one.model.config), None, lambda: True)
+    assert not one.model.training
+
+
+def test_a_key_or_a_parameter_that_is_none_names_the_right_ones():
+    with pytest.raises(ConfigError, match="Is it lesions"):
+        find_experiment("lesion")
+    with pytest.raises(ConfigError, match=r"it has images"):
+        EXPERIMENTS["lesions"].complete({"pictures": 3}, ResNetConfig(8))
+    with pytest.raises(ConfigError, match="100 to 10,000"):
+        EXPERIMENTS["lesions"].complete({"images": 3}, ResNetConfig(8))
+
+
+def test_it_is_run_with_a_net_by_its_name(tmp_path, monkeypatch):
+    monkeypatch.setenv("RESNET_LAB_CHECKPOINTS", str(tmp_path))
+    write_checkpoint(tmp_path, "tiny", ResNetConfig(8, "A", 4))
+    from resnet_core.experiments import run
+
+    found = run(EXPERIMENTS["lesions"], find("tiny"), DataConfig(), {"images": 100})
+    assert found.key == "tiny" and found.result.n == 100 and load(find("tiny"))
+
+
+# -- lesions --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["ResNet-8-w4", "ResNet-8-B-w4", "ResNet-8-preact-w4", "ResNet-11-bottleneck-w4"])
+def test_a_deleted_block_is_one_whose_branch_is_zero(name, images):
+    one = loaded(name)
+    (found,) = measured("lesions", images, one)
+    test = images.test.part(0, 100)
+    for i, block in enumerate(one.model.blocks()):
+        other = copy.deepcopy(one.model)
+        zeroed = other.blocks()[i]
+        last = [part.name for part in block.unit.branch if part.kind in ("conv", "bn")][-1]
+        module = zeroed.get_submodule(last)
+        torch.nn.init.zeros_(module.weight)
+        if module.bias is not None:
+            torch.nn.init.zeros_(module.bias)
+        with torch.no_grad():
+            wrong = int((other(one.normalize(test.images)).argmax(1) != test.labels).sum())
+        assert wrong == found.result.wrong[i]
+    assert found.result.whole == int((one.logits(test.images).argmax(1) != test.labels).sum())
+
+
+def test_a_plain_block_gives_way_to_the_identity():
+    net = build_model(parse("plain-8-w4")).eval()
+    x = torch.rand(2, 4, 32, 32)
+    first, second, _ = net.blocks()
+    assert torch.equal(running.without(first, x), x)  # x is not negative, so the ReLU behind it does nothing
+    smaller = running.without(second, x)
+    assert smaller.shape == (2, 8, 16, 16) and torch.equal(smaller[:, :4], x[:, :, ::2, ::2]) and not smaller[:, 4:].any()
+
+
+def test_the_parts_of_a_net_are_the_net():
+    net = build_model(parse("ResNet-8-preact-w4")).eval()
+    x = torch.randn(2, 3, 32, 32)
+    *before, last = running.inputs(net, x)
+    assert len(before) == 3 and torch.equal(running.head(net, last), net(x))
+    assert torch.equal(running.through(net.blocks(), running.stem(net, x)), last)
+
+
+def test_what_the_lesions_say():
+    from resnet_core.experiments.lesions import Lesions, finding, table
+
+    found = Lesions(("layer1.0", "layer2.0"), np.array([False, True]), np.array([12, 40]), 10, 100)
+    each = Measured("a", "ResNet-8", ResNetConfig(8), found)
+    assert found.increase.tolist() == [2.0, 30.0]
+    assert table([each]).rows == (("ResNet-8", 10.0, 16.0, 30.0, "layer2.0"),)
+    assert finding([each]) == (
+        "Error that the deletion of one block adds, on 100 test images: ResNet-8: 16.0 points in the median, 30.0 at most."
+    )
