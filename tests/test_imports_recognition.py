@@ -86,6 +86,11 @@ def test_an_imagenet_resnet_of_our_own_layout(config):
     assert all(key == ours for key, ours in found.keys.items())
 
 
+def test_an_imagenet_net_without_projections_has_option_a_or_no_shortcuts():
+    given = {key: shape for key, shape in meta(torchvision.models.get_model, "resnet18").items() if "downsample" not in key}
+    assert recognize(given).shortcuts == ("A-behind", "none")
+
+
 @pytest.mark.parametrize("width", [1, 4, 7, 32, 160])
 def test_width_is_that_of_the_first_convolution(width):
     assert recognize(meta(ResNetConfig(8, "B", width=width))).model.width == width
