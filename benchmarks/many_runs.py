@@ -28,7 +28,7 @@ sys.path.insert(0, str(ROOT))
 from resnet_core.architectures import ResNetConfig  # noqa: E402
 from resnet_core.config import DataConfig, Recipe, RunConfig  # noqa: E402
 
-PAGES = ("home", "train", "compare", "responses", "gradients", "predict", "checkpoints", "paper", "complexity")
+PAGES = ("home", "train", "compare", "responses", "gradients", "predict", "checkpoints", "paper", "architectures")
 CONFIG = RunConfig(ResNetConfig(8, "A", 4), DataConfig(), Recipe(iterations=1000, batch_size=32, schedule="linear"))
 PLAN = {"device": "cpu", "precision": "fp32", "compile": False, "threads": 2, "reason": {}}
 

@@ -28,6 +28,7 @@ ARROWS = {
     "architectures": {"errors", "checks", "csv_text"},
     "activations": set(),
     "config": {"errors", "checks", "architectures"},
+    "literature": {"architectures"},
     "paper": {"architectures", "config"},
     "claims": {"architectures", "config", "errors", "noise", "paper", "verdict"},
     "noise": {"architectures", "config"},

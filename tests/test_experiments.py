@@ -134,6 +134,18 @@ def test_a_deleted_block_is_one_whose_branch_is_zero(name, images):
     assert found.result.whole == int((one.logits(test.images).argmax(1) != test.labels).sum())
 
 
+@pytest.mark.parametrize("name", ["Highway-20-w4", "DenseNet-40-k4", "WRN-16-1", "VGG-11-CIFAR", "AlexNet-CIFAR", "ResNet-18-CIFAR-w4"])
+def test_each_experiment_is_made_with_nets_of_other_families_or_says_why_not(name, images):
+    one = loaded(name)
+    few = dataclasses.replace(images, train=images.train.part(0, 100), test=images.test.part(0, 20))
+    for key, experiment in EXPERIMENTS.items():
+        if why := experiment.refusal(one.model.config):
+            assert why.endswith(".") and key in ("ledger", "paths")
+        else:
+            (found,) = measured(key, few, one)
+            assert found.result.to_dict() and not one.model.training
+
+
 def test_a_plain_block_gives_way_to_the_identity():
     net = build_model(parse("plain-8-w4")).eval()
     x = torch.rand(2, 4, 32, 32)
