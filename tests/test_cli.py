@@ -20,7 +20,8 @@ from tests.command_line import PATIENCE, TINY, CommandLine, wait_for
 OTHERS = {
     ResNetConfig: {
         **{"--depth": 56, "--shortcut": "B", "--width": 4, "--block": "bottleneck"},
-        **{"--norm": "none", "--activation": "pre", "--branch": "rezero"},
+        **{"--norm": "none", "--activation": "pre", "--branch": "rezero", "--survival": 50, "--dropout": 20},
+        **{"--nonlinearity": "tanh", "--initialization": "xavier"},
     },
     DataConfig: {"--data": "cifar10", "--validation": True, "--images-per-class": 7},
     Recipe: {

@@ -29,12 +29,12 @@ class Difference:
 def shortcut_differences(config: ModelConfig) -> list[Difference]:
     """The plain net and options A, B and C (He et al. 2016, section 3.3), with everything else as in ``config``.
 
-    None where that is no choice of the net's, or where a residual net has more than its shortcuts beside the plain one (ReZero).
+    None where that is no choice of the net's, or where a residual net has more than its shortcuts beside the plain one (ReZero, Fixup).
     """
     if all(field.name != "shortcut" for field in config.fields):
         return []
-    twin = config.twin() or config
-    if dataclasses.replace(twin, shortcut=config.shortcut) != config:
+    twin = config if config.is_plain else config.twin()
+    if twin is None or dataclasses.replace(twin, shortcut=config.shortcut) != config:
         return []
     plain = complexity(twin)
     differences = []
@@ -66,8 +66,8 @@ def _text(net: Complexity, plain: Complexity) -> str:
     cost = f"{params:,} parameters ({percent(params, plain.params)}) and {macs:,} MACs ({percent(macs, plain.macs)})"
     bn = ", each with its BN" if any(shortcut.normed for shortcut in net.shortcuts) else ""
     if net.config.shortcut == "B":
-        # Dimensions change at the first block of stages 2 and 3, and with bottlenecks also of stage 1.
-        number = {2: "two", 3: "three"}[changing]
+        # Dimensions change at the first block of stages 2, 3 and 4, and with bottlenecks also of stage 1.
+        number = {2: "two", 3: "three", 4: "four"}[changing]
         rest = "the other shortcuts stay identities" if changing < total else "no shortcut is left an identity"
         return f"B adds {cost}: {number} 1×1 projections{bn}{bn and ','} where dimensions change; {rest}."
     return f"C adds {cost}: all {total} shortcuts are 1×1 projections{bn}."

@@ -14,6 +14,7 @@ from resnet_core.architectures.joins import gate
 from resnet_core.architectures.parts import Conv, Flatten, GlobalPool, Linear, MaxPool, Part, Relu, Shape
 from resnet_core.architectures.plan import Plan, Unit
 from resnet_core.architectures.resnet import ResNetConfig
+from resnet_core.errors import ConfigError
 
 GATE_BIAS = Field(
     "gate_bias", "bias of the gates",
@@ -61,7 +62,7 @@ class HighwayConfig(ModelConfig):
         first, last = shapes.get("conv1.weight", ()), shapes.get("fc.weight", ())
         blocks = sum(key.startswith("layer3.") and key.endswith(".gate.conv.weight") for key in shapes)
         if len(first) == 4 and len(last) == 2 and blocks:
-            with contextlib.suppress(ValueError):
+            with contextlib.suppress(ConfigError):
                 yield cls(6 * blocks + 2, width=first[0], num_classes=last[0])
 
     def twin(self) -> ResNetConfig:

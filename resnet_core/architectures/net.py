@@ -26,6 +26,7 @@ class Block(nn.Module):
         unit: its description.
         shortcut: None in a plain net.
         gate: the join's own parts, on the same input; None where it has none.
+        joined, output: shapes of one image behind the join, and behind what follows it.
     """
 
     shortcut: nn.Module | None
@@ -45,7 +46,7 @@ class Block(nn.Module):
                 self.gate = nn.Sequential()
                 add_parts(self.gate, unit.join.parts, shape)
             self.join = unit.join.module()
-        self.output = add_parts(self, unit.after, joined)
+        self.joined, self.output = joined, add_parts(self, unit.after, joined)
 
     def branch(self, x: torch.Tensor) -> torch.Tensor:
         """F(x), the residual branch: what is joined with the shortcut."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import re
 from collections.abc import Iterator, Mapping
@@ -12,7 +13,7 @@ from resnet_core.architectures import choices, projects
 from resnet_core.architectures.base import Family, Field, ModelConfig
 from resnet_core.architectures.parts import Shape
 from resnet_core.architectures.plan import Plan
-from resnet_core.architectures.residual import Style
+from resnet_core.architectures.residual import Style, seen
 from resnet_core.architectures.resnet_imagenet import SHORTCUT_IN_WORDS, TABLE_1, FourStages
 from resnet_core.checks import check_whole
 from resnet_core.errors import ConfigError
@@ -88,9 +89,10 @@ class ResNeXtConfig(ModelConfig):
     def propose(cls, shapes: Mapping[str, Shape]) -> Iterator[ResNeXtConfig]:
         second, last = shapes.get("layer1.0.conv2.weight", ()), shapes.get("fc.weight", ())
         blocks = sum(key.startswith("layer3.") and key.endswith(".conv1.weight") for key in shapes)
-        if len(second) == 4 and len(last) == 2 and second[0] % second[1] == 0 and blocks and second[0] // second[1] <= 128:
+        if len(second) == 4 and len(last) == 2 and 0 < second[1] < second[0] and blocks:
             for shortcuts in ("projection", "none"):
-                yield cls(9 * blocks + 2, second[0] // second[1], second[1], min(max(last[0], 2), 1000), shortcuts)
+                with contextlib.suppress(ConfigError):
+                    yield cls(9 * blocks + 2, second[0] // second[1], second[1], last[0], shortcuts)
 
     def twin(self) -> ResNeXtConfig | None:
         return None if self.shortcuts == "none" else dataclasses.replace(self, shortcuts="none")
@@ -138,6 +140,14 @@ class ResNeXtImageNetConfig(FourStages):
         if head != "resnext" or not paths or "cifar" in tokens or TABLE_1.get(depth, ("basic",))[0] == "basic":
             return None
         return cls.made(depth, [token for token in left if token != "imagenet"], paths)
+
+    @classmethod
+    def propose(cls, shapes: Mapping[str, Shape]) -> Iterator[Self]:
+        found, second = seen(shapes, 4), shapes.get("layer1.0.conv2.weight", ())
+        if found is not None and len(second) == 4 and 0 < second[1] < second[0]:
+            for shortcut in ("B", "none", "A", "C"):
+                with contextlib.suppress(ConfigError):
+                    yield cls(found[0], found[1], found[3], found[2], shortcut, second[0] // second[1], second[1])
 
     def style(self) -> Style:
         return dataclasses.replace(super().style(), groups=self.cardinality, base_width=self.base_width, form=self.form)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from resnet_core.architectures import choices, projects
 from resnet_core.architectures.base import Family, Field, ModelConfig
 from resnet_core.architectures.parts import Shape
 from resnet_core.architectures.plan import Plan
-from resnet_core.architectures.residual import Style
+from resnet_core.architectures.residual import Style, seen
 from resnet_core.architectures.resnet_imagenet import SHORTCUT_IN_WORDS, TABLE_1, FourStages
 from resnet_core.checks import check_whole
 from resnet_core.errors import ConfigError
@@ -79,9 +80,10 @@ class WideResNetConfig(ModelConfig):
     def propose(cls, shapes: Mapping[str, Shape]) -> Iterator[WideResNetConfig]:
         first, last = shapes.get("layer1.0.conv1.weight", ()), shapes.get("fc.weight", ())
         blocks = sum(key.startswith("layer3.") and key.endswith(".conv1.weight") for key in shapes)
-        if len(first) == 4 and len(last) == 2 and first[0] % 16 == 0 and 16 <= first[0] <= 512 and blocks:
+        if len(first) == 4 and len(last) == 2 and first[0] % 16 == 0 and blocks:
             for shortcuts in ("projection", "none"):
-                yield cls(6 * blocks + 4, first[0] // 16, min(max(last[0], 2), 1000), shortcuts)
+                with contextlib.suppress(ConfigError):
+                    yield cls(6 * blocks + 4, first[0] // 16, last[0], shortcuts)
 
     def twin(self) -> WideResNetConfig | None:
         return None if self.shortcuts == "none" else dataclasses.replace(self, shortcuts="none")
@@ -129,6 +131,14 @@ class WideImageNetConfig(FourStages):
         if head != "wrn" or factor is None or TABLE_1.get(depth, ("basic",))[0] == "basic":
             return None
         return cls.made(depth, left, {"factor": factor})
+
+    @classmethod
+    def propose(cls, shapes: Mapping[str, Shape]) -> Iterator[Self]:
+        found, first = seen(shapes, 4), shapes.get("layer1.0.conv1.weight", ())
+        if found is not None and len(first) == 4 and first[0] > 64 and first[0] % 64 == 0:
+            for shortcut in ("B", "none", "A", "C"):
+                with contextlib.suppress(ConfigError):
+                    yield cls(found[0], found[1], found[3], found[2], shortcut, first[0] // 64)
 
     def style(self) -> Style:
         return dataclasses.replace(super().style(), base_width=64 * self.factor)

@@ -49,14 +49,11 @@ def without(block: Block, x: torch.Tensor) -> torch.Tensor:
     for part in block.unit.before:
         x = block.get_submodule(part.name)(x)
     if block.shortcut is None:
-        shape: tuple[int, ...] = tuple(x.shape[1:])
-        for part in block.unit.branch:
-            shape = part.output(shape)
-        y = _identity(x, shape)
+        y = _identity(x, tuple(block.joined))
     else:
         y = block.shortcut(x)
         if block.unit.join.name == "concat":
-            channels = block.output[0] - y.shape[1]
+            channels = block.joined[0] - y.shape[1]
             y = torch.cat([y, y.new_zeros(len(y), channels, *y.shape[2:])], 1)
     for part in block.unit.after:
         y = block.get_submodule(part.name)(y)
