@@ -41,9 +41,9 @@ def test_of_equal_trainings_the_first_tells_and_each_kind_has_its_own():
 
 
 def test_the_shipped_demo_took_what_it_would_have_been_told_to_take():
-    from pages.home.demo import recorded
+    from pages.ui.recorded import recorded
 
-    for run in recorded().runs:
+    for run in recorded("demo").runs:
         rows = [each for each in run.records if each["kind"] == "train"]
         fake = seen(rows)
         fake.config = run.config
