@@ -136,7 +136,7 @@ def test_a_wrong_checksum_is_named_and_left_out(shipped):
         (lambda path: (path / folder.CARD).write_text("{"), "card.json cannot be read"),
         (lambda path: (path / folder.CARD).write_text("{}"), "card.json cannot be read"),
         (lambda path: (path / folder.CARD).write_text(json.dumps({"model": {"depth": 9}})), "configuration is not valid"),
-        (lambda path: (path / folder.CARD).write_text(json.dumps({"model": {"family": "vgg"}})), "'vgg' is not one of"),
+        (lambda path: (path / folder.CARD).write_text(json.dumps({"model": {"family": "mixer"}})), "'mixer' is not one of"),
         (lambda path: write_card(path, {"recipe": {"milestones": 5}}), "recipe: has a field of the wrong type"),
         (lambda path: write_card(path, {"recipe": {"learning_rate": 10**400}}), "recipe: has a field of the wrong type or size"),
         (lambda path: write_card(path, {"model": {"depth": [20]}}), "depth: [20] is not a whole number"),

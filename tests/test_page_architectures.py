@@ -125,7 +125,7 @@ def test_published_errors_are_drawn_with_their_conditions(page):
     names = {trace["name"] for trace in traces}
     assert {"ResNet: ten crops", "ResNet: one crop of 224", "plain: ten crops", "VGG: all positions, one scale"} <= names
     (crops,) = [trace for trace in traces if trace["name"] == "ResNet: one crop of 224"]
-    assert crops["text"][0] == "ResNet-50" and list(array(crops["y"])) == [24.7, 23.6, 23.0]
+    assert crops["hovertext"][0] == "ResNet-50-ImageNet" and list(array(crops["y"])) == [24.7, 23.6, 23.0]
     assert array(crops["x"])[0] == 3_857_973_248
     assert "Errors under different conditions cannot be compared" in said(app)
 

@@ -16,23 +16,10 @@ from resnet_core.training import checkpoint
 from resnet_core.training.engine import Trainer
 from resnet_core.training.layers import layer_statistics
 from resnet_core.training.plan import Plan
+from tests.families_tools import SMALLEST
 
 PLAN = Plan("cpu", "fp32", False, 1)
 TIMES = {"elapsed_seconds", "images_per_second", "peak_memory_mb"}
-#: The smallest nets of the families that are made for 32x32 images.
-SMALLEST = {
-    "resnet": "ResNet-8-w4",
-    "resnet_cifar": "ResNet-10-w4-1.1.1.1-CIFAR",
-    "wide_resnet": "WRN-10-1",
-    "resnext": "ResNeXt-11-2x4d",
-    "densenet": "DenseNet-7-k4",
-    "highway": "Highway-8-w4",
-    "highway_19": "Highway-19",
-    "alexnet_cifar": "AlexNet-CIFAR",
-    "alexnet_figure1": "AlexNet-Figure1",
-    "vgg_cifar": "VGG-11-CIFAR",
-    "googlenet_cifar": "GoogLeNet-CIFAR",
-}
 
 
 @pytest.fixture(scope="module")

@@ -256,7 +256,7 @@ st.caption(
 )
 counts = [complexity(config) for config in chosen]
 with guarded("The chart of the totals"):
-    figure_chart(totals_figure(counts), totals_figure(counts, dark=True), key="totals")
+    figure_chart(totals_figure(counts), totals_figure(counts, dark=True), key="totals", fixed=True)
     st.caption("Activations are the values kept for the backward pass of one image; times 4 bytes in fp32, and times the batch.")
 
 by_name = {config.name: config for config in chosen}

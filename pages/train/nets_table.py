@@ -145,7 +145,7 @@ def _as_the_table_says(error: ConfigError) -> str:
 
 
 def _value(cell: Any) -> Any:
-    """Of a cell, as Python's own type; an empty cell is None, whatever pandas calls it."""
+    """The value of a cell, as Python's own type; an empty cell is None, whatever pandas calls it."""
     if cell is None or cell is pd.NA or (isinstance(cell, float) and math.isnan(cell)) or cell == "":
         return None
     return cell.item() if hasattr(cell, "item") else cell

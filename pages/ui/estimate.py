@@ -30,7 +30,7 @@ class Pace:
 
 
 _TEST_IMAGES = {"sample": 1_000, "cifar10": 10_000}
-#: Of the last call, whoever made it: the statuses, and what they amount to. A page asks several times for each draw.
+#: What the last call was about, whoever made it: the statuses, and what they amount to. A page asks several times for each draw.
 _LAST: list[tuple[list[RunStatus], list[Pace]]] = []
 
 
@@ -46,7 +46,7 @@ def measured(seen: Iterable[Seen]) -> list[Pace]:
         device, precision = ((s.status.plan or {}).get(name) for name in ("device", "precision"))
         if s.status.pace is None or device is None or precision is None:
             continue
-        # Of those that nothing tells apart below, ``min`` takes the first.
+        # ``min`` takes the first of those that nothing tells apart below.
         kind = (s.config.model, s.config.recipe.batch_size, device, precision)
         found.setdefault(kind, Pace(s.config, s.status.pace, device, precision))
     result = list(found.values())

@@ -29,12 +29,12 @@ class Difference:
 def shortcut_differences(config: ModelConfig) -> list[Difference]:
     """The plain net and options A, B and C (He et al. 2016, section 3.3), with everything else as in ``config``.
 
-    None where that is no choice of the net's, or where a residual net has more than its shortcuts beside the plain one (ReZero).
+    None where that is no choice of the net's, or where a residual net has more than its shortcuts beside the plain one (ReZero, Fixup).
     """
     if all(field.name != "shortcut" for field in config.fields):
         return []
-    twin = config.twin() or config
-    if dataclasses.replace(twin, shortcut=config.shortcut) != config:
+    twin = config if config.is_plain else config.twin()
+    if twin is None or dataclasses.replace(twin, shortcut=config.shortcut) != config:
         return []
     plain = complexity(twin)
     differences = []

@@ -36,9 +36,14 @@ class CascadeStep:
 
 
 def cascade_steps(model: Any, per_stage: int = 3) -> list[CascadeStep]:
-    """From the top layer down: the classifier, each stage's units in at most ``per_stage`` groups, the stem's layers."""
+    """From the top layer down: the layers behind the units, each stage's units in at most ``per_stage`` groups, the stem's layers."""
     plan = getattr(model, "config", model).plan()
-    steps = [CascadeStep(plan.classifier, (plan.classifier,))]
+    steps: list[CascadeStep] = []
+    for part in reversed(plan.head):
+        if part.kind in ("fc", "conv"):
+            steps.append(CascadeStep(part.name, (part.name,)))
+        elif part.kind:  # the BN before it
+            steps[-1] = CascadeStep(steps[-1].label, (*steps[-1].modules, part.name))
     for _, units in itertools.groupby(reversed(plan.units), lambda unit: unit.stage):
         names = [unit.name for unit in units][::-1]
         groups = min(per_stage, len(names))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -40,7 +41,7 @@ def tradeoff_figure(results: Sequence[Result], cost: str = "macs", dark: bool = 
     """
     heads = list(dict.fromkeys(map(_head, results)))
     conditions = list(dict.fromkeys(result.condition for result in results))
-    figure = go.Figure()
+    figure, labelled = go.Figure(), _labelled(results, cost)
     for head in heads:
         for condition in conditions:
             of_both = [result for result in results if (_head(result), result.condition) == (head, condition)]
@@ -50,7 +51,8 @@ def tradeoff_figure(results: Sequence[Result], cost: str = "macs", dark: bool = 
             figure.add_scatter(
                 x=counted,
                 y=[result.error for result in of_both],
-                text=[result.net.removesuffix("-ImageNet") for result in of_both],
+                text=[result.net.removesuffix("-ImageNet") if result in labelled else "" for result in of_both],
+                hovertext=[result.net for result in of_both],
                 customdata=[[result.source] for result in of_both],
                 name=f"{head}: {condition}",
                 uid=f"{head}-{condition}",
@@ -63,7 +65,7 @@ def tradeoff_figure(results: Sequence[Result], cost: str = "macs", dark: bool = 
                     "symbol": _SYMBOLS[conditions.index(condition) % len(_SYMBOLS)],
                     "line": {"width": 1, "color": style.BACKGROUNDS[dark]},
                 },
-                hovertemplate="<b>%{text}</b><br>%{y} % top-1 error<br>%{x:,} " + COSTS[cost].lower().replace("macs", "MACs")
+                hovertemplate="<b>%{hovertext}</b><br>%{y} % top-1 error<br>%{x:,} " + COSTS[cost].lower().replace("macs", "MACs")
                 + f"<br>{html.escape(condition)}<br>%{{customdata[0]}}<extra></extra>",
             )  # fmt: skip
     base = style.layout(dark)
@@ -72,6 +74,18 @@ def tradeoff_figure(results: Sequence[Result], cost: str = "macs", dark: bool = 
     figure.update_xaxes(type="log", title=f"{COSTS[cost]} of one image" if cost == "macs" else COSTS[cost], exponentformat="SI", dtick=1)
     figure.update_yaxes(title="top-1 error (%)")
     return figure
+
+
+def _labelled(results: Sequence[Result], cost: str) -> list[Result]:
+    """Those whose names do not lie over another's: from the lowest error on, each that is far enough from those before it."""
+    places = {result: (math.log10(getattr(complexity(result.model), cost)), result.error) for result in results}
+    width, height = (max(of) - min(of) for of in zip(*places.values(), strict=True))
+    kept: list[Result] = []
+    for result in sorted(results, key=lambda result: result.error):
+        x, y = places[result]
+        if all(abs(x - places[other][0]) > 0.11 * width or abs(y - places[other][1]) > 0.035 * height for other in kept):
+            kept.append(result)
+    return kept
 
 
 def tradeoff_csv(results: Sequence[Result]) -> str:

@@ -70,7 +70,7 @@ def recognize(shapes: Mapping[str, Shape], told: ModelConfig | None = None) -> R
 
 
 def _recognition(found: Sequence[tuple[Candidate, dict[str, str]]], prefix: str) -> Recognition:
-    """Of nets that have the file's tensors, in one layout; in what they differ, the file leaves open.
+    """Nets that have the file's tensors, in one layout; in what they differ, the file leaves open.
 
     Raises:
         ImportRefused: what is left open cannot be asked.
