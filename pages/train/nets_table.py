@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from resnet_core import memory
 from resnet_core.architectures import ModelConfig, parse
 from resnet_core.config import SCHEDULES, WARMUPS, DataConfig, Recipe, RunConfig
 from resnet_core.errors import ConfigError
@@ -135,7 +136,9 @@ def _config(given: dict[str, Any], shared: dict[str, Any], data: DataConfig) -> 
             raise ConfigError(column, "is empty.")
         if column in _WHOLE and isinstance(value, float) and value.is_integer():
             given[column] = int(value)
-    return RunConfig(parse(str(given["net"])), data, Recipe(**{c: given[c] for c in OF_RECIPE}, **shared))
+    config = RunConfig(parse(str(given["net"])), data, Recipe(**{c: given[c] for c in OF_RECIPE}, **shared))
+    memory.check(config)
+    return config
 
 
 def _as_the_table_says(error: ConfigError) -> str:
