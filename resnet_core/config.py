@@ -241,12 +241,12 @@ DEMO_NETS = (ResNetConfig(20, "none"), ResNetConfig(56, "none"), ResNetConfig(20
 
 #: Nets of about the same number of parameters that differ in what joins a block's branch and its skip: nothing, a gate, addition,
 #: concatenation. The DenseNet is of another depth too.
-JOIN_NETS = tuple(map(parse, ("plain-56", "Highway-56", "ResNet-56", "DenseNet-BC-100-k12")))
+JOIN_NETS = ("plain-56", "Highway-56", "ResNet-56", "DenseNet-BC-100-k12")
 
 
 def join_configs(seed: int = 0) -> list[RunConfig]:
     """Give the trainings of ``JOIN_NETS`` by the demo's recipe on its images."""
-    return [RunConfig(model, DEMO_DATA, dataclasses.replace(DEMO_RECIPE, seed=seed)) for model in JOIN_NETS]
+    return [RunConfig(parse(name), DEMO_DATA, dataclasses.replace(DEMO_RECIPE, seed=seed)) for name in JOIN_NETS]
 
 
 def demo_configs(seed: int = 0, iterations: int | None = None) -> list[RunConfig]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from resnet_core.architectures import ModelConfig, ResNetConfig, parse
-from resnet_core.config import DEMO_DATA, DEMO_NETS, DEMO_RECIPE, JOIN_NETS, DataConfig, Recipe
+from resnet_core.config import DEMO_DATA, DEMO_NETS, DEMO_RECIPE, DataConfig, Recipe, join_configs
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ PRESETS = (
         "Compare by join",
         "Plain, Highway, ResNet and DenseNet: a block's branch and its skip are joined by nothing, a gate, addition or concatenation. "
         "On 300 images of the embedded sample; recorded, so that Compare shows it before it is trained.",
-        JOIN_NETS,
+        [config.model for config in join_configs()],
         DEMO_RECIPE,
         DEMO_DATA,
     ),

@@ -13,10 +13,9 @@ import importlib
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from typing import Any
 
-from resnet_core.architectures import alexnet, densenet, googlenet, highway, resnet, resnet_imagenet, resnext, vgg, wide_resnet
 from resnet_core.architectures.base import Family, ModelConfig
 from resnet_core.architectures.layouts import OWN
 from resnet_core.errors import ConfigError
@@ -24,20 +23,68 @@ from resnet_core.errors import ConfigError
 #: Head, words before the depth, depth, words behind it; and of a name without a depth the head and the words.
 _NAME = re.compile(r"(?:([a-z]+)((?:[\s_-]+[a-z]+)*?)[\s_-]*)?(\d{1,6})((?:[\s_-]+[a-z0-9.]+)*)", re.ASCII)
 _UNNUMBERED = re.compile(r"([a-z]+)((?:[\s_-]+[a-z0-9.]+)*)", re.ASCII)
-FAMILIES: dict[str, Family] = {}
-#: Layout of a file -> its title for people.
-LAYOUTS = {OWN.key: OWN.title}
+#: The modules with the families, in the reader's order. Each is imported when a family of it, or one behind it, is asked for.
+_MODULES = ("resnet", "resnet_imagenet", "wide_resnet", "resnext", "densenet", "highway", "alexnet", "vgg", "googlenet")
+
+
+class _Families(MutableMapping[str, Family]):
+    """Key -> family, in the reader's order; what is looked for among the first ones does not import the others."""
+
+    def __init__(self) -> None:
+        self._given: dict[str, Family] = {}
+        self._held: dict[str, dict[str, Family]] = {}
+
+    def _of(self, module: str) -> dict[str, Family]:
+        if module not in self._held:
+            families = importlib.import_module(f"resnet_core.architectures.{module}").FAMILIES
+            self._held[module] = {family.key: family for family in families}
+        return self._held[module]
+
+    def __iter__(self) -> Iterator[str]:
+        for module in _MODULES:
+            yield from self._of(module)
+        yield from list(self._given)
+
+    def __getitem__(self, key: str) -> Family:
+        for module in _MODULES:
+            if key in self._of(module):
+                return self._held[module][key]
+        return self._given[key]
+
+    def __setitem__(self, key: str, family: Family) -> None:
+        self._given[key] = family
+
+    def __delitem__(self, key: str) -> None:
+        del self._given[key]
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+class _Layouts(Mapping[str, str]):
+    """Layout of a file -> its title for people: ours, and those of all families."""
+
+    def __getitem__(self, key: str) -> str:
+        return self._all()[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    @staticmethod
+    def _all() -> dict[str, str]:
+        return {OWN.key: OWN.title} | {layout.key: layout.title for family in FAMILIES.values() for layout in family.layouts}
+
+
+FAMILIES = _Families()
+LAYOUTS = _Layouts()
 
 
 def register(family: Family) -> None:
     """Add a family: from then on its nets are built, counted, trained and shown like all others."""
     FAMILIES[family.key] = family
-    LAYOUTS.update((layout.key, layout.title) for layout in family.layouts)
-
-
-for _module in (resnet, resnet_imagenet, wide_resnet, resnext, densenet, highway, alexnet, vgg, googlenet):
-    for _family in _module.FAMILIES:
-        register(_family)
 
 
 def presets() -> list[ModelConfig]:

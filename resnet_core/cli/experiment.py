@@ -9,30 +9,31 @@ from typing import Any
 
 from resnet_core.cli.attribute import KINDS
 from resnet_core.cli.follow import progress
+from resnet_core.cli.options import Parser
 from resnet_core.cli.output import emit, table
 from resnet_core.config import DATASETS, DEVICES, PRECISIONS, DataConfig
-from resnet_core.experiments import EXPERIMENTS, Experiment, run
-from resnet_core.experiments.base import shown
-from resnet_core.figures import export
 
 _PREFIX = "parameter."
 
 
 def add_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
-    """One command an experiment, below ``experiment``."""
-    top = add("experiment", listed, "make an experiment that shows why with trained nets, side by side", home=False)
-    kinds = top.add_subparsers(metavar="EXPERIMENT", parser_class=type(top))
+    """The command; what stands behind it is read when it is asked for, as the declarations import what no other command needs."""
+    top = add("experiment", experiment, "make an experiment that shows why with trained nets, side by side", home=False)
+    top.add_argument("arguments", nargs=argparse.REMAINDER, metavar="EXPERIMENT ...", help="none: list them; EXPERIMENT --help tells more")
+
+
+def parser() -> Parser:
+    """One command an experiment, made from its declaration."""
+    from resnet_core.experiments import EXPERIMENTS
+
+    top = Parser(prog="python -m resnet_core experiment")
+    kinds = top.add_subparsers(metavar="EXPERIMENT", dest="experiment", required=True)
     for each in EXPERIMENTS.values():
         text = f"{each.question} {each.method} {each.limits} {each.source}".replace("%", "%%")
         command = kinds.add_parser(each.key, help=each.question.replace("%", "%%"), description=text)
-        command.set_defaults(command=experiment, experiment=each)
-        command.add_argument(
-            "--json", action="store_true", default=argparse.SUPPRESS, help="print one JSON object as the last line of stdout"
-        )
+        command.add_argument("--json", action="store_true", help="print one JSON object as the last line of stdout")
         command.add_argument("--home", metavar="DIR", help="the folder of the runs (default: RESNET_LAB_HOME, else ./runs)")
-        command.add_argument(
-            "nets", metavar="NET", nargs="+", help="a shipped or imported checkpoint's name, a run, or a weights file of ours"
-        )
+        command.add_argument("nets", metavar="NET", nargs="+", help="a checkpoint's name, a run, or a weights file of ours")
         command.add_argument("--data", choices=DATASETS, default="sample", help="(default: sample, the embedded one)")
         where = "where the full CIFAR-10 lies (default: RESNET_LAB_DATA, else where it was downloaded to)"
         command.add_argument("--data-dir", metavar="DIR", type=Path, help=where)
@@ -45,22 +46,24 @@ def add_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
             help_text = f"{parameter.label}. {parameter.help}{options} (default: {parameter.default})".replace("%", "%%")
             flag = "--" + parameter.name.replace("_", "-")
             command.add_argument(flag, type=kind, metavar=metavar, dest=_PREFIX + parameter.name, default=argparse.SUPPRESS, help=help_text)
+    return top
 
 
-def listed(args: argparse.Namespace) -> int:
-    """``experiment`` alone: which there are."""
-    if args.json:
-        emit({"experiments": [{"key": each.key, "title": each.title, "question": each.question} for each in EXPERIMENTS.values()]})
-    else:
-        print(table(("experiment", "question"), [(each.key, each.question) for each in EXPERIMENTS.values()], left=2))
-    return 0
-
-
-def experiment(args: argparse.Namespace) -> int:
-    """``experiment KEY NET...``: the table, and what the numbers say."""
+def experiment(outer: argparse.Namespace) -> int:
+    """``experiment``: which there are; ``experiment KEY NET...``: the table, and what the numbers say."""
+    from resnet_core.experiments import EXPERIMENTS, run
+    from resnet_core.experiments.base import shown
     from resnet_core.nets import find
 
-    kind: Experiment = args.experiment
+    if not outer.arguments:
+        if outer.json:
+            emit({"experiments": [{"key": each.key, "title": each.title, "question": each.question} for each in EXPERIMENTS.values()]})
+        else:
+            print(table(("experiment", "question"), [(each.key, each.question) for each in EXPERIMENTS.values()], left=2))
+        return 0
+    args = parser().parse_args(outer.arguments)
+    args.json |= outer.json
+    kind = EXPERIMENTS[args.experiment]
     given = {name.removeprefix(_PREFIX): value for name, value in vars(args).items() if name.startswith(_PREFIX)}
     nets = [find(name, args.home) for name in dict.fromkeys(args.nets)]
     for net in nets:  # what is wrong is told before the first is measured
@@ -73,6 +76,8 @@ def experiment(args: argparse.Namespace) -> int:
             results.append(run(kind, net, data, given, folder=folder, **options))
     functions = kind.functions
     if args.out is not None:
+        from resnet_core.figures import export
+
         args.out.write_text(export.page(functions.figure(results), f"{kind.method} {kind.limits}", kind.title), encoding="utf-8")
     if args.json:
         found = [{"net": each.label, "model": each.model.name, **each.result.to_dict()} for each in results]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
 import os
 import platform
 import shutil
@@ -57,6 +56,8 @@ def create(home: Path, config: RunConfig, name: str, data_dir: Path | None, stat
 
 def _versions() -> dict[str, str]:
     """The versions of what the outcome may depend on; from the package metadata, so that nothing is imported."""
+    import importlib.metadata
+
     found = {"python": platform.python_version()}
     for package in ("torch", "torchvision", "resnet-lab"):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):

@@ -16,7 +16,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from resnet_core import memory
 from resnet_core.config import RunConfig
 from resnet_core.errors import RunError
 from resnet_core.runs import files, hung, launch, looking
@@ -123,7 +122,7 @@ class RunStore:
         found = None if again else self.find(config)
         if found is not None:
             return found, False
-        from resnet_core import data
+        from resnet_core import data, memory
 
         memory.check(config)
         data.check(config.data, data_dir)
