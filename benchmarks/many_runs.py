@@ -28,7 +28,7 @@ sys.path.insert(0, str(ROOT))
 from resnet_core.architectures import ResNetConfig  # noqa: E402
 from resnet_core.config import DataConfig, Recipe, RunConfig  # noqa: E402
 
-PAGES = ("home", "train", "compare", "responses", "gradients", "predict", "checkpoints", "paper", "complexity")
+PAGES = ("home", "train", "compare", "responses", "gradients", "predict", "checkpoints", "paper", "architectures")
 CONFIG = RunConfig(ResNetConfig(8, "A", 4), DataConfig(), Recipe(iterations=1000, batch_size=32, schedule="linear"))
 PLAN = {"device": "cpu", "precision": "fp32", "compile": False, "threads": 2, "reason": {}}
 
@@ -66,7 +66,7 @@ def fill(home: Path, count: int) -> None:
         config = dataclasses.replace(CONFIG, recipe=dataclasses.replace(CONFIG.recipe, seed=seed))
         path = home / f"run-{seed:05d}"
         shutil.copytree(template, path)
-        # Of a minute of its own: the runs have an order, and none was started together with another, which pages would choose with it.
+        # Each has its own minute: the runs have an order, and none was started together with another, which pages would choose with it.
         created = (datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=seed)).isoformat(timespec="microseconds")
         (path / "run.json").write_text(json.dumps({**identity, "id": path.name, "config": config.to_dict(), "created": created}))
         ended = {"state": "finished", "ticket": seed + 1, "plan": PLAN, "iteration": 1000, "result": result, "ended": created}
@@ -92,7 +92,7 @@ def least(work: Callable[[], None], times: int) -> tuple[float, float]:
 
 
 def measure(home: Path, draws: int, pages: list[str]) -> dict[str, tuple[float, float]]:
-    """Of the command and of each page: the first, and the least of ``draws`` more."""
+    """Time the command and each page: the first, and the least of ``draws`` more."""
     from streamlit.testing.v1 import AppTest
 
     os.environ["RESNET_LAB_HOME"] = str(home)

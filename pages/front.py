@@ -39,6 +39,8 @@ def entry(name: str, title: str) -> StreamlitPage:
     return st.Page(f"{name}/page.py", title=title, url_path=name)
 
 
+#: The address that the page had when it knew one family of nets.
+FORMERLY = st.Page("architectures/page.py", title="Architectures", url_path="complexity", visibility="hidden")
 page = st.navigation(
     {
         "": [st.Page("home/page.py", title="Home", default=True), entry("paper", "Paper")],
@@ -49,7 +51,7 @@ page = st.navigation(
             entry("predict", "Predict"),
             entry("experiments", "Experiments"),
         ],
-        "Nets": [entry("checkpoints", "Checkpoints"), entry("complexity", "Complexity")],
+        "Nets": [entry("checkpoints", "Checkpoints"), entry("architectures", "Architectures"), FORMERLY],
     },
     position="top",
 )

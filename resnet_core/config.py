@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from resnet_core import architectures
-from resnet_core.architectures import ModelConfig, ResNetConfig
+from resnet_core.architectures import ModelConfig, ResNetConfig, parse
 from resnet_core.checks import check_choice, check_real, check_whole
 from resnet_core.errors import ConfigError
 
@@ -237,6 +237,16 @@ class RunConfig:
 DEMO_DATA = DataConfig("sample", images_per_class=30)
 DEMO_RECIPE = Recipe(iterations=352, batch_size=32, learning_rate=0.03, schedule="linear", augmentation="none", test_every=80)
 DEMO_NETS = (ResNetConfig(20, "none"), ResNetConfig(56, "none"), ResNetConfig(20, "A"), ResNetConfig(56, "A"))
+
+
+#: Nets of about the same number of parameters that differ in what joins a block's branch and its skip: nothing, a gate, addition,
+#: concatenation. The DenseNet is of another depth too.
+JOIN_NETS = tuple(map(parse, ("plain-56", "Highway-56", "ResNet-56", "DenseNet-BC-100-k12")))
+
+
+def join_configs(seed: int = 0) -> list[RunConfig]:
+    """Give the trainings of ``JOIN_NETS`` by the demo's recipe on its images."""
+    return [RunConfig(model, DEMO_DATA, dataclasses.replace(DEMO_RECIPE, seed=seed)) for model in JOIN_NETS]
 
 
 def demo_configs(seed: int = 0, iterations: int | None = None) -> list[RunConfig]:

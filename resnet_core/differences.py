@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from resnet_core.architectures import ModelConfig, parse
+from resnet_core.architectures import FAMILIES, ModelConfig, parse
 from resnet_core.config import RunConfig
 from resnet_core.errors import ConfigError
 from resnet_core.verdict import without_seed
@@ -39,6 +39,31 @@ def changed(model: ModelConfig, **values: Any) -> ModelConfig:
         return dataclasses.replace(model, depth=depth, **values)
     other = dataclasses.replace(model, **values)  # its depth follows from something else: the name has it
     return other if depth == other.depth else parse(other.name.replace(f"-{other.depth}", f"-{depth}", 1))
+
+
+def between_nets(a: ModelConfig, b: ModelConfig) -> list[tuple[str, str, str]]:
+    """List in what two nets differ: what it is called, its value in ``a`` and in ``b``.
+
+    Of one family, its depth and fields; of two, also how units join branch and skip, and what normalises.
+    """
+    found = [] if a.family == b.family else [("family", FAMILIES[a.family].title, FAMILIES[b.family].title)]
+    found.append(("depth", str(a.depth), str(b.depth)))
+    words = {field.name: field.title for field in (*a.fields, *b.fields)}
+    shared = [name for name in words if all(name in {field.name for field in model.fields} for model in (a, b))]
+    found += [(words[name], str(getattr(a, name)), str(getattr(b, name))) for name in shared]
+    if a.family != b.family:
+        found += [("join of branch and skip", _joins(a), _joins(b)), ("normalisation", _norm(a), _norm(b))]
+    return [(word, one, other) for word, one, other in dict.fromkeys(found) if one != other]
+
+
+def _joins(model: ModelConfig) -> str:
+    words = {"none": "no skip", "add": "addition", "gate": "gate", "concat": "concatenation"}
+    joins = dict.fromkeys(unit.join.name for unit in model.plan().units)
+    return " and ".join(words.get(join, join) for join in joins)
+
+
+def _norm(model: ModelConfig) -> str:
+    return "batch" if any(placed.part.kind == "bn" for placed in model.plan().walk()) else "none"
 
 
 def varied(base: RunConfig, values: Mapping[str, Sequence[Any]]) -> tuple[list[RunConfig], list[str]]:

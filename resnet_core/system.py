@@ -1,8 +1,10 @@
-"""What the operating system must have. Standard library only, and imported before anything that needs it."""
+"""What the operating system must have, and where it keeps what is known of the machine. Standard library only, and imported first."""
 
 from __future__ import annotations
 
 import importlib
+import os
+from pathlib import Path
 
 #: ``fcntl``: locks that pass from one process to another and die with it; ``resource``: limits for processes that read foreign files.
 _NEEDED = ("fcntl", "resource")
@@ -19,3 +21,8 @@ def problem() -> str:
                 "On Windows, install WSL 2 and run it there."
             )
     return ""
+
+
+def cache_folder() -> Path:
+    """Where answers about the machine are kept: ``resnet-lab`` in the user's cache."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "resnet-lab"

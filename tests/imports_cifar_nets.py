@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
+import torchvision
 from torch import nn
 
 from tests.imports_nets import _projection
@@ -48,6 +49,13 @@ class KuangliuResNet(nn.Module):
     def forward(self, x):
         x = self.layer4(self.layer3(self.layer2(self.layer1(F.relu(self.bn1(self.conv1(x)))))))
         return self.linear(F.avg_pool2d(x, 4).flatten(1))
+
+
+def torchvisions_for_small_images(name: str, num_classes: int = 10) -> nn.Module:
+    """As in many notebooks: torchvision's net with a first convolution of 3x3 and without its pooling."""
+    net = torchvision.models.get_model(name, num_classes=num_classes)
+    net.conv1, net.maxpool = nn.Conv2d(3, 64, 3, 1, 1, bias=False), nn.Identity()
+    return net
 
 
 def _convolution(before, after, kernel, padding=0):

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from pages.ui import estimate
+from resnet_core import pace
 from resnet_core.architectures import ResNetConfig
 from resnet_core.config import DEMO_RECIPE, DataConfig, Recipe, RunConfig
 from resnet_core.runs.rows import Ends
@@ -40,9 +41,9 @@ def test_of_equal_trainings_the_first_tells_and_each_kind_has_its_own():
 
 
 def test_the_shipped_demo_took_what_it_would_have_been_told_to_take():
-    from pages.home.demo import recorded
+    from pages.ui.recorded import recorded
 
-    for run in recorded().runs:
+    for run in recorded("demo").runs:
         rows = [each for each in run.records if each["kind"] == "train"]
         fake = seen(rows)
         fake.config = run.config
@@ -81,3 +82,37 @@ def test_runs_at_the_same_time_do_not_add_up(monkeypatch):
     monkeypatch.setenv("RESNET_LAB_SLOTS", "1")
     assert estimate.remaining(two + waiting, []) == 240.0
     assert estimate.remaining([], []) == 0.0
+
+
+def test_before_anything_was_trained_a_measurement_of_its_own_tells(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert estimate.measured([]) == [] and pace.kept() is None
+    monkeypatch.setattr(pace, "_STEPS", 1)
+    monkeypatch.setattr(pace.sys, "stdin", SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr(pace.os, "nice", lambda by: by)
+    pace.main()
+    (found,) = estimate.measured([])
+    assert found.images_per_second == pace.kept().images_per_second > 0 and found.config == pace.yardstick()
+    assert estimate.seconds(pace.yardstick(), [found]) > 0
+    trained = seen([row(1, 0), row(101, 10)])
+    assert [each.images_per_second for each in estimate.measured([trained])] == [320]  # which counts for more
+    other_machine = (tmp_path / "resnet-lab" / "pace.json").read_text().replace('"cores": ', '"cores": 9')
+    for content in ("{", "[]", '{"images_per_second": "fast"}', other_machine):
+        (tmp_path / "resnet-lab" / "pace.json").write_text(content)
+        assert pace.kept() is None
+
+
+def test_it_is_measured_once_a_server_and_where_something_can_be_trained(monkeypatch):
+    begun = []
+    monkeypatch.setattr(pace, "begin", lambda: begun.append(1))
+    estimate.measured([])
+    assert begun == []  # outside of a server
+    monkeypatch.setattr(estimate.runtime, "exists", lambda: True)
+    monkeypatch.setenv("RESNET_LAB_SLOTS", "0")
+    estimate.measured([])
+    assert begun == []
+    monkeypatch.setenv("RESNET_LAB_SLOTS", "1")
+    estimate.st.cache_resource.clear()
+    for _ in range(2):
+        assert estimate.measured([]) == []
+    assert begun == [1]

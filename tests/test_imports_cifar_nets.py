@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 
 from resnet_core.architectures import parse
 from resnet_core.imports.recognition import recognize
-from tests.imports_cifar_nets import AndreasveitDenseNet, KuangliuGoogLeNet, KuangliuResNet, KuangliuVGG, XternalzWideResNet
+from tests.imports_cifar_nets import (
+    AndreasveitDenseNet,
+    KuangliuGoogLeNet,
+    KuangliuResNet,
+    KuangliuVGG,
+    XternalzWideResNet,
+    torchvisions_for_small_images,
+)
 from tests.imports_nets import randomized, shapes
 from tests.test_imports_conversion import assert_same_function, converted
 
@@ -39,6 +48,22 @@ def test_they_are_recognised(name):
     found = recognize({f"module.{key}": shape for key, shape in given.items()})  # those of kuangliu were trained with DataParallel
     assert (found.model, found.layout) == (parse(name), LAYOUTS[name.partition("-")[0]])
     assert len(found.shortcuts) == 1 and len(found.notes) == 1
+
+
+@pytest.mark.parametrize("name, num_classes", [("resnet18", 10), ("resnet50", 100)])
+def test_torchvisions_with_another_first_convolution_says_what_it_was_taken_for(name, num_classes):
+    with torch.device("meta"):
+        found = recognize(shapes(torchvisions_for_small_images(name, num_classes)))
+    config = parse(f"ResNet-{name.removeprefix('resnet')}-CIFAR")
+    assert (found.model, found.layout) == (dataclasses.replace(config, num_classes=num_classes), "torchvision-3x3")
+    (note,) = found.notes
+    assert "taken to have no stride, and no pooling" in note
+
+
+def test_torchvisions_with_another_first_convolution_computes_the_same():
+    net = randomized(torchvisions_for_small_images("resnet18"))
+    ours, _ = converted(net)
+    assert_same_function(ours, net)
 
 
 @pytest.mark.parametrize("name", SMALL)

@@ -213,7 +213,7 @@ def test_a_runs_checkpoint_does_not_say_its_shortcut(tmp_path):
 
 def test_how_a_reader_ends_is_told():
     def told(status, started, kind):
-        error = process._grief(status, started)
+        error = process._failure(status, started)
         assert type(error) is kind and ("no fault of the file" in str(error)) == (kind is ReaderFailed)
         return str(error)
 

@@ -135,7 +135,7 @@ def test_the_reader_is_started_with_nothing_of_ours(tmp_path, monkeypatch):
 def test_a_reader_that_computes_too_long_is_ended_and_says_so(tmp_path):
     limited = "import os\nfrom resnet_core.imports import limits\nlimits.CPU_SECONDS = 1\nlimits.apply()\nwhile True: pass"
     ended = subprocess.run([sys.executable, "-c", limited], capture_output=True)
-    assert "s of computing" in str(process._grief(ended.returncode, True))
+    assert "s of computing" in str(process._failure(ended.returncode, True))
 
 
 def test_limits_hold_the_process():

@@ -86,20 +86,6 @@ def test_an_imagenet_resnet_of_our_own_layout(config):
     assert all(key == ours for key, ours in found.keys.items())
 
 
-@pytest.mark.parametrize(
-    "name, ours",
-    [
-        ("resnext50_32x4d", "ResNeXt-50-32x4d-c10"),
-        ("resnext101_64x4d", "ResNeXt-101-64x4d-c10"),
-        ("wide_resnet50_2", "WRN-50-2-c10"),
-        ("wide_resnet101_2", "WRN-101-2-c10"),
-    ],
-)
-def test_torchvisions_relatives_of_resnets(name, ours):
-    found = recognize(meta(torchvision.models.get_model, name, num_classes=10))
-    assert (found.layout, found.shortcuts, found.model.name) == ("torchvision", ("B",), ours)
-
-
 def test_an_imagenet_net_without_projections_has_option_a_or_no_shortcuts():
     given = {key: shape for key, shape in meta(torchvision.models.get_model, "resnet18").items() if "downsample" not in key}
     assert recognize(given).shortcuts == ("A-behind", "none")

@@ -32,16 +32,16 @@ NETS = {
     "densenet161": ("DenseNet-161", 0),
     "densenet169": ("DenseNet-169", 0),
     "densenet201": ("DenseNet-201", 0),
-    "googlenet": ("GoogLeNet-torchvision-aux", 64),
+    "googlenet": ("GoogLeNet-torchvision-aux", 96),
     "vgg11": ("VGG-11", 0),
-    "vgg11_bn": ("VGG-11-BN", 0),
+    "vgg11_bn": ("VGG-11-BN", 64),
     "vgg13": ("VGG-13", 0),
     "vgg13_bn": ("VGG-13-BN", 0),
     "vgg16": ("VGG-16", 0),
     "vgg16_bn": ("VGG-16-BN", 0),
     "vgg19": ("VGG-19", 0),
     "vgg19_bn": ("VGG-19-BN", 0),
-    "alexnet": ("AlexNet-torchvision", 0),
+    "alexnet": ("AlexNet-torchvision", 96),
 }
 
 

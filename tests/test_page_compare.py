@@ -10,7 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from resnet_core.architectures import ResNetConfig
-from resnet_core.config import DataConfig, Recipe, RunConfig, demo_configs
+from resnet_core.config import DataConfig, Recipe, RunConfig, demo_configs, join_configs
 from resnet_core.figures import export
 from resnet_core.runs import Run, RunStore
 from resnet_core.runs.records import RecordWriter
@@ -102,6 +102,15 @@ def test_of_many_that_were_started_together_the_newest_are_shown(page: AppTest, 
     assert sorted(page.multiselect[0].value) == sorted(run.id for run in runs[-3:])
     page.button(key="compare.newest").click().run()
     assert sorted(page.multiselect[0].value) == sorted(run.id for run in runs[-3:])
+
+
+def test_nets_that_differ_in_the_join_are_compared_before_anything_is_trained(page: AppTest, monkeypatch: pytest.MonkeyPatch):
+    names = [config.model.name for config in join_configs()]
+    assert names == ["plain-56", "Highway-56", "ResNet-56", "DenseNet-BC-100-k12"]
+    opened(page)
+    page.button(key="compare.joins").click().run()
+    assert address(page, "runs") == [f"recorded-joins-{i}" for i in range(4)] and not page.exception
+    assert {name for name, _ in curves(page)} == set(names)
 
 
 def test_a_run_is_called_as_it_was_renamed(page: AppTest, store: RunStore, demo: list[Run]):

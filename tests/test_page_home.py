@@ -12,6 +12,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pages.home import demo
+from pages.ui.recorded import recorded
 from resnet_core.architectures import ResNetConfig
 from resnet_core.config import DataConfig, Recipe, RunConfig, demo_configs
 from resnet_core.figures.series import outcome
@@ -49,10 +50,10 @@ def write_demo(store: RunStore, seed: int = 0, **ends: float) -> None:
 @pytest.fixture
 def shipped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     """Where the records that ship with the project are looked for in this test; nothing is there yet."""
-    monkeypatch.setattr(demo, "REFERENCE", tmp_path / "demo_records.json")
-    demo.recorded.cache_clear()
-    yield demo.REFERENCE
-    demo.recorded.cache_clear()
+    monkeypatch.setattr("pages.ui.recorded.FOLDER", tmp_path)
+    recorded.cache_clear()
+    yield tmp_path / "demo_records.json"
+    recorded.cache_clear()
 
 
 def words(page: AppTest) -> str:
@@ -109,7 +110,7 @@ def test_without_shipped_records_the_chart_says_what_to_do(home, shipped):
 
 
 def test_what_ships_with_the_project_can_be_drawn_and_shows_the_effect():
-    shipped = demo.recorded()
+    shipped = recorded("demo")
     assert [run.config.model.name for run in shipped.runs] == list(ENDS)
     assert all(len([r for r in run.records if r["kind"] == kind]) >= 5 for run in shipped.runs for kind in ("train", "test"))
     assert degradation([outcome(run) for run in shipped.runs]).shown

@@ -90,7 +90,7 @@ def test_pages_show_it(capsys, monkeypatch):
     run = command(capsys, "train", "--net", NET, *RECIPE)["run"]
     assert [told["family"] for told in command(capsys, "runs")["runs"]] == ["toy"]
     monkeypatch.setenv("RESNET_LAB_SLOTS", "0")
-    queries = {"train": {"tab": "Runs"}, "compare": {"runs": run}, "checkpoints": {}, "complexity": {}, "paper": {}}
+    queries = {"train": {"tab": "Runs"}, "compare": {"runs": run}, "checkpoints": {}, "architectures": {}, "paper": {}}
     queries |= {page: {"nets": run} for page in ("responses", "gradients", "predict")}
     for page, query in queries.items():
         opened(app(ROOT, monkeypatch, f"{page}/page.py"), **query)

@@ -35,7 +35,7 @@ class Entry:
     row: dict[str, Any]
 
 
-#: Of finished runs.
+#: What is known of finished runs, by their folders.
 _ENTRIES: dict[Path, Entry] = {}
 
 

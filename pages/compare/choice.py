@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import streamlit as st
 
 from pages.ui.labels import escaped, titled
-from pages.ui.runs_view import Seen, Shipped, started_together
+from pages.ui.runs_view import Recorded, Seen, Shipped, started_together
 from resnet_core.verdict import trained_alike
 
-#: What can be chosen: a run of this home, or a checkpoint that ships.
-Listed = Seen | Shipped
+#: What can be chosen: a run of this home, a checkpoint that ships, or a training of which the records ship.
+Listed = Seen | Shipped | Recorded
 
 _PARAMETER = "runs"
 #: Own keys of the session: a widget's value is forgotten when another page is opened.
@@ -29,7 +29,7 @@ FILTERS = {
     "residual": ("family", lambda s: not s.config.model.is_plain),
     "sample": ("data", lambda s: s.config.data.dataset == "sample"),
     "CIFAR-10": ("data", lambda s: s.config.data.dataset == "cifar10"),
-    "own": ("origin", lambda s: not isinstance(s, Shipped)),
+    "own": ("origin", lambda s: isinstance(s, Seen)),
     "shipped": ("origin", lambda s: isinstance(s, Shipped)),
 }
 
@@ -53,7 +53,7 @@ def choose_runs(seen: Sequence[Listed]) -> list[str]:
     names = st.pills(
         "Filter the list", list(FILTERS), selection_mode="multi", key="compare.filters", help="Shortens the list to choose from."
     )
-    listed = [s for s in [*reversed(own(seen)), *shipped(seen)] if s.id in ids or passes(s, names)]
+    listed = [s for s in [*reversed(own(seen)), *shipped(seen), *recorded_ones(seen)] if s.id in ids or passes(s, names)]
     labels = option_labels(listed)
     # Set anew each time: the widget starts afresh, and empty, whenever its list of options changes.
     st.session_state[_WIDGET] = ids
@@ -74,12 +74,19 @@ def choose_runs(seen: Sequence[Listed]) -> list[str]:
             if among:
                 title = f"Only the {name} set"
                 st.button(title, key=f"compare.{name}", on_click=_choose, args=(newest_set(among),), help=about)
+        if joins := [s.id for s in recorded_ones(seen)]:
+            about = "Plain, Highway, ResNet and DenseNet, trained once on 300 images of the sample: what joins a block and its skip."
+            st.button("Compare by join", key="compare.joins", on_click=_choose, args=(joins,), help=about)
     return ids
 
 
 def own(seen: Sequence[Listed]) -> list[Listed]:
     """The runs of this home, in their order."""
-    return [s for s in seen if not isinstance(s, Shipped)]
+    return [s for s in seen if isinstance(s, Seen)]
+
+
+def recorded_ones(seen: Sequence[Listed]) -> list[Recorded]:
+    return [s for s in seen if isinstance(s, Recorded)]
 
 
 def shipped(seen: Sequence[Listed]) -> list[Shipped]:

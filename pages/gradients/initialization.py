@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 DEPTHS = ("8", "20", "32", "44", "56", "110")
 #: 110 layers take as long again as these two; they are one click away.
 DEFAULT_DEPTHS = ("20", "56")
-#: Of the sample's training set; a backward pass of 110 layers takes 0.4 GB with as many.
+#: Images of the sample's training set; a backward pass of 110 layers takes 0.4 GB with as many.
 IMAGES = 32
 FAMILIES = {"plain": "none", "residual (A)": "A"}
 #: As it stands on the page and in the URL -> (its title, a field of ``Gradients``).

@@ -109,7 +109,7 @@ def choose_pair(nets: Sequence[Net], labels: dict[str, str]) -> list[str]:
 
 
 def histories_of(nets: Sequence[Net], labels: dict[str, str]) -> list[GradientHistory]:
-    """Of the nets that have a recorded training."""
+    """Draws the nets that have a recorded training."""
     made = (history(net.id, labels[net.id], net.model, net.records("layers"), conditions(recorded(net))) for net in nets)
     return [one for one in made if one is not None]
 

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
-from dataclasses import dataclass, field
-from functools import lru_cache
-from pathlib import Path
+from dataclasses import dataclass
 
-import resnet_core
 from pages.ui.runs_view import Seen
 from resnet_core.config import RunConfig, demo_configs
 from resnet_core.errors import UserError
-from resnet_core.figures.series import RunRecords
 from resnet_core.runs import Look, RunStore
 from resnet_core.runs.run import RESUMABLE
-
-#: A demo trained with this project, with its machine, commit and date; shipped so that the first look shows real curves.
-REFERENCE = Path(resnet_core.__file__).parent / "reference" / "demo_records.json"
 
 
 def configs(seed: int) -> list[RunConfig]:
@@ -90,34 +82,3 @@ def running_seed(looked: Look) -> int | None:
     """The seed of the demo that runs or waits now, whoever began it; the newest, if there are several."""
     active = [run.config for run, status in looked.runs if status.is_active]
     return next((config.recipe.seed for config in reversed(active) if config in configs(config.recipe.seed)), None)
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """Curves that ship with the project, where they come from, and on what machine."""
-
-    runs: list[RunRecords] = field(default_factory=list)
-    source: str = ""
-    machine: str = ""
-
-    @property
-    def seconds(self) -> float:
-        """How long the four trainings took there."""
-        return sum(run.records[-1]["elapsed_seconds"] for run in self.runs)
-
-
-@lru_cache(maxsize=1)
-def recorded() -> Recorded:
-    """The shipped demo; empty when there is none."""
-    if not REFERENCE.is_file():
-        return Recorded()
-    entries = json.loads(REFERENCE.read_text(encoding="utf-8"))
-    runs = []
-    for number, entry in enumerate(entries):
-        config = RunConfig.from_dict(entry["config"])
-        precision = entry.get("precision") or (entry.get("plan") or {}).get("precision")
-        runs.append(
-            RunRecords(f"recorded-{number}", config.model.name, config, entry["records"], "finished", precision, entry.get("result"))
-        )
-    first = entries[0]
-    return Recorded(runs, f"{first['date'][:10]}, on {first['machine']}, at commit {first['commit'][:10]}", first["machine"])

@@ -15,6 +15,7 @@ from pages.ui.figure_chart import figure_chart
 from pages.ui.guard import guarded
 from pages.ui.labels import duration, escaped
 from pages.ui.live_chart import CAPTION, live_chart
+from pages.ui.recorded import recorded
 from pages.ui.run_rows import progress_row
 from pages.ui.runs_view import Seen, all_seen
 from resnet_core.config import demo_configs
@@ -89,7 +90,7 @@ def picture(found: demo.Demo, looked: Look) -> tuple[list[RunRecords], str]:
         return [s.records() for s in found.seen], ""
     if other := demo.ended_before(looked):
         return [s.records() for s in other.seen], f"Trained here before, with seed {other.configs[0].recipe.seed}."
-    shipped = demo.recorded()
+    shipped = recorded("demo")
     return shipped.runs, f"Recorded {shipped.source}; run the demo to see it happen on this machine." if shipped.runs else ""
 
 
@@ -157,12 +158,12 @@ def announcement(found: demo.Demo, everything: list[Seen]) -> str:
     recipe = found.configs[0].recipe
     known = estimate.measured(everything)
     parts = [estimate.seconds(config, known) for config in found.configs]
-    time, recorded = "how long it takes is not yet measured on this machine", demo.recorded()
+    time, shipped = "how long it takes is not yet measured on this machine", recorded("demo")
     seconds = [part for part in parts if part]
     if len(seconds) == len(parts):
         time = f"about {duration(sum(seconds))} here"
-    elif [run.config for run in recorded.runs] == demo_configs(0):
-        time += f" ({duration(recorded.seconds)} on {recorded.machine})"
+    elif [run.config for run in shipped.runs] == demo_configs(0):
+        time += f" ({duration(shipped.seconds)} on {shipped.machine})"
     return (
         f"Trains plain-20, plain-56, ResNet-20 and ResNet-56, one after the other, on {found.configs[0].data.train_images:,} real CIFAR-10 "
         f"images: {recipe.iterations:,} iterations of {recipe.batch_size} images each, until they are through; {time}. {TO_SEE}"

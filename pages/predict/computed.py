@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from resnet_core.attribution.compute import Attribution
     from resnet_core.nets.loading import LoadedNet
 
-#: Of a session: results (a map has 4 to 16 kB), and nets, each in fp32 and in what is fastest here; of large ones fewer, but the last.
+#: A session keeps so many results (a map has 4 to 16 kB), and nets, in fp32 and in what is fastest here; of large ones fewer.
 _MOST_RESULTS, _MOST_NETS, _MOST_NET_BYTES = 500, 8, 256 << 20
 _RESULTS, _NETS = "predict.results", "predict.nets"
 #: Attribution and the answer it explains are in fp32; so the bars are too, and both say the same.
@@ -90,7 +90,7 @@ def results(text: str, tasks: Sequence[Task]) -> list[Any]:
                     held[task.key] = Failed(str(error))
                 done += task.steps
 
-        # Of this session alone: what it computes goes into what the session holds.
+        # The job is this session's alone: what it computes goes into what the session holds.
         key = ("predict", id(held), *(task.key for task in missing))
         JOBS.outcome(key, text, work, unit="steps", light=all(task.light for task in missing))
     found = [held[task.key] for task in tasks]
@@ -152,7 +152,7 @@ def predictions(nets: Sequence[Net], pixels: np.ndarray, crops: int) -> dict[str
 
 
 def prediction_tasks(nets: Sequence[Net], pixels: np.ndarray, crops: int) -> list[Task]:
-    """Of each net one task, whose result is as in ``predictions``."""
+    """Make one task for each net, whose result is as in ``predictions``."""
     load, image = loader(), key_of(pixels)
 
     def said(net: Net) -> tuple[Net, np.ndarray]:
@@ -192,7 +192,7 @@ def map_task(net: Net, pixels: np.ndarray, method: str, target: int, values: Map
 
 
 def test_answers(nets: Sequence[Net], dataset: str) -> list[np.ndarray]:
-    """Of each net (N, classes): its probabilities of all test images, computed once per net for all viewers.
+    """Give for each net (N, classes): its probabilities of all test images, computed once per net for all viewers.
 
     Raises:
         UserError: a net cannot be asked.

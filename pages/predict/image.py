@@ -24,7 +24,7 @@ from resnet_core.nets import Net
 
 TEST, UPLOAD = "test set", "upload"
 DATA = {"sample": "sample", "CIFAR-10": "cifar10"}
-ALL, QUARREL, WRONG = "all", "nets disagree", "a net is wrong"
+ALL, DISAGREE, WRONG = "all", "nets disagree", "a net is wrong"
 ANY = "any class"
 UNKNOWN = "not known"
 TYPES = ["png", "jpg", "jpeg", "webp"]
@@ -87,10 +87,10 @@ def of_the_test_set(nets: Sequence[Net]) -> Shown | None:
         dataset = DATA.get(title, "sample")
     test = analyses.images_of(dataset, "test", analyses.folder())
     labels = test.labels.numpy()
-    links.check_choice("which", "which images", [ALL, QUARREL, WRONG])
+    links.check_choice("which", "which images", [ALL, DISAGREE, WRONG])
     links.check_choice("class", "the class", [ANY, *CLASSES])
     links.check_number("image", "test image", 0, len(test) - 1)
-    kind = st.selectbox("Which", [ALL, QUARREL, WRONG], key="which", bind="query-params", on_change=_filter)
+    kind = st.selectbox("Which", [ALL, DISAGREE, WRONG], key="which", bind="query-params", on_change=_filter)
     of = st.selectbox("Class", [ANY, *CLASSES], key="class", bind="query-params", on_change=_filter)
     if kind != ALL and not _may_ask(nets, dataset):
         kind = ALL  # until then all are there
@@ -164,10 +164,10 @@ def _contested(kind: str, nets: Sequence[Net], dataset: str, labels: np.ndarray)
     """The images that the nets disagree on, or get wrong; those that were not asked before are asked now, behind a bar."""
     from resnet_core.analysis.prediction import disagreements, mistakes
 
-    if kind == QUARREL and len(nets) < 2:
+    if kind == DISAGREE and len(nets) < 2:
         st.caption("One net alone disagrees with none: choose two or more that know CIFAR-10's classes.")
     answers = computed.test_answers(nets, dataset)
-    return disagreements(answers) if kind == QUARREL else mistakes(answers, labels)
+    return disagreements(answers) if kind == DISAGREE else mistakes(answers, labels)
 
 
 # ---------------------------------------------------------------- uploads

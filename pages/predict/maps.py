@@ -219,7 +219,7 @@ def note_of(each: Explained) -> str:
 
 
 def _whose(each: Explained) -> str:
-    """Of the target: whether it is the net's own, and of which views. A map is of one view, whatever the bars are of."""
+    """Say of the target whether it is the net's own, and of which views. A map is of one view, whatever the bars are of."""
     if each.alone is None or each.alone == each.predicted:
         return " (its prediction)" if each.target == each.predicted else ""
     if each.target == each.predicted:

@@ -148,7 +148,7 @@ def _sanity(shown: Shown, method: Method, explained: Sequence[Explained]) -> Non
     )
     settings = values["sanity"]
     tasks = [_sanity_task(shown, method, each, settings) for each in explained]
-    # Of the net itself, after each step, and of two random ones.
+    # The maps of the net itself, after each step, and of two random ones.
     work = [(task.steps + 2) * cost(method, each.values, each.net) for task, each in zip(tasks, explained, strict=True)]
     if not _may_begin(pressed, tasks, work, place):
         return

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from resnet_core import memory
 from resnet_core.architectures import ModelConfig, parse
 from resnet_core.config import SCHEDULES, WARMUPS, DataConfig, Recipe, RunConfig
 from resnet_core.errors import ConfigError
@@ -135,7 +136,9 @@ def _config(given: dict[str, Any], shared: dict[str, Any], data: DataConfig) -> 
             raise ConfigError(column, "is empty.")
         if column in _WHOLE and isinstance(value, float) and value.is_integer():
             given[column] = int(value)
-    return RunConfig(parse(str(given["net"])), data, Recipe(**{c: given[c] for c in OF_RECIPE}, **shared))
+    config = RunConfig(parse(str(given["net"])), data, Recipe(**{c: given[c] for c in OF_RECIPE}, **shared))
+    memory.check(config)
+    return config
 
 
 def _as_the_table_says(error: ConfigError) -> str:
@@ -145,7 +148,7 @@ def _as_the_table_says(error: ConfigError) -> str:
 
 
 def _value(cell: Any) -> Any:
-    """Of a cell, as Python's own type; an empty cell is None, whatever pandas calls it."""
+    """The value of a cell, as Python's own type; an empty cell is None, whatever pandas calls it."""
     if cell is None or cell is pd.NA or (isinstance(cell, float) and math.isnan(cell)) or cell == "":
         return None
     return cell.item() if hasattr(cell, "item") else cell

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from resnet_core.architectures import ModelConfig, ResNetConfig, parse
-from resnet_core.config import DEMO_DATA, DEMO_NETS, DEMO_RECIPE, DataConfig, Recipe
+from resnet_core.config import DEMO_DATA, DEMO_NETS, DEMO_RECIPE, JOIN_NETS, DataConfig, Recipe
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,14 @@ PRESETS = (
         "ResNet-20 with one part changed: without BN, with pre-activation, with ReZero, without shortcuts (plain); and plain without BN. "
         "On 300 images of the embedded sample.",
         [parse(name) for name in ("ResNet-20", "ResNet-20-nobn", "ResNet-20-preact", "ResNet-20-rezero", "plain-20", "plain-20-nobn")],
+        DEMO_RECIPE,
+        DEMO_DATA,
+    ),
+    Preset(
+        "Compare by join",
+        "Plain, Highway, ResNet and DenseNet: a block's branch and its skip are joined by nothing, a gate, addition or concatenation. "
+        "On 300 images of the embedded sample; recorded, so that Compare shows it before it is trained.",
+        JOIN_NETS,
         DEMO_RECIPE,
         DEMO_DATA,
     ),

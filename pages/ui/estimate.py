@@ -11,7 +11,11 @@ import math
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
+import streamlit as st
+from streamlit import runtime
+
 from pages.ui.runs_view import Seen
+from resnet_core import pace
 from resnet_core.architectures.table import complexity
 from resnet_core.config import RunConfig
 from resnet_core.runs import RunStatus
@@ -30,12 +34,15 @@ class Pace:
 
 
 _TEST_IMAGES = {"sample": 1_000, "cifar10": 10_000}
-#: Of the last call, whoever made it: the statuses, and what they amount to. A page asks several times for each draw.
+#: What the last call was about, whoever made it: the statuses, and what they amount to. A page asks several times for each draw.
 _LAST: list[tuple[list[RunStatus], list[Pace]]] = []
 
 
 def measured(seen: Iterable[Seen]) -> list[Pace]:
-    """The speed of each net, batch size, device and precision, of its first run that has one: with its tests, statistics, checkpoints."""
+    """The speed of each net, batch size, device and precision, of its first run that has one: with its tests, statistics, checkpoints.
+
+    Where nothing was trained yet, what was measured for that purpose; where it was not, that begins now.
+    """
     seen = list(seen)
     statuses = [s.status for s in seen]
     for known, paces in _LAST:
@@ -46,12 +53,18 @@ def measured(seen: Iterable[Seen]) -> list[Pace]:
         device, precision = ((s.status.plan or {}).get(name) for name in ("device", "precision"))
         if s.status.pace is None or device is None or precision is None:
             continue
-        # Of those that nothing tells apart below, ``min`` takes the first.
+        # ``min`` takes the first of those that nothing tells apart below.
         kind = (s.config.model, s.config.recipe.batch_size, device, precision)
         found.setdefault(kind, Pace(s.config, s.status.pace, device, precision))
     result = list(found.values())
-    _LAST[:] = [(statuses, result)]
-    return result
+    if result:
+        _LAST[:] = [(statuses, result)]
+        return result
+    if kept := pace.kept():
+        return [Pace(pace.yardstick(), kept.images_per_second, kept.device, kept.precision)]
+    if runtime.exists() and slots():  # a server on which something can be trained: it is known at the next drawing
+        st.cache_resource(show_spinner=False)(pace.begin)()
+    return []
 
 
 def seconds(config: RunConfig, paces: Sequence[Pace], iterations: int | None = None) -> float | None:

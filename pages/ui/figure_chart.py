@@ -15,17 +15,22 @@ from resnet_core.figures.narrow import narrow_layout
 _DATA = ("x", "y", "z", "text", "customdata")
 
 
-def figure_chart(light: go.Figure, dark: go.Figure, key: str) -> None:
+def figure_chart(light: go.Figure, dark: go.Figure, key: str, *, fixed: bool = False) -> None:
     """Draws a figure, or updates the one that stands under ``key``.
 
     Args:
         light, dark: the same figure for the two themes: equal traces but for their colours.
         key: the chart's identity; while it stays, zoom and hidden curves stay, as far as the figures' ``uirevision`` goes.
+        fixed: it has the figure's own height; else it is as high as the window allows.
 
     Raises:
         UserError: plotly.min.js cannot be put where the app serves it from.
     """
-    component(key=key, data={"plotly": plotly_js.publish(), "figure": payload(light, dark)}, height="content")
+    component(
+        key=key,
+        data={"plotly": plotly_js.publish(), "figure": payload(light, dark) | ({"height": light.layout.height} if fixed else {})},
+        height="content",
+    )
 
 
 def payload(light: go.Figure, dark: go.Figure) -> dict[str, Any]:

@@ -165,7 +165,7 @@ def _range(low: float, high: float) -> str:
 
 
 def _explanation(models: Iterable) -> str:
-    """Of gradients that do not vanish: what follows from it."""
+    """What follows from gradients that do not vanish."""
     plain = {model.is_plain for model in models}
     where = "with and without shortcuts" if plain == {True, False} else "although there are no shortcuts" if plain == {True} else ""
     text = f"The gradient does not vanish on its way to the first layer{', ' + where if where else ''}"

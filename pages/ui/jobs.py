@@ -38,7 +38,7 @@ POLL = 0.5
 _MOMENT = 0.1
 #: Those that are done and not looked at for longest are forgotten.
 _KEPT = 500
-#: Of those that do not wait for others, so many at once.
+#: So many at once of those that do not wait for others.
 _LIGHT = 4
 
 

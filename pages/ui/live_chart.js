@@ -181,7 +181,8 @@ async function draw(view) {
   view.problem.hidden = true;
   const narrow = (view.narrow = isNarrow(view));
   const given = layout(data, theme, fontFamily, narrow);
-  chart.style.height = narrow && given.height ? `${given.height}px` : "";
+  const height = data.figure?.height ?? (narrow ? given.height : null);
+  chart.style.height = height ? `${height}px` : "";
   delete given.height;
   let drawn = traces(data, theme);
   if (narrow && given.margin.r > 0.3 * chart.clientWidth) {

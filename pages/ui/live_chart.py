@@ -122,7 +122,7 @@ def _curves(run: series.RunRecords, name: str, color: dict[str, str], symbol: st
 
 
 def _range(curves: list[dict[str, Any]]) -> list[float]:
-    """Of the y axis until the viewer zooms: set by the curves, not by the scatter of single batches, and never so narrow that it jumps."""
+    """The range of the y axis until the viewer zooms: set by the curves, not by single batches, and wide enough not to jump."""
     values = [y for curve in curves if curve["kind"] != "raw" for y in curve["y"] if y is not None]
     if not values:
         return [0.0, 100.0]  # empty axes show what will come, not plotly's own idea of an empty range

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pages.ui.labels import duration
+from pages.ui.recorded import recorded
 from resnet_core.config import RunConfig
 from resnet_core.errors import RunError
 from resnet_core.figures.series import RunRecords
@@ -90,6 +91,36 @@ class Shipped:
 
     def records(self) -> RunRecords:
         return net_records(self.net)
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A training of which only the records ship, where runs are listed: there is nothing to stop, rename or delete."""
+
+    given: RunRecords
+
+    state = "finished"
+    is_active = False
+
+    @property
+    def id(self) -> str:
+        return self.given.run_id
+
+    @property
+    def name(self) -> str:
+        return f"{self.given.name}, recorded"
+
+    @property
+    def config(self) -> RunConfig:
+        return self.given.config
+
+    def records(self) -> RunRecords:
+        return self.given
+
+
+def look_recorded() -> list[Recorded]:
+    """The recorded trainings by which nets are compared that differ in the join of branch and skip."""
+    return [Recorded(run) for run in recorded("joins").runs]
 
 
 def look_shipped() -> list[Shipped]:

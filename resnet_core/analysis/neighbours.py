@@ -34,7 +34,7 @@ MAX_FILES = 48
 #: A temporary file this old was left by a process that died.
 _STALE_SECONDS = 3600.0
 _TENSOR = "features"
-#: Of an index: that of 50,000 images by a ResNet-50, with its 2,048 features, has 410 MB.
+#: The largest index that is kept: that of 50,000 images by a ResNet-50, with its 2,048 features, has 410 MB.
 MAX_BYTES = 512 << 20
 #: Compared at a time: of a ResNet-50's 2,048 features, the differences of 50,000 images would have 410 MB.
 _ROWS = 4096
@@ -147,7 +147,7 @@ def index_path(loaded: LoadedNet, data: str, home: Path) -> Path:
 
 
 def weights_sha256(loaded: LoadedNet) -> str:
-    """Of all that its features depend on: the net's tensors with their names, and its normalisation. The same for equal nets."""
+    """Hash all that its features depend on: the net's tensors with their names, and its normalisation. The same for equal nets."""
     digest = hashlib.sha256(repr(loaded.net.model).encode())
     tensors = {**loaded.model.state_dict(), "normalization.mean": loaded.mean}
     if loaded.std is not None:

@@ -1,4 +1,4 @@
-"""What a net says an image is: probabilities of one view or of ten, and the images over which nets quarrel. Light until it computes.
+"""What a net says an image is: probabilities of one view or of ten, and the images over which nets disagree. Light until it computes.
 
 For example::
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 #: One view of an image, or the average over ten.
 CROPS = (1, 10)
-#: Of the zeros around an image that ten crops are taken from: as in training (He et al. 2016, section 4.2).
+#: Width of the zeros around an image that ten crops are taken from: as in training (He et al. 2016, section 4.2).
 PADDING = 4
 
 
@@ -96,7 +96,7 @@ def stack(inputs: Sequence[np.ndarray]) -> torch.Tensor:
 
 
 def class_names(count: int) -> tuple[str, ...]:
-    """Of a net with so many outputs: CIFAR-10's for 10; ``class 17`` where nobody says what the outputs mean."""
+    """Name the classes of a net with so many outputs: CIFAR-10's for 10; ``class 17`` where nobody says what the outputs mean."""
     return CLASSES if count == len(CLASSES) else tuple(f"class {i}" for i in range(count))
 
 

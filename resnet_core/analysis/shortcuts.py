@@ -66,8 +66,8 @@ def _text(net: Complexity, plain: Complexity) -> str:
     cost = f"{params:,} parameters ({percent(params, plain.params)}) and {macs:,} MACs ({percent(macs, plain.macs)})"
     bn = ", each with its BN" if any(shortcut.normed for shortcut in net.shortcuts) else ""
     if net.config.shortcut == "B":
-        # Dimensions change at the first block of stages 2, 3 and 4, and with bottlenecks also of stage 1.
-        number = {2: "two", 3: "three", 4: "four"}[changing]
+        # Dimensions change at the first block of all stages but the first, and with bottlenecks also of that.
+        number = {2: "two", 3: "three", 4: "four"}.get(changing, f"{changing}")
         rest = "the other shortcuts stay identities" if changing < total else "no shortcut is left an identity"
         return f"B adds {cost}: {number} 1×1 projections{bn}{bn and ','} where dimensions change; {rest}."
     return f"C adds {cost}: all {total} shortcuts are 1×1 projections{bn}."

@@ -37,6 +37,7 @@ class Layout:
         of_plan: gives the names of one net from its plan, where they follow no pattern, as numbers that run through the whole net.
         normalization: how the project prepares images, a key of ``NORMALIZATIONS``; by_classes: of those with another number of classes.
         likely: what a file may be beside other things (see ``imports.options``) that it is first taken for.
+        assumed: what is taken for granted of every file in this layout, though it does not say so; a sentence, or empty.
         unclear: tells why a file in this layout would not say which net it is, for a configuration; empty where it does.
     """
 
@@ -47,6 +48,7 @@ class Layout:
     normalization: str = "imagenet"
     by_classes: Mapping[int, str] = dataclasses.field(default_factory=dict, hash=False)
     likely: str = ""
+    assumed: str = ""
     unclear: Callable[[Any], str] = _fits
 
     def of(self, config: Any) -> Layout:

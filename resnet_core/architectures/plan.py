@@ -211,7 +211,7 @@ class Plan:
     def maps(self, image: Shape | None = None) -> dict[str, Shape]:
         """Return the modules whose outputs are maps to look at -> their shapes: what the stem passes on, step by step, and each unit."""
         shape, stem = _drained(_row("", self.stem, STEM, image or self.input))
-        # Of a convolution with BN and ReLU, the ReLU.
+        # The ReLU of a convolution with BN and ReLU.
         found = {placed.name: placed.output for placed in stem if placed is stem[-1] or not (placed.part.kind or placed.part.is_random)}
         for unit in self.units:
             shape, _ = _drained(_unit(unit, shape))

@@ -51,8 +51,13 @@ CIFAR_RESNETS = (
     ),
 )  # fmt: skip
 IMAGENET_RESNETS = (_torchvision(_projections("downsample"), unclear=_not_the_papers),)
-#: Also of ResNets whose bottlenecks are wider or in groups.
-FOUR_STAGES_CIFAR = (_kuangliu((*_projections("shortcut"), ("fc", "linear"))),)
+FOUR_STAGES_CIFAR = (
+    _kuangliu((*_projections("shortcut"), ("fc", "linear"))),
+    Layout(
+        "torchvision-3x3", "torchvision, with another first convolution", _projections("downsample"), normalization="cifar10",
+        assumed="Its first convolution is 3x3, where torchvision's is 7x7: it was taken to have no stride, and no pooling behind it.",
+    ),
+)  # fmt: skip
 
 WIDE_RESNETS = (
     Layout(

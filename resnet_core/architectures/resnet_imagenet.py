@@ -113,14 +113,15 @@ class FourStages(ModelConfig):
 
     @classmethod
     def propose(cls, shapes: Mapping[str, Shape]) -> Iterator[Self]:
-        if (found := seen(shapes, 4)) is None:
-            return
-        strides: tuple[dict[str, Any], ...] = ({},)
-        if found[1] == "bottleneck" and any(field.name == "stride" for field in cls.fields):
-            strides = ({"stride": "3x3"}, {})  # files of before there was a choice mean the 3x3
-        layers, block, width, classes = found
-        for shortcut, stride in itertools.product(("B", "A", "none", "C"), strides):
-            yield cls(layers, block, classes, width, shortcut, **stride)
+        if (found := seen(shapes, 4)) is not None:
+            layers, block, width, classes = found
+            for shortcut, stride in itertools.product(("B", "A", "none", "C"), cls.strides(block)):
+                yield cls(layers, block, classes, width, shortcut, **stride)
+
+    @classmethod
+    def strides(cls, block: str) -> tuple[dict[str, str], ...]:
+        """List what a net of such blocks may say of its stride, the likeliest first."""
+        return ({},)
 
     def twin(self) -> Self | None:
         return None if self.is_plain else dataclasses.replace(self, shortcut="none")
@@ -177,6 +178,10 @@ class ImageNetConfig(FourStages):
     @property
     def name(self) -> str:
         return super().name + ("-v1.5" if self.stride == "3x3" else "")
+
+    @classmethod
+    def strides(cls, block: str) -> tuple[dict[str, str], ...]:
+        return ({"stride": "3x3"}, {"stride": "1x1"}) if block == "bottleneck" else ({},)
 
     @classmethod
     def brought_up(cls, values: dict[str, Any]) -> dict[str, Any]:

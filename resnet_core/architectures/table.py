@@ -95,6 +95,7 @@ class Complexity:
         params: all of them: convolutions, BN, projections, fully connected layer with its bias.
         macs: of convolutions, projections and the fully connected layer, for one image.
         layers: weighted layers as the paper counts them (BN and projections do not count).
+        activations: values that are kept for the backward pass of one image: outputs of convolutions, ReLU and pooling.
         rows: every module with parameters, in the order of the built net.
         shortcuts: one per block; empty for a plain net.
     """
@@ -103,6 +104,7 @@ class Complexity:
     params: int
     macs: int
     layers: int
+    activations: int
     rows: tuple[Layer, ...]
     shortcuts: tuple[Shortcut, ...]
 
@@ -121,10 +123,12 @@ def complexity(config: ModelConfig, side: int | None = None) -> Complexity:
     """
     plan = config.plan()
     rows: list[Layer] = []
+    activations = 0
     skips: dict[str, list[Layer]] = {unit.name: [] for unit in plan.units if unit.skip is not None}
     ends: dict[str, Placed] = {}
     for placed in plan.walk((plan.input[0], side, side) if side else None):
         unit, part = placed.unit, placed.part
+        activations += prod(placed.output) if part.is_kept and placed.place != AUXILIARY else 0
         if unit is not None and placed.place in (BEFORE, BRANCH):
             ends[unit.name] = placed
         if not part.kind:
@@ -141,7 +145,7 @@ def complexity(config: ModelConfig, side: int | None = None) -> Complexity:
     params, macs = sum(row.params for row in rows), sum(row.macs for row in rows)
     shared = tuple(dataclasses.replace(row, share=row.macs / macs) for row in rows)
     shortcuts = tuple(_shortcut(unit, ends[unit.name].output, skips[unit.name]) for unit in plan.units if unit.skip is not None)
-    return Complexity(config, params, macs, config.weighted_layers, shared, shortcuts)
+    return Complexity(config, params, macs, config.weighted_layers, activations, shared, shortcuts)
 
 
 def _shortcut(unit: Unit, shape: Shape, rows: list[Layer]) -> Shortcut:

@@ -22,7 +22,7 @@ WHY_SCHEDULE = (
 )
 #: The number of iterations of the warm-up may be smaller or larger than the paper's by this factor: it says "about".
 WARMUP_FACTOR = 2
-#: Of the records until the rate falls: a net whose training error is lower in so many converges faster.
+#: A net whose training error is lower in so many of the records until the rate falls converges faster.
 FASTER = 0.95
 _BOTH = ("train", "test")
 #: The plain nets that ship in the order of their depths.

@@ -83,7 +83,7 @@ class Cohort:
         return statistics.fmean(self.errors(name, kind).values())
 
     def standard_error(self, name: str, kind: str) -> float:
-        """Of the mean, in points."""
+        """The standard error of the mean, in points."""
         return noise.standard_error(self.errors(name, kind), self.spread, _images(kind))
 
     def shown(self, name: str, kind: str) -> str:

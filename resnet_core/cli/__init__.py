@@ -27,7 +27,7 @@ Command = Callable[[argparse.Namespace], int]
 
 
 def parser() -> argparse.ArgumentParser:
-    """Of all commands."""
+    """Make the parser of all commands."""
     top = Parser(prog="python -m resnet_core", description="Train plain and residual nets side by side. COMMAND --help tells its options.")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from resnet_core.cli.look import Shown
     from resnet_core.nets import Net
 
-#: Of the picture's side, in pixels.
+#: The picture's side, in pixels.
 SIZE = 320
 #: kind of a parameter -> how it is read, and what stands for it in the help.
 KINDS: dict[str, tuple[Callable[[str], Any], str]] = {

@@ -17,7 +17,7 @@ from resnet_core.imports.options import OPTIONS
 if TYPE_CHECKING:
     from resnet_core.imports.trial import Attempt, Trial
 
-#: Of the options' help.
+#: Part of the options' help.
 AUTO_MEANS = "the lowest error on the sample; of those that its images cannot tell apart, the lowest loss"
 SHORTCUTS = "{none,A,A-behind,A-both,auto}"
 SHORTCUT_HELP = (

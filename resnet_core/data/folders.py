@@ -125,7 +125,7 @@ def find(folder: Path) -> tuple[Layout, Path]:
 
 
 def _shown(path: Path) -> str:
-    """Of a long name the beginning; what is no text is spelled out."""
+    """Shorten a long name to its beginning; what is no text is spelled out."""
     text = str(path).encode("utf-8", "backslashreplace").decode()
     return text if len(text) <= 200 else f"{text[:199]}…"
 

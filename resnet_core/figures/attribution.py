@@ -70,7 +70,7 @@ class SanityCurve:
 
 
 def tick_labels(curves: Sequence[SanityCurve]) -> list[str]:
-    """Of the steps that all curves have: their common label, or of nets of different depths what their labels share (``layer3``)."""
+    """Label the steps that all curves have: their common label, or for nets of different depths what their labels share (``layer3``)."""
     shared = []
     for labels in zip(*(curve.steps for curve in curves), strict=False):
         same = len(set(labels)) == 1

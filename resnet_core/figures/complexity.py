@@ -60,7 +60,7 @@ def layers_figure(nets: Sequence[Complexity]) -> go.Figure:
     # make_subplots centres the titles of its panels; they are read as headings here.
     for index, annotation in enumerate(figure.layout.annotations[: 2 * len(nets)]):
         annotation.update(x=_left(figure, index % 2 + 1), font={"size": 15}, **_TITLE)
-    deepest = max(net.layers for net in nets)
+    deepest = max(sum(row.kind in ("conv", "fc") for row in net.rows) for net in nets)  # more than its depth, where branches are parallel
     # One axis for all, so that depth shows as length.
     figure.update_xaxes(range=[0, deepest + 1], showgrid=False, zeroline=False, tickfont={"size": 13})
     figure.update_xaxes(title={"text": "weighted layer", "standoff": 4, "font": {"size": 15}}, row=len(nets))

@@ -11,7 +11,7 @@ import plotly.io
 from resnet_core.errors import UserError
 from resnet_core.figures import style
 
-#: Of the picture in layout pixels; the file has SCALE times as many.
+#: Size of the picture in layout pixels; the file has SCALE times as many.
 WIDTH, HEIGHT, SCALE = 1280, 640, 2
 _LINE = 150  # characters of the caption in one line of the picture
 _TIMEOUT = 60  # seconds

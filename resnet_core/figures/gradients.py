@@ -205,7 +205,7 @@ def _hover(value: float) -> str:
 
 
 def _places(count: int, x: str) -> np.ndarray:
-    """Of the layers on the x axis: 1 to L, or from 0 (the first) to 1 (the last)."""
+    """Place the layers on the x axis: 1 to L, or from 0 (the first) to 1 (the last)."""
     if x not in X_AXES:
         raise ValueError(f"x {x!r} is not one of {X_AXES}")
     return np.linspace(0, 1, count) if x == "position" else np.arange(1, count + 1)

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 
 POSITIVE, NEGATIVE = (0.10, 0.86, 0.35), (0.80, 0.30, 1.00)
-#: Of maps without signs, from little to much: orange to yellow.
+#: Colours of maps without signs, from little to much: orange to yellow.
 _RAMP = ((0.88, 0.33, 0.05), (1.00, 0.62, 0.05), (1.00, 0.95, 0.30))
 #: Darkest and brightest grey of the image beneath: it leaves the colours room on both sides.
 _GREYS = (0.04, 0.66)
-#: Of the luminance (ITU-R BT.601) from red, green and blue.
+#: Weights of the luminance (ITU-R BT.601) from red, green and blue.
 _LUMA = np.array([0.299, 0.587, 0.114])
 #: Percent of a row's pixels that are within its scale; single outliers would leave all others grey.
 PERCENTILE = 99.5

@@ -19,7 +19,7 @@ COUNT = 5
 #: Red for the true class, as in the paper, and a neutral colour for the others: hues of nets (style.py) say plain or residual.
 TRUE = {False: "#c4122f", True: "#ff6f7d"}
 OTHER = {False: "#76829a", True: "#8d9ab0"}
-#: Of the letters in layout pixels, and of each class's row with its name above its bar.
+#: Size of the letters in layout pixels, and of each class's row with its name above its bar.
 FONT_SIZE, ROW, HEAD = 17, 46, 66
 _BAR, _BAR_BELOW = 0.3, 0.12
 #: Letters of a net's name that fit where four nets share 1,000 pixels.

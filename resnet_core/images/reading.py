@@ -29,7 +29,7 @@ MAX_PIXELS = 64_000_000
 KEPT_PIXELS = 4_000_000
 #: Side of the tiles in which a large picture is averaged down, in pixels of the result.
 _TILE = 512
-#: Of all viewers one at a time: the largest picture takes 256 MB while it is decoded, and 50 MB more while it is averaged down. Of kinds
+#: One picture of all viewers at a time: the largest takes 256 MB while it is decoded, and 50 MB more while it is averaged down. Of kinds
 #: that take more for a pixel, fewer are read.
 _DECODING = threading.Lock()
 # Pillow tells the terminal about damaged metadata, of which nothing but the orientation is used.
@@ -224,7 +224,7 @@ def _rgb(image: PilImage, bits: int, notes: list[str], convert: ToSrgb) -> PilIm
 
     transparency = image.info.get("transparency")
     if bits == 16:
-        # Of colour Pillow has taken the high byte of each sample; of greyscale it keeps both, and its own conversion may clip.
+        # Pillow has taken the high byte of each sample of colour; of greyscale it keeps both, and its own conversion may clip.
         notes.append("16 bits a channel: the high byte is used")
         if image.mode.startswith("I"):
             deep = np.asarray(image)

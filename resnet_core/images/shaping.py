@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 SIDE = 32
 #: How to make it square, with what to call that.
 HOWS = {"crop": "the square in its centre", "fit": "the whole picture, with a border"}
-#: Of the border: the mean colour of CIFAR-10's training images (0.4914, 0.4822, 0.4465), about 0 after a net's normalisation, as is the
+#: The border has the mean colour of CIFAR-10's training images (0.4914, 0.4822, 0.4465), about 0 after a net's normalisation, as is the
 #: padding of its training.
 BORDER = (125, 123, 114)
 

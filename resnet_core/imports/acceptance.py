@@ -70,7 +70,7 @@ def suggest_name(proposal: Proposal, home: Path | str | None = None) -> str:
 
 
 def _taken(home: Path | str | None) -> set[str]:
-    """Of all checkpoints, readable or not, and of all runs: ids and names, in lower case."""
+    """List those of all checkpoints, readable or not, and of all runs: ids and names, in lower case."""
     store = RunStore(home)
     names = {text for net in catalog(home).nets for text in (net.id, net.name)}
     names |= {text for run in store.runs() for text in (run.id, run.name)} | {path.name for path, _ in store.broken()}

@@ -15,7 +15,7 @@ _YARDSTICK = ResNetConfig(56, "A")
 
 @dataclass(frozen=True)
 class Cost:
-    """Of so many images through a net.
+    """The work of so many images through a net.
 
     Attributes:
         macs: multiply-adds in all.

@@ -8,7 +8,7 @@ import resource
 MIB = 1 << 20
 #: A ResNet-152 in float32 has 241 MB, and as much again with the momentum of its training.
 MAX_FILE_BYTES = 512 * MIB
-#: Of all tensors together; a ResNet-152 has 60 million parameters, a ResNet-1202 19 million.
+#: All tensors together may have so many values; a ResNet-152 has 60 million parameters, a ResNet-1202 19 million.
 MAX_VALUES = 100_000_000
 #: A ResNet-1202 with option C has 10,804 tensors, with BN's counters 13,000.
 MAX_TENSORS = 20_000

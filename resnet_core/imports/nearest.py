@@ -1,4 +1,4 @@
-"""Of keys and shapes that are no known net's: which net they come nearest to, and what differs."""
+"""Which net keys and shapes come nearest to that are no known net's, and what differs."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def read_pickled(path: Path) -> tuple[dict[str, Any], list[str]]:
 
 
 def _first_sentence(error: Exception) -> str:
-    """Of torch's message: what it is about, without its advice to load the file all the same."""
+    """Keep of torch's message what it is about, without its advice to load the file all the same."""
     text = str(error).partition("WeightsUnpickler error: ")[2] or str(error)
     paragraphs = [" ".join(part.split()) for part in text.split("\n\n") if part.strip()]
     told = [part for part in paragraphs if not part.startswith("Weights only load failed")]

@@ -22,7 +22,7 @@ from resnet_core.imports.scratch import scratch
 STARTED, TENSORS, REPORT = "started", "tensors.safetensors", "report.json"
 #: Its exit status where it could not even leave a report.
 NO_ROOM = 74
-#: Of our own environment, what Python and torch need to start; nothing else reaches the reader.
+#: What of our own environment Python and torch need to start; nothing else reaches the reader.
 _KEPT = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LANG", "LC_ALL", "VIRTUAL_ENV", "SYSTEMROOT")
 #: Readers at once in this process; each may take 3 GB (see ``limits``). Whoever comes later waits.
 READERS = threading.BoundedSemaphore(2)
@@ -53,7 +53,7 @@ def read_apart(path: Path, wall_seconds: float = limits.WALL_SECONDS, gone: Gone
                 with open(folder / REPORT, encoding="utf-8") as file:
                     report = _checked(json.loads(file.read(2 * limits.MAX_HEADER_BYTES)))
             except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
-                raise _grief(status, (folder / STARTED).exists()) from None
+                raise _failure(status, (folder / STARTED).exists()) from None
             arrays, _, _ = safe.read_safetensors(folder / TENSORS)
             return arrays, report
     finally:
@@ -111,7 +111,7 @@ def _run(path: Path, folder: Path, wall_seconds: float, gone: Gone) -> int | Non
             process.stdin.close()
 
 
-def _grief(status: int | None, started: bool) -> ImportRefused | ReaderFailed:
+def _failure(status: int | None, started: bool) -> ImportRefused | ReaderFailed:
     """Why there is no report, from how the reader ended and whether it had ``started`` on the file."""
     if status is None:
         return ImportRefused("Reading it took too long; the reader was ended.")

@@ -70,7 +70,7 @@ def recognize(shapes: Mapping[str, Shape], told: ModelConfig | None = None) -> R
 
 
 def _recognition(found: Sequence[tuple[Candidate, dict[str, str]]], prefix: str) -> Recognition:
-    """Of nets that have the file's tensors, in one layout; in what they differ, the file leaves open.
+    """Nets that have the file's tensors, in one layout; in what they differ, the file leaves open.
 
     Raises:
         ImportRefused: what is left open cannot be asked.
@@ -86,6 +86,7 @@ def _recognition(found: Sequence[tuple[Candidate, dict[str, str]]], prefix: str)
     if first.renamed:
         ours, theirs = zip(*first.renamed, strict=True)
         notes.append(f"{' and '.join(map(shown, theirs))} were taken for {' and '.join(ours)}.")
+    notes += [layout.assumed] if layout.assumed else []
     if others := [config.name for config in same[1:] if computed(config) != computed(same[0])]:
         notes.append(f"Its tensors fit {', '.join(others)} too; it was taken for {same[0].name}. Look at its error: the wrong one guesses.")
     keys = {prefix + theirs: ours for theirs, ours in first.keys.items()}

@@ -32,7 +32,7 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def read_header(file: BinaryIO) -> tuple[dict[str, dict[str, Any]], dict[str, str], int]:
-    """Of an open safetensors file: its entries by key, its metadata, and where its data begin.
+    """Read of an open safetensors file its entries by key, its metadata, and where its data begin.
 
     Raises:
         ImportRefused: the header does not describe the file.

@@ -15,7 +15,7 @@ from resnet_core.nets import folder as folders
 from resnet_core.runs import Run, RunStatus, RunStore
 from resnet_core.runs.records import reader
 
-#: Of the shipped checkpoints, instead of ``checkpoints/`` beside the package.
+#: Names the folder of the shipped checkpoints, instead of ``checkpoints/`` beside the package.
 ENVIRONMENT = "RESNET_LAB_CHECKPOINTS"
 IMPORTED = ".imported"
 

@@ -141,6 +141,6 @@ def _is_whole(path: Path, net: Net) -> bool:
 
 
 def _training_mean(path: Path) -> torch.Tensor:
-    """Of a run's checkpoint: the mean image that its training subtracted."""
+    """Read the mean image that the training of a run's checkpoint subtracted."""
     with safetensors.safe_open(path.with_name("training.safetensors"), "pt") as file:
         return file.get_tensor("mean")

@@ -1,9 +1,9 @@
-"""Writes ``demo_records.json``, the curves that Home shows before anything was trained, from a finished demo.
+"""Writes ``<name>_records.json``, the curves that pages show before anything was trained, from trainings that are through.
 
 For example::
 
     python -m resnet_core demo --home runs
-    python -m resnet_core.reference runs
+    python -m resnet_core.reference demo runs
 """
 
 from __future__ import annotations
@@ -13,21 +13,22 @@ import subprocess
 import sys
 from pathlib import Path
 
-from resnet_core.config import demo_configs
+from resnet_core.config import demo_configs, join_configs
 from resnet_core.errors import UserError
 from resnet_core.runs import RunStore
 
-TARGET = Path(__file__).with_name("demo_records.json")
+CONFIGS = {"demo": demo_configs, "joins": join_configs}
 
 
-def main(home: str) -> None:
+def main(name: str, home: str) -> None:
+    target = Path(__file__).with_name(f"{name}_records.json")
     store = RunStore(home)
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=TARGET.parent, capture_output=True, text=True, check=True).stdout.strip()
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=target.parent, capture_output=True, text=True, check=True).stdout.strip()
     entries = []
-    for config in demo_configs(seed=0):
+    for config in CONFIGS[name](seed=0):
         run = store.find(config)
         if run is None or run.state().state != "finished":
-            sys.exit(f"{config.model.name} has not been trained in {home}; run the demo first.")
+            sys.exit(f"{config.model.name} has not been trained in {home}; train it first.")
         status = run.state()
         entries.append(
             {
@@ -41,14 +42,14 @@ def main(home: str) -> None:
                 "date": run.created,
             }
         )
-    TARGET.write_text("[\n" + ",\n".join(json.dumps(entry) for entry in entries) + "\n]\n", encoding="utf-8")
-    print(f"{TARGET}: {len(entries)} runs")
+    target.write_text("[\n" + ",\n".join(json.dumps(entry) for entry in entries) + "\n]\n", encoding="utf-8")
+    print(f"{target}: {len(entries)} runs")
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit("usage: python -m resnet_core.reference HOME")
+    if len(sys.argv) != 3 or sys.argv[1] not in CONFIGS:
+        sys.exit(f"usage: python -m resnet_core.reference {{{','.join(CONFIGS)}}} HOME")
     try:
-        main(sys.argv[1])
+        main(*sys.argv[1:])
     except UserError as error:
         sys.exit(str(error))

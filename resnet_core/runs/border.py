@@ -129,7 +129,7 @@ class Identity:
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """Of the configuration; not the one that was written: a field that it has gained since changes the fingerprints of old runs too."""
+        """The configuration's; not the one that was written: a field that it has gained since changes the fingerprints of old runs too."""
         return self.config.fingerprint
 
 

@@ -56,7 +56,7 @@ def create(home: Path, config: RunConfig, name: str, data_dir: Path | None, stat
 
 
 def _versions() -> dict[str, str]:
-    """Of what the outcome may depend on; from the package metadata, so that nothing is imported."""
+    """The versions of what the outcome may depend on; from the package metadata, so that nothing is imported."""
     found = {"python": platform.python_version()}
     for package in ("torch", "torchvision", "resnet-lab"):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
@@ -67,7 +67,7 @@ def _versions() -> dict[str, str]:
 
 
 def code_commit() -> str | None:
-    """Of this code, where it lies in a Git checkout: ``<40 hex digits>``, with ``-dirty`` behind it if tracked files are changed."""
+    """This code's commit, where it lies in a Git checkout: ``<40 hex digits>``, and ``-dirty`` behind it if tracked files are changed."""
     command = ["git", "-C", str(Path(resnet_core.__file__).parent), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
         answer = subprocess.run(command, capture_output=True, text=True, timeout=10)

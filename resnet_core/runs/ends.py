@@ -17,7 +17,7 @@ _kept = files.Kept(lambda path: RecordReader(path).ends())
 
 
 def kept_ends(folder: Path) -> Ends:
-    """Of the records in a folder, kept as long as the file is the same. Raises nothing."""
+    """Find the ends of the records in a folder, kept as long as the file is the same. Raises nothing."""
     try:
         return _kept(f"{folder}/{RECORDS}")
     except FileNotFoundError:

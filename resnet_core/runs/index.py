@@ -24,7 +24,7 @@ from resnet_core.runs import border, ends, files
 from resnet_core.runs.run import Run, RunStatus
 
 INDEX = ".index.json"
-#: Of a run, the files that tell of it, see ``resnet_core.runs.run``.
+#: The files that tell of a run, see ``resnet_core.runs.run``.
 FILES = ("run.json", "state.json", "meta.json", ends.RECORDS)
 _META = FILES.index("meta.json")
 Stamped = tuple[tuple[str, files.Stamp | None], ...]

@@ -15,7 +15,7 @@ from resnet_core.runs.border import BrokenRun
 from resnet_core.runs.index import Ended
 from resnet_core.runs.run import Run, RunStatus, run_names
 
-#: Of several runs of one configuration, the one to offer: the one with the most to show.
+#: The run to offer of several of one configuration: the one with the most to show.
 _PREFERENCE = ("finished", "running", "queued", "stopped", "interrupted", "diverged", "failed")
 
 

@@ -95,7 +95,7 @@ def _is_flat(value: Any) -> bool:
 
 @dataclass(frozen=True)
 class Ends:
-    """Of a records.jsonl what a list of runs needs: the iteration of its last row, what is wrong with it, first and last rows by kind."""
+    """Read of a records.jsonl what a list of runs needs: its last row's iteration, what is wrong with it, first and last rows by kind."""
 
     iteration: int | None = None
     damaged: int = 0

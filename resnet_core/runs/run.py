@@ -132,7 +132,7 @@ class Run:
 
     @property
     def fingerprint(self) -> str:
-        """Of the configuration."""
+        """The configuration's fingerprint."""
         return self.identity.fingerprint
 
     @property
@@ -164,7 +164,7 @@ class Run:
 
     @property
     def saved_iteration(self) -> int | None:
-        """Of its newest checkpoint; None if it has none."""
+        """The iteration of its newest checkpoint; None if it has none."""
         return next(reversed(self._saved), None)
 
     @property
@@ -320,7 +320,7 @@ _checkpoints = files.Kept(_listed_checkpoints)
 
 
 def checkpoint_iteration(path: Path) -> int:
-    """Of a checkpoint's folder: the parameter updates behind it."""
+    """Read from a checkpoint's folder the parameter updates behind it."""
     return int(path.name.removeprefix("iter-"))
 
 

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from resnet_core import memory
 from resnet_core.config import RunConfig
 from resnet_core.errors import RunError
 from resnet_core.runs import files, hung, launch, looking
@@ -114,6 +115,7 @@ class RunStore:
             The run, and True; or the run that exists already, untouched, and False.
 
         Raises:
+            ConfigError: it takes more memory than the machine has.
             DataError: the data set is not there.
             RunError: the name is not valid, or the home cannot be written.
         """
@@ -123,6 +125,7 @@ class RunStore:
             return found, False
         from resnet_core import data
 
+        memory.check(config)
         data.check(config.data, data_dir)
         resolved = data.resolve_data_dir(data_dir) if config.data.dataset != "sample" else None
         with self.locked():

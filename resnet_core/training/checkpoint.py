@@ -99,7 +99,7 @@ def latest(folder: Path) -> Path | None:
 
 
 def _iteration(path: Path) -> int | None:
-    """Of a checkpoint's folder, by its name; None where it has no such name."""
+    """Read the iteration of a checkpoint's folder from its name; None where it has no such name."""
     found = re.fullmatch(r"iter-(\d+)", path.name)
     return int(found[1]) if found else None
 

@@ -23,6 +23,7 @@ import torch
 from torch import nn
 
 from resnet_core import atomic
+from resnet_core.system import cache_folder
 from resnet_core.training.device import synchronize
 from resnet_core.training.plan import Plan
 
@@ -128,11 +129,6 @@ def _one_thread(device: torch.device) -> Iterator[None]:
 
 
 # -- what is kept ----------------------------------------------------------------------------------------------------------
-
-
-def cache_folder() -> Path:
-    """Where answers are kept: ``resnet-lab`` in the user's cache."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "resnet-lab"
 
 
 def kept(device: torch.device, what: str) -> Answer | None:

@@ -20,7 +20,19 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 #: A name that Markdown would make links and a picture of.
 NAME = "http://evil.test www.evil.test me@evil.test ![b](http://evil.test/p.png)"
-PAGES = ("", "train?tab=Runs", "compare", "responses", "gradients", "predict", "experiments", "checkpoints", "paper", "complexity")
+PAGES = (
+    "",
+    "train?tab=Runs",
+    "compare",
+    "responses",
+    "gradients",
+    "predict",
+    "experiments",
+    "checkpoints",
+    "paper",
+    "architectures",
+    "complexity",
+)
 
 
 def answer(port: int, host: str, origin: str) -> str:

@@ -1,7 +1,10 @@
-"""The Complexity page: its numbers, its links, and what it says of a net that does not exist."""
+"""The page Architectures: its numbers, its links, and what it says of a net that does not exist."""
 
 import pytest
 from streamlit.testing.v1 import AppTest
+
+from tests.analysis_tools import figures, said
+from tests.page_tools import array
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
 
@@ -11,7 +14,7 @@ def page(root):
     """Opens the page by a link: ``page(net=[...], show=...)``."""
 
     def open_page(**query):
-        app = AppTest.from_file(str(root / "pages" / "complexity" / "page.py"), default_timeout=120)
+        app = AppTest.from_file(str(root / "pages" / "architectures" / "page.py"), default_timeout=120)
         for name, value in query.items():
             app.query_params[name] = value
         return app.run()
@@ -31,10 +34,10 @@ def test_the_default_nets_are_measured_and_the_same_by_arithmetic(page):
     assert not app.exception and not app.error
     equal = "fvcore, and arithmetic: equal"
     assert table(app, 0) == {
-        "plain-20": ["20", "269,722", "40,551,040", equal, "–"],
-        "ResNet-20": ["20", "269,722", "40,551,040", equal, "0.27M"],
-        "plain-56": ["56", "853,018", "125,485,696", equal, "–"],
-        "ResNet-56": ["56", "853,018", "125,485,696", equal, "0.85M"],
+        "plain-20": ["20", "269,722", "40,551,040", equal, "32×32", "–"],
+        "ResNet-20": ["20", "269,722", "40,551,040", equal, "32×32", "8.75 (He et al.'s recipe, one run or the best of five)"],
+        "plain-56": ["56", "853,018", "125,485,696", equal, "32×32", "–"],
+        "ResNet-56": ["56", "853,018", "125,485,696", equal, "32×32", "6.97 (He et al.'s recipe, one run or the best of five)"],
     }
     assert len(app.get("plotly_chart")) == 2
 
@@ -54,11 +57,13 @@ def test_a_link_restores_the_nets_and_the_one_looked_into(page):
     assert app.multiselect(key="net").value == ["plain-32", "ResNet-110-B"]
     assert list(table(app, 0)) == ["plain-32", "ResNet-110-B"]
     assert [heading.value for heading in app.subheader] == [
-        "Layer by layer",
+        "What differs",
         "ResNet-110-B, drawn",
         "Plain against A, B and C at 110 layers",
+        "Layer by layer",
+        "Published errors against cost",
     ]
-    assert app.get("download_button")[0].label == "CSV of the layers of ResNet-110-B"
+    assert "CSV of the layers of ResNet-110-B" in [button.label for button in app.get("download_button")]
     layers = app.dataframe[0].value
     assert layers["parameters"].sum() == 1_730_714 and layers["MACs"].sum() == 253_149_824
     assert app.caption[-1].value == "Counted by fvcore in the built net; each of the 223 rows is the same by arithmetic."
@@ -81,27 +86,48 @@ def test_only_wrong_nets_leave_a_page_that_says_what_to_do(page):
     assert app.info[0].value == "Choose at least one net."
 
 
-def test_a_net_is_added_by_the_form_and_a_wrong_depth_refused(page):
+def test_a_net_is_added_from_its_family(page):
     app = page(net=["ResNet-20"])
-    app.number_input(key="new_depth").set_value(57)
-    app.button[0].click().run()
-    assert "the nearest valid depths are 56 and 62" in app.error[0].value
-    assert list(table(app, 0)) == ["ResNet-20"]
-    app.number_input(key="new_depth").set_value(29)
-    app.selectbox(key="new_block").set_value("bottleneck")
-    app.selectbox(key="new_shortcut").set_value("B")
-    app.number_input(key="new_width").set_value(8)
-    app.button[0].click().run()
-    assert not app.error
-    assert list(table(app, 0)) == ["ResNet-20", "ResNet-29-B-bottleneck-w8"]
+    app.selectbox(key="new_family").set_value("densenet").run()
+    app.selectbox(key="new_preset").set_value("DenseNet-BC-100-k12").run()
+    app.button(key="new_add").click().run()
+    assert not app.exception and not app.error
+    assert list(table(app, 0)) == ["ResNet-20", "DenseNet-BC-100-k12"]
+    assert "join of branch and skip (addition; concatenation and no skip)" in said(app).replace("\\", "")
 
 
 def test_no_more_nets_are_added_than_fit(page):
     app = page(net=[f"ResNet-{depth}" for depth in range(8, 8 + 6 * 8, 6)])
-    app.number_input(key="new_depth").set_value(110)
-    app.button[0].click().run()
+    app.selectbox(key="new_preset").set_value("ResNet-110").run()
+    app.button(key="new_add").click().run()
     assert "8 nets are chosen already" in app.error[0].value
     assert len(table(app, 0)) == 8
+
+
+def test_sets_of_nets_are_chosen_at_one_click(page):
+    app = page(net=["ResNet-20"])
+    app.button(key="set.Add, gate, concatenate").click().run()
+    assert list(table(app, 0)) == ["plain-56", "Highway-56", "ResNet-56", "DenseNet-40-k12"]
+    assert not app.exception and not app.error
+
+
+def test_what_differs_is_said_of_two_nets(page):
+    app = page(net=["plain-56", "ResNet-56"], show="ResNet-56")
+    assert (
+        "From **ResNet-56** to **plain-56**: shortcut (A; none). It has the same parameters and MACs. They differ in **one thing**."
+        in said(app)
+    )
+
+
+def test_published_errors_are_drawn_with_their_conditions(page):
+    app = page(net=["ResNet-20"], data="ImageNet")
+    traces = figures(app)[-1]
+    names = {trace["name"] for trace in traces}
+    assert {"ResNet: ten crops", "ResNet: one crop of 224", "plain: ten crops", "VGG: all positions, one scale"} <= names
+    (crops,) = [trace for trace in traces if trace["name"] == "ResNet: one crop of 224"]
+    assert crops["hovertext"][0] == "ResNet-50-ImageNet" and list(array(crops["y"])) == [24.7, 23.6, 23.0]
+    assert array(crops["x"])[0] == 3_857_973_248
+    assert "Errors under different conditions cannot be compared" in said(app)
 
 
 def test_a_net_too_large_to_be_built_is_counted_by_arithmetic(page):
@@ -114,12 +140,18 @@ def test_a_net_that_was_taken_away_is_no_longer_looked_into(page):
     app = page(net=["ResNet-20", "ResNet-32"], show="ResNet-32")
     app.multiselect(key="net").set_value(["ResNet-20"]).run()
     assert not app.exception
-    assert app.subheader[1].value == "ResNet-20, drawn"
+    assert app.subheader[0].value == "ResNet-20, drawn"
 
 
 @pytest.mark.parametrize(
     "name, said",
-    [("ResNet-20-B-preact", "two 1×1 projections where dimensions change"), ("ResNet-20-rezero", ""), ("ResNet-18-ImageNet", "")],
+    [
+        ("ResNet-20-B-preact", "two 1×1 projections where dimensions change"),
+        ("ResNet-20-rezero", ""),
+        ("ResNet-18-ImageNet", "three 1×1 projections, each with its BN, where dimensions change"),
+        ("DenseNet-40-k12", ""),
+        ("Highway-20", ""),
+    ],
 )
 def test_a_net_of_any_kind_is_counted_and_drawn(page, name, said):
     app = page(net=[name])

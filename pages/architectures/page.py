@@ -1,29 +1,42 @@
-"""Complexity: parameters and MACs of the chosen nets, in total and layer by layer, what the shortcuts cost, and the net drawn."""
+"""Architectures: what nets of any families cost, in what they differ, how good they are said to be, and the net drawn."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
+from typing import Any
 
 import plotly.graph_objects as go
 import streamlit as st
 from streamlit.elements.lib.streamlit_plotly_theme import GRAY_90
 
+from pages.ui.chart_files import chart_files
+from pages.ui.figure_chart import figure_chart
+from pages.ui.guard import guarded
 from pages.ui.labels import escaped, titled
+from resnet_core import literature
 from resnet_core.analysis.measured import measured
 from resnet_core.analysis.shortcuts import percent, shortcut_differences
-from resnet_core.architectures import ModelConfig, ResNetConfig, parse, presets
-from resnet_core.architectures.resnet import BLOCKS, SHORTCUTS
+from resnet_core.architectures import FAMILIES, ModelConfig, parse, presets
 from resnet_core.architectures.table import complexity, rows_as_csv
+from resnet_core.differences import between_nets
 from resnet_core.errors import ConfigError
 from resnet_core.figures.complexity import layers_figure
 from resnet_core.figures.diagram import diagram, is_drawn_in_full
 from resnet_core.figures.diagram_parts import shape_text
+from resnet_core.figures.tradeoff import COSTS, totals_figure, tradeoff_csv, tradeoff_figure
 from resnet_core.paper import published
 
 DEFAULT_NETS = ["plain-20", "ResNet-20", "plain-56", "ResNet-56"]
-OFFERED_NETS = [config.name for config in presets()] + ["plain-1202", "ResNet-164-bottleneck", "ResNet-20-w64"]
+OFFERED_NETS = [*(config.name for config in presets()), "plain-1202", "ResNet-164-bottleneck", "ResNet-20-w64"]
 #: More would neither fit a table nor a chart that one can look at.
 MOST_NETS = 8
+#: Nets that are told about together, each set at one click.
+SETS = {
+    "Add, gate, concatenate": ["plain-56", "Highway-56", "ResNet-56", "DenseNet-40-k12"],
+    "From AlexNet to ResNet": ["AlexNet", "VGG-19", "GoogLeNet", "plain-34-ImageNet", "ResNet-34-A-ImageNet", "ResNet-152-ImageNet"],
+    "Equal complexity": ["ResNet-50-ImageNet-v1.5", *(f"ResNeXt-50-{form}" for form in ("2x40d", "4x24d", "8x14d", "32x4d"))],
+}
 SHORTCUT_TITLES = {
     "none": "none (plain)",
     "A": "A: identity, zero-padded",
@@ -31,6 +44,12 @@ SHORTCUT_TITLES = {
     "C": "C: projections",
 }
 CHART = {"displaylogo": False, "scrollZoom": False, "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"]}
+_DATA = (literature.IMAGENET, literature.CIFAR10)
+_COSTS = {key: COSTS[key] for key in ("macs", "params")}
+CONDITIONS = (
+    "Errors under different conditions cannot be compared: each symbol is one condition, and each point names its source. Costs are "
+    "counted here, for one image of the size that the net is made for; ten crops cost ten times as much."
+)
 
 
 def draw(figure: go.Figure, key: str) -> None:
@@ -51,17 +70,13 @@ def measure(name: str) -> dict | None:
 
 
 def add_net() -> None:
-    """Appends the net of the form to the chosen ones, or keeps the message that says why not."""
+    """Appends the preset of the form to the chosen nets, or keeps the message that says why not."""
     state = st.session_state
-    try:
-        config = ResNetConfig(state["new_depth"], state["new_shortcut"], state["new_width"], state["new_block"])
-    except ConfigError as error:
-        state["new_error"] = str(error)
-        return
+    name = state["new_preset"]
     if len(state["net"]) >= MOST_NETS:
         state["new_error"] = f"{MOST_NETS} nets are chosen already; take one away first."
-    elif config.name not in state["net"]:
-        state["net"] = [*state["net"], config.name]
+    elif name not in state["net"]:
+        state["net"] = [*state["net"], name]
 
 
 def choose_nets() -> list[ModelConfig]:
@@ -74,15 +89,20 @@ def choose_nets() -> list[ModelConfig]:
         bind="query-params",
         accept_new_options=True,
         max_selections=MOST_NETS,
-        help="Pick, or type a name: plain-32, ResNet-44-B, ResNet-20-w32, ResNet-110-preact, ResNet-56-nobn. The link keeps them.",
+        help="Pick, or type a name: plain-32, ResNet-44-B, ResNet-110-preact, Highway-20, WRN-40-4, VGG-16-bn. The link keeps them.",
     )
-    with st.form("new_net", border=False):
-        depth, shortcut, width, block, button = st.columns([2, 4, 2, 3, 2], vertical_alignment="bottom")
-        depth.number_input("Depth", value=110, step=6, key="new_depth", help="6n+2 layers with basic blocks, 9n+2 with bottlenecks")
-        shortcut.selectbox("Shortcut", SHORTCUTS, index=1, format_func=titled(SHORTCUT_TITLES), key="new_shortcut")
-        width.number_input("Width", value=16, key="new_width", help="filters of the first stage; the others have 2 and 4 times as many")
-        block.selectbox("Block", BLOCKS, key="new_block")
-        button.form_submit_button("Add net", icon=":material/add:", on_click=add_net, width="stretch")
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        family = FAMILIES[
+            st.selectbox(
+                "Family", list(FAMILIES), format_func=lambda key: FAMILIES[key].title, key="new_family", width=320, help="In order."
+            )
+        ]
+        st.selectbox("Its best known nets", [config.name for config in family.presets], key="new_preset", width=300)
+        st.button("Add net", icon=":material/add:", on_click=add_net, key="new_add")
+    with st.container(horizontal=True, gap="small"):
+        for title, chosen in SETS.items():
+            st.button(title, key=f"set.{title}", on_click=st.session_state.update, args=({"net": chosen},), type="tertiary")
+    st.caption(f"{family.title}: {family.paper}.")
     if message := st.session_state.pop("new_error", None):
         st.error(escaped(message), icon=":material/error:")
     configs: list[ModelConfig] = []
@@ -96,7 +116,10 @@ def choose_nets() -> list[ModelConfig]:
 
 def totals_table(configs: list[ModelConfig], found: dict[str, dict | None]) -> str:
     """Markdown. A net that is not in ``found`` is still to be measured; one that is None there is too large for it."""
-    lines = ["| Net | Weighted layers | Parameters | MACs | Counted by | Parameters in the paper |", "|:--|--:|--:|--:|:--|--:|"]
+    lines = [
+        "| Net | Weighted layers | Parameters | MACs | Counted by | Image | Published error (%) |",
+        "|:--|--:|--:|--:|:--|--:|:--|",
+    ]
     for config in configs:
         net, tool = complexity(config), found.get(config.name)
         params, macs = (tool["params"], tool["macs"]) if tool else (net.params, net.macs)
@@ -106,9 +129,35 @@ def totals_table(configs: list[ModelConfig], found: dict[str, dict | None]) -> s
             by = "fvcore, and arithmetic: equal"
         else:
             by = f"fvcore; arithmetic says {net.params:,} and {net.macs:,}"
-        in_paper = (row.params if (row := published(config)) else "") or "–"
-        lines.append(f"| **{config.name}** | {net.layers} | {params:,} | {macs:,} | {by} | {in_paper} |")
+        side = config.plan().input[-1]
+        lines.append(f"| **{config.name}** | {net.layers} | {params:,} | {macs:,} | {by} | {side}×{side} | {error_text(config)} |")
     return "\n".join(lines)
+
+
+def error_text(config: ModelConfig) -> str:
+    """What is published of exactly this net, with its condition."""
+    if results := literature.of(config):
+        return "; ".join(f"{result.error:.2f} ({result.condition})" for result in results)
+    return (row.text if (row := published(config)) else "") or "–"
+
+
+def show_difference(configs: Sequence[ModelConfig], shown: ModelConfig) -> None:
+    """In what the net that is looked into differs from each of the others."""
+    lines = []
+    for other in configs:
+        if other == shown:
+            continue
+        facts = between_nets(shown, other)
+        a, b = complexity(shown), complexity(other)
+        said = ", ".join(f"{word} ({one}; {two})" for word, one, two in facts) or "nothing"
+        costs = "the same parameters and MACs" if (a.params, a.macs) == (b.params, b.macs) else (
+            f"{b.params / a.params:.2f} times the parameters and {b.macs / a.macs:.2f} times the MACs"
+        )  # fmt: skip
+        one_thing = " They differ in **one thing**." if len(facts) == 1 else ""
+        lines.append(f"- From **{shown.name}** to **{other.name}**: {escaped(said)}. It has {costs}.{one_thing}")
+    if lines:
+        st.subheader("What differs")
+        st.markdown("\n".join(lines))
 
 
 def show_shortcuts(config: ModelConfig) -> None:
@@ -135,10 +184,10 @@ def show_diagram(config: ModelConfig) -> None:
     draw(diagram(net), "diagram")
     parts = "its BN and ReLU" if any(row.kind == "bn" for row in net.rows) else "its ReLU"
     note = f"Each box is a convolution with {parts}: kernel, filters, and /2 where it takes every second pixel. "
-    if not config.is_plain:
+    if net.shortcuts:
         note += "Solid shortcuts where dimensions match, dotted where they change, as in Fig. 3 of the paper. "
     else:
-        note += "A plain net has no shortcuts. "
+        note += "There are no shortcuts. "
     if not is_drawn_in_full(net):
         note += "Of so deep a net the first and the last blocks of each stage are drawn; the wide box stands for those between. "
     st.caption(note + "Point at anything for its shape, parameters and MACs.")
@@ -173,7 +222,21 @@ def show_layers(config: ModelConfig, tool: dict | None) -> None:
     st.download_button(label, rows_as_csv(net), name, "text/csv", icon=":material/download:", on_click="ignore")
 
 
-st.title("Complexity")
+def show_tradeoff() -> None:
+    """Published errors against costs, one data set at a time."""
+    st.subheader("Published errors against cost")
+    with st.container(horizontal=True):
+        shared: dict[str, Any] = {"required": True, "bind": "query-params"}
+        data = st.segmented_control("Data", _DATA, default=_DATA[0], key="data", **shared)
+        cost = st.segmented_control("Against", _COSTS, default="macs", key="against", format_func=titled(_COSTS), **shared) or "macs"
+    results = [result for result in literature.RESULTS if result.data == data]
+    figure_chart(tradeoff_figure(results, cost), tradeoff_figure(results, cost, dark=True), key=f"tradeoff.{data}.{cost}")
+    st.caption(CONDITIONS)
+    title = f"ResNet Lab: published errors on {data} against {COSTS[cost]}"
+    chart_files("published-errors", title, lambda: tradeoff_csv(results), lambda dark: tradeoff_figure(results, cost, dark), CONDITIONS)
+
+
+st.title("Architectures", anchor=False)
 st.markdown(
     "What a net costs for one image of the size that it is made for: 32×32, ImageNet's nets 224×224. With identity shortcuts, a residual "
     "net has exactly the parameters and MACs of its plain twin."
@@ -189,22 +252,30 @@ table, measuring = st.empty(), st.container()
 table.markdown(totals_table(chosen, found))
 st.caption(
     "MACs: one multiply-add counts once (the paper says FLOPs). Counted are convolutions, projections and the fully connected layer; "
-    "BN, ReLU, pooling and the additions are not. Projections are not weighted layers, as in the paper; its column is from Table 6."
+    "BN, ReLU, pooling and the additions are not. Projections are not weighted layers, as in the paper."
 )
-
-st.subheader("Layer by layer")
-draw(layers_figure([complexity(config) for config in chosen]), "layers")
-st.caption(
-    "Where the maps are halved the filters are doubled: from stage to stage the MACs of a layer stay the same (but for the first layer of "
-    "a stage, which reads half as many channels), its parameters grow fourfold. Parameters are with those of the layer's BN."
-)
+counts = [complexity(config) for config in chosen]
+with guarded("The chart of the totals"):
+    figure_chart(totals_figure(counts), totals_figure(counts, dark=True), key="totals", fixed=True)
+    st.caption("Activations are the values kept for the backward pass of one image; times 4 bytes in fp32, and times the batch.")
 
 by_name = {config.name: config for config in chosen}
 default = "ResNet-56" if "ResNet-56" in by_name else chosen[0].name
 picked = st.segmented_control("Net to look into", list(by_name), default=default, required=True, key="show", bind="query-params")
 shown = by_name.get(picked or default, chosen[0])
+show_difference(chosen, shown)
 show_diagram(shown)
 show_shortcuts(shown)
+
+st.subheader("Layer by layer")
+draw(layers_figure(counts), "layers")
+st.caption(
+    "In a ResNet for CIFAR the filters are doubled where the maps are halved: from stage to stage the MACs of a layer stay the same (but "
+    "for the first layer of a stage, which reads half as many channels), its parameters grow fourfold. Parameters are with those of the "
+    "layer's BN."
+)
+with guarded("Published errors"):
+    show_tradeoff()
 
 # Building and tracing the nets takes seconds the first time: everything that arithmetic can say is on the page by now.
 for config in chosen:

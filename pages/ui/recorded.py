@@ -1,0 +1,46 @@
+"""Trainings whose records ship with the project, so that a page shows real curves before anything was trained here."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+import resnet_core
+from resnet_core.config import RunConfig
+from resnet_core.figures.series import RunRecords
+
+#: See ``python -m resnet_core.reference``.
+FOLDER = Path(resnet_core.__file__).parent / "reference"
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """Curves that ship with the project, where they come from, and on what machine."""
+
+    runs: list[RunRecords] = field(default_factory=list)
+    source: str = ""
+    machine: str = ""
+
+    @property
+    def seconds(self) -> float:
+        """How long the trainings took there."""
+        return sum(run.records[-1]["elapsed_seconds"] for run in self.runs)
+
+
+@lru_cache(maxsize=4)
+def recorded(name: str) -> Recorded:
+    """Return the trainings of ``<name>_records.json``; empty when there are none."""
+    path = FOLDER / f"{name}_records.json"
+    if not path.is_file():
+        return Recorded()
+    entries = json.loads(path.read_text(encoding="utf-8"))
+    runs = []
+    for number, entry in enumerate(entries):
+        config = RunConfig.from_dict(entry["config"])
+        precision = entry.get("precision") or (entry.get("plan") or {}).get("precision")
+        about = (f"recorded-{name}-{number}", config.model.name, config, entry["records"], "finished", precision, entry.get("result"))
+        runs.append(RunRecords(*about))
+    first = entries[0]
+    return Recorded(runs, f"{first['date'][:10]}, on {first['machine']}, at commit {first['commit'][:10]}", first["machine"])

@@ -1,0 +1,108 @@
+"""How fast this machine trains, for an estimate before it has trained anything: measured once, at low priority, and kept. Without torch.
+
+For example::
+
+    python -m resnet_core.pace  # measures and keeps it: about ten seconds
+
+What a training has shown counts for more, and a machine that was busy meanwhile seems slower than it is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import resnet_core
+from resnet_core import atomic
+from resnet_core.config import RunConfig, demo_configs
+from resnet_core.system import cache_folder
+
+#: Steps that do not count, and steps of which the quickest does.
+_WARM, _STEPS = 3, 10
+#: Of the time that a step takes, with what is done between steps: records, layer statistics, tests.
+_OVERHEAD = 1.1
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A measured speed: of which device, in which precision, in images per second of the demo's ResNet-20."""
+
+    images_per_second: float
+    device: str
+    precision: str
+
+
+def yardstick() -> RunConfig:
+    """The training that is measured: the demo's ResNet-20."""
+    return next(config for config in demo_configs(0) if config.model.name == "ResNet-20")
+
+
+def _circumstances() -> dict[str, object]:
+    return {"machine": platform.processor() or platform.machine(), "cores": os.cpu_count(), "torch": version("torch")}
+
+
+def kept() -> Kept | None:
+    """Return what was measured on this machine with this torch, or None."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        values = json.loads((cache_folder() / "pace.json").read_text())
+        found = Kept(float(values["images_per_second"]), str(values["device"]), str(values["precision"]))
+        if values["circumstances"] == _circumstances() and found.images_per_second > 0:
+            return found
+    return None
+
+
+def begin() -> subprocess.Popen[bytes] | None:
+    """Start the measurement in a process of its own, which ends with this one; None where it cannot be started."""
+    env = os.environ | {"PYTHONPATH": str(Path(resnet_core.__file__).parents[1])}
+    quiet = subprocess.DEVNULL
+    with contextlib.suppress(OSError):
+        command = [sys.executable, "-P", "-m", "resnet_core.pace"]
+        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet, env=env, start_new_session=True)
+    return None
+
+
+def measure() -> Kept:
+    """Time training steps of the yardstick as it would be trained here: device, precision and threads as ``auto`` means them."""
+    from resnet_core.architectures.net import build_model
+    from resnet_core.training import probe
+    from resnet_core.training.device import pick_device, synchronize
+    from resnet_core.training.timing import training_step
+
+    config = yardstick()
+    plan, device = probe.decide(config), pick_device(config.recipe.device)
+    step = training_step(build_model(config.model).to(device), plan, config.recipe.batch_size)
+    seconds = []
+    for _ in range(_WARM + _STEPS):
+        begun = time.perf_counter()
+        step()
+        synchronize(device)
+        seconds.append(time.perf_counter() - begun)
+    return Kept(config.recipe.batch_size / (_OVERHEAD * min(seconds[_WARM:])), plan.device, plan.precision)
+
+
+def main() -> None:
+    """The process itself."""
+    from resnet_core.apart import end_with_parent
+
+    if not sys.stdin.isatty():
+        end_with_parent()
+    if hasattr(os, "nice"):
+        os.nice(10)
+    found = measure()
+    path = cache_folder() / "pace.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic.replacing(path) as written:
+        written.write_text(json.dumps({**asdict(found), "circumstances": _circumstances()}, indent=1))
+    print(f"{found.images_per_second:.0f} images per second of {yardstick().model.name} ({found.device}, {found.precision})")
+
+
+if __name__ == "__main__":
+    main()
