@@ -28,7 +28,7 @@ OPTIONS = [
     )
     if (shortcut, branch) != ("none", "rezero")
 ]
-SMALL = [config for config in presets() if config.depth <= 56 and config.family == "resnet"]
+SMALL = [config for config in presets() if config.depth <= 56 and complexity(config).params < 3_000_000 and config.family != "toy"]
 NAMES = {"ids": lambda config: config.name}
 
 
@@ -125,7 +125,8 @@ def test_every_parameter_gets_a_gradient(config):
 def test_the_plain_twin_starts_from_the_same_weights(config):
     twin = config.twin()
     if twin is None:
-        assert config.is_plain or config.branch == "fixup"  # whose branches end in weights of 0: no plain net has such
+        # Fixup's branches end in weights of 0, and what DenseNets join has other shapes: no plain net has such.
+        assert config.is_plain or getattr(config, "branch", "") == "fixup" or config.shortcut in ("concat", "gate")
         return
     assert twin.is_plain and twin.depth == config.depth
     ours, theirs = build_model(config, 3).state_dict(), build_model(twin, 3).state_dict()
