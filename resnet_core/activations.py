@@ -11,8 +11,6 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-#: Pixels of an image's side.
-SIDE = 32
 #: Images that go through a net together, if its maps are small.
 MOST = 500
 #: Bytes of maps that lie in memory at once where a batch can be cut.
@@ -23,33 +21,45 @@ WHOLE_BUDGET = 2 << 30
 _LIVE = 4
 
 
+def config_of(model: Any) -> Any:
+    """Return the configuration of a net, which may be one, or be built, loaded, or of the catalog."""
+    held = getattr(model, "model", model)
+    return getattr(held, "config", held)
+
+
+def side_of(model: Any) -> int:
+    """Return the height and width of the images that a net takes: its own ``side``, where it has one, else what it is made for."""
+    return getattr(model, "side", None) or config_of(model).plan().input[1]
+
+
 def layer_shapes(model: Any) -> dict[str, tuple[int, int]]:
-    """Layer -> channels and side of its maps on a 32x32 image, in the order of the forward pass.
+    """Layer -> channels and side of its maps on an image of the net's size, in the order of the forward pass.
 
     ``relu`` is what the first convolution passes on (with its BN and ReLU), ``layer2.0`` the output of a block, after the addition and
-    the ReLU. On 32x32 images the maps of an ImageNet net shrink to a single pixel, which is no map any more.
+    the ReLU.
 
     Args:
-        model: a ``ModelConfig``, or a net, which has one as ``config``.
+        model: as of ``config_of``.
     """
-    config = getattr(model, "config", model)
-    return {name: (channels, side) for name, (channels, side, _) in config.plan().maps((3, SIDE, SIDE)).items()}
+    image = (3, side_of(model), side_of(model))
+    return {name: (channels, side) for name, (channels, side, _) in config_of(model).plan().maps(image).items()}
 
 
-def activation_bytes(model: Any, gradients: bool = False) -> int:
-    """Bytes of fp32 maps in memory at once for each 32x32 image that goes through the net.
+def activation_bytes(model: Any, gradients: bool = False, side: int | None = None) -> int:
+    """Bytes of fp32 maps in memory at once for each image that goes through the net.
 
     Args:
-        model: as of ``layer_shapes``.
+        model: as of ``config_of``.
         gradients: with all that a backward pass needs; else no more than a block's maps are there at a time.
+        side: of the images, if they do not have the net's size.
     """
-    config = getattr(model, "config", model)
-    largest = max(channels * side**2 for channels, side in layer_shapes(config).values())
+    plan, side = config_of(model).plan(), side or side_of(model)
+    image = (3, side, side)
+    outputs = plan.maps(image)
+    largest = max(map(prod, outputs.values()))
     if not gradients:
         return 4 * _LIVE * largest
-    image, plan = (3, SIDE, SIDE), config.plan()
-    kept = prod(image) + sum(prod(placed.output) for placed in plan.walk(image) if placed.part.is_kept)
-    outputs = plan.maps(image)
+    kept = prod(image) + sum(prod(one.output) * (1 + one.part.kept_beside) for one in plan.walk(image) if one.part.is_kept)
     kept += sum(unit.join.maps_kept * prod(outputs[unit.name]) for unit in plan.units)
     return 4 * (kept + largest)  # what is kept is freed block by block, while gradients come: a map of those beside all that is kept
 
@@ -60,9 +70,9 @@ def images_at_once(model: Any, most: int | None = None, gradients: bool = False,
     Nets of up to 32 filters take 500 without gradients; one of bottlenecks with 256 filters, whose maps have 1,024 channels, takes 16.
 
     Args:
-        model: as of ``layer_shapes``; of a module without a configuration nothing is known, and it is ``most``.
+        model: as of ``config_of``; of a module without a configuration nothing is known, and it is ``most``.
         gradients: as of ``activation_bytes``.
     """
-    if not hasattr(getattr(model, "config", model), "plan"):
+    if not hasattr(config_of(model), "plan"):
         return most or MOST
     return max(1, min(most or MOST, (budget or BUDGET) // activation_bytes(model, gradients)))

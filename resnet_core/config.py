@@ -177,6 +177,12 @@ class Recipe:
         return max(1, min(self.iterations // parts, most))
 
 
+def too_small(model: ModelConfig, side: int) -> str:
+    """Say that a net cannot compute with images of that size."""
+    own = model.plan().input[1]
+    return f"{model.name} is made for images of {own}x{own} pixels, and cannot compute with {side}x{side}: its maps vanish on the way."
+
+
 @dataclass(frozen=True)
 class RunConfig:
     """Everything that decides the outcome of a training."""
@@ -189,6 +195,8 @@ class RunConfig:
         if self.model.num_classes != self.data.classes:
             outputs, classes = self.model.num_classes, self.data.classes
             raise ConfigError("num_classes", f"{self.model.name} has {outputs:,} outputs, and the data {classes} classes.")
+        if not self.model.plan().takes((3, self.data.side, self.data.side)):
+            raise ConfigError("model", too_small(self.model, self.data.side))
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
         """Return plain JSON values; ``from_dict`` is its inverse."""

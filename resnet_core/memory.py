@@ -26,7 +26,7 @@ def _fixed(config: RunConfig) -> int:
 
 
 def _of_an_image(config: RunConfig) -> int:
-    return activation_bytes(config.model, gradients=True)
+    return activation_bytes(config.model, gradients=True, side=config.data.side)
 
 
 def of_machine() -> int | None:

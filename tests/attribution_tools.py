@@ -33,7 +33,9 @@ TRAINED = ResNetConfig(8, "A", 8)
 
 
 def in_memory(config: Any, model: nn.Module, normalization: str = "pixel-mean") -> LoadedNet:
+    """A net with images of 32x32, whatever it is made for: small, and so the tests are quick."""
     mean, std = NORMALIZATIONS[normalization].arrays()
+    model.side = 32
     model = model.to(memory_format=torch.channels_last).eval()
     net = Net("here", "here", "file", config, Path("nowhere"))
     return LoadedNet(net, model, torch.from_numpy(mean), None if std is None else torch.from_numpy(std), Plan())

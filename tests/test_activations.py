@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from resnet_core.activations import BUDGET, WHOLE_BUDGET, activation_bytes, images_at_once
+from resnet_core.activations import BUDGET, WHOLE_BUDGET, activation_bytes, images_at_once, layer_shapes, side_of
 from resnet_core.analysis.evaluation import evaluate_detailed
 from resnet_core.analysis.neighbours import features
 from resnet_core.analysis.passes import Stopped
@@ -28,7 +28,7 @@ def test_without_gradients_four_of_a_blocks_maps_are_there_at_a_time():
     assert activation_bytes(ResNetConfig(8, "A", 4)) == 4 * 4 * (4 * 32 * 32)
     # A bottleneck puts out four times its filters; an ImageNet net's first convolution halves the side.
     assert activation_bytes(WIDE) == 4 * 4 * (4 * 256 * 32 * 32)
-    assert activation_bytes(ImageNetConfig()) == 4 * 4 * (64 * 16 * 16)
+    assert activation_bytes(ImageNetConfig()) == 4 * 4 * (64 * 112 * 112)
 
 
 def test_with_gradients_all_blocks_keep_theirs():
@@ -46,7 +46,7 @@ def test_with_gradients_all_blocks_keep_theirs():
     "name",
     [
         *("ResNet-14-w4", "ResNet-8-C-w4", "ResNet-11-B-bottleneck-w4", "plain-20-w3", "ResNet-14-w4-preact", "ResNet-14-w4-rezero"),
-        *("ResNeXt-11-2x8d", "ResNeXt-11-2x8d-b", "ResNet-8-sd50", "ResNet-18-w4-CIFAR"),
+        *("ResNeXt-11-2x8d", "ResNeXt-11-2x8d-b", "ResNet-8-sd50", "ResNet-18-w4-CIFAR", "ResNet-18-w2-ImageNet"),
     ],
 )
 def test_what_is_counted_is_what_autograd_keeps(name):
@@ -61,9 +61,9 @@ def test_what_is_counted_is_what_autograd_keeps(name):
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        model(torch.zeros(2, 3, 32, 32))
+        model(torch.zeros(2, *model.plan.input))
     gradient = activation_bytes(config) / 4  # a map of the largest
-    assert sum(each.numel() * 4 for each in kept.values()) == 2 * (activation_bytes(config, gradients=True) - gradient)
+    assert sum(each.numel() * each.itemsize for each in kept.values()) == 2 * (activation_bytes(config, gradients=True) - gradient)
 
 
 @pytest.mark.parametrize(
@@ -74,8 +74,8 @@ def test_what_is_counted_is_what_autograd_keeps(name):
         (ResNetConfig(20, "A", width=32), 500, 85),
         (ResNetConfig(8, "A", width=256), 64, 25),
         (WIDE, 16, 7),
-        (ImageNetConfig((3, 4, 6, 3), "bottleneck", stride="3x3"), 500, 150),
-        (ImageNetConfig((3, 4, 6, 3), "bottleneck", width=256, stride="3x3"), 256, 37),
+        (ImageNetConfig((3, 4, 6, 3), "bottleneck", stride="3x3"), 20, 3),
+        (ImageNetConfig((3, 4, 6, 3), "bottleneck", width=256, stride="3x3"), 5, 1),
     ],
     ids=str,
 )
@@ -83,6 +83,15 @@ def test_images_at_once_go_by_the_budget(config, forward, backward):
     assert images_at_once(config, 500) == forward and images_at_once(config, 500, gradients=True) == backward
     assert images_at_once(config, 50) == min(50, forward)
     assert forward == 500 or forward * activation_bytes(config) <= BUDGET < (forward + 1) * activation_bytes(config)
+
+
+def test_a_net_trained_on_smaller_images_is_reckoned_with_these():
+    config = ImageNetConfig((1, 1, 1, 1), width=4)
+    model = build_model(config)
+    assert side_of(config) == side_of(model) == 224 and layer_shapes(model)["layer4.0"] == (32, 7)
+    model.side = 32
+    assert side_of(model) == 32 and layer_shapes(model)["layer4.0"] == (32, 1)
+    assert activation_bytes(model) == activation_bytes(config, side=32) < activation_bytes(config)
 
 
 def test_one_image_always_goes_and_of_an_unknown_module_nothing_is_known():

@@ -9,7 +9,7 @@ from resnet_core.analysis.passes import Stopped
 from resnet_core.architectures import ImageNetConfig, ResNetConfig
 from resnet_core.architectures.net import build_model
 from resnet_core.attribution import METHODS, TRUST, cascade_steps, default_layer, layer_shapes, layers_of
-from resnet_core.attribution.compute import _COMPUTE, attribute
+from resnet_core.attribution.compute import _COMPUTE, attribute, passes
 from resnet_core.attribution.sanity import cascade
 from resnet_core.attribution.trust import infidelity, sensitivity
 from resnet_core.errors import ConfigError
@@ -55,6 +55,19 @@ def test_defaults_and_ends_are_possible_and_what_lies_beyond_is_not(parameter):
         assert told.value.field == parameter.name
 
 
+def test_a_window_is_of_the_same_part_of_a_larger_image():
+    small, large = ResNetConfig(20, "A"), ImageNetConfig()
+    occlusion = METHODS["occlusion"]
+    assert [occlusion.complete({}, model)["window"] for model in (small, large)] == [6, 42]
+    assert [occlusion.complete({}, model)["stride"] for model in (small, large)] == [2, 14]
+    assert [passes("occlusion", occlusion.complete({}, model), side) for model, side in ((small, 32), (large, 224))] == [197, 197]
+    assert occlusion.complete({"window": 224, "stride": 224}, large)["window"] == 224
+    with pytest.raises(ConfigError, match=r"^window: 225 is out of range; it must be from 1 to 224"):
+        occlusion.complete({"window": 225}, large)
+    with pytest.raises(ConfigError, match=r"^window: 33 is out of range; it must be from 1 to 32"):
+        occlusion.complete({"window": 33}, small)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_layers_and_their_maps_are_those_of_the_net(kind):
     config, _ = KINDS[kind]
@@ -62,7 +75,7 @@ def test_layers_and_their_maps_are_those_of_the_net(kind):
     found = {}
     for name in layers_of(config):
         model.get_submodule(name).register_forward_hook(lambda module, args, output, name=name: found.__setitem__(name, output.shape[1:3]))
-    model(torch.zeros(1, 3, 32, 32))
+    model(torch.zeros(1, *model.plan.input))
     assert list(found) == layers_of(model)  # in the order of the forward pass
     assert {name: tuple(shape) for name, shape in found.items()} == layer_shapes(config)
 
@@ -70,7 +83,10 @@ def test_layers_and_their_maps_are_those_of_the_net(kind):
 def test_the_default_layer_is_the_last_with_a_map():
     assert default_layer(ResNetConfig(20, "A")) == "layer3.2"
     assert default_layer(ResNetConfig(110, "none")) == "layer3.17"
-    assert default_layer(ImageNetConfig((2, 2, 2, 2))) == "layer2.1"  # layer3 has 2x2 pixels, layer4 one
+    assert default_layer(ImageNetConfig((2, 2, 2, 2))) == "layer4.1"
+    small = build_model(ImageNetConfig((2, 2, 2, 2), width=4))
+    small.side = 32
+    assert default_layer(small) == "layer2.1"  # layer3 has 2x2 pixels, layer4 one
 
 
 def test_the_cascade_goes_from_the_top_down_in_a_bounded_number_of_steps():

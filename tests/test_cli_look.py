@@ -86,7 +86,7 @@ def test_predict_of_an_image_of_the_sets(tiny, files, capsys):
 
 @pytest.mark.parametrize(
     "model, normalization",
-    [(ResNetConfig(8, "none", 4, num_classes=100), "cifar100"), (ImageNetConfig((1, 1, 1, 1), "basic", 1000, 8), "imagenet")],
+    [(ResNetConfig(8, "none", 4, num_classes=100), "cifar100"), (ImageNetConfig((1, 1, 1, 1), "basic", 20, 8), "imagenet")],
     ids=["100 classes", "ImageNet's kind"],
 )
 def test_classes_that_nobody_has_named(tiny, capsys, model, normalization):
@@ -95,6 +95,27 @@ def test_classes_that_nobody_has_named(tiny, capsys, model, normalization):
     assert len(found["classes"]) == len(found["probabilities"][0]) == model.num_classes and found["classes"][17] == "class 17"
     # The set's classes are not the net's: there is no true one among them.
     assert found["images"][0]["true"] is None and found["images"][0]["predicted"].startswith("class ")
+
+
+def test_an_imagenet_net_sees_pictures_at_its_own_size_and_names_its_classes(tiny, files, capsys):
+    loaded, data = tiny(ImageNetConfig((1, 1, 1, 1), "basic", 1000, 8), "imagenet"), load(DataConfig())
+    found = told(capsys, "predict", "tiny", "test:0", files[0], *FP32)
+    assert found["classes"][17] == "jay" and found["classes"] == list(prediction.class_names(1000))
+    own = [data.test.images[0].permute(1, 2, 0).numpy(), to_input(read_file(files[0]), "crop", 224)]
+    np.testing.assert_allclose(found["probabilities"], prediction.predict(loaded, prediction.stack(own, 224)), rtol=1e-4)
+    assert [each["notes"] for each in found["images"]] == [["enlarged to 224x224"], []]
+    assert [each["true"] for each in found["images"]] == [None, None]
+    assert "sees one view" in refused(capsys, "predict", "tiny", files[0], "--crops", "10", *FP32)
+
+
+def test_neighbours_of_a_picture_at_the_size_of_an_imagenet_net(tiny, files, capsys, monkeypatch):
+    small = load(DataConfig("sample", images_per_class=2))
+    monkeypatch.setattr("resnet_core.data.load", lambda *_: small)
+    loaded = tiny(ImageNetConfig((1, 1, 1, 1), "basic", 1000, 4), "imagenet")
+    found = told(capsys, "neighbours", "tiny", files[0], *FP32)
+    feature = neighbours.features(loaded, prediction.stack([to_input(read_file(files[0]), "crop", 224)]))[0]
+    distances = np.linalg.norm(neighbours.features(loaded, small.train.images) - feature, axis=1)
+    assert found["indices"] == np.argsort(distances, kind="stable")[:6].tolist()
 
 
 def test_predict_for_people(tiny, files, capsys):

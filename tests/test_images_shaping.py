@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
+from torchvision.transforms import functional
 
 from resnet_core.images import Picture, read_image, shaping, to_input
 from tests import bad_images
@@ -87,3 +88,24 @@ def test_images_are_read_without_torch(tmp_path):
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
+
+
+@pytest.mark.parametrize("size", [(500, 375), (375, 500), (224, 224), (256, 256), (31, 97), (1001, 300), (640, 641)], ids=str)
+def test_an_imagenet_net_sees_what_torchvisions_presets_make_of_a_picture(size):
+    """Shorter side 256, the 224 in the centre, bilinear with antialiasing; rounded once instead of twice, so 1 of 255 may differ."""
+    small = np.random.default_rng(0).integers(0, 256, (size[1] // 7 + 2, size[0] // 7 + 2, 3), dtype=np.uint8)
+    one = picture(np.asarray(Image.fromarray(small).resize(size, Image.Resampling.BICUBIC)))
+    expected = functional.center_crop(functional.resize(one.image, [256], antialias=True), [224])
+    made = to_input(one, "crop", 224)
+    assert made.shape == (224, 224, 3)
+    assert np.abs(made.astype(int) - np.asarray(expected)).max() <= 1
+
+
+def test_a_larger_one_can_show_all_of_it_too():
+    made = to_input(picture(np.full((50, 100, 3), 9, np.uint8)), "fit", 224)
+    assert (made[56:168] == 9).all() and (made[:56] == shaping.BORDER_IMAGENET).all() and (made[168:] == shaping.BORDER_IMAGENET).all()
+
+
+def test_a_long_strip_is_not_enlarged_as_a_whole():
+    strip = picture(np.repeat(np.full((1, 3, 3), (200, 40, 90), np.uint8), 60_000, axis=1))
+    assert (to_input(strip, "crop", 224) == (200, 40, 90)).all()

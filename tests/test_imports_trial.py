@@ -2,11 +2,13 @@
 
 import pytest
 import torch
+import torchvision
 from safetensors.torch import load_file
 
 from resnet_core import data
 from resnet_core.activations import MOST
-from resnet_core.architectures import parse
+from resnet_core.architectures import ImageNetConfig
+from resnet_core.architectures.net import build_model
 from resnet_core.config import DataConfig
 from resnet_core.imports import Proposal, accept
 from resnet_core.imports.trial import Attempt, Trial, trial
@@ -54,10 +56,19 @@ def test_nets_of_other_classes_have_no_error_and_say_so(tmp_path):
     assert (net.card["sample_error"], net.card["sample_images"], net.test_error) == (None, 0, None)
 
 
-def test_a_net_whose_maps_vanish_on_small_images_has_no_error_and_says_so():
-    proposal = Proposal("alexnet.pt", 1, "0" * 64, "torchvision", parse("AlexNet-torchvision-c10"), ("none",), ("imagenet",), (), {})
-    found = trial(proposal)
-    assert found.images == 0 and "for images of 224x224 pixels, and nothing is left of 32x32" in found.note
+def test_a_net_for_larger_images_is_tried_on_enlarged_ones_and_says_so():
+    model = ImageNetConfig((1, 1, 1, 1), width=2, num_classes=10)
+    net, test = build_model(model).eval(), data.load(DataConfig()).test
+    tensors = {name: tensor.numpy() for name, tensor in net.state_dict().items()}
+    found = trial(Proposal("net.pt", 1, "0" * 64, "torchvision", model, ("B",), ("imagenet",), (), tensors), precision="fp32")
+    assert found.images == 1000 and "enlarged from 32x32 to the 224x224 pixels" in found.note
+    mean, std = map(torch.from_numpy, NORMALIZATIONS["imagenet"].arrays())
+    wrong = 0
+    for images, labels in zip(test.images.split(100), test.labels.split(100), strict=True):
+        enlarged = torchvision.transforms.functional.resize(images, [224, 224], antialias=True)
+        with torch.no_grad():
+            wrong += int((net((enlarged / 255 - mean) / std).argmax(1) != labels).sum())
+    assert found.suggested.error == pytest.approx(wrong / 10, abs=0.2)
 
 
 def test_a_net_that_guesses_is_told(tmp_path):

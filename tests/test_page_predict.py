@@ -332,7 +332,8 @@ def test_an_upload_is_read_or_refused_in_words(name: str):
     if case.refused is not None:
         assert isinstance(found, str)
         return
-    assert {found[how].shape for how in HOWS} == {(32, 32, 3)} and found["original"].startswith(b"\x89PNG")
+    assert all({side: made.shape for side, made in found[how].items()} == {32: (32, 32, 3), 224: (224, 224, 3)} for how in HOWS)
+    assert found["original"].startswith(b"\x89PNG")
     assert len(found["notes"]) == len(case.notes)
 
 
@@ -392,5 +393,5 @@ def test_all_pictures_that_were_uploaded_stand_in_one_table(page: AppTest, nets:
     assert [each.get("true") for each in held] == [CLASSES.index("cat"), None, None]  # what was said of the first is not forgotten
 
 
-def upload_input(case: str, how: str) -> np.ndarray:
-    return predict_image.read(CASES[case].content(), CASES[case].name)[how]
+def upload_input(case: str, how: str, side: int = 32) -> np.ndarray:
+    return predict_image.read(CASES[case].content(), CASES[case].name)[how][side]

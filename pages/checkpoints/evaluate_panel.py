@@ -47,7 +47,7 @@ def evaluate_panel(net: Net, card: dict[str, Any]) -> None:
     job = JOBS.get(key) or JOBS.get(begun.get((net.id, dataset, precision)))
     if job is None or job.state in ("failed", "stopped") or (job.state == "done" and job.key != key):
         where = folder()
-        work = cost(net.model, _IMAGES[dataset])
+        work = cost(net, _IMAGES[dataset])
         if work.is_heavy:
             st.caption(f"This takes long: {work}. It ends when you leave.")
         if st.button("Evaluate", type="primary", icon=":material/calculate:", key="evaluate.start"):

@@ -19,7 +19,7 @@ from resnet_core.config import DataConfig
 from resnet_core.csv_text import csv_text
 from resnet_core.errors import ConfigError
 from resnet_core.experiments import EXPERIMENTS, Experiment, Measured, Table, run
-from resnet_core.experiments.base import shown
+from resnet_core.experiments.base import enlarged, shown
 from resnet_core.nets import Catalog, Net, catalog
 
 _TITLES = {key: each.title for key, each in EXPERIMENTS.items()}
@@ -48,6 +48,8 @@ def able(experiment: Experiment, nets: Sequence[Net], labels: Mapping[str, str])
         try:
             experiment.check(net.model, labels[net.id])
             found.append(net)
+            if said := enlarged(net):
+                st.caption(escaped(said))
         except ConfigError as error:
             st.caption(escaped(str(error).removeprefix("net: ")))
     return found
@@ -73,7 +75,7 @@ def measured(experiment: Experiment, nets: Sequence[Net], labels: Mapping[str, s
         jobs[net.id] = JOBS.get(keys[net.id])
     missing = [net for net in nets if (job := jobs[net.id]) is None or job.state in ("stopped", "failed")]
     if missing:
-        macs = sum(experiment.macs(net.model, experiment.complete(given, net.model)) for net in missing)
+        macs = sum(experiment.work(net, experiment.complete(given, net.model)) for net in missing)
         st.button("Run", type="primary", icon=":material/play_arrow:", key="experiment.run", on_click=begin)
         work_text = f"{macs / 1e12:,.1f} trillion multiply-adds, in the order of {duration(macs / _SLOW)} on two cores without AMX"
         st.caption(f"It takes {work_text}, and ends when you leave the app.")

@@ -215,8 +215,8 @@ def show_measured(nets: Sequence[Net], labels: dict[str, str], x: str) -> None:
             st.caption(f"{escaped(labels[net.id])} has no checkpoint yet: it is shown in training only.")
             continue
         # A batch is not cut: its statistics are part of the result. Where 128 images do not fit, there are fewer, and it is said.
-        size = max(2, images_at_once(net.model, BATCH, gradients=True, budget=WHOLE_BUDGET))
-        if not may_begin(("gradients", net.id), labels[net.id], 3 * BATCHES * size * macs_per_image(net.model)):
+        size = max(2, images_at_once(net, BATCH, gradients=True, budget=WHOLE_BUDGET))
+        if not may_begin(("gradients", net.id), labels[net.id], 3 * BATCHES * size * macs_per_image(net)):
             continue
         try:
             net, found = analyses.gradients(net, labels[net.id], BATCHES, size)
@@ -227,7 +227,7 @@ def show_measured(nets: Sequence[Net], labels: dict[str, str], x: str) -> None:
         curves.append(GradientCurve(net.id, labels[net.id], net.model, found.names, found.gradient_norm, note))
         shown.append(net)
         if size < BATCH:
-            needed = BATCH * activation_bytes(net.model, gradients=True) / 1e9
+            needed = BATCH * activation_bytes(net, gradients=True) / 1e9
             fewer += f"Of {labels[net.id]} a batch has {size} images: {BATCH} take about {needed:.1f} GB of memory, more than is allowed. "
     if not curves:
         return

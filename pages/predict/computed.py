@@ -16,6 +16,7 @@ import streamlit as st
 
 from pages.ui import analyses
 from pages.ui.jobs import JOBS, Job, Progress, ShouldStop
+from resnet_core.analysis.prediction import most_crops
 from resnet_core.apart import apart
 from resnet_core.errors import UserError
 from resnet_core.imports.cost import HEAVY
@@ -139,29 +140,42 @@ def key_of(pixels: np.ndarray) -> str:
 
 
 def tensor(pixels: np.ndarray) -> Any:
-    """uint8 (32, 32, 3) -> uint8 (3, 32, 32), torch."""
+    """uint8 (H, W, 3) -> uint8 (3, H, W), torch."""
     import torch
 
     return torch.from_numpy(np.array(pixels)).permute(2, 0, 1).contiguous()
 
 
-def predictions(nets: Sequence[Net], pixels: np.ndarray, crops: int) -> dict[str, tuple[Net, np.ndarray] | Failed]:
-    """Net id -> the net as it was asked (what explains its answer is to take the same weights), float32 (classes,) probabilities."""
-    found = results("Asking the nets", prediction_tasks(nets, pixels, crops))
+SeenBy = Callable[[Net], np.ndarray]
+
+
+def predictions(nets: Sequence[Net], seen_by: SeenBy, crops: int) -> dict[str, tuple[Net, np.ndarray] | Failed]:
+    """Net id -> the net as it was asked (what explains its answer is to take the same weights), float32 (classes,) probabilities.
+
+    Args:
+        seen_by: gives the picture as a net sees it, uint8 (side, side, 3).
+        crops: views of it, where a net has so many (``prediction.most_crops``).
+    """
+    found = results("Asking the nets", prediction_tasks(nets, seen_by, crops))
     return {net.id: answer for net, answer in zip(nets, found, strict=True)}
 
 
-def prediction_tasks(nets: Sequence[Net], pixels: np.ndarray, crops: int) -> list[Task]:
+def prediction_tasks(nets: Sequence[Net], seen_by: SeenBy, crops: int) -> list[Task]:
     """Make one task for each net, whose result is as in ``predictions``."""
-    load, image = loader(), key_of(pixels)
+    load = loader()
 
-    def said(net: Net) -> tuple[Net, np.ndarray]:
+    def said(net: Net, pixels: np.ndarray, views: int) -> tuple[Net, np.ndarray]:
         from resnet_core.analysis import prediction
 
         loaded = load(net)
-        return loaded.net, prediction.predict(loaded, prediction.stack([pixels]), crops)[0]
+        return loaded.net, prediction.predict(loaded, prediction.stack([pixels]), views)[0]
 
-    return [Task(("prediction", net.version, image, crops), lambda *_, net=net: said(net), light=True) for net in nets]
+    tasks = []
+    for net in nets:
+        pixels, views = seen_by(net), min(crops, most_crops(net))
+        key = ("prediction", net.version, key_of(pixels), views)
+        tasks.append(Task(key, lambda *_, net=net, pixels=pixels, views=views: said(net, pixels, views), light=True))
+    return tasks
 
 
 def map_key(net: Net, pixels: np.ndarray, method: str, target: int, values: Mapping[str, Any]) -> Hashable:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from pages.ui.labels import escaped
 from resnet_core.data import CLASSES
 from resnet_core.errors import UserError
 from resnet_core.figures import overlay
-from resnet_core.images import HOWS, MAX_FILE_BYTES, SIDE, read_image, to_input
+from resnet_core.images import HOWS, MAX_FILE_BYTES, SIDE, all_inputs, read_image
 from resnet_core.imports.cost import macs_per_image
 from resnet_core.nets import Net
 
@@ -44,7 +44,8 @@ class Shown:
     Attributes:
         name: ``test image 17``, or the file's own name; not escaped.
         stem: for the names of files: letters, digits, dashes.
-        pixels: uint8 (32, 32, 3).
+        pixels: uint8 (32, 32, 3), for nets of that size.
+        larger: the same of other sizes, by their side; what is not there is enlarged. See ``at``.
         label: its class in CIFAR-10, or None.
         notes: what was done to it.
         original: the upload before it was made 32x32, as PNG, or None.
@@ -58,6 +59,27 @@ class Shown:
     notes: tuple[str, ...] = ()
     original: bytes | None = None
     together: tuple[Shown, ...] = ()
+    larger: Mapping[int, np.ndarray] = field(default_factory=dict)
+
+    def at(self, side: int) -> np.ndarray:
+        """What nets for images of ``side`` pixels see: uint8 (side, side, 3)."""
+        if side == len(self.pixels):
+            return self.pixels
+        if side in self.larger:
+            return self.larger[side]
+        from resnet_core.analysis.prediction import stack
+
+        return stack([self.pixels], side)[0].permute(1, 2, 0).contiguous().numpy()
+
+    def seen_by(self, net: Net) -> np.ndarray:
+        """``at`` the size of a net's images."""
+        return self.at(net.side)
+
+    def how_at(self, side: int) -> str:
+        """Say what was done to the picture for nets of that size."""
+        enlarged = side != len(self.pixels) and side not in self.larger
+        made = [f"enlarged from {len(self.pixels)}x{len(self.pixels)}"] if enlarged else []
+        return " · ".join([f"{side}x{side} pixels", *made])
 
 
 def choose_image(nets: Sequence[Net], complaints: Any = st) -> Shown | None:
@@ -123,7 +145,7 @@ def of_the_test_set(nets: Sequence[Net]) -> Shown | None:
 def _may_ask(nets: Sequence[Net], dataset: str) -> bool:
     """Whether the nets may be asked of all test images; where that takes long, only when a viewer wants it."""
     asked, images = _able(nets), analyses.images_of(dataset, "test", analyses.folder())
-    work = len(images) * sum(macs_per_image(net.model) for net in asked)
+    work = len(images) * sum(macs_per_image(net) for net in asked)
     return may_begin(("answers", dataset, *(net.id for net in asked)), "Asking the nets of all test images", work)
 
 
@@ -224,8 +246,8 @@ def chosen_of(files: Sequence[tuple[str, str, Any]], complaints: Any = st) -> Sh
     picked = good[0]
     if len(good) > 1:
         picked = st.selectbox("Picture", good, format_func=lambda i: f"{good.index(i) + 1}. {held[i]['name']}", key="predict.picked")
-    links.check_choice("how", "32x32 pixels of", HOWS.values())
-    how = st.radio("Made 32x32 of", list(HOWS), format_func=HOWS.get, key="how", bind="query-params")
+    links.check_choice("how", "the pixels of", HOWS.values())
+    how = st.radio("The nets see", list(HOWS), format_func=HOWS.get, key="how", bind="query-params")
     kept: dict[str, Any] = {"key": f"predict.true.{picked}", "persist_state": "session"}
     label = st.selectbox("True class", [UNKNOWN, *CLASSES], help="Marked among the bars, if you say it.", **kept)
     held[picked]["true"] = None if label == UNKNOWN else CLASSES.index(label)  # beside it, for when another picture is chosen
@@ -242,7 +264,8 @@ def _shown(found: dict[str, Any], how: str) -> Shown:
     width, height = found["size"]
     made = "already 32x32" if (width, height) == (SIDE, SIDE) else HOWS[how]
     notes = (f"{width:,}x{height:,} pixels: {made}", *found["notes"])
-    return Shown(found["name"], stem(found["name"]), found[how], found.get("true"), notes, found["original"])
+    pixels = found[how][SIDE]
+    return Shown(found["name"], stem(found["name"]), pixels, found.get("true"), notes, found["original"], larger=found[how])
 
 
 def read(content: bytes, name: str) -> dict[str, Any] | str:
@@ -253,7 +276,7 @@ def read(content: bytes, name: str) -> dict[str, Any] | str:
         return str(error)
     small = picture.image.copy()
     small.thumbnail((_THUMBNAIL, _THUMBNAIL))
-    kept = {how: to_input(picture, how) for how in HOWS}
+    kept = {how: all_inputs(picture, how) for how in HOWS}
     return {"name": picture.name, "notes": picture.notes, "size": picture.size, "original": overlay.png(np.asarray(small)), **kept}
 
 

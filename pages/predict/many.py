@@ -25,7 +25,7 @@ def many_section(shown: Shown, nets: Sequence[Net], labels: Mapping[str, str], c
     """Draws a row for each picture of ``shown.together``: what it is called, how the nets see it, and each net's first answer."""
     pictures = shown.together
     st.subheader(f"All {len(pictures)} pictures", anchor=False)
-    tasks = [task for each in pictures for task in computed.prediction_tasks(nets, each.pixels, crops)]
+    tasks = [task for each in pictures for task in computed.prediction_tasks(nets, each.seen_by, crops)]
     found = computed.results("Asking the nets of all pictures", tasks)
     rows, said = [], []
     for number, each in enumerate(pictures):

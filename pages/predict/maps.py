@@ -15,7 +15,7 @@ from pages.predict.image import Shown
 from pages.ui import links
 from pages.ui.labels import escaped, titled
 from pages.ui.parameter_widgets import NARROW, WIDE, parameter_widgets, resolved
-from resnet_core.activations import SIDE
+from resnet_core.architectures import ResNetConfig
 from resnet_core.attribution import METHODS, Method, Parameter
 from resnet_core.data import CLASSES
 from resnet_core.errors import ConfigError
@@ -27,8 +27,8 @@ from resnet_core.nets import Net
 
 PREDICTED, TRUE, CHOSEN = "predicted", "true", "another"
 TITLES = {PREDICTED: "what each net says", TRUE: "the true class", CHOSEN: "a class of my choice"}
-#: Side of a picture as a file, in pixels; 14 for each of the image's.
-SIZE = 14 * SIDE
+#: Side of a picture as a file, in pixels; 14 for each of the image's, 2 of one of 224.
+SIZE = 448
 #: Columns of the row at least: pictures of one net are not larger than of four.
 COLUMNS = 4
 
@@ -105,11 +105,11 @@ def target_of(kind: str, name: str | None, predicted: int | None, label: int | N
 
 def cost(method: Method, values: Mapping[str, Any], net: Net) -> float:
     """Multiply-adds of one map, roughly; a backward pass counts as two forward ones."""
-    macs = macs_per_image(net.model)
+    macs = macs_per_image(net)
     if method.key == "integrated-gradients":
         return 3 * values["steps"] * macs
     if method.key == "occlusion":
-        return (-(-(SIDE - values["window"]) // values["stride"]) + 1) ** 2 * macs
+        return (-(-(net.side - values["window"]) // values["stride"]) + 1) ** 2 * macs
     return 6 * macs
 
 
@@ -121,7 +121,7 @@ def maps_section(shown: Shown, asked: Sequence[Explained]) -> tuple[Method, list
         method = choose_method()
         kind, name = choose_target()
         given = parameter_widgets(method.parameters, nets, row=True)
-    wrong = invalid(method, given, nets)
+    wrong = invalid(method, given)
     if wrong:
         st.error(escaped(wrong), icon=":material/error:")
         return method, []
@@ -143,10 +143,10 @@ def maps_section(shown: Shown, asked: Sequence[Explained]) -> tuple[Method, list
     return method, there
 
 
-def invalid(method: Method, given: Mapping[str, Any], nets: Sequence[Net]) -> str:
+def invalid(method: Method, given: Mapping[str, Any]) -> str:
     """What is wrong with the parameters whatever the net; layers are each net's own affair."""
     try:
-        method.complete(_without_layers(given, method.parameters), nets[0].model)
+        method.complete(_without_layers(given, method.parameters), ResNetConfig())  # pixels as the fields have them, of 32
     except ConfigError as error:
         return str(error)
     return ""
@@ -164,7 +164,7 @@ def prepared(each: Explained, method: Method, given: Mapping[str, Any], kind: st
     target, why = target_of(kind, name, each.predicted, label, each.classes)
     values: dict[str, Any] = {}
     try:
-        values = method.complete(resolved(given, method.parameters, each.net), each.net.model)
+        values = method.complete(resolved(given, method.parameters, each.net), each.net)
     except ConfigError as error:
         target, why = None, f"{each.label} has no such layer: {str(error).removeprefix('layer: ')}"
     return replace(each, target=target, why=why, values=values)
@@ -173,7 +173,7 @@ def prepared(each: Explained, method: Method, given: Mapping[str, Any], kind: st
 def _computed(shown: Shown, method: Method, todo: Sequence[Explained]) -> list[Explained] | None:
     """With the maps; None as long as the viewer has not asked for what takes long."""
     able = [each for each in todo if each.target is not None]
-    tasks = [computed.map_task(e.net, shown.pixels, method.key, e.index, e.values, cost(method, e.values, e.net)) for e in able]
+    tasks = [computed.map_task(e.net, shown.seen_by(e.net), method.key, e.index, e.values, cost(method, e.values, e.net)) for e in able]
     missing = [each for each, task in zip(able, tasks, strict=True) if not computed.is_kept(task.key)]
     work = sum(cost(method, each.values, each.net) for each in missing)
     if work > computed.AT_ONCE:
@@ -197,7 +197,7 @@ def _picture(shown: Shown, method: Method, each: Explained, scale: Scale) -> Non
     if each.found is None:
         st.info(escaped(each.why or "It cannot be asked."), icon=":material/info:")
         return
-    content = png(overlay(shown.pixels, each.found.map, scale, SIZE))
+    content = png(overlay(shown.seen_by(each.net), each.found.map, scale, SIZE))
     st.image(content, width="stretch", alt=f"{method.label} of {each.label} for {each.target_name}")
     st.caption(escaped(note_of(each)))
     if each.found.is_zero:
@@ -256,7 +256,9 @@ def _sheet(shown: Shown, method: Method, there: Sequence[Explained], scale: Scal
     pictures = [captioned(enlarge(shown.pixels, SIZE), [shown.name, method.label])]
     for each in there:
         sides = f"colours from {scale.low:.3g} to {scale.limit:.3g}"
-        pictures.append(captioned(overlay(shown.pixels, each.found.map, scale, SIZE)[..., :3], [each.label, note_of(each), sides]))
+        pictures.append(
+            captioned(overlay(shown.seen_by(each.net), each.found.map, scale, SIZE)[..., :3], [each.label, note_of(each), sides])
+        )
     return png(side_by_side(pictures))
 
 

@@ -49,7 +49,7 @@ def neighbours_section(shown: Shown, asked: Sequence[Explained]) -> None:
     unbuilt = [each for each in absent if not _built(each.net, dataset, home)]
     if unbuilt:
         names = ", ".join(escaped(each.label) for each in unbuilt)
-        long = said_before(sum(_IMAGES[dataset] * macs_per_image(each.net.model) for each in unbuilt))
+        long = said_before(sum(_IMAGES[dataset] * macs_per_image(each.net) for each in unbuilt))
         text = f"The features of all training images are computed once per net, and kept on disk. Not yet for {names}. {long}"
         st.caption(text.strip())
         if st.button("Compute the features", icon=":material/scatter_plot:", key="predict.index"):
@@ -98,7 +98,7 @@ def _row(shown: Shown, each: Explained, found: dict[str, Any], dataset: str, whe
 
 
 def _task(shown: Shown, net: Net, dataset: str, where: str | None, home: Path) -> Task:
-    load, pixels = computed.loader(), shown.pixels
+    load, pixels = computed.loader(), shown.seen_by(net)
 
     def work(progress: Progress, should_stop: ShouldStop) -> dict[str, Any]:
         from resnet_core.analysis.neighbours import features

@@ -18,7 +18,7 @@ from pages.ui.guard import guarded
 from pages.ui.labels import escaped
 from pages.ui.net_words import caption
 from pages.ui.nets_pick import choose_nets, nothing_yet, option_labels, shipped_set, warn_of
-from resnet_core.analysis.prediction import class_names
+from resnet_core.analysis.prediction import ONE_VIEW, class_names, most_crops
 from resnet_core.data import CLASSES
 from resnet_core.figures.predictions import Prediction, predictions_csv, predictions_figure
 from resnet_core.nets import Catalog, Net, catalog
@@ -46,16 +46,20 @@ def first_nets(found: Catalog) -> list[str]:
     return [i for i in FIRST if i in shipped] or shipped_set(found)
 
 
-def show_image(shown: Shown) -> None:
+def show_image(shown: Shown, nets: Sequence[Net], labels: dict[str, str]) -> None:
+    """Draws the picture once for each size that the nets see it in."""
     title = escaped(shown.name)
     if shown.label is not None:
         title += f": {CLASSES[shown.label]}"
     st.markdown(f"**{title}**")
-    content = input_png(shown.pixels)
-    st.image(content, width=256, alt="the image as the nets see it")
-    notes = [note for note in shown.notes if note]
-    st.caption(escaped(" · ".join(["as the nets see it: 32x32 pixels", *notes])))
-    save("PNG", content, f"{shown.stem}-32x32.png", "image/png")
+    sides = sorted({net.side for net in nets})
+    for side in sides:
+        content = input_png(shown.at(side))
+        who = "the nets see it" if len(sides) == 1 else f"seen by {', '.join(labels[net.id] for net in nets if net.side == side)}"
+        st.image(content, width=256, alt=f"the image as {who}")
+        notes = [note for note in shown.notes if note] if side == sides[0] else []
+        st.caption(escaped(" · ".join([f"as {who}: {shown.how_at(side)}", *notes])))
+        save("PNG", content, f"{shown.stem}-{side}x{side}.png", "image/png")
     if shown.original is not None:
         with st.expander("The upload itself"):
             st.image(shown.original)
@@ -63,9 +67,9 @@ def show_image(shown: Shown) -> None:
 
 def show_predictions(shown: Shown, nets: Sequence[Net], labels: dict[str, str], crops: int) -> list[Explained]:
     """The bars. Returns what each net says, to be explained."""
-    answers = computed.predictions(nets, shown.pixels, crops)
+    answers = computed.predictions(nets, shown.seen_by, crops)
     # Maps are of one view: where that says otherwise than ten crops, they must be told apart.
-    alone = computed.predictions(nets, shown.pixels, 1) if crops > 1 else {}
+    alone = computed.predictions(nets, shown.seen_by, 1) if crops > 1 else {}
     asked, bars = [], []
     for net in nets:
         found, classes = answers[net.id], class_names(net.model.num_classes)
@@ -83,6 +87,8 @@ def show_predictions(shown: Shown, nets: Sequence[Net], labels: dict[str, str], 
         figure_chart(predictions_figure(bars), predictions_figure(bars, dark=True), key="predictions_chart")
         marked = "; red and with a tick, the true one" if any(bar.true is not None for bar in bars) else ""
         views = "One view." if crops == 1 else "Mean of 10 crops: corners, centre and their mirror images, after padding by 4."
+        if crops > 1 and (of_one := [labels[net.id] for net in nets if most_crops(net) == 1]):
+            views += f" {', '.join(of_one)}: {ONE_VIEW}"
         trained = caption([each.net for each in asked], labels)
         note = f"Softmax in {computed.PRECISION}, the five most likely classes{marked}. {views} {trained}"
         st.caption(escaped(note))
@@ -123,7 +129,7 @@ def main() -> None:
     with guarded("Predictions"):
         left, right = st.columns([0.23, 0.77], gap="medium")
         with left:
-            show_image(shown)
+            show_image(shown, nets, labels)
         with right:
             asked = show_predictions(shown, nets, labels, CROPS.get(crops, 1))
         if shown.together:

@@ -17,7 +17,6 @@ from pages.ui.figure_chart import figure_chart
 from pages.ui.jobs import Progress, ShouldStop
 from pages.ui.labels import escaped, titled
 from pages.ui.parameter_widgets import parameter_widgets
-from resnet_core.activations import SIDE
 from resnet_core.attribution import TRUST, Method, cascade_steps
 from resnet_core.csv_text import csv_text
 from resnet_core.figures.attribution import KINDS, SanityCurve, sanity_csv, sanity_figure
@@ -27,8 +26,8 @@ from resnet_core.imports.cost import macs_per_image, said_before
 
 #: Side of a picture of one step, in pixels of the page.
 _SMALL = 132
-#: And in pixels of its file: 5 for each of the image's.
-_SMALL_FILE = 5 * SIDE
+#: And in pixels of its file at least.
+_SMALL_FILE = 160
 #: Times that infidelity hides all its squares: for the map and the two that it is held against, with either sign where need be.
 _HIDINGS = 10
 IN_NUMBERS, SANITY = "in two numbers", "sanity check"
@@ -82,7 +81,7 @@ def _numbers(shown: Shown, method: Method, explained: Sequence[Explained]) -> No
     )
     tasks = [_trust_task(shown, method, each, values) for each in explained]
     maps, hidden = values["sensitivity"]["samples"] + 1, _HIDINGS * values["infidelity"]["samples"]
-    work = [maps * cost(method, each.values, each.net) + hidden * macs_per_image(each.net.model) for each in explained]
+    work = [maps * cost(method, each.values, each.net) + hidden * macs_per_image(each.net) for each in explained]
     if not _may_begin(pressed, tasks, work, place):
         return
     found = computed.results("Infidelity and sensitivity: maps", tasks)
@@ -114,7 +113,7 @@ def _numbers(shown: Shown, method: Method, explained: Sequence[Explained]) -> No
 
 
 def _trust_task(shown: Shown, method: Method, each: Explained, values: Mapping[str, Mapping[str, Any]]) -> Task:
-    load, pixels, settings = computed.loader(), shown.pixels, {name: dict(of) for name, of in values.items()}
+    load, pixels, settings = computed.loader(), shown.seen_by(each.net), {name: dict(of) for name, of in values.items()}
 
     def work(progress: Progress, should_stop: ShouldStop) -> Any:
         from resnet_core.attribution import trust
@@ -129,7 +128,7 @@ def _trust_task(shown: Shown, method: Method, each: Explained, values: Mapping[s
 
 
 def _key(what: str, each: Explained, shown: Shown, method: Method, *settings: Mapping[str, Any]) -> tuple:
-    map_key = computed.map_key(each.net, shown.pixels, method.key, each.index, each.values)
+    map_key = computed.map_key(each.net, shown.seen_by(each.net), method.key, each.index, each.values)
     return what, map_key, tuple(tuple(sorted(of.items())) for of in settings)
 
 
@@ -185,7 +184,7 @@ def _sanity(shown: Shown, method: Method, explained: Sequence[Explained]) -> Non
 
 
 def _sanity_task(shown: Shown, method: Method, each: Explained, settings: Mapping[str, Any]) -> Task:
-    load, pixels = computed.loader(), shown.pixels
+    load, pixels = computed.loader(), shown.seen_by(each.net)
     count = 1 + len(cascade_steps(each.net.model, settings["per_stage"]))
 
     def work(progress: Progress, should_stop: ShouldStop) -> Any:
@@ -213,7 +212,7 @@ def _curve(
 def _strip(shown: Shown, method: Method, label: str, each: Explained, steps: Sequence[Any], kind: str) -> None:
     def pictures(size: int) -> list[np.ndarray]:
         maps = [finite(step.map) for step in steps]
-        return [overlay(shown.pixels, one, common_scale([one], method.signed), size) for one in maps]
+        return [overlay(shown.seen_by(each.net), one, common_scale([one], method.signed), size) for one in maps]
 
     def sheet() -> bytes:
         what = f"{method.label} for {each.target_name}"
@@ -224,7 +223,9 @@ def _strip(shown: Shown, method: Method, label: str, each: Explained, steps: Seq
         st.markdown(f"**{escaped(label)}**, for {escaped(each.target_name)}", width="content")
         save("All steps (PNG)", sheet, f"{shown.stem}-{each.net.id}-{method.key}-sanity.png", "image/png")
     captions = [escaped(f"{step.label} · {number(getattr(step, kind))}") for step in steps]
-    st.image([picture[..., :3] for picture in pictures(_SMALL_FILE)], caption=captions, width=_SMALL, output_format="PNG")
+    st.image(
+        [picture[..., :3] for picture in pictures(max(_SMALL_FILE, each.net.side))], caption=captions, width=_SMALL, output_format="PNG"
+    )
 
 
 def finite(values: np.ndarray) -> np.ndarray:

@@ -89,7 +89,7 @@ def measured_curves(
             st.caption(f"{escaped(labels[net.id])} has no checkpoint yet: it is shown through its training only.")
             continue
         # A residual net twice: also as it was before its first update.
-        work = count * (1 if net.model.is_plain else 2) * macs_per_image(net.model)
+        work = count * (1 if net.model.is_plain else 2) * macs_per_image(net)
         if not may_begin(("responses", net.id, dataset, count), labels[net.id], work):
             continue
         try:

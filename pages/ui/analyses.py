@@ -78,7 +78,16 @@ def untrained_ratio(net: Net, title: str, dataset: str, count: int, where: str |
 
 
 def gradients(net: Net, title: str, batches: int, size: int) -> tuple[Net, Gradients]:
-    """``layer_gradients``, as ``responses``, on the first ``batches`` batches of ``size`` training images of the sample."""
+    """``layer_gradients``, as ``responses``, on the first ``batches`` batches of ``size`` training images of the sample.
+
+    Raises:
+        DataError: the net tells other classes apart than theirs: there is no loss.
+    """
+    if net.model.num_classes != len(data.CLASSES):
+        raise DataError(
+            f"{title} tells {net.model.num_classes:,} classes apart, and the images are of CIFAR-10's {len(data.CLASSES)}, which are "
+            "not its own: there is no loss on them, and so no gradient. Its layer responses can be measured all the same."
+        )
 
     def work(job: Job) -> tuple[Net, Gradients]:
         from resnet_core.analysis.gradients import layer_gradients

@@ -55,7 +55,8 @@ def conditions(net: Net) -> str:
     if net.config is None:
         key = str(net.card.get("normalization") or "")
         shown = NORMALIZATIONS[key].label if key in NORMALIZATIONS else key or "unknown"
-        return f"trained elsewhere · input: {shown}"
+        enlarged = f" · images enlarged to {net.side}x{net.side}" if net.side != 32 else ""
+        return f"trained elsewhere · input: {shown}{enlarged}"
     recipe = net.config.recipe
     parts = [
         f"seed {recipe.seed}",

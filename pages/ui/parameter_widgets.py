@@ -10,6 +10,7 @@ import streamlit as st
 from pages.ui import links
 from pages.ui.labels import titled
 from resnet_core.attribution import Parameter, default_layer, layers_of
+from resnet_core.attribution.methods import scaled
 from resnet_core.nets import Net
 
 #: Where nets differ in depth, one layer's name is not the same place in all: these are.
@@ -65,16 +66,21 @@ def _layer_title(option: str) -> str:
 
 
 def resolved(values: Mapping[str, Any], parameters: Sequence[Parameter], net: Net) -> dict[str, Any]:
-    """The values for one net: places become the names of its layers. A name that it does not have stays, to be refused."""
+    """The values for one net: places become the names of its layers, pixels of an image of 32 those of its images.
+
+    A name that it does not have stays, to be refused.
+    """
     found = dict(values)
     for parameter in parameters:
         if parameter.kind == "layer":
             found[parameter.name] = _layer_of(found[parameter.name], net)
+        elif parameter.pixels:
+            found[parameter.name] = scaled(found[parameter.name], net.side)
     return found
 
 
 def _layer_of(option: str, net: Net) -> str:
     if option == LAST:
-        return default_layer(net.model)
+        return default_layer(net)
     inside = [name for name in layers_of(net.model) if name.startswith(f"{option}.")]
     return inside[-1] if inside and "." not in option else option

@@ -84,7 +84,7 @@ def features(
     """float32 (N, d): what the fully connected layer is given, in the precision of the net's plan.
 
     Args:
-        images: uint8 (N, 3, 32, 32), anywhere, N at least 1.
+        images: uint8 (N, 3, H, W), anywhere, N at least 1; enlarged to the net's size where they have another one.
         progress: called with the images done and the images in all; should_stop: asked before each batch.
 
     Raises:
@@ -148,7 +148,8 @@ def index_path(loaded: LoadedNet, data: str, home: Path) -> Path:
 
 def weights_sha256(loaded: LoadedNet) -> str:
     """Hash all that its features depend on: the net's tensors with their names, and its normalisation. The same for equal nets."""
-    digest = hashlib.sha256(repr(loaded.net.model).encode())
+    enlarged = "" if loaded.side == 32 else f" at {loaded.side}"  # indices of before nets had a size of their own are not taken for theirs
+    digest = hashlib.sha256((repr(loaded.net.model) + enlarged).encode())
     tensors = {**loaded.model.state_dict(), "normalization.mean": loaded.mean}
     if loaded.std is not None:
         tensors["normalization.std"] = loaded.std

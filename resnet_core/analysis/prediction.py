@@ -10,13 +10,15 @@ For example::
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from resnet_core.activations import images_at_once
+from resnet_core.activations import images_at_once, side_of
 from resnet_core.data import CLASSES
-from resnet_core.errors import CheckpointError
+from resnet_core.errors import CheckpointError, ConfigError
 
 if TYPE_CHECKING:
     import torch
@@ -28,6 +30,11 @@ if TYPE_CHECKING:
 CROPS = (1, 10)
 #: Width of the zeros around an image that ten crops are taken from: as in training (He et al. 2016, section 4.2).
 PADDING = 4
+#: Why a net for larger images has one view only.
+ONE_VIEW = (
+    "it sees one view of an image. Ten crops are offered for nets of 32x32 pixels, whose image is padded; those of ImageNet's nets are cut "
+    "from a picture of 256 pixels, of which only the centre is kept here."
+)
 
 
 def predict(
@@ -41,12 +48,13 @@ def predict(
     """float32 (N, classes): the net's softmax for each image, in the precision of its plan.
 
     Args:
-        images: uint8 (N, 3, 32, 32), anywhere.
-        crops: 1, or 10: the mean of the probabilities of ``ten_crops``.
+        images: uint8 (N, 3, H, W), anywhere; enlarged to the net's size where they have another one.
+        crops: 1, or 10: the mean of the probabilities of ``ten_crops``, which are of nets for images of 32x32.
         progress: called with the images done and the images in all; should_stop: asked before each batch.
 
     Raises:
         CheckpointError: the net's outputs are not numbers.
+        ConfigError: the net has no ten crops.
         Stopped: ``should_stop`` returned True.
         ValueError: ``crops`` is neither.
     """
@@ -56,6 +64,8 @@ def predict(
 
     if crops not in CROPS:
         raise ValueError(f"crops: {crops!r} is not one of {CROPS}")
+    if crops > most_crops(loaded):
+        raise ConfigError("crops", f"{loaded.net.name}: {ONE_VIEW}")
     parts = [torch.empty(0, loaded.net.model.num_classes)]
     with torch.no_grad():
         for start, stop in in_batches(len(images), max(1, images_at_once(loaded.model) // crops), progress, should_stop):
@@ -69,6 +79,11 @@ def predict(
     if not np.isfinite(probabilities).all():
         raise CheckpointError(f"{loaded.net.name}: its outputs are not numbers (NaN); its training has diverged, or its file is damaged.")
     return probabilities
+
+
+def most_crops(model: Any) -> int:
+    """How many views of an image there are for a net: 10 for images of 32x32, else 1. ``model``: as of ``activations.config_of``."""
+    return 10 if side_of(model) == 32 else 1
 
 
 def ten_crops(x: torch.Tensor) -> torch.Tensor:
@@ -88,16 +103,28 @@ def ten_crops(x: torch.Tensor) -> torch.Tensor:
     return torch.stack(windows + [window.flip(3) for window in windows], dim=1)
 
 
-def stack(inputs: Sequence[np.ndarray]) -> torch.Tensor:
-    """Arrays uint8 (32, 32, 3) -> uint8 (N, 3, 32, 32)."""
+def stack(inputs: Sequence[np.ndarray], side: int | None = None) -> torch.Tensor:
+    """Arrays uint8 (H, W, 3) -> uint8 (N, 3, H, W); with ``side``, all enlarged to that, and then they need not be of one size."""
     import torch
 
+    if side is not None:
+        from resnet_core.nets.loading import resized
+
+        return torch.cat([resized(stack([each]), side) for each in inputs])
     return torch.from_numpy(np.stack(inputs)).permute(0, 3, 1, 2).contiguous()
 
 
 def class_names(count: int) -> tuple[str, ...]:
-    """Name the classes of a net with so many outputs: CIFAR-10's for 10; ``class 17`` where nobody says what the outputs mean."""
-    return CLASSES if count == len(CLASSES) else tuple(f"class {i}" for i in range(count))
+    """Name the classes of a net with so many outputs: CIFAR-10's for 10, ImageNet's for 1,000; else ``class 17``: nobody says them."""
+    if count == len(CLASSES):
+        return CLASSES
+    return _imagenet() if count == 1000 else tuple(f"class {i}" for i in range(count))
+
+
+@cache
+def _imagenet() -> tuple[str, ...]:
+    """The classes of ILSVRC2012 in the order of its nets' outputs, as torchvision names them."""
+    return tuple(Path(__file__).with_name("imagenet_classes.txt").read_text(encoding="utf-8").splitlines())
 
 
 def top(probabilities: np.ndarray, count: int = 5) -> list[tuple[int, float]]:

@@ -70,12 +70,16 @@ class Net(nn.Module):
     """The net of a configuration: its stem, its units in one container a stage, its head, by the names of the plan.
 
     Shapes: (B, 3, H, W) -> logits (B, num_classes).
+
+    Attributes:
+        side: height and width of the images that it takes: those that it is made for, unless it has been trained on others.
     """
 
     def __init__(self, config: ModelConfig):
         super().__init__()
         self.config = config
         plan = self.plan = config.plan()
+        self.side = plan.input[1]
         shape, middle = add_parts(self, plan.stem, plan.input), {}
         for unit in plan.units:
             stage, _, index = unit.name.rpartition(".")

@@ -28,12 +28,14 @@ class Part:
         kind: ``conv``, ``bn``, ``fc`` or what else has parameters; empty for what has none.
         is_kept: its output stays in memory until the backward pass: a convolution's for its BN, a ReLU's for what comes next
             (of a ``Scale`` its input, which is as large).
+        kept_beside: how many times that size stays beside it, in fp32 values: the indices of max pooling have 8 bytes.
         is_random: in training its output depends on chance.
     """
 
     name: str
     kind: ClassVar[str] = ""
     is_kept: ClassVar[bool] = False
+    kept_beside: ClassVar[int] = 0
     is_random: ClassVar[bool] = False
 
     def rows(self) -> Iterable[tuple[str, tuple[Part, ...]]]:
@@ -164,6 +166,7 @@ class MaxPool(Part):
     padding: int | None = None
     ceil_mode: bool = False
     is_kept = True
+    kept_beside = 2
 
     @property
     def margin(self) -> int:
@@ -269,6 +272,7 @@ class Join:
     Attributes:
         parts: of its own: a row on the unit's input (behind what branch and skip share), whose output its module takes too.
         name: ``none`` (there is no skip), ``add``, or what a family of its own calls it.
+        kept_beside: how many times that size stays beside it, in fp32 values: the indices of max pooling have 8 bytes.
         is_random: in training its output depends on chance.
         maps_kept: of the size of the output, that stay in memory for it until the backward pass, beside those of the parts.
     """

@@ -208,6 +208,13 @@ class Plan:
         following = ((a, b) for a, b in itertools.pairwise(self.walk()) if a.part.kind == "conv" and b.part.kind == "bn" and a.leads_to(b))
         return tuple((conv.name, bn.name) for conv, bn in following)
 
+    def takes(self, image: Shape) -> bool:
+        """Whether the net can compute with images of this shape: no map vanishes on the way, and every weight has its inputs."""
+        if image == self.input:
+            return True
+        pairs = zip(self.walk(image), self.walk(), strict=True)
+        return all(min(one.output) > 0 and one.part.parameters(one.shape) == due.part.parameters(due.shape) for one, due in pairs)
+
     def maps(self, image: Shape | None = None) -> dict[str, Shape]:
         """Return the modules whose outputs are maps to look at -> their shapes: what the stem passes on, step by step, and each unit."""
         shape, stem = _drained(_row("", self.stem, STEM, image or self.input))

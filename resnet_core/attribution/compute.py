@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from captum.attr import GuidedGradCam, IntegratedGradients, LayerAttribution, LayerGradCam, Occlusion, Saliency
 
-from resnet_core.activations import SIDE, images_at_once
+from resnet_core.activations import images_at_once
 from resnet_core.analysis.passes import Progress, ShouldStop, check_stop
 from resnet_core.attribution.methods import check_target, method
 from resnet_core.attribution.subject import Subject
@@ -39,8 +39,9 @@ class Attribution:
     """One map.
 
     Attributes:
-        map: float32 (32, 32); what its values are: ``METHODS[method].meaning``, and how colours were joined: ``.channels``.
-        per_channel: float32 (3, 32, 32), before red, green and blue were joined, with its signs; None where a method has one value a pixel.
+        map: float32 (side, side); what its values are: ``METHODS[method].meaning``, and how colours were joined: ``.channels``.
+        per_channel: float32 (3, side, side), before red, green and blue were joined, with its signs; None where a method has one value
+            a pixel.
         delta: of Integrated Gradients the convergence delta: the sum of all attributions, less the difference of the logits that they
             share out; None of the other methods.
         target: the class that is explained.
@@ -80,10 +81,10 @@ class Raw:
     """What a method gives for one image.
 
     Attributes:
-        map: (32, 32).
-        per_channel: (3, 32, 32) or None.
+        map: (side, side).
+        per_channel: (3, side, side) or None.
         delta: of Integrated Gradients, else None.
-        before: (32, 32), the map before it lost its signs: the gradient itself (colours summed), Grad-CAM before ReLU; None where
+        before: (side, side), the map before it lost its signs: the gradient itself (colours summed), Grad-CAM before ReLU; None where
             the map has them.
     """
 
@@ -98,16 +99,16 @@ class Raw:
 
     @property
     def for_input(self) -> torch.Tensor:
-        """(1, 3, 32, 32) with the sum of the map: a value that stands for a whole pixel is shared out to its three colours."""
+        """(1, 3, side, side) with the sum of the map: a value that stands for a whole pixel is shared out to its three colours."""
         return (self.map.expand(3, -1, -1) / 3 if self.per_channel is None else self.per_channel)[None]
 
 
-def passes(method_key: str, values: Mapping[str, Any]) -> int:
-    """Images that go through the net for one map, of which all parameters are given."""
+def passes(method_key: str, values: Mapping[str, Any], side: int) -> int:
+    """Images that go through the net for one map of an image of ``side`` pixels, of which all parameters are given."""
     if method_key == "integrated-gradients":
         return values["steps"] + 2  # the image and the baseline, for the convergence delta
     if method_key == "occlusion":
-        return 1 + (math.ceil((SIDE - values["window"]) / values["stride"]) + 1) ** 2
+        return 1 + (math.ceil((side - values["window"]) / values["stride"]) + 1) ** 2
     return 2 if method_key == "guided-grad-cam" else 1
 
 
@@ -124,7 +125,7 @@ def attribute(
     """One map of one image. The caller's net is only read, and is free of hooks also while this runs.
 
     Args:
-        image: uint8 (3, 32, 32), anywhere.
+        image: uint8 (3, H, W), anywhere; enlarged to the net's size where it has another one (see ``nets.loading.resized``).
         method_key: one of ``METHODS``.
         target: the class to explain, 0 to the net's classes - 1; it is never replaced by what the net says.
         progress: called with the passes begun and the passes in all, in images.
@@ -136,11 +137,11 @@ def attribute(
         Stopped: ``should_stop`` returned True.
     """
     begin = time.perf_counter()
-    chosen, config = method(method_key), loaded.model.config
-    target = check_target(target, config)
-    values = chosen.complete(parameters, config)
+    chosen = method(method_key)
+    target = check_target(target, loaded)
+    values = chosen.complete(parameters, loaded)
     subject = Subject(loaded)
-    begun, total = 0, passes(method_key, values)
+    begun, total = 0, passes(method_key, values, loaded.side)
 
     def watch(images: int) -> None:
         nonlocal begun
@@ -164,7 +165,7 @@ def attribute(
 
 
 def attribute_net(net: Net, pixels: np.ndarray, method_key: str, target: int, **options: Any) -> Attribution:
-    """``attribute`` with a copy of the net that is loaded now, in fp32; ``pixels``: uint8 (32, 32, 3)."""
+    """``attribute`` with a copy of the net that is loaded now, in fp32; ``pixels``: uint8 (H, W, 3)."""
     return attribute(load(net), torch.from_numpy(pixels).permute(2, 0, 1).contiguous(), method_key, target, **options)
 
 
@@ -173,7 +174,7 @@ def _array(values: torch.Tensor) -> np.ndarray:
 
 
 def compute(subject: Subject, x: torch.Tensor, method_key: str, target: int, values: Mapping[str, Any]) -> Raw:
-    """The map of pixels (1, 3, 32, 32) in [0, 1]; ``values``: all parameters of the method, already checked."""
+    """The map of pixels (1, 3, side, side) in [0, 1]; ``values``: all parameters of the method, already checked."""
     # A copy: Captum makes what it is given require gradients.
     return _COMPUTE[method_key](subject, x.detach().clone(), target, values)
 
@@ -186,7 +187,7 @@ def _integrated_gradients(subject: Subject, x: torch.Tensor, target: int, values
         target=target,
         n_steps=steps,
         method="gausslegendre",
-        internal_batch_size=images_at_once(subject.config, min(steps, _AT_ONCE), gradients=True),
+        internal_batch_size=images_at_once(subject.net, min(steps, _AT_ONCE), gradients=True),
         return_convergence_delta=True,
     )
     return Raw(attributions[0].sum(0), attributions[0], float(delta))
@@ -211,7 +212,7 @@ def _occlusion(subject: Subject, x: torch.Tensor, target: int, values: Mapping[s
         strides=(3, stride, stride),
         baselines=subject.baseline(values["baseline"], x),
         target=target,
-        perturbations_per_eval=images_at_once(subject.config, _AT_ONCE),
+        perturbations_per_eval=images_at_once(subject.net, _AT_ONCE),
     )
     return Raw(drops[0, 0])  # a window hides all three colours: they have one value
 

@@ -1,4 +1,4 @@
-"""The layers that Grad-CAM can be taken at, from a net's configuration alone: no torch."""
+"""The layers that Grad-CAM can be taken at, from a net's configuration alone: no torch. ``model``: as of ``activations.config_of``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import itertools
 from dataclasses import dataclass
 from typing import Any
 
-from resnet_core.activations import layer_shapes
+from resnet_core.activations import config_of, layer_shapes
 
 #: A map of fewer pixels on a side than this says next to nothing about where a net looked.
 _SMALLEST_MAP = 4
@@ -18,7 +18,7 @@ def layers_of(model: Any) -> list[str]:
 
 
 def default_layer(model: Any) -> str:
-    """The last block's output, as in Selvaraju et al. 2017; of an ImageNet net the last one whose maps have at least 4x4 pixels."""
+    """The last block's output, as in Selvaraju et al. 2017; the last one whose maps have at least 4x4 pixels, where that is another."""
     return [name for name, (_, side) in layer_shapes(model).items() if side >= _SMALLEST_MAP][-1]
 
 
@@ -37,7 +37,7 @@ class CascadeStep:
 
 def cascade_steps(model: Any, per_stage: int = 3) -> list[CascadeStep]:
     """From the top layer down: the layers behind the units, each stage's units in at most ``per_stage`` groups, the stem's layers."""
-    plan = getattr(model, "config", model).plan()
+    plan = config_of(model).plan()
     steps: list[CascadeStep] = []
     for part in reversed(plan.head):
         if part.kind in ("fc", "conv"):

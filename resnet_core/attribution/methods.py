@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from resnet_core.activations import SIDE
+from resnet_core.activations import config_of, side_of
 from resnet_core.attribution.layers import default_layer, layers_of
 from resnet_core.errors import ConfigError
+
+#: Pixels of the images' side that the declared numbers of pixels are for.
+SIDE = 32
+
+
+def scaled(pixels: float, side: int) -> int:
+    """So many pixels of an image of ``SIDE`` as pixels of one of ``side``."""
+    return max(1, round(pixels * side / SIDE))
 
 
 @dataclass(frozen=True)
@@ -24,6 +32,7 @@ class Parameter:
         minimum, maximum, step: of an ``int`` or a ``float``; both ends are allowed.
         choices: of a ``choice``: value -> what it is called.
         help: one or two sentences.
+        pixels: default and ends are those for images of ``SIDE`` pixels, and grow with a net's images; see ``at``.
     """
 
     name: str
@@ -35,18 +44,25 @@ class Parameter:
     step: float | None = None
     choices: tuple[tuple[str, str], ...] = ()
     help: str = ""
+    pixels: bool = False
+
+    def at(self, side: int) -> Parameter:
+        """The parameter for images of ``side`` pixels."""
+        if not self.pixels or self.maximum is None:
+            return self
+        return replace(self, default=scaled(self.default, side), maximum=scaled(self.maximum, side))
 
     def check(self, value: Any, model: Any) -> Any:
         """The value, or the default for None.
 
         Args:
-            model: the net's configuration, which knows its layers.
+            model: the net or its configuration, which know its layers and its images' size; see ``activations.config_of``.
 
         Raises:
             ConfigError: it is none of the possible ones; ``field`` is the parameter's name.
         """
         if value is None:
-            return default_layer(model) if self.kind == "layer" else self.default
+            return default_layer(model) if self.kind == "layer" else self.at(side_of(model)).default if self.pixels else self.default
         if self.kind in ("choice", "layer"):
             possible = [key for key, _ in self.choices] if self.kind == "choice" else layers_of(model)
             if value not in possible:
@@ -54,7 +70,7 @@ class Parameter:
             return value
         if isinstance(value, bool) or not isinstance(value, int if self.kind == "int" else (int, float)) or not math.isfinite(value):
             raise ConfigError(self.name, f"{value!r} is not a {'whole' if self.kind == 'int' else 'finite'} number.")
-        low, high = self.minimum, self.maximum
+        low, high = self.minimum, self.at(side_of(model)).maximum if self.pixels else self.maximum
         assert low is not None and high is not None  # every number's ends are declared
         if not low <= value <= high:
             raise ConfigError(self.name, f"{value:g} is out of range; it must be from {_exact(low)} to {_exact(high)}.")
@@ -149,7 +165,17 @@ _FILL = Parameter(
     choices=_BASELINE,
     help=_NOTHING,
 )
-_WINDOW = Parameter("window", "window", "int", 6, 1, SIDE, 1, help="Pixels of the side of the square that hides a part of the image.")
+_WINDOW = Parameter(
+    "window",
+    "window",
+    "int",
+    6,
+    1,
+    SIDE,
+    1,
+    help="Pixels of the side of the square that hides a part of the image, if that has 32; of larger images as much larger.",
+    pixels=True,
+)
 _STRIDE = Parameter(
     "stride",
     "stride",
@@ -158,7 +184,8 @@ _STRIDE = Parameter(
     1,
     SIDE,
     1,
-    help="Pixels from one window to the next; at most the window. Half of it takes four times as long.",
+    help="Pixels from one window to the next, as for the window; at most that. Half of it takes four times as long.",
+    pixels=True,
 )
 _CHANNELS = Parameter(
     "channels",
@@ -189,7 +216,7 @@ METHODS: dict[str, Method] = {
             "Selvaraju et al. 2017",
             signed=False,
             meaning="A layer's maps, each weighted by its mean gradient of the target's logit, summed; below zero cut off (ReLU); enlarged "
-            "bilinearly to 32x32. Zero: nothing there speaks for the target at this layer.",
+            "bilinearly to the image's size. Zero: nothing there speaks for the target at this layer.",
             channels="one value a pixel",
             local=False,
             parameters=(_LAYER,),
@@ -272,13 +299,14 @@ def _exact(value: float) -> str:
 
 
 def check_target(target: Any, model: Any) -> int:
-    """The class to be explained, as an index.
+    """The class to be explained, as an index; ``model``: as of ``Parameter.check``.
 
     Raises:
         ConfigError: the net has no such class.
     """
     if isinstance(target, bool) or not isinstance(target, int):
         raise ConfigError("target", f"{target!r} is not the number of a class.")
-    if not 0 <= target < model.num_classes:
-        raise ConfigError("target", f"{target} is out of range; the net's classes are 0 to {model.num_classes - 1}.")
+    classes = config_of(model).num_classes
+    if not 0 <= target < classes:
+        raise ConfigError("target", f"{target} is out of range; the net's classes are 0 to {classes - 1}.")
     return target

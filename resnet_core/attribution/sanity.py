@@ -37,7 +37,7 @@ class Step:
     Attributes:
         label: what was randomised in this step; ``TRAINED`` of the first, which is the map of the net as it is.
         modules: all that is random by now.
-        map: float32 (32, 32), of the same method, parameters and target.
+        map: float32 (side, side), of the same method, parameters and target.
         signed: Spearman's rank correlation with the first step, of values with their signs: of Saliency the gradient itself (colours
             summed), of Grad-CAM what ReLU has not yet cut off, of the others the map.
         absolute: the same of the map's magnitudes, which are what the eye sees.
@@ -81,7 +81,7 @@ def cascade(
     Randomised are all weights of a layer, its BN too: they and its running statistics become those of a net before its first update.
 
     Args:
-        image: uint8 (3, 32, 32); target: the class that is explained at every step.
+        image: uint8 (3, H, W); target: the class that is explained at every step.
         seed: of the random weights.
         per_stage: a stage's blocks are randomised in at most so many steps.
         should_stop: asked before each pass.
@@ -91,12 +91,11 @@ def cascade(
         ConfigError: at once, as ``attribute`` does.
         Stopped: ``should_stop`` returned True.
     """
-    config = loaded.model.config
-    values = method(method_key).complete(parameters, config)
-    target = check_target(target, config)
+    values = method(method_key).complete(parameters, loaded)
+    target = check_target(target, loaded)
     for parameter in TRUST["sanity"]:
-        parameter.check({"seed": seed, "per_stage": per_stage}[parameter.name], config)
-    return _steps(loaded, image, method_key, target, values, cascade_steps(config, per_stage), seed, should_stop)
+        parameter.check({"seed": seed, "per_stage": per_stage}[parameter.name], loaded)
+    return _steps(loaded, image, method_key, target, values, cascade_steps(loaded, per_stage), seed, should_stop)
 
 
 def _steps(
@@ -150,7 +149,7 @@ def random_level(
         image, target, seed, should_stop, parameters: as of ``cascade``; the second net's weights come from the next seed.
     """
     config = loaded.model.config
-    values = method(method_key).complete(parameters, config)
+    values = method(method_key).complete(parameters, loaded)
     raws = []
     for one in (seed, seed + 1):
         weights = random_net(config, one).to(loaded.device).to(memory_format=torch.channels_last).state_dict()

@@ -10,7 +10,7 @@ from torch import nn
 
 from resnet_core.analysis.passes import ShouldStop, check_stop
 from resnet_core.architectures.net import Net
-from resnet_core.nets.loading import LoadedNet
+from resnet_core.nets.loading import LoadedNet, resized
 
 
 class Subject(nn.Module):
@@ -21,7 +21,7 @@ class Subject(nn.Module):
     Its modules are new ones; what Captum hooks is neither the caller's model nor another viewer's. Each BN is folded into its convolution
     (in evaluation mode both are linear): the same function up to rounding, a fifth faster. No weight requires a gradient.
 
-    Shapes: (N, 3, 32, 32) -> (N, classes).
+    Shapes: (N, 3, side, side) -> (N, classes).
     """
 
     mean: torch.Tensor
@@ -36,6 +36,7 @@ class Subject(nn.Module):
         source = loaded.model
         with torch.device("meta"):
             net = type(source)(source.config)
+        net.side = source.side
         # Not a copy: folding makes new weights, and the classifier's are only read.
         net.load_state_dict(source.state_dict() if weights is None else weights, assign=True)
         fold_batch_norm(net)
@@ -58,12 +59,12 @@ class Subject(nn.Module):
         return self.net(x.contiguous(memory_format=torch.channels_last))
 
     def pixels(self, image: torch.Tensor) -> torch.Tensor:
-        """uint8 (3, 32, 32) or (N, 3, 32, 32), anywhere -> float32 (N, 3, 32, 32) in [0, 1] on the device."""
+        """uint8 (3, H, W) or (N, 3, H, W), anywhere -> float32 (N, 3, side, side) in [0, 1] on the device."""
         batch = image if image.dim() == 4 else image[None]
-        return batch.to(self.mean.device).contiguous(memory_format=torch.channels_last).float() / 255
+        return resized(batch.to(self.mean.device), self.net.side).contiguous(memory_format=torch.channels_last).float() / 255
 
     def baseline(self, name: str, x: torch.Tensor) -> torch.Tensor:
-        """(1, 3, 32, 32): what counts as nothing. ``mean``: the mean that is subtracted, so the normalised input is zero; or ``black``."""
+        """(1, 3, H, W): what counts as nothing. ``mean``: the mean that is subtracted, so the normalised input is zero; or ``black``."""
         return torch.zeros_like(x[:1]) if name == "black" else self.mean.expand_as(x[:1])
 
 

@@ -15,14 +15,14 @@ import captum.metrics
 import numpy as np
 import torch
 
-from resnet_core.activations import SIDE, images_at_once
+from resnet_core.activations import images_at_once
 from resnet_core.analysis.passes import Progress, ShouldStop
 from resnet_core.attribution.compute import Attribution, Raw, compute
-from resnet_core.attribution.methods import METHODS, TRUST
+from resnet_core.attribution.methods import METHODS, SIDE, TRUST, scaled
 from resnet_core.attribution.subject import Subject
 from resnet_core.nets.loading import LoadedNet
 
-#: Sides of the hidden squares, in pixels: from and to.
+#: Sides of the hidden squares, in pixels of an image of 32: from and to.
 SQUARES = (4, 12)
 _AT_ONCE = 50
 
@@ -71,17 +71,18 @@ class Sensitivity:
 
 def _checked(loaded: LoadedNet, which: str, **given: float) -> None:
     for parameter in TRUST[which]:
-        parameter.check(given[parameter.name], loaded.model.config)
+        parameter.check(given[parameter.name], loaded)
 
 
-def squares(samples: int, seed: int) -> np.ndarray:
-    """float32 (samples, 1, 32, 32): 1 where a random square hides the image."""
+def squares(samples: int, seed: int, side: int = SIDE) -> np.ndarray:
+    """float32 (samples, 1, side, side): 1 where a random square hides the image."""
     random = np.random.default_rng(seed)
-    masks = np.zeros((samples, 1, SIDE, SIDE), dtype=np.float32)
+    masks = np.zeros((samples, 1, side, side), dtype=np.float32)
+    low, high = (scaled(pixels, side) for pixels in SQUARES)
     for mask in masks:
-        side = int(random.integers(SQUARES[0], SQUARES[1] + 1))
-        top, left = random.integers(0, SIDE - side + 1, size=2)
-        mask[0, top : top + side, left : left + side] = 1
+        width = int(random.integers(low, high + 1))
+        top, left = random.integers(0, side - width + 1, size=2)
+        mask[0, top : top + width, left : left + width] = 1
     return masks
 
 
@@ -100,7 +101,7 @@ def infidelity(
     rate times change of the pixel. Squares show the mean image, as with Occlusion; so Occlusion has an advantage here.
 
     Args:
-        image: uint8 (3, 32, 32), the one that was explained; ``found``: its map.
+        image: uint8 (3, H, W), the one that was explained; ``found``: its map.
         should_stop: asked before each batch of squares.
 
     Raises:
@@ -114,7 +115,7 @@ def infidelity(
     local = METHODS[found.method].local
     per_channel = None if found.per_channel is None else torch.from_numpy(found.per_channel)
     attributions = Raw(torch.from_numpy(found.map), per_channel).for_input.to(x.device)
-    masks = torch.from_numpy(squares(samples, seed)).to(x.device)
+    masks = torch.from_numpy(squares(samples, seed, loaded.side)).to(x.device)
 
     def mean_squared_error(of: torch.Tensor, normalize: bool = True) -> float:
         taken = 0
@@ -142,8 +143,9 @@ def infidelity(
     noise = np.random.default_rng([seed, 1]).standard_normal(tuple(attributions.shape)).astype(np.float32)
     others = (torch.ones_like(attributions), torch.from_numpy(noise).to(x.device))
     value, *compared = (score(of) for of in (attributions, *others))
+    low, high = (scaled(pixels, loaded.side) for pixels in SQUARES)
     text = (
-        f"{samples:,} squares of {SQUARES[0]} to {SQUARES[1]} pixels a side at random places (seed {seed}), hidden by the mean image; "
+        f"{samples:,} squares of {low} to {high} pixels a side at random places (seed {seed}), hidden by the mean image; "
         "the map scaled to fit best"
     )
     # Rounding may leave a fit just above 1.
@@ -177,7 +179,7 @@ def sensitivity(
     _checked(loaded, "sensitivity", radius=radius, samples=samples, seed=seed)
     text = f"the largest of {samples:,} random changes of each pixel by at most {radius:g} of 1 (seed {seed})"
     subject = Subject(loaded, should_stop=should_stop)
-    noise = np.random.default_rng(seed).uniform(-radius, radius, (samples, 3, SIDE, SIDE)).astype(np.float32)
+    noise = np.random.default_rng(seed).uniform(-radius, radius, (samples, 3, loaded.side, loaded.side)).astype(np.float32)
     changes = iter(torch.from_numpy(noise).to(loaded.device))
     done = 0
 

@@ -20,11 +20,12 @@ from resnet_core.errors import ConfigError, UserError
 from resnet_core.images import HOWS
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from resnet_core.attribution.compute import Attribution
-    from resnet_core.cli.look import Shown
     from resnet_core.nets import Net
 
-#: The picture's side, in pixels.
+#: The picture's side, in pixels, at least.
 SIZE = 320
 #: kind of a parameter -> how it is read, and what stands for it in the help.
 KINDS: dict[str, tuple[Callable[[str], Any], str]] = {
@@ -47,14 +48,19 @@ def add_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     command.add_argument("--target", required=True, metavar="{predicted,true,CLASS}", help=target)
     command.add_argument("--label", metavar="CLASS", help="the true class of a file, by name or number")
     command.add_argument("--out", type=Path, metavar="PNG", help="where to write the map, laid over the image")
-    size = f"pixels of its side, a multiple of 32 (default: {SIZE})"
-    command.add_argument("--size", type=whole_number, default=SIZE, metavar="N", help=size)
+    size = f"pixels of its side, a multiple of the image's that the net sees (default: {SIZE}, or 448 of 224)"
+    command.add_argument("--size", type=whole_number, metavar="N", help=size)
     command.add_argument("--trust", action="store_true", help="also infidelity and sensitivity; takes as long as a dozen maps")
     command.add_argument("--sanity", action="store_true", help="also the sanity check: the weights randomised from the top layer down")
     seed = "of the random numbers of --trust and --sanity (default: 0)"
     command.add_argument("--seed", type=whole_number, default=0, metavar="N", help=seed)
     hows = "; ".join(f"{key}: {text}" for key, text in HOWS.items())
-    command.add_argument("--how", choices=tuple(HOWS), default="crop", help=f"to make a picture 32x32, {hows} (default: crop)")
+    command.add_argument(
+        "--how",
+        choices=tuple(HOWS),
+        default="crop",
+        help=f"what of a picture is made 32x32 (224x224 for ImageNet's nets), {hows} (default: crop)",
+    )
     command.add_argument("--data", choices=DATASETS, default="sample", help="which set test:INDEX is of (default: sample)")
     command.add_argument("--data-dir", metavar="DIR", type=Path, help="of the full CIFAR-10 (default: RESNET_LAB_DATA, or as downloaded)")
     command.add_argument("--device", choices=DEVICES, default="auto", help="(default: auto)")
@@ -92,19 +98,19 @@ def _attribute(args: argparse.Namespace, net: Net) -> int:
     method = method_of(args.method)
     given = {name.removeprefix(_PREFIX): value for name, value in vars(args).items() if name.startswith(_PREFIX)}
     # What can be told without the image and without torch is told first.
-    method.complete(given, net.model)
+    method.complete(given, net)
     for parameter in TRUST["infidelity"]:
         if parameter.name == "seed":
-            parameter.check(args.seed, net.model)
-    if args.size < 32 or args.size % 32 or args.size > 3200:
-        raise ConfigError("size", f"{args.size} is not a multiple of 32 from 32 to 3200.")
+            parameter.check(args.seed, net)
+    side = net.side
+    size = -(-SIZE // side) * side if args.size is None else args.size
+    if size < side or size % side or size > 3200:
+        raise ConfigError("size", f"{size} is not a multiple of {side} from {side} to {3200 // side * side}.")
     if args.out is not None and args.out.suffix.lower() != ".png":
         raise ConfigError("out", f"{str(args.out)!r} does not end in .png, which is what is written.")
     (shown,), _ = read_images(args)
 
-    import torch
-
-    from resnet_core.analysis.prediction import class_names
+    from resnet_core.analysis.prediction import class_names, stack
     from resnet_core.attribution import compute
 
     names = class_names(net.model.num_classes)
@@ -114,13 +120,13 @@ def _attribute(args: argparse.Namespace, net: Net) -> int:
         raise ConfigError("target", f"the true class of {shown.name} is not known: {known}, or choose another target.")
     target = None if args.target == "predicted" else label if args.target == "true" else _class(args.target, "target", names)
     loaded = load_as_asked(net, args, "fp32")  # attribution is in fp32, and so is the prediction that it explains
-    image = torch.from_numpy(shown.pixels).permute(2, 0, 1)
+    image = stack([shown.at(side)], side)[0]
     predicted = int(loaded.logits(image[None])[0].argmax())
     found = compute.attribute(loaded, image, method.key, predicted if target is None else target, **given)
     told: dict[str, Any] = {
         "net": net.id,
         "image": shown.name,
-        "notes": list(shown.notes),
+        "notes": list(shown.notes_at(side)),
         "method": method.key,
         "target": found.target,
         "target_name": names[found.target],
@@ -138,7 +144,7 @@ def _attribute(args: argparse.Namespace, net: Net) -> int:
         "out": None,
     }
     if args.out is not None:
-        told["out"], told["colors"] = _write(args.out, shown, found, args.size)
+        told["out"], told["colors"] = _write(args.out, image.permute(1, 2, 0).numpy(), found, size)
     told |= _checks(args, loaded, image, found)
     if args.json:
         emit(told)
@@ -162,13 +168,13 @@ def _class(text: str, field: str, names: tuple[str, ...]) -> int:
     raise ConfigError(field, f"{text!r} is not one of {others}{listed}.")
 
 
-def _write(path: Path, shown: Shown, found: Attribution, size: int) -> tuple[str, str]:
+def _write(path: Path, pixels: np.ndarray, found: Attribution, size: int) -> tuple[str, str]:
     """The map on its image as a PNG, and what its colours say."""
     from resnet_core.figures.overlay import common_scale, overlay, png
 
     scale = common_scale([found.map], found.sign == "signed")
     try:
-        path.write_bytes(png(overlay(shown.pixels, found.map, scale, size)))
+        path.write_bytes(png(overlay(pixels, found.map, scale, size)))
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror}.") from error
     return str(path), scale.text

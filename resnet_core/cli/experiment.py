@@ -10,7 +10,7 @@ from typing import Any
 from resnet_core.cli.attribute import KINDS
 from resnet_core.cli.follow import progress
 from resnet_core.cli.options import Parser
-from resnet_core.cli.output import emit, table
+from resnet_core.cli.output import emit, note, table
 from resnet_core.config import DATASETS, DEVICES, PRECISIONS, DataConfig
 
 _PREFIX = "parameter."
@@ -52,7 +52,7 @@ def parser() -> Parser:
 def experiment(outer: argparse.Namespace) -> int:
     """``experiment``: which there are; ``experiment KEY NET...``: the table, and what the numbers say."""
     from resnet_core.experiments import EXPERIMENTS, run
-    from resnet_core.experiments.base import shown
+    from resnet_core.experiments.base import enlarged, shown
     from resnet_core.nets import find
 
     if not outer.arguments:
@@ -69,6 +69,8 @@ def experiment(outer: argparse.Namespace) -> int:
     for net in nets:  # what is wrong is told before the first is measured
         kind.check(net.model, net.name)
         kind.complete(given, net.model)
+        if said := enlarged(net):
+            note(said)
     data, folder, results = DataConfig(args.data), args.data_dir, []
     for net in nets:
         with progress(net.name) as told:

@@ -104,6 +104,7 @@ def gradients(args: argparse.Namespace) -> int:
     if size < 2:
         raise ConfigError("batch_size", "1 is out of range; batch statistics need at least 2 images.")
     dataset, net, told = _prepared(args)
+    _refuse_other_classes(net, dataset)
     from resnet_core.analysis.gradients import BatchTooLarge, layer_gradients
 
     split = _first(dataset.train, args.batches * size, "training", "--batches times --batch-size")
@@ -167,7 +168,7 @@ def _refuse_other_classes(loaded: LoadedNet, dataset: Cifar10) -> None:
     if classes != here:
         raise DataError(
             f"{loaded.net.name} tells {classes:,} classes apart, and these images are of CIFAR-10's {here}, which are not its own: no "
-            "error can be counted on them. Its layer responses can be measured all the same."
+            "error can be counted on them, and no loss. Its layer responses can be measured all the same."
         )
 
 

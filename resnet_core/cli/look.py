@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from resnet_core.cli.which import add_checkpoint, named
 from resnet_core.cli.which import loaded as load_as_asked
 from resnet_core.config import DATASETS, DEVICES, PRECISIONS, DataConfig
 from resnet_core.errors import DataError
-from resnet_core.images import HOWS, ImageRefused, read_file, to_input
+from resnet_core.images import HOWS, ImageRefused, all_inputs, read_file
 from resnet_core.nets import Net
 from resnet_core.runs import RunStore
 
@@ -34,15 +34,23 @@ class Shown:
 
     Attributes:
         name: the file's, or ``test:INDEX``.
-        pixels: uint8 (32, 32, 3).
+        inputs: side -> uint8 (side, side, 3), for nets of that size; an image of the data set in its own size alone.
         notes: what was done to it.
         label: its class in CIFAR-10, if it is known.
     """
 
     name: str
-    pixels: np.ndarray
+    inputs: Mapping[int, np.ndarray]
     notes: tuple[str, ...] = ()
     label: int | None = None
+
+    def at(self, side: int) -> np.ndarray:
+        """What a net for images of ``side`` pixels is given; it enlarges those of the data set itself."""
+        return self.inputs[side] if side in self.inputs else next(iter(self.inputs.values()))
+
+    def notes_at(self, side: int) -> tuple[str, ...]:
+        """``notes``, and whether it is enlarged for the net."""
+        return self.notes if side in self.inputs else (*self.notes, f"enlarged to {side}x{side}")
 
 
 def add_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
@@ -60,7 +68,12 @@ def _add_options(command: argparse.ArgumentParser, several: bool, data_help: str
     image = "a PNG, JPEG or WebP file, or an image of the data set: test:INDEX or train:INDEX"
     command.add_argument("image", metavar="IMAGE", nargs="+" if several else 1, help=image)
     hows = "; ".join(f"{key}: {text}" for key, text in HOWS.items())
-    command.add_argument("--how", choices=tuple(HOWS), default="crop", help=f"to make a picture 32x32, {hows} (default: crop)")
+    command.add_argument(
+        "--how",
+        choices=tuple(HOWS),
+        default="crop",
+        help=f"what of a picture is made 32x32 (224x224 for ImageNet's nets), {hows} (default: crop)",
+    )
     command.add_argument("--data", choices=DATASETS, default="sample", help=data_help)
     command.add_argument("--data-dir", metavar="DIR", type=Path, help="of the full CIFAR-10 (default: RESNET_LAB_DATA, or as downloaded)")
     command.add_argument("--device", choices=DEVICES, default="auto", help="(default: auto)")
@@ -74,7 +87,7 @@ def predict(args: argparse.Namespace) -> int:
     shown, _ = read_images(args)
     with named(args) as net:
         loaded = load_as_asked(net, args, args.precision)
-    probabilities = prediction.predict(loaded, prediction.stack([each.pixels for each in shown]), args.crops)
+    probabilities = prediction.predict(loaded, prediction.stack([each.at(loaded.side) for each in shown], loaded.side), args.crops)
     names = prediction.class_names(probabilities.shape[1])
     true = [true_class(each, net) for each in shown]
     if args.json:
@@ -88,7 +101,7 @@ def predict(args: argparse.Namespace) -> int:
                         "image": each.name,
                         "predicted": names[row.argmax()],
                         "true": None if label is None else names[label],
-                        "notes": list(each.notes),
+                        "notes": list(each.notes_at(loaded.side)),
                     }
                     for each, row, label in zip(shown, probabilities, true, strict=True)
                 ],
@@ -100,7 +113,7 @@ def predict(args: argparse.Namespace) -> int:
         return 0
     print(f"{net.name}, {'one view' if args.crops == 1 else 'mean of 10 crops'}, {loaded.plan.precision}")
     for each, row, label in zip(shown, probabilities, true, strict=True):
-        print("\n" + _head(each))
+        print("\n" + _head(each, loaded.side))
         width = max(len(names[i]) for i, _ in prediction.top(row))
         for i, probability in prediction.top(row):
             print(f"  {names[i]:<{width}}  {100 * probability:6.2f} %{'  (true class)' if i == label else ''}")
@@ -130,14 +143,14 @@ def neighbours(args: argparse.Namespace) -> int:
         index = search.cached_index(loaded, data.train.images, args.data, home, progress)
     if index.problem:
         note(index.problem)
-    found, distances = index.nearest(search.features(loaded, stack([shown.pixels]))[0])
+    found, distances = index.nearest(search.features(loaded, stack([shown.at(loaded.side)], loaded.side))[0])
     labels = data.train.labels[found].tolist()
     if args.json:
         emit(
             {
                 "net": net.id,
                 "image": shown.name,
-                "notes": list(shown.notes),
+                "notes": list(shown.notes_at(loaded.side)),
                 "data": args.data,
                 "how": args.how,
                 "precision": loaded.plan.precision,
@@ -148,14 +161,17 @@ def neighbours(args: argparse.Namespace) -> int:
             }
         )
         return 0
-    print(f"{net.name}, {loaded.plan.precision}: nearest of {len(data.train):,} training images ({args.data})\n\n{_head(shown)}")
+    print(
+        f"{net.name}, {loaded.plan.precision}: nearest of {len(data.train):,} training images ({args.data})\n\n{_head(shown, loaded.side)}"
+    )
     for i, label, distance in zip(found, labels, distances, strict=True):
         print(f"  train:{i:<6} {data.classes[label]:<11} distance {distance:.4g}")
     return 0
 
 
-def _head(shown: Shown) -> str:
-    return shown.name + (f" ({'; '.join(shown.notes)})" if shown.notes else "")
+def _head(shown: Shown, side: int) -> str:
+    notes = shown.notes_at(side)
+    return shown.name + (f" ({'; '.join(notes)})" if notes else "")
 
 
 def true_class(shown: Shown, net: Net) -> int | None:
@@ -191,7 +207,7 @@ def read_images(args: argparse.Namespace) -> tuple[list[Shown], Cifar10 | None]:
         except ImageRefused as error:
             refused.append(str(error))
         else:
-            read.append(picture and Shown(picture.name, to_input(picture, args.how), picture.notes))
+            read.append(picture and Shown(picture.name, all_inputs(picture, args.how), picture.notes))
     if refused:
         raise ImageRefused(" ".join(refused))
     data = _load(args) if any(matches) else None
@@ -201,5 +217,5 @@ def read_images(args: argparse.Namespace) -> tuple[list[Shown], Cifar10 | None]:
             if index >= len(split):
                 raise DataError(f"{match[0]}: the {match[1]} set of {args.data} has {len(split):,} images, 0 to {len(split) - 1:,}.")
             pixels = split.images[index].permute(1, 2, 0).contiguous().numpy()
-            read[k] = Shown(match[0], pixels, (), int(split.labels[index]))
+            read[k] = Shown(match[0], {len(pixels): pixels}, (), int(split.labels[index]))
     return read, data

@@ -14,12 +14,16 @@ import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from resnet_core.architectures import ModelConfig
 from resnet_core.architectures.table import complexity
 from resnet_core.attribution.methods import Parameter
+from resnet_core.data import CLASSES
 from resnet_core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from resnet_core.nets import Net
 
 
 @dataclass(frozen=True)
@@ -64,8 +68,9 @@ class Experiment:
         method: what is done, exactly.
         limits: what it cannot show.
         parameters: what may be chosen.
-        macs: the multiply-adds it takes, of a configuration and all parameters.
+        macs: the multiply-adds it takes, of a configuration and all parameters, on images of the size that the net is made for.
         refusal: why it cannot be made with a net; empty where it can.
+        labelled: it holds answers against the classes of the images, which must be the net's own.
     """
 
     key: str
@@ -78,6 +83,7 @@ class Experiment:
     parameters: tuple[Parameter, ...]
     macs: Callable[[ModelConfig, Mapping[str, Any]], float]
     refusal: Callable[[ModelConfig], str] = _always
+    labelled: bool = True
 
     def complete(self, given: Mapping[str, Any], model: ModelConfig) -> dict[str, Any]:
         """Return all parameters: those given, checked, and the defaults of the others.
@@ -93,8 +99,18 @@ class Experiment:
 
     def check(self, model: ModelConfig, name: str) -> None:
         """Raise ConfigError if it cannot be made with a net, called ``name``."""
-        if why := self.refusal(model):
+        why = self.refusal(model)
+        if not why and self.labelled and model.num_classes != len(CLASSES):
+            why = (
+                f"it tells {model.num_classes:,} classes apart, and the images are of CIFAR-10's {len(CLASSES)}, which are not its own: "
+                "this experiment holds its answers against them."
+            )
+        if why:
             raise ConfigError("net", f"{name}: {why}")
+
+    def work(self, net: Net, values: Mapping[str, Any]) -> float:
+        """Multiply-adds that it takes with a net, on images of its size; ``values``: all parameters."""
+        return self.macs(net.model, values) * complexity(net.model, net.side).macs / complexity(net.model).macs
 
     @property
     def functions(self) -> ModuleType:
@@ -119,7 +135,12 @@ def images_parameter(default: int = 1000, most: int = 10_000, label: str = "test
 
 def whole_net_macs(model: ModelConfig) -> float:
     """Multiply-adds of one image through the net."""
-    return float(complexity(model, 32).macs)
+    return float(complexity(model).macs)
+
+
+def enlarged(net: Net) -> str:
+    """Say that a net is shown images larger than they are; empty where it is not."""
+    return "" if net.side == 32 else f"{net.name} is shown the images enlarged from 32x32 to {net.side}x{net.side} pixels."
 
 
 def each_of(results: Sequence[Measured], text: Callable[[Measured], str]) -> str:

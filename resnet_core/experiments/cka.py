@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from resnet_core.errors import DataError
 from resnet_core.experiments.base import Experiment, Measured, Progress, ShouldStop, Table, images_parameter, whole_net_macs
 from resnet_core.figures.lines import heatmap
 
@@ -33,6 +35,7 @@ EXPERIMENT = Experiment(
     ),
     parameters=(images_parameter(300, 1000),),
     macs=lambda model, values: whole_net_macs(model) * values["images"] * 1.5,
+    labelled=False,
 )
 
 
@@ -64,9 +67,10 @@ def measure(
     progress: Progress | None = None,
     should_stop: ShouldStop | None = None,
 ) -> Grams:
-    """Compute the Gram matrix behind each block.
+    """Compute the Gram matrix behind each block. The images go through the net as often as the maps of its blocks need.
 
     Raises:
+        DataError: those of a single block take more than ``WHOLE_BUDGET`` bytes.
         Stopped: ``should_stop`` returned True.
     """
     import torch
@@ -76,23 +80,52 @@ def measure(
     from resnet_core.experiments import running
 
     net, test = loaded.model, images.test.part(0, min(values["images"], len(images.test)))
-    held: list[list[torch.Tensor]] = [[] for _ in net.plan.units]
+    groups, grams = _groups(loaded, len(test)), []
     with torch.no_grad(), untouched(net):
         net.eval()
-        for start, stop in in_batches(len(test), images_at_once(net), progress, should_stop):
-            with loaded.plan.autocast():
-                steps = running.inputs(net, loaded.normalize(test.images[start:stop]))
-                next(steps)
-                for kept, x in zip(held, steps, strict=True):
-                    kept.append(x.float().flatten(1))
-        grams = []
-        for kept in held:
-            x = torch.cat(kept)
-            kept.clear()
-            x = x - x.mean(0)
-            gram = x @ x.T
-            grams.append((gram / torch.linalg.matrix_norm(gram).clamp_min(1e-30)).cpu().numpy())
+        for number, group in enumerate(groups):
+            held: dict[int, list[torch.Tensor]] = {i: [] for i in group}
+            told = None if progress is None else _part(progress, number, len(groups))
+            for start, stop in in_batches(len(test), images_at_once(net), told, should_stop):
+                with loaded.plan.autocast():
+                    steps = running.inputs(net, loaded.normalize(test.images[start:stop]))
+                    next(steps)
+                    for i, x in enumerate(steps):
+                        if i in held:
+                            held[i].append(x.float().flatten(1))
+            for kept in held.values():
+                x = torch.cat(kept)
+                kept.clear()
+                x = x - x.mean(0)
+                gram = x @ x.T
+                grams.append((gram / torch.linalg.matrix_norm(gram).clamp_min(1e-30)).cpu().numpy())
     return Grams(tuple(unit.name for unit in net.plan.units), np.stack(grams), len(test))
+
+
+def _part(progress: Progress, number: int, parts: int) -> Progress:
+    return lambda done, of: progress(number * of + done, parts * of)
+
+
+def _groups(loaded: LoadedNet, count: int) -> list[range]:
+    """Blocks that follow one another whose maps of all images may be in memory at once. Raises DataError where one's may not."""
+    from resnet_core.activations import WHOLE_BUDGET
+
+    plan = loaded.model.plan
+    maps = plan.maps((3, loaded.side, loaded.side))
+    groups, room = [range(0)], WHOLE_BUDGET
+    for i, unit in enumerate(plan.units):
+        needed = 4 * count * math.prod(maps[unit.name])
+        if needed > WHOLE_BUDGET:
+            raise DataError(
+                f"{loaded.net.name}: the maps of {count:,} images behind {unit.name} take {needed / 1e9:.1f} GB of memory, and "
+                f"{WHOLE_BUDGET / 1e9:.1f} GB are allowed. Ask for at most {count * WHOLE_BUDGET // needed:,} images."
+            )
+        if needed > room:
+            groups.append(range(i, i))
+            room = WHOLE_BUDGET
+        groups[-1] = range(groups[-1].start, i + 1)
+        room -= needed
+    return groups
 
 
 def _pair(results: Sequence[Measured]) -> tuple[Measured, Measured]:

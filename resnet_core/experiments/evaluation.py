@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from resnet_core.architectures.table import complexity
 from resnet_core.attribution.methods import Parameter
-from resnet_core.experiments.base import Experiment, Measured, Table
+from resnet_core.experiments.base import Experiment, Measured, Table, whole_net_macs
 from resnet_core.figures.lines import Line, lines_figure
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ EXPERIMENT = Experiment(
     method="The error of a single view of each test image, in evaluation mode.",
     limits="One error of one training: another seed gives another one, and the test images are a sample too.",
     parameters=(Parameter("images", "test images", "int", 1000, 100, 10_000, 100, help="The first of the test set."),),
-    macs=lambda model, values: float(complexity(model, 32).macs) * values["images"],
+    macs=lambda model, values: whole_net_macs(model) * values["images"],
 )
 
 

@@ -44,6 +44,7 @@ EXPERIMENT = Experiment(
     parameters=(images_parameter(200, 5_000),),
     macs=lambda model, values: 3 * whole_net_macs(model) * values["images"],
     refusal=needs_addition,
+    labelled=False,
 )
 
 

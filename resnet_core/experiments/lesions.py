@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from resnet_core.architectures import ModelConfig
-from resnet_core.architectures.table import complexity
 from resnet_core.attribution.methods import Parameter
-from resnet_core.experiments.base import Experiment, Measured, Table
+from resnet_core.experiments.base import Experiment, Measured, Table, whole_net_macs
 from resnet_core.figures.lines import Line, lines_figure
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
 def _macs(model: ModelConfig, values: Mapping[str, Any]) -> float:
     blocks = len(model.plan().units)  # of each deletion, what comes behind the block
-    return complexity(model, 32).macs * values["images"] * (1 + blocks / 2)
+    return whole_net_macs(model) * values["images"] * (1 + blocks / 2)
 
 
 EXPERIMENT = Experiment(

@@ -30,6 +30,7 @@ EXPERIMENT = Experiment(
     ),
     parameters=(images_parameter(),),
     macs=lambda model, values: whole_net_macs(model) * values["images"],
+    labelled=False,
 )
 
 

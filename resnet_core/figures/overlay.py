@@ -83,8 +83,8 @@ def overlay(image: np.ndarray, values: np.ndarray, scale: Scale, size: int = SID
     """The map on the image, uint8 RGBA (size, size, 4), opaque; pixels enlarged as squares.
 
     Args:
-        image: uint8 (32, 32, 3), as the net sees it; values: (32, 32).
-        size: of the picture's side, a multiple of 32.
+        image: uint8 (side, side, 3), as the net sees it; values: (side, side).
+        size: of the picture's side, a multiple of the image's.
     """
     color, opacity = colors(values, scale)
     mixed = grey(image) * (1 - opacity[..., None]) + color * opacity[..., None]

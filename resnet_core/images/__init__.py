@@ -10,6 +10,18 @@ For example::
 
 from resnet_core.images.reading import MAX_FILE_BYTES, MAX_PIXELS, Picture, read_file, read_image
 from resnet_core.images.refusal import ImageRefused, safe_name
-from resnet_core.images.shaping import HOWS, SIDE, to_input
+from resnet_core.images.shaping import HOWS, SIDE, all_inputs, to_input
 
-__all__ = ["HOWS", "MAX_FILE_BYTES", "MAX_PIXELS", "SIDE", "ImageRefused", "Picture", "read_file", "read_image", "safe_name", "to_input"]
+__all__ = [
+    "HOWS",
+    "MAX_FILE_BYTES",
+    "MAX_PIXELS",
+    "SIDE",
+    "ImageRefused",
+    "Picture",
+    "all_inputs",
+    "read_file",
+    "read_image",
+    "safe_name",
+    "to_input",
+]

@@ -130,6 +130,7 @@ def _card(proposal: Proposal, normalization: str, shortcut: str, errors: Trial) 
         "origin": "imported",
         "model": architectures.to_dict(proposal.net(shortcut)),
         "normalization": normalization,
+        "side": None if proposal.mean is None or proposal.mean.shape[-1] == 1 else proposal.mean.shape[-1],
         "layout": proposal.layout,
         "source_file": proposal.file_name,
         "source_bytes": proposal.file_bytes,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from resnet_core.activations import SIDE
-from resnet_core.architectures import ModelConfig, ResNetConfig
+from resnet_core.activations import config_of, side_of
+from resnet_core.architectures import ResNetConfig
 from resnet_core.architectures.table import complexity
 
 #: MACs from which somebody should be asked first: about a minute on two cores, where a trial of a ResNet-56 takes half of one.
@@ -45,12 +46,12 @@ def said_before(macs: float) -> str:
     return f"This takes long: {work}. It ends when you leave."
 
 
-def cost(model: ModelConfig, passes: int) -> Cost:
-    """Of ``passes`` images of 32x32 pixels through ``model``."""
+def cost(model: Any, passes: int) -> Cost:
+    """Of ``passes`` images of the net's size through ``model``."""
     macs = macs_per_image(model)
     return Cost(float(macs) * passes, macs / macs_per_image(_YARDSTICK), passes)
 
 
-def macs_per_image(model: ModelConfig) -> int:
-    """Multiply-adds of convolutions and the fully connected layer, for one image of 32x32 pixels."""
-    return complexity(model, SIDE).macs
+def macs_per_image(model: Any) -> int:
+    """Multiply-adds of convolutions and fully connected layers, for one image of the net's size (see ``activations.side_of``)."""
+    return complexity(config_of(model), side_of(model)).macs

@@ -104,7 +104,8 @@ def propose(arrays: Mapping[str, Any], report: Mapping[str, Any], name: str, siz
         normalizations = (known,)
     else:
         first = recognition.normalization
-        normalizations = (first, *(key for key in NORMALIZATIONS if key != first))
+        others = (key for key, one in NORMALIZATIONS.items() if key != first and (one.mean or model.plan().input[1] == 32))
+        normalizations = (first, *others)  # the mean image is for images of its own size
     converted, changed = convert(arrays, recognition)
     if broken := [key for key, array in converted.items() if not np.isfinite(array).all()]:
         raise ImportRefused(f"{listed(broken)} has values that are too large for float32 once pruning or biases are reckoned in.")

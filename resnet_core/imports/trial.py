@@ -10,10 +10,11 @@ from dataclasses import dataclass
 import torch
 
 from resnet_core import data
-from resnet_core.activations import SIDE, images_at_once
+from resnet_core.activations import images_at_once
 from resnet_core.architectures.net import Net, build_model
 from resnet_core.config import DataConfig, Recipe, RunConfig
 from resnet_core.imports.proposal import Proposal
+from resnet_core.nets.loading import resized
 from resnet_core.training import probe
 from resnet_core.training.plan import Plan
 
@@ -47,7 +48,7 @@ class Trial:
             where there are no errors.
         images: the test images each was tried on; 0 where there are no errors.
         precision: that they were computed in; empty where there are no errors.
-        note: why there are no errors, or that none is better than guessing; else empty.
+        note: why there are no errors, that none is better than guessing, or that the images were enlarged for the net; else empty.
     """
 
     attempts: tuple[Attempt, ...]
@@ -99,9 +100,6 @@ def trial(
     note = ""
     if classes != CLASSES:
         note = f"The net tells {classes:,} classes apart, the sample's images have {CLASSES}: there is no error to measure."
-    elif any(min(placed.output) < 1 for placed in proposal.model.plan().walk((3, SIDE, SIDE))):
-        side = proposal.model.plan().input[1]
-        note = f"The net is for images of {side}x{side} pixels, and nothing is left of {SIDE}x{SIDE}: there is no error to measure."
     if note:
         attempts = tuple(Attempt(*pair) for pair in pairs)
         return Trial(attempts, attempts[0], 0, "", note)
@@ -122,9 +120,11 @@ def trial(
             tried.append(Attempt(normalization, shortcut, 100.0 * wrong / len(test), loss / len(test)))
     tried.sort(key=lambda each: (_measured(each)[0], pairs.index((each.normalization, each.shortcut))))
     suggested = _suggestion(tried, len(test))
-    note = GUESSING if _measured(tried[0])[0] > GUESSED_ERROR else ""
+    notes = [GUESSING] if _measured(tried[0])[0] > GUESSED_ERROR else []
+    if model.side != test.images.shape[-1]:
+        notes.append(f"The images were enlarged from 32x32 to the {model.side}x{model.side} pixels that the net is made for.")
     tried.sort(key=lambda each: each is not suggested)
-    return Trial(tuple(tried), suggested, len(test), plan.precision, note)
+    return Trial(tuple(tried), suggested, len(test), plan.precision, " ".join(notes))
 
 
 def _measured(attempt: Attempt) -> tuple[float, float]:
@@ -148,16 +148,22 @@ def _suggestion(attempts: list[Attempt], images: int) -> Attempt:
 def _build(proposal: Proposal, shortcut: str, plan: Plan) -> Net:
     model = build_model(proposal.net(shortcut))
     model.load_state_dict({name: torch.from_numpy(array) for name, array in proposal.arrays(shortcut).items()})
+    if proposal.mean is not None and proposal.mean.shape[-1] > 1:
+        model.side = proposal.mean.shape[-1]
     return model.to(plan.device).to(memory_format=torch.channels_last).eval()
 
 
 @torch.no_grad()
-def _count(
-    model: torch.nn.Module, proposal: Proposal, normalization: str, images: torch.Tensor, labels: torch.Tensor, plan: Plan
-) -> tuple[int, float]:
+def _count(model: Net, proposal: Proposal, normalization: str, images: torch.Tensor, labels: torch.Tensor, plan: Plan) -> tuple[int, float]:
     """Wrong answers, and the sum of the cross-entropies. uint8 (N, 3, 32, 32) and int64 (N,)."""
     mean, std = proposal.normalization_arrays(normalization)
-    x = images.to(plan.device).contiguous(memory_format=torch.channels_last).float().div_(255).sub_(torch.from_numpy(mean).to(plan.device))
+    x = (
+        resized(images.to(plan.device), model.side)
+        .contiguous(memory_format=torch.channels_last)
+        .float()
+        .div_(255)
+        .sub_(torch.from_numpy(mean).to(plan.device))
+    )
     x = x if std is None else x.div_(torch.from_numpy(std).to(plan.device))
     with plan.autocast():
         logits = model(x)

@@ -54,6 +54,17 @@ class Net:
     read: str = field(default="", compare=False)
 
     @property
+    def side(self) -> int:
+        """Height and width of the images that it takes: those it was trained on here, else those that it is made for.
+
+        The mean image of CIFAR-10 is for images of its own size.
+        """
+        if self.config is not None:
+            return self.config.data.side
+        mean_of = 32 if self.card.get("normalization") == "pixel-mean" else self.card.get("side")
+        return int(mean_of or self.model.plan().input[1])
+
+    @property
     def training(self) -> RunConfig:
         """``config``, of a net that was trained with this project.
 
@@ -271,5 +282,5 @@ def _file(path: Path) -> Net:
         model = folders.model_from_dict(json.loads(metadata["model"]))
     except (ValueError, RecursionError, CheckpointError) as error:
         raise CheckpointError(f"{path}: its metadata do not describe a net ({error}).") from error
-    card = {"normalization": metadata.get("normalization")}
+    card = {"normalization": metadata.get("normalization"), "side": folders.trained_side(path)}
     return Net(id=str(path), name=path.stem, origin="file", model=model, path=path.resolve(), card=card)

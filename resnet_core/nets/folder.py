@@ -107,6 +107,15 @@ def read_metadata(path: Path) -> dict[str, str]:
     return {str(key): str(value) for key, value in metadata.items()} if isinstance(metadata, dict) else {}
 
 
+def trained_side(path: Path) -> int | None:
+    """The side of the mean image in a safetensors file, which is that of the images trained on; None where the mean is of channels."""
+    try:
+        side = read_header(path)[MEAN]["shape"][-1]
+    except (KeyError, IndexError, TypeError):
+        return None
+    return side if isinstance(side, int) and side > 1 else None
+
+
 def write_folder(
     folder: Path,
     tensors: Mapping[str, Any],

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from resnet_core.architectures.net import Net as BuiltNet
 from resnet_core.architectures.net import build_model
-from resnet_core.config import Recipe, RunConfig
+from resnet_core.config import Recipe, RunConfig, too_small
 from resnet_core.errors import CheckpointError
 from resnet_core.nets import folder as folders
 from resnet_core.nets.catalog import Net
@@ -34,6 +34,8 @@ class LoadedNet:
         mean: float32, (3, 32, 32) or (3, 1, 1), on the device, in units of pixel / 255.
         std: float32 (3, 1, 1) on the device, or None: nothing is divided.
         plan: device and precision of ``logits``.
+
+    Images of another size than the net's own are enlarged to it; see ``resized``.
     """
 
     net: Net
@@ -46,12 +48,14 @@ class LoadedNet:
     def device(self) -> torch.device:
         return self.mean.device
 
-    def normalize(self, images: torch.Tensor) -> torch.Tensor:
-        """uint8 (N, 3, H, W), anywhere -> float32 (N, 3, H, W) on the device, channels last: the net's input.
+    @property
+    def side(self) -> int:
+        """Height and width of the images that the net takes."""
+        return self.model.side
 
-        The mean image is 32x32, and so must images be then.
-        """
-        x = images.to(self.device).contiguous(memory_format=torch.channels_last).float().div_(255).sub_(self.mean)
+    def normalize(self, images: torch.Tensor) -> torch.Tensor:
+        """uint8 (N, 3, H, W), anywhere -> float32 (N, 3, side, side) on the device, channels last: the net's input."""
+        x = resized(images.to(self.device), self.side).contiguous(memory_format=torch.channels_last).float().div_(255).sub_(self.mean)
         return x if self.std is None else x.div_(self.std)
 
     @torch.no_grad()
@@ -59,6 +63,14 @@ class LoadedNet:
         """uint8 (N, 3, H, W) -> float32 (N, classes), in evaluation mode, in the plan's precision."""
         with self.plan.autocast():
             return self.model(self.normalize(images)).float()
+
+
+def resized(images: torch.Tensor, side: int) -> torch.Tensor:
+    """uint8 (N, 3, H, W) -> uint8 (N, 3, side, side): bilinear with antialiasing, as torchvision resizes; the same where they have it."""
+    if images.shape[2:] == (side, side):
+        return images
+    x = torch.nn.functional.interpolate(images.float(), (side, side), mode="bilinear", antialias=True)
+    return x.round_().clamp_(0, 255).to(torch.uint8)
 
 
 def load(net: Net, device: str = "auto", precision: str = "fp32") -> LoadedNet:
@@ -82,6 +94,10 @@ def load(net: Net, device: str = "auto", precision: str = "fp32") -> LoadedNet:
     except RuntimeError as error:
         raise CheckpointError(f"{net.name}: the weights are not those of {net.model.name}: {error}") from error
     model = model.to(target).to(memory_format=torch.channels_last).eval()
+    # A mean image has the size of the images that were trained on.
+    model.side = weights.mean.shape[-1] if weights.mean.shape[-1] > 1 else net.side
+    if not model.plan.takes((3, model.side, model.side)):
+        raise CheckpointError(f"{net.name}: {too_small(net.model, model.side)}")
     std = None if weights.std is None else weights.std.to(target)
     return LoadedNet(weights.net, model, weights.mean.to(target), std, plan)
 

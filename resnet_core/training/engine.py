@@ -68,6 +68,7 @@ class Trainer:
         if plan.device == "cpu":
             torch.set_num_threads(plan.threads)
         self.model = build_model(config.model, recipe.seed).to(self.device).to(memory_format=torch.channels_last)
+        self.model.side = config.data.side
         form = training_form(self.model)
         self._compiled = compiled(form, plan.device) if plan.compile else form
         self.mean = per_pixel_mean(dataset.train).to(self.device)
