@@ -27,6 +27,8 @@ from tests.nets_tools import write_checkpoint
 #: The fewest of everything, so that each is quick.
 SMALL = {"images": 100, "draws": 1, "batches": 1, "batch_size": 16, "train": 500}
 NAMES = ("ResNet-8-w4", "ResNet-8-B-w4")
+#: Of experiments that these cannot be made with.
+OTHERS = {"gates": ("Highway-8-w4", "Highway-8-b4-w4")}
 
 
 def loaded(name: str, seed: int = 0) -> LoadedNet:
@@ -61,7 +63,8 @@ def measured(key: str, images, *nets: LoadedNet, **given) -> list[Measured]:
 
 @pytest.mark.parametrize("key", EXPERIMENTS)
 def test_each_is_whole(key, images):
-    experiment, nets = EXPERIMENTS[key], [loaded(name) for name in NAMES]
+    names = OTHERS.get(key, NAMES)
+    experiment, nets = EXPERIMENTS[key], [loaded(name) for name in names]
     assert (
         experiment.key == key and experiment.question.endswith("?") and experiment.method.endswith(".") and experiment.limits.endswith(".")
     )
@@ -79,13 +82,13 @@ def test_each_is_whole(key, images):
     for dark in (False, True):
         assert module.figure(results, dark).data
     finding = module.finding(results)
-    assert finding.endswith(".") and all(name in finding for name in NAMES)
+    assert finding.endswith(".") and all(name in finding for name in names)
     assert experiment.macs(parse("ResNet-20"), values(key, parse("ResNet-20"))) > 1e6
 
 
 @pytest.mark.parametrize("key", EXPERIMENTS)
 def test_each_tells_how_far_it_is_and_stops(key, images):
-    one, seen = loaded("ResNet-8-w4"), []
+    one, seen = loaded(OTHERS.get(key, NAMES)[0]), []
     module = EXPERIMENTS[key].functions
     module.measure(one, images, values(key, one.model.config), lambda done, total: seen.append((done, total)), lambda: False)
     assert seen and seen[-1][0] == seen[-1][1] and seen == sorted(seen)
@@ -140,7 +143,7 @@ def test_each_experiment_is_made_with_nets_of_other_families_or_says_why_not(nam
     few = dataclasses.replace(images, train=images.train.part(0, 100), test=images.test.part(0, 20))
     for key, experiment in EXPERIMENTS.items():
         if why := experiment.refusal(one.model.config):
-            assert why.endswith(".") and key in ("ledger", "paths")
+            assert why.endswith(".") and key in ("ledger", "paths", "gates")
         else:
             (found,) = measured(key, few, one)
             assert found.result.to_dict() and not one.model.training
@@ -287,3 +290,21 @@ def test_the_vote_of_neighbours_is_that_of_a_loop(images):
                 wrong[k] += max(most, key=lambda c: sum(1 + 1e-4 * (100 - i) / 100 for i in range(k) if votes[i] == c)) != label
     assert {k: int(found.result.wrong[i]) for i, k in enumerate((1, 3, 10))} == wrong
     assert found.result.classifier == int((one.logits(test.images).argmax(1) != test.labels).sum())
+
+
+# -- gates ----------------------------------------------------------------------------------------------------------------
+
+
+def test_gates_are_the_sigmoid_of_their_convolution(images):
+    one = loaded("Highway-8-w4")
+    (found,) = measured("gates", images, one)
+    test = images.test.part(0, 100)
+    x = running.stem(one.model, one.normalize(test.images)).detach()
+    block = one.model.blocks()[0]
+    conv = block.gate.conv
+    by_hand = torch.sigmoid(torch.nn.functional.conv2d(x, conv.weight, conv.bias, conv.stride, conv.padding)).detach()
+    assert found.result.mean[0] == pytest.approx(float(by_hand.double().mean()), rel=1e-5)
+    assert found.result.over_images[0] == pytest.approx(float(by_hand.double().flatten(1).mean(1).std()), rel=1e-4)
+    assert found.result.start == -2 and found.result.bias.tolist() == [-2, -2, -2]
+    with pytest.raises(ConfigError, match="it has no gates"):
+        EXPERIMENTS["gates"].check(parse("ResNet-20"), "ResNet-20")
