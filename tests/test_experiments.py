@@ -25,7 +25,7 @@ from resnet_core.training import probe
 from tests.nets_tools import write_checkpoint
 
 #: The fewest of everything, so that each is quick.
-SMALL = {"images": 100, "draws": 1, "batches": 1, "batch_size": 16, "train": 500}
+SMALL = {"images": 100, "draws": 1, "batches": 1, "batch_size": 16, "train": 500, "rounds": 1}
 NAMES = ("ResNet-8-w4", "ResNet-8-B-w4")
 #: Of experiments that these cannot be made with.
 OTHERS = {"gates": ("Highway-8-w4", "Highway-8-b4-w4")}
@@ -143,7 +143,7 @@ def test_each_experiment_is_made_with_nets_of_other_families_or_says_why_not(nam
     few = dataclasses.replace(images, train=images.train.part(0, 100), test=images.test.part(0, 20))
     for key, experiment in EXPERIMENTS.items():
         if why := experiment.refusal(one.model.config):
-            assert why.endswith(".") and key in ("ledger", "paths", "gates")
+            assert why.endswith(".") and key in ("ledger", "paths", "gates", "construction")
         else:
             (found,) = measured(key, few, one)
             assert found.result.to_dict() and not one.model.training
@@ -308,3 +308,42 @@ def test_gates_are_the_sigmoid_of_their_convolution(images):
     assert found.result.start == -2 and found.result.bias.tolist() == [-2, -2, -2]
     with pytest.raises(ConfigError, match="it has no gates"):
         EXPERIMENTS["gates"].check(parse("ResNet-20"), "ResNet-20")
+
+
+# -- construction ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name, in_training",
+    [
+        ("plain-8-w4", False),
+        ("plain-8-nobn-w4", True),
+        ("ResNet-8-w4", True),
+        ("ResNet-8-B-w4", True),
+        ("ResNet-8-preact-w4", True),
+        ("ResNet-8-rezero-w4", True),
+        ("ResNet-8-nobn-w4", True),
+        ("ResNet-11-bottleneck-w4", True),
+    ],
+)
+def test_blocks_that_do_nothing_keep_the_logits_bit_for_bit(name, in_training, images):
+    """GOLDEN: bit for bit in evaluation mode; in training a plain net's BN normalises again, and it is not the identity there."""
+    one = loaded(name)
+    (found,) = measured("construction", images, one, rounds=2)
+    result = found.result
+    assert result.is_equal and result.difference == 0 and result.wrong[0] == result.wrong[1]
+    rounds = 3 if "bottleneck" in name else 2
+    assert result.layers == (one.model.config.depth, one.model.config.depth + 2 * 3 * rounds) and result.name == name.replace(
+        f"-{result.layers[0]}", f"-{result.layers[1]}"
+    )
+    assert (result.in_training < 1e-5) is in_training
+
+
+def test_what_cannot_be_the_identity_is_said():
+    for name, why in (
+        ("ResNet-20-C", "skip of its blocks is not the identity"),
+        ("plain-29-bottleneck", "narrower inside"),
+        ("Highway-20", "skip of its blocks is not the identity"),
+    ):
+        with pytest.raises(ConfigError, match=why):
+            EXPERIMENTS["construction"].check(parse(name), name)
