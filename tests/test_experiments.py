@@ -28,7 +28,7 @@ from tests.nets_tools import write_checkpoint
 SMALL = {"images": 100, "draws": 1, "batches": 1, "batch_size": 16, "train": 500, "rounds": 1}
 NAMES = ("ResNet-8-w4", "ResNet-8-B-w4")
 #: Of experiments that these cannot be made with.
-OTHERS = {"gates": ("Highway-8-w4", "Highway-8-b4-w4")}
+OTHERS = {"gates": ("Highway-8-w4", "Highway-8-b4-w4"), "shuffles": ("plain-14-w4", "ResNet-14-w4")}
 
 
 def loaded(name: str, seed: int = 0) -> LoadedNet:
@@ -143,7 +143,7 @@ def test_each_experiment_is_made_with_nets_of_other_families_or_says_why_not(nam
     few = dataclasses.replace(images, train=images.train.part(0, 100), test=images.test.part(0, 20))
     for key, experiment in EXPERIMENTS.items():
         if why := experiment.refusal(one.model.config):
-            assert why.endswith(".") and key in ("ledger", "paths", "gates", "construction")
+            assert why.endswith(".") and key in ("ledger", "paths", "gates", "construction", "shuffles")
         else:
             (found,) = measured(key, few, one)
             assert found.result.to_dict() and not one.model.training
@@ -347,3 +347,44 @@ def test_what_cannot_be_the_identity_is_said():
     ):
         with pytest.raises(ConfigError, match=why):
             EXPERIMENTS["construction"].check(parse(name), name)
+
+
+# -- deletions and swaps --------------------------------------------------------------------------------------------------
+
+
+def test_kendalls_tau():
+    from resnet_core.experiments.shuffles import kendall
+
+    assert kendall(range(18)) == 1
+    for i, j, tau in ((3, 4, 0.98693), (0, 17, 0.56863)):  # GOLDEN: 1 - 4 (2 (j - i) - 1) / (n (n - 1))
+        order = list(range(18))
+        order[i], order[j] = order[j], order[i]
+        assert kendall(order) == pytest.approx(tau, abs=1e-5)
+    assert kendall([3, 2, 1, 0]) == -1
+
+
+def test_deletions_and_swaps_are_those_of_a_net_whose_blocks_are_moved(images):
+    from resnet_core.experiments.shuffles import swaps
+
+    one = loaded("ResNet-20-w4")
+    (found,) = measured("shuffles", images, one, draws=2)
+    (alone,) = measured("lesions", images, one)
+    result = found.result
+    assert result.counts == (1, 2, 3, 5) and result.whole == 100 * alone.result.whole / 100
+    movable = [i for i, unit in enumerate(one.model.plan.units) if not unit.dimensions_change]
+    assert set(result.deleted[0]) <= {float(alone.result.wrong[i]) for i in movable}
+    # The draws again, the swaps by moving modules.
+    draw = np.random.default_rng(0)
+    for k in result.counts:
+        for _ in range(2):
+            draw.choice(movable, k, replace=False)
+    order = swaps(one.model.config, 1, draw)
+    other = copy.deepcopy(one.model)
+    blocks, units = other.blocks(), one.model.plan.units
+    for place, block in zip(units, [blocks[i] for i in order], strict=True):
+        stage, _, index = place.name.rpartition(".")
+        other.get_submodule(stage)._modules[index] = block
+    test = images.test.part(0, 100)
+    with torch.no_grad():
+        assert result.swapped[0, 0] == float((other(one.normalize(test.images)).argmax(1) != test.labels).sum())
+    assert (result.tau <= 1).all() and result.tau[0, 0] < 1
