@@ -90,8 +90,8 @@ def test_no_file_no_folder_no_name(tmp_path):
 
 def test_a_file_too_large_is_not_even_opened(tmp_path):
     with open(tmp_path / "file", "wb") as file:
-        file.truncate((512 << 20) + 1)  # sparse: it takes no room
-    with pytest.raises(ImportRefused, match="536,870,913 bytes; at most 536,870,912 are read"):
+        file.truncate((640 << 20) + 1)  # sparse: it takes no room
+    with pytest.raises(ImportRefused, match="671,088,641 bytes; at most 671,088,640 are read"):
         inspect_file(tmp_path / "file")
 
 
@@ -144,7 +144,7 @@ def test_limits_hold_the_process():
         "print([resource.getrlimit(kind) for kind in (resource.RLIMIT_CPU, resource.RLIMIT_FSIZE, resource.RLIMIT_CORE)])\n"
         "try:\n    bytearray(20 << 30)\nexcept MemoryError:\n    print('no room')"
     )
-    assert told.splitlines() == ["[(120, 125), (408388608, 408388608), (0, 0)]", "no room"]
+    assert told.splitlines() == ["[(120, 125), (648388608, 648388608), (0, 0)]", "no room"]
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,10 @@ from torch import nn
 
 from resnet_core.architectures import parse
 from resnet_core.architectures.net import Net
+from resnet_core.imports import limits
 from resnet_core.imports.conversion import convert
 from resnet_core.imports.recognition import recognize
+from resnet_core.nets import NORMALIZATIONS
 from tests.imports_nets import randomized, shapes
 
 #: torchvision's name -> ours, and the side of the images that both are tried with; 0 of those that are too large to be built.
@@ -77,6 +79,25 @@ def test_a_googlenet_without_its_auxiliary_classifiers_is_known_too():
     with torch.device("meta"):
         net = torchvision.models.googlenet(aux_logits=False, init_weights=False)
     assert recognize(shapes(net)).model == parse("GoogLeNet-torchvision")
+
+
+def test_half_is_what_its_googlenet_makes_of_images_normalised_for_imagenet():
+    """Its weights were trained with ``transform_input``, so the files that it offers want exactly that."""
+    net = torchvision.models.googlenet(aux_logits=False, init_weights=False, transform_input=True)
+    pixels = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    (mean, std), half = NORMALIZATIONS["imagenet"].arrays(), NORMALIZATIONS["half"].arrays()
+    torch.testing.assert_close(
+        (pixels - torch.tensor(half[0])) / torch.tensor(half[1]),
+        net._transform_input((pixels - torch.tensor(mean)) / torch.tensor(std)),
+        rtol=0,
+        atol=1e-6,
+    )
+
+
+def test_the_largest_file_that_it_offers_may_be_read():
+    with torch.device("meta"):
+        values = [sum(tensor.numel() for tensor in theirs(name, 1000).state_dict().values()) for name in ("vgg19_bn", "wide_resnet101_2")]
+    assert max(values) < limits.MAX_VALUES and 4 * max(values) + limits.MAX_HEADER_BYTES < limits.MAX_FILE_BYTES
 
 
 def converted(net: nn.Module) -> nn.Module:
