@@ -388,3 +388,57 @@ def test_deletions_and_swaps_are_those_of_a_net_whose_blocks_are_moved(images):
     with torch.no_grad():
         assert result.swapped[0, 0] == float((other(one.normalize(test.images)).argmax(1) != test.labels).sum())
     assert (result.tau <= 1).all() and result.tau[0, 0] < 1
+
+
+# -- doctor ---------------------------------------------------------------------------------------------------------------
+
+
+def test_the_interval_is_wilsons_and_calibration_that_of_a_loop():
+    from resnet_core.experiments.doctor import BINS, calibration, wilson
+
+    assert wilson(10, 100) == pytest.approx((5.5229, 17.4367), abs=1e-3) and wilson(0, 50)[0] == pytest.approx(0, abs=1e-12)
+    draw = np.random.default_rng(0)
+    confidence, right = draw.random(500), draw.random(500) < 0.7
+    means, parts, counts = calibration(confidence, right)
+    for i in range(BINS):
+        inside = (confidence >= i / BINS) & (confidence < (i + 1) / BINS)
+        assert counts[i] == inside.sum()
+        assert means[i] == pytest.approx(confidence[inside].mean()) and parts[i] == pytest.approx(right[inside].mean())
+
+
+def test_the_doctor_finds_dead_channels_and_statistics_that_do_not_fit(images):
+    one = loaded("ResNet-8-w4")
+    (sound,) = measured("doctor", images, one)
+    test = images.test.part(0, 100)
+    logits = one.logits(test.images)
+    assert sound.result.wrong == int((logits.argmax(1) != test.labels).sum())
+    assert sound.result.loss == pytest.approx(float(torch.nn.functional.cross_entropy(logits, test.labels)), rel=1e-5)
+    confidence = logits.double().softmax(1).max(1).values
+    assert [each[3] for each in sound.result.surest] == sorted((each[3] for each in sound.result.surest), reverse=True)
+    assert sound.result.surest[0][3] == pytest.approx(float(confidence[logits.argmax(1) != test.labels].max()))
+    # One channel can never be positive, and one BN has statistics of other data.
+    sick = loaded("ResNet-8-w4")
+    block = sick.model.blocks()[0]
+    with torch.no_grad():
+        block.bn1.bias[2] = -1000.0
+        block.bn1.running_mean += 0.0
+    (found,) = measured("doctor", images, sick)
+    assert found.result.dead == sound.result.dead + 1 and found.result.dead_by_layer["layer1.0.relu1"] == 1
+    # BN anew is what BN makes of the training images, whatever its statistics were.
+    with torch.no_grad():
+        sick.model.bn1.running_var *= 100
+    (wrong,) = measured("doctor", images, sick)
+    assert wrong.result.wrong_anew == found.result.wrong_anew
+    anew = loaded("ResNet-8-w4")
+    for module in anew.model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.reset_running_stats()
+            module.momentum = None
+    anew.model.train()
+    with torch.no_grad():
+        for start in range(0, 1000, 250):
+            anew.model(anew.normalize(images.train.images[start : start + 250]))
+    anew.model.eval()
+    assert sound.result.wrong_anew == int((anew.logits(test.images).argmax(1) != test.labels).sum())
+    (bare,) = measured("doctor", images, loaded("ResNet-8-nobn-w4"))
+    assert bare.result.wrong_anew is None and bare.result.to_dict()["error_with_new_bn_statistics"] is None

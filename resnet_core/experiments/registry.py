@@ -10,6 +10,7 @@ from resnet_core.errors import ConfigError
 from resnet_core.experiments import (
     cka,
     construction,
+    doctor,
     evaluation,
     gates,
     gradients,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from resnet_core.config import DataConfig
     from resnet_core.nets import Net
 
-_MODULES = (construction, lesions, shuffles, paths, ledger, readout, cka, neighbours, gates, evaluation, responses, gradients)
+_MODULES = (construction, lesions, shuffles, paths, ledger, readout, cka, neighbours, gates, doctor, evaluation, responses, gradients)
 EXPERIMENTS: dict[str, Experiment] = {module.EXPERIMENT.key: module.EXPERIMENT for module in _MODULES}
 
 
