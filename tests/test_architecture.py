@@ -52,6 +52,7 @@ ARROWS = {
         "config",
         "csv_text",
         "data",
+        "differences",
         "errors",
         "figures",
         "nets",

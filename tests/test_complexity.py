@@ -70,7 +70,9 @@ def test_every_row_is_a_module_of_the_built_net(config):
     assert [(row.name, row.kind, row.kernel, row.stride, row.params) for row in complexity(config).rows] == built
 
 
-@pytest.mark.parametrize("config", VARIANTS, ids=name)
+@pytest.mark.parametrize(
+    "config", [*VARIANTS, *map(parse, ("DenseNet-40-k4", "Highway-20-w4", "Highway-19"))], ids=lambda config: config.name
+)
 def test_output_shapes_and_shortcuts_are_those_of_the_built_net(config):
     net, model, shapes = complexity(config), build_model(config).eval(), {}
     hooks = [
@@ -88,6 +90,14 @@ def test_output_shapes_and_shortcuts_are_those_of_the_built_net(config):
     built = [(f"{name}.shortcut", kind, block.unit.dimensions_change) for (name, block), kind in zip(blocks, parts, strict=True)]
     assert [(s.name, s.kind, s.dimensions_change) for s in net.shortcuts] == built
     assert [s.params for s in net.shortcuts] == [sum(p.numel() for p in block.shortcut.parameters()) for _, block in blocks]
+
+
+@pytest.mark.parametrize(
+    "net, activation",
+    [("ResNet-20", "ReLU"), ("ResNet-20-tanh", "tanh"), ("ResNet-20-preact", ""), ("Highway-19", ""), ("DenseNet-40-k12", "")],
+)
+def test_what_follows_a_join_is_named(net, activation):
+    assert {shortcut.activation for shortcut in complexity(parse(net)).shortcuts} == {activation}
 
 
 @pytest.mark.parametrize("config", VARIANTS + LARGE, ids=name)

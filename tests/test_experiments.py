@@ -25,8 +25,10 @@ from resnet_core.training import probe
 from tests.nets_tools import write_checkpoint
 
 #: The fewest of everything, so that each is quick.
-SMALL = {"images": 100, "draws": 1, "batches": 1, "batch_size": 16, "train": 500}
+SMALL = {"images": 100, "draws": 1, "batches": 1, "batch_size": 16, "train": 500, "rounds": 1}
 NAMES = ("ResNet-8-w4", "ResNet-8-B-w4")
+#: Of experiments that these cannot be made with.
+OTHERS = {"gates": ("Highway-8-w4", "Highway-8-b4-w4"), "shuffles": ("plain-14-w4", "ResNet-14-w4")}
 
 
 def loaded(name: str, seed: int = 0) -> LoadedNet:
@@ -61,7 +63,8 @@ def measured(key: str, images, *nets: LoadedNet, **given) -> list[Measured]:
 
 @pytest.mark.parametrize("key", EXPERIMENTS)
 def test_each_is_whole(key, images):
-    experiment, nets = EXPERIMENTS[key], [loaded(name) for name in NAMES]
+    names = OTHERS.get(key, NAMES)
+    experiment, nets = EXPERIMENTS[key], [loaded(name) for name in names]
     assert (
         experiment.key == key and experiment.question.endswith("?") and experiment.method.endswith(".") and experiment.limits.endswith(".")
     )
@@ -79,13 +82,13 @@ def test_each_is_whole(key, images):
     for dark in (False, True):
         assert module.figure(results, dark).data
     finding = module.finding(results)
-    assert finding.endswith(".") and all(name in finding for name in NAMES)
+    assert finding.endswith(".") and all(name in finding for name in names)
     assert experiment.macs(parse("ResNet-20"), values(key, parse("ResNet-20"))) > 1e6
 
 
 @pytest.mark.parametrize("key", EXPERIMENTS)
 def test_each_tells_how_far_it_is_and_stops(key, images):
-    one, seen = loaded("ResNet-8-w4"), []
+    one, seen = loaded(OTHERS.get(key, NAMES)[0]), []
     module = EXPERIMENTS[key].functions
     module.measure(one, images, values(key, one.model.config), lambda done, total: seen.append((done, total)), lambda: False)
     assert seen and seen[-1][0] == seen[-1][1] and seen == sorted(seen)
@@ -140,7 +143,7 @@ def test_each_experiment_is_made_with_nets_of_other_families_or_says_why_not(nam
     few = dataclasses.replace(images, train=images.train.part(0, 100), test=images.test.part(0, 20))
     for key, experiment in EXPERIMENTS.items():
         if why := experiment.refusal(one.model.config):
-            assert why.endswith(".") and key in ("ledger", "paths")
+            assert why.endswith(".") and key in ("ledger", "paths", "gates", "construction", "shuffles")
         else:
             (found,) = measured(key, few, one)
             assert found.result.to_dict() and not one.model.training
@@ -287,3 +290,155 @@ def test_the_vote_of_neighbours_is_that_of_a_loop(images):
                 wrong[k] += max(most, key=lambda c: sum(1 + 1e-4 * (100 - i) / 100 for i in range(k) if votes[i] == c)) != label
     assert {k: int(found.result.wrong[i]) for i, k in enumerate((1, 3, 10))} == wrong
     assert found.result.classifier == int((one.logits(test.images).argmax(1) != test.labels).sum())
+
+
+# -- gates ----------------------------------------------------------------------------------------------------------------
+
+
+def test_gates_are_the_sigmoid_of_their_convolution(images):
+    one = loaded("Highway-8-w4")
+    (found,) = measured("gates", images, one)
+    test = images.test.part(0, 100)
+    x = running.stem(one.model, one.normalize(test.images)).detach()
+    block = one.model.blocks()[0]
+    conv = block.gate.conv
+    by_hand = torch.sigmoid(torch.nn.functional.conv2d(x, conv.weight, conv.bias, conv.stride, conv.padding)).detach()
+    assert found.result.mean[0] == pytest.approx(float(by_hand.double().mean()), rel=1e-5)
+    assert found.result.over_images[0] == pytest.approx(float(by_hand.double().flatten(1).mean(1).std()), rel=1e-4)
+    assert found.result.start == -2 and found.result.bias.tolist() == [-2, -2, -2]
+    with pytest.raises(ConfigError, match="it has no gates"):
+        EXPERIMENTS["gates"].check(parse("ResNet-20"), "ResNet-20")
+
+
+# -- construction ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name, in_training",
+    [
+        ("plain-8-w4", False),
+        ("plain-8-nobn-w4", True),
+        ("ResNet-8-w4", True),
+        ("ResNet-8-B-w4", True),
+        ("ResNet-8-preact-w4", True),
+        ("ResNet-8-rezero-w4", True),
+        ("ResNet-8-nobn-w4", True),
+        ("ResNet-11-bottleneck-w4", True),
+    ],
+)
+def test_blocks_that_do_nothing_keep_the_logits_bit_for_bit(name, in_training, images):
+    """GOLDEN: bit for bit in evaluation mode; in training a plain net's BN normalises again, and it is not the identity there."""
+    one = loaded(name)
+    (found,) = measured("construction", images, one, rounds=2)
+    result = found.result
+    assert result.is_equal and result.difference == 0 and result.wrong[0] == result.wrong[1]
+    rounds = 3 if "bottleneck" in name else 2
+    assert result.layers == (one.model.config.depth, one.model.config.depth + 2 * 3 * rounds) and result.name == name.replace(
+        f"-{result.layers[0]}", f"-{result.layers[1]}"
+    )
+    assert (result.in_training < 1e-5) is in_training
+
+
+def test_what_cannot_be_the_identity_is_said():
+    for name, why in (
+        ("ResNet-20-C", "skip of its blocks is not the identity"),
+        ("plain-29-bottleneck", "narrower inside"),
+        ("Highway-20", "skip of its blocks is not the identity"),
+    ):
+        with pytest.raises(ConfigError, match=why):
+            EXPERIMENTS["construction"].check(parse(name), name)
+
+
+# -- deletions and swaps --------------------------------------------------------------------------------------------------
+
+
+def test_kendalls_tau():
+    from resnet_core.experiments.shuffles import kendall
+
+    assert kendall(range(18)) == 1
+    for i, j, tau in ((3, 4, 0.98693), (0, 17, 0.56863)):  # GOLDEN: 1 - 4 (2 (j - i) - 1) / (n (n - 1))
+        order = list(range(18))
+        order[i], order[j] = order[j], order[i]
+        assert kendall(order) == pytest.approx(tau, abs=1e-5)
+    assert kendall([3, 2, 1, 0]) == -1
+
+
+def test_deletions_and_swaps_are_those_of_a_net_whose_blocks_are_moved(images):
+    from resnet_core.experiments.shuffles import swaps
+
+    one = loaded("ResNet-20-w4")
+    (found,) = measured("shuffles", images, one, draws=2)
+    (alone,) = measured("lesions", images, one)
+    result = found.result
+    assert result.counts == (1, 2, 3, 5) and result.whole == 100 * alone.result.whole / 100
+    movable = [i for i, unit in enumerate(one.model.plan.units) if not unit.dimensions_change]
+    assert set(result.deleted[0]) <= {float(alone.result.wrong[i]) for i in movable}
+    # The draws again, the swaps by moving modules.
+    draw = np.random.default_rng(0)
+    for k in result.counts:
+        for _ in range(2):
+            draw.choice(movable, k, replace=False)
+    order = swaps(one.model.config, 1, draw)
+    other = copy.deepcopy(one.model)
+    blocks, units = other.blocks(), one.model.plan.units
+    for place, block in zip(units, [blocks[i] for i in order], strict=True):
+        stage, _, index = place.name.rpartition(".")
+        other.get_submodule(stage)._modules[index] = block
+    test = images.test.part(0, 100)
+    with torch.no_grad():
+        assert result.swapped[0, 0] == float((other(one.normalize(test.images)).argmax(1) != test.labels).sum())
+    assert (result.tau <= 1).all() and result.tau[0, 0] < 1
+
+
+# -- doctor ---------------------------------------------------------------------------------------------------------------
+
+
+def test_the_interval_is_wilsons_and_calibration_that_of_a_loop():
+    from resnet_core.experiments.doctor import BINS, calibration, wilson
+
+    assert wilson(10, 100) == pytest.approx((5.5229, 17.4367), abs=1e-3) and wilson(0, 50)[0] == pytest.approx(0, abs=1e-12)
+    draw = np.random.default_rng(0)
+    confidence, right = draw.random(500), draw.random(500) < 0.7
+    means, parts, counts = calibration(confidence, right)
+    for i in range(BINS):
+        inside = (confidence >= i / BINS) & (confidence < (i + 1) / BINS)
+        assert counts[i] == inside.sum()
+        assert means[i] == pytest.approx(confidence[inside].mean()) and parts[i] == pytest.approx(right[inside].mean())
+
+
+def test_the_doctor_finds_dead_channels_and_statistics_that_do_not_fit(images):
+    one = loaded("ResNet-8-w4")
+    (sound,) = measured("doctor", images, one)
+    test = images.test.part(0, 100)
+    logits = one.logits(test.images)
+    assert sound.result.wrong == int((logits.argmax(1) != test.labels).sum())
+    assert sound.result.loss == pytest.approx(float(torch.nn.functional.cross_entropy(logits, test.labels)), rel=1e-5)
+    confidence = logits.double().softmax(1).max(1).values
+    assert [each[3] for each in sound.result.surest] == sorted((each[3] for each in sound.result.surest), reverse=True)
+    assert sound.result.surest[0][3] == pytest.approx(float(confidence[logits.argmax(1) != test.labels].max()))
+    # One channel can never be positive, and one BN has statistics of other data.
+    sick = loaded("ResNet-8-w4")
+    block = sick.model.blocks()[0]
+    with torch.no_grad():
+        block.bn1.bias[2] = -1000.0
+        block.bn1.running_mean += 0.0
+    (found,) = measured("doctor", images, sick)
+    assert found.result.dead == sound.result.dead + 1 and found.result.dead_by_layer["layer1.0.relu1"] == 1
+    # BN anew is what BN makes of the training images, whatever its statistics were.
+    with torch.no_grad():
+        sick.model.bn1.running_var *= 100
+    (wrong,) = measured("doctor", images, sick)
+    assert wrong.result.wrong_anew == found.result.wrong_anew
+    anew = loaded("ResNet-8-w4")
+    for module in anew.model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.reset_running_stats()
+            module.momentum = None
+    anew.model.train()
+    with torch.no_grad():
+        for start in range(0, 1000, 250):
+            anew.model(anew.normalize(images.train.images[start : start + 250]))
+    anew.model.eval()
+    assert sound.result.wrong_anew == int((anew.logits(test.images).argmax(1) != test.labels).sum())
+    (bare,) = measured("doctor", images, loaded("ResNet-8-nobn-w4"))
+    assert bare.result.wrong_anew is None and bare.result.to_dict()["error_with_new_bn_statistics"] is None

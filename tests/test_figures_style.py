@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from resnet_core.architectures import ResNetConfig
+from resnet_core.architectures import ResNetConfig, parse
 from resnet_core.architectures.resnet import valid_depths
 from resnet_core.figures import style
 from tests.contrast import contrast, linear, luminance
@@ -62,6 +62,21 @@ def test_plain_and_residual_stay_apart_for_colour_blind_viewers(deficiency: str,
         for plain, residual in itertools.product(PAPER_DEPTHS, PAPER_DEPTHS)
     ]
     assert min(distances) > 35  # CIE 1976 units; about 2.3 is just noticeable
+
+
+JOINS = ("plain-56", "ResNet-56", "Highway-56", "DenseNet-100-k12")
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("deficiency", list(DEFICIENCIES))
+def test_nets_of_different_joins_stay_apart_by_colour_or_by_symbol(deficiency: str, dark: bool):
+    looks = [(lab(color, deficiency), symbol) for color, symbol in style.told_apart([parse(name) for name in JOINS], dark)]
+    for (color, symbol), (other, mark) in itertools.combinations(looks, 2):
+        assert symbol != mark or np.linalg.norm(color - other) > 35
+    assert [style.kind(parse(name)) for name in JOINS] == ["plain", "residual", "gate", "concat"]
+    assert (
+        min(contrast(style.net_color(parse(name), dark), style.BACKGROUNDS[dark]) for name in (*JOINS, "Highway-8", "DenseNet-40-k12")) >= 3
+    )
 
 
 def test_the_simulation_does_see_a_confusion():

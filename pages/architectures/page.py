@@ -24,6 +24,7 @@ from resnet_core.errors import ConfigError
 from resnet_core.figures.complexity import layers_figure
 from resnet_core.figures.diagram import diagram, is_drawn_in_full
 from resnet_core.figures.diagram_parts import shape_text
+from resnet_core.figures.diagram_words import note
 from resnet_core.figures.tradeoff import COSTS, totals_figure, tradeoff_csv, tradeoff_figure
 from resnet_core.paper import published
 
@@ -182,15 +183,7 @@ def show_diagram(config: ModelConfig) -> None:
     net = complexity(config)
     st.subheader(f"{config.name}, drawn")
     draw(diagram(net), "diagram")
-    parts = "its BN and ReLU" if any(row.kind == "bn" for row in net.rows) else "its ReLU"
-    note = f"Each box is a convolution with {parts}: kernel, filters, and /2 where it takes every second pixel. "
-    if net.shortcuts:
-        note += "Solid shortcuts where dimensions match, dotted where they change, as in Fig. 3 of the paper. "
-    else:
-        note += "There are no shortcuts. "
-    if not is_drawn_in_full(net):
-        note += "Of so deep a net the first and the last blocks of each stage are drawn; the wide box stands for those between. "
-    st.caption(note + "Point at anything for its shape, parameters and MACs.")
+    st.caption(note(net, is_drawn_in_full(net)))
 
 
 def show_layers(config: ModelConfig, tool: dict | None) -> None:

@@ -8,15 +8,14 @@ from collections.abc import Sequence
 import streamlit as st
 
 from pages.ui.labels import escaped, titled
+from pages.ui.linked import Linked
 from pages.ui.runs_view import Recorded, Seen, Shipped, started_together
 from resnet_core.verdict import trained_alike
 
 #: What can be chosen: a run of this home, a checkpoint that ships, or a training of which the records ship.
 Listed = Seen | Shipped | Recorded
 
-_PARAMETER = "runs"
-#: Own keys of the session: a widget's value is forgotten when another page is opened.
-_CHOSEN, _WRITTEN, _WIDGET = "compare.chosen", "compare.written", "compare.runs"
+_CHOICE, _WIDGET = Linked("compare", "runs"), "compare.runs"
 
 #: Chosen for somebody who has chosen nothing: more curves than this nobody tells apart, and a class starts run upon run.
 MOST_CURVES = 24
@@ -40,7 +39,7 @@ def choose_runs(seen: Sequence[Listed]) -> list[str]:
     Ids in the URL that are no runs are named in a warning and stay in the URL until the choice is changed.
     """
     known = {s.id for s in seen}
-    ids = _restored(seen)
+    ids = _CHOICE.current(lambda: newest_set(seen))
     missing = [i for i in ids if i not in known]
     if missing:
         st.warning(
@@ -62,7 +61,8 @@ def choose_runs(seen: Sequence[Listed]) -> list[str]:
         list(labels),
         format_func=titled(labels),
         key=_WIDGET,
-        on_change=_changed,
+        on_change=_CHOICE.take,
+        args=(_WIDGET,),
         placeholder="Choose runs",
     )
     sets: dict[str, tuple[Sequence[Listed], str]] = {
@@ -73,10 +73,10 @@ def choose_runs(seen: Sequence[Listed]) -> list[str]:
         for name, (among, about) in sets.items():
             if among:
                 title = f"Only the {name} set"
-                st.button(title, key=f"compare.{name}", on_click=_choose, args=(newest_set(among),), help=about)
+                st.button(title, key=f"compare.{name}", on_click=_CHOICE.choose, args=(newest_set(among),), help=about)
         if joins := [s.id for s in recorded_ones(seen)]:
             about = "Plain, Highway, ResNet and DenseNet, trained once on 300 images of the sample: what joins a block and its skip."
-            st.button("Compare by join", key="compare.joins", on_click=_choose, args=(joins,), help=about)
+            st.button("Compare by join", key="compare.joins", on_click=_CHOICE.choose, args=(joins,), help=about)
     return ids
 
 
@@ -122,31 +122,3 @@ def newest_set(seen: Sequence[Listed]) -> list[str]:
     together = started_together([s for s in among if isinstance(s, Seen)])
     near = [s for s in among if s.config.recipe.seed == model.recipe.seed or s.id in together]  # few, and told at once
     return [s.id for s in near if trained_alike(s.config) == like][-MOST_CURVES:]
-
-
-def _restored(seen: Sequence[Listed]) -> list[str]:
-    """The ids of a link that was followed, else of the session, else the newest set; also put into the URL."""
-    url = list(dict.fromkeys(st.query_params.get_all(_PARAMETER)))
-    state = st.session_state
-    if url and url != state.get(_WRITTEN):
-        state[_CHOSEN] = url
-    elif _CHOSEN not in state:
-        state[_CHOSEN] = newest_set(seen)
-    _write(state[_CHOSEN])
-    return state[_CHOSEN]
-
-
-def _write(ids: list[str]) -> None:
-    if st.query_params.get_all(_PARAMETER) != ids:
-        st.query_params[_PARAMETER] = ids
-    st.session_state[_WRITTEN] = ids
-
-
-def _changed() -> None:
-    _choose(list(st.session_state[_WIDGET]))
-
-
-def _choose(ids: list[str]) -> None:
-    """A callback. The URL that stands is the one from before the click, and no link; it is written in the run that follows."""
-    st.session_state[_CHOSEN] = ids
-    st.session_state[_WRITTEN] = st.query_params.get_all(_PARAMETER)

@@ -181,10 +181,11 @@ async function draw(view) {
   view.problem.hidden = true;
   const narrow = (view.narrow = isNarrow(view));
   const given = layout(data, theme, fontFamily, narrow);
-  const height = data.figure?.height ?? (narrow ? given.height : null);
+  const height = (narrow && given.height) || data.figure?.height;
   chart.style.height = height ? `${height}px` : "";
   delete given.height;
   let drawn = traces(data, theme);
+  if (narrow) drawn = drawn.map((trace) => (trace.mode === "markers+text" ? { ...trace, mode: "markers" } : trace)); // no room for names
   if (narrow && given.margin.r > 0.3 * chart.clientWidth) {
     given.margin = { ...given.margin, r: 16 };
     drawn = drawn.filter((trace) => trace.mode !== "lines+text"); // names of that length are left to the legend

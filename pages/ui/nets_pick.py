@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 
 from pages.ui.labels import escaped, titled
+from pages.ui.linked import Linked
 from pages.ui.net_words import say_absent
 from resnet_core.nets import Catalog, Net
 from resnet_core.verdict import trained_alike
@@ -51,7 +52,8 @@ def choose_nets(
         kept: what the session's keys begin with; pages with the same share the choice.
     """
     quick = {"Shipped": (shipped or shipped_set)(found)[:most], "Newest runs": newest_runs(found)[-most:]}
-    ids = _restored(kept, quick["Shipped"] or default_set(found)[:most])
+    choice, widget = Linked(kept, _PARAMETER), f"{kept}.pick"
+    ids = choice.current(lambda: quick["Shipped"] or default_set(found)[:most])
     missing = [i for i in ids if found.get(i) is None]
     if missing:
         say_absent(missing, "nets")
@@ -63,21 +65,21 @@ def choose_nets(
     offered = [net for net in found.nets if net.origin != "run"] + [net for net in reversed(found.nets) if net.origin == "run"]
     labels = option_labels(offered)
     # Set anew each time: the widget starts afresh, and empty, whenever its list of options changes.
-    st.session_state[f"{kept}.pick"] = known
+    st.session_state[widget] = known
     st.multiselect(
         f"Up to {most}",
         list(labels),
         format_func=titled(labels),
-        key=f"{kept}.pick",
-        on_change=_changed,
-        args=(kept,),
+        key=widget,
+        on_change=choice.take,
+        args=(widget,),
         max_selections=most,
         placeholder="Choose nets",
     )
     with st.container(horizontal=True, gap="small"):
         for title, chosen in quick.items():
             if chosen:
-                st.button(title, key=f"{kept}.{title}", on_click=_choose, args=(kept, chosen))
+                st.button(title, key=f"{kept}.{title}", on_click=choice.choose, args=(chosen,))
     return [net for net in found.nets if net.id in known]
 
 
@@ -131,29 +133,3 @@ def newest_runs(found: Catalog) -> list[str]:
 def default_set(found: Catalog) -> list[str]:
     """What a visitor sees who has chosen nothing."""
     return shipped_set(found) or newest_runs(found) or [net.id for net in found.nets[:MOST_NETS]]
-
-
-def _restored(kept: str, default: list[str]) -> list[str]:
-    """The ids of a link that was followed, else of the session, else the default; also put into the URL."""
-    url = list(dict.fromkeys(st.query_params.get_all(_PARAMETER)))
-    state = st.session_state
-    # Own keys of the session: a widget's value is forgotten when another page is opened.
-    chosen, written = f"{kept}.chosen", f"{kept}.written"
-    if url and url != state.get(written):
-        state[chosen] = url
-    elif chosen not in state:
-        state[chosen] = default
-    if st.query_params.get_all(_PARAMETER) != state[chosen]:
-        st.query_params[_PARAMETER] = state[chosen]
-    state[written] = state[chosen]
-    return state[chosen]
-
-
-def _changed(kept: str) -> None:
-    _choose(kept, list(st.session_state[f"{kept}.pick"]))
-
-
-def _choose(kept: str, ids: list[str]) -> None:
-    """A callback. The URL that stands is the one from before the click, and no link; it is written in the run that follows."""
-    st.session_state[f"{kept}.chosen"] = ids
-    st.session_state[f"{kept}.written"] = st.query_params.get_all(_PARAMETER)

@@ -19,8 +19,9 @@ from math import prod
 from typing import Any
 
 from resnet_core.architectures.base import ModelConfig
-from resnet_core.architectures.parts import Shape
-from resnet_core.architectures.plan import AUXILIARY, BEFORE, BRANCH, GATE, SHORTCUT, SKIP, Placed, Unit
+from resnet_core.architectures.further_parts import Tanh
+from resnet_core.architectures.parts import Relu, Shape
+from resnet_core.architectures.plan import AUXILIARY, BEFORE, BRANCH, GATE, SHORTCUT, SKIP, Unit
 from resnet_core.csv_text import csv_text
 
 
@@ -68,7 +69,7 @@ class Shortcut:
         macs: of the projection, for one image.
         normed: a BN follows the projection.
         join: how it is joined with the branch: ``add``, or what a family calls it.
-        activated: a ReLU follows the join.
+        activation: what follows the join: ``ReLU``, ``tanh`` or nothing.
         stage, block: as in ``Layer``.
     """
 
@@ -81,7 +82,7 @@ class Shortcut:
     macs: int
     normed: bool
     join: str
-    activated: bool
+    activation: str
     stage: int
     block: int
 
@@ -125,12 +126,12 @@ def complexity(config: ModelConfig, side: int | None = None) -> Complexity:
     rows: list[Layer] = []
     activations = 0
     skips: dict[str, list[Layer]] = {unit.name: [] for unit in plan.units if unit.skip is not None}
-    ends: dict[str, Placed] = {}
+    skipped: dict[str, Shape] = {}
     for placed in plan.walk((plan.input[0], side, side) if side else None):
         unit, part = placed.unit, placed.part
         activations += prod(placed.output) if part.is_kept and placed.place != AUXILIARY else 0
-        if unit is not None and placed.place in (BEFORE, BRANCH):
-            ends[unit.name] = placed
+        if unit is not None and (placed.place in (BEFORE, SKIP) or unit.name not in skipped):
+            skipped[unit.name] = placed.shape if placed.place == BRANCH else placed.output
         if not part.kind:
             continue
         kind = {SKIP: "projection", GATE: "gate"}.get(placed.place, "conv") if part.kind == "conv" else part.kind
@@ -144,16 +145,18 @@ def complexity(config: ModelConfig, side: int | None = None) -> Complexity:
             skips[unit.name].append(row)
     params, macs = sum(row.params for row in rows), sum(row.macs for row in rows)
     shared = tuple(dataclasses.replace(row, share=row.macs / macs) for row in rows)
-    shortcuts = tuple(_shortcut(unit, ends[unit.name].output, skips[unit.name]) for unit in plan.units if unit.skip is not None)
+    shortcuts = tuple(_shortcut(unit, skipped[unit.name], skips[unit.name]) for unit in plan.units if unit.skip is not None)
     return Complexity(config, params, macs, config.weighted_layers, activations, shared, shortcuts)
 
 
 def _shortcut(unit: Unit, shape: Shape, rows: list[Layer]) -> Shortcut:
-    """Describe the shortcut of a unit whose branch has that output; ``rows`` are the shortcut's own."""
+    """Describe the shortcut of a unit, whose output has that shape; ``rows`` are its own."""
     kind = "projection" if any(row.kind == "projection" for row in rows) else "zero-padded" if unit.skip else "identity"
     stride = max((getattr(part, "stride", 1) for part in unit.skip or ()), default=1)
     params, macs = sum(row.params for row in rows), sum(row.macs for row in rows)
-    end = (any(row.kind == "bn" for row in rows), unit.join.name, bool(unit.after), unit.stage, unit.index)
+    first = unit.after[0] if unit.after else None
+    activation = "ReLU" if isinstance(first, Relu) else "tanh" if isinstance(first, Tanh) else ""
+    end = (any(row.kind == "bn" for row in rows), unit.join.name, activation, unit.stage, unit.index)
     return Shortcut(f"{unit.name}.{SHORTCUT}", kind, unit.dimensions_change, shape, stride, params, macs, *end)
 
 

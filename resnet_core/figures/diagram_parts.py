@@ -93,33 +93,38 @@ def shape_text(shape: tuple[int, ...]) -> str:
     return " × ".join(str(side) for side in shape)
 
 
-def layer_text(layer: Layer, roomy: bool) -> str:
-    """What stands in the box of a convolution: kernel, filters, and ``/2`` where it subsamples, as in Fig. 3."""
+def layer_text(layer: Layer, roomy: bool, groups: int = 1) -> str:
+    """What stands in the box of a layer: kernel, filters, and ``/2`` where it subsamples, as in Fig. 3; groups where there are some."""
+    if layer.kind == "fc":
+        return f"fc<br>{layer.output_shape[0]}"
     kernel = f"{layer.kernel}×{layer.kernel}{' conv' if roomy else ''}"
-    return f"{kernel}<br>{layer.output_shape[0]}{', /2' if layer.stride == 2 else ''}"
+    stride = f", /{layer.stride}" if layer.stride and layer.stride > 1 else ""
+    return f"{kernel}<br>{layer.output_shape[0]}{stride}{f'<br>{groups} groups' if groups > 1 else ''}"
 
 
-def layer_hover(layer: Layer, bn: Layer | None = None) -> str:
+def layer_hover(layer: Layer, bn: Layer | None = None, groups: int = 1, bn_before: bool = False) -> str:
     """Name, geometry, output shape, parameters and MACs of a layer, and the parameters of its BN."""
     if layer.kind == "fc":
         title = f"<b>{layer.name}</b>: fully connected, {layer.output_shape[0]} outputs"
     else:
         title = f"<b>{layer.name}</b>: {layer.kernel}×{layer.kernel} convolution, {layer.output_shape[0]} filters, stride {layer.stride}"
+        title += f", {groups} groups" if groups > 1 else ""
         title += f"<br>output {shape_text(layer.output_shape)}"
-    with_bn = f" + {bn.params:,} of its BN" if bn else ""
+    with_bn = f" + {bn.params:,} of {'the BN before it' if bn_before else 'its BN'}" if bn else ""
     return f"{title}<br>{layer.params:,} parameters{with_bn}<br>{layer.macs:,} MACs ({layer.share:.2%} of the net's)"
 
 
 def join_text(shortcut: Shortcut) -> str:
     """How a shortcut and its branch become one: ``the sum, then ReLU``."""
-    what = {"add": "the sum"}.get(shortcut.join, shortcut.join)
-    return f"{what}, then ReLU" if shortcut.activated else what
+    what = {"add": "the sum", "concat": "the concatenation"}.get(shortcut.join, shortcut.join)
+    return f"{what}, then {shortcut.activation}" if shortcut.activation else what
 
 
 def shortcut_hover(shortcut: Shortcut) -> str:
     """What a shortcut does to its input, and what that costs."""
     cost, bn = f"{shortcut.params:,} parameters, {shortcut.macs:,} MACs", ", with BN" if shortcut.normed else ""
     where = "dimensions change" if shortcut.dimensions_change else "dimensions match"
+    where = "all channels that came in are passed on" if shortcut.join == "concat" else where
     what = {
         "identity": "identity: no parameters, no MACs",
         "zero-padded": f"zeros for the new channels{', every second pixel' if shortcut.stride == 2 else ''}: no parameters, no MACs",

@@ -1,7 +1,8 @@
 """The look of every chart: a net's colour, the lines of training and test error, the layout for a page and a projector.
 
-Two families of the Okabe-Ito palette (Okabe and Ito, "Color Universal Design", 2008) that viewers with any common form of
-colour blindness tell apart: vermillion for plain nets, blue for residual ones. Deeper nets are darker in both. Shortcuts B and C
+Hues of the Okabe-Ito palette (Okabe and Ito, "Color Universal Design", 2008) that viewers with any common form of colour
+blindness tell apart: vermillion for plain nets, blue for residual ones, green for gates, purple for concatenation. Deeper nets are
+darker in all. Shortcuts B and C
 carry symbols, as hue says plain or residual and dashes say training or test (Figure 6 of He et al. 2016: training error dashed,
 test error bold).
 """
@@ -30,6 +31,10 @@ FONT = "Source Sans, Source Sans Pro, Helvetica, Arial, sans-serif"
 _RAMPS = {
     ("plain", False): ("#e6701c", "#c85200", "#642400"),
     ("residual", False): ("#3f9be0", "#0072b2", "#00305c"),
+    ("gate", False): ("#1a9c78", "#00795a", "#003d2d"),
+    ("concat", False): ("#c064a0", "#a0457f", "#5c2449"),
+    ("gate", True): ("#8fe3c9", "#35c39a", "#13876a"),
+    ("concat", True): ("#f3c4de", "#dc90bc", "#b35a90"),
     ("plain", True): ("#ffc48f", "#f5873a", "#c04f00"),
     ("residual", True): ("#b5defa", "#56aeea", "#1976bd"),
 }
@@ -43,8 +48,8 @@ _ALIKE = 0.45
 TRAIN_LINE: dict[str, Any] = {"dash": "5px,3px", "width": 1.6}
 TEST_LINE: dict[str, Any] = {"dash": "solid", "width": 3.4}
 
-#: Plain nets and option A have no symbol; B and C do.
-_SYMBOLS = {"none": None, "A": None, "B": "square", "C": "diamond"}
+#: Plain nets and option A have no symbol; B and C do, and so do gates and concatenation, whose hues a deuteranope confuses.
+_SYMBOLS = {"none": None, "A": None, "B": "square", "C": "diamond", "gate": "triangle-up", "concat": "x"}
 #: Told apart by these, where two curves of one chart would have the colour and symbol of the same net.
 # The circle last: a bare line's own points are circles where a chart has points at all.
 _SPARE_SYMBOLS = ("triangle-up", "x", "star", "pentagon", "triangle-down", "hexagram", "cross", "circle")
@@ -69,35 +74,42 @@ def place_on_ramp(depth: int) -> float:
     return 1.0
 
 
+def kind(model: ModelConfig) -> str:
+    """What joins the net's blocks with their skips, as far as charts tell it: ``plain``, ``gate``, ``concat``, else ``residual``."""
+    if model.is_plain:
+        return "plain"
+    return model.shortcut if (model.shortcut, False) in _RAMPS else "residual"
+
+
 def net_color(model: ModelConfig, dark: bool = False) -> str:
-    """The colour of a net as ``"#rrggbb"``: plain is vermillion, residual is blue, darker with depth.
+    """The colour of a net as ``"#rrggbb"``: plain is vermillion, residual is blue (see ``kind``), darker with depth.
 
     Args:
-        model: the net; only its depth and whether it is plain decide (see ``net_symbol`` for the shortcut).
+        model: the net; only its depth and its kind decide (see ``net_symbol`` for the shortcut).
         dark: for a dark background: lighter as a whole, in the same order.
     """
-    light, middle, deep = (rgb(c) for c in _RAMPS["plain" if model.is_plain else "residual", dark])
+    light, middle, deep = (rgb(c) for c in _RAMPS[kind(model), dark])
     place = place_on_ramp(model.depth) * 2
     start, end, part = (light, middle, place) if place <= 1 else (middle, deep, place - 1)
     return "#" + "".join(f"{round(a + (b - a) * part):02x}" for a, b in zip(start, end, strict=True))
 
 
 def net_symbol(model: ModelConfig) -> str | None:
-    """The plotly marker symbol that tells option B (square) and C (diamond) from A and plain (None: a bare line)."""
+    """The plotly marker symbol that tells B (square), C (diamond), gates and concatenation from A and plain (None: a bare line)."""
     return _SYMBOLS.get(model.shortcut)
 
 
 def told_apart(models: Sequence[ModelConfig], dark: bool = False) -> list[tuple[str, str | None]]:
     """Colour and symbol of each net of one chart: the shortcut's symbol, or a spare one where an earlier net looks nearly the same."""
-    taken: list[tuple[bool, str | None, float]] = []
+    taken: list[tuple[str, str | None, float]] = []
     looks = []
     for model in models:
         symbol, place = net_symbol(model), place_on_ramp(model.depth)
         for spare in _SPARE_SYMBOLS:
-            if not any((plain, other) == (model.is_plain, symbol) and abs(at - place) < _ALIKE for plain, other, at in taken):
+            if not any((known, other) == (kind(model), symbol) and abs(at - place) < _ALIKE for known, other, at in taken):
                 break
             symbol = spare
-        taken.append((model.is_plain, symbol, place))
+        taken.append((kind(model), symbol, place))
         looks.append((net_color(model, dark), symbol))
     return looks
 

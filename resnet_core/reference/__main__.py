@@ -8,6 +8,7 @@ For example::
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -26,13 +27,14 @@ def main(name: str, home: str) -> None:
     commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=target.parent, capture_output=True, text=True, check=True).stdout.strip()
     entries = []
     for config in CONFIGS[name](seed=0):
-        run = store.find(config)
+        asked = (dataclasses.replace(config, recipe=dataclasses.replace(config.recipe, precision=p)) for p in ("auto", "bf16", "fp32"))
+        run = next(filter(None, map(store.find, asked)), None)
         if run is None or run.state().state != "finished":
             sys.exit(f"{config.model.name} has not been trained in {home}; train it first.")
         status = run.state()
         entries.append(
             {
-                "config": config.to_dict(),
+                "config": run.config.to_dict(),
                 "records": [row for row in run.records() if row["kind"] in ("train", "test")],
                 "plan": status.plan,
                 "result": status.result,

@@ -1,0 +1,233 @@
+"""Identity by construction: the deeper net that is no worse exists (He et al. 2016, section 1)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from resnet_core.architectures import ModelConfig
+from resnet_core.architectures.parts import BatchNorm, Conv
+from resnet_core.architectures.plan import Unit
+from resnet_core.attribution.methods import Parameter
+from resnet_core.differences import changed
+from resnet_core.errors import ConfigError
+from resnet_core.experiments.base import Experiment, Measured, Progress, ShouldStop, Table, each_of, images_parameter, whole_net_macs
+from resnet_core.figures.lines import Line, lines_figure
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+    from resnet_core.architectures.net import Net
+    from resnet_core.data import Cifar10
+    from resnet_core.nets.loading import LoadedNet
+
+
+def deeper(model: ModelConfig, rounds: int) -> ModelConfig:
+    """Return the net with ``rounds`` more blocks in each stage.
+
+    Raises:
+        ConfigError: there is none, or its added blocks cannot be made the identity; says why.
+    """
+    units = model.plan().units
+    stages = len({unit.stage for unit in units})
+    if len(units) % stages or (model.depth - 2) % (len(units) // stages):
+        raise ConfigError("net", "its depth does not grow by a block in each stage.")
+    target = changed(model, depth=model.depth + rounds * (model.depth - 2) // (len(units) // stages))
+    known = {unit.name for unit in units}
+    for unit in target.plan().units:
+        if unit.name not in known and (why := _obstacle(unit)):
+            raise ConfigError("net", why)
+    return target
+
+
+def _obstacle(unit: Unit) -> str:
+    """Why a block cannot be made the identity; empty where it can."""
+    if unit.skip is None:
+        convs = [part for part in unit.branch if isinstance(part, Conv)]
+        same = len({conv.filters for conv in convs}) == 1
+        return (
+            "" if same and all(conv.kernel % 2 for conv in convs) else "a plain bottleneck is narrower inside and cannot be the identity."
+        )
+    if unit.join.name != "add" or unit.skip:
+        return "the skip of its blocks is not the identity."
+    return ""
+
+
+def _refusal(model: ModelConfig) -> str:
+    try:
+        deeper(model, 1)
+    except ConfigError as error:
+        return str(error).partition(": ")[2]
+    return ""
+
+
+EXPERIMENT = Experiment(
+    key="construction",
+    title="Identity by construction",
+    module="resnet_core.experiments.construction",
+    question="Is there a deeper net that is no worse?",
+    source="He et al.: Deep Residual Learning for Image Recognition (CVPR 2016), section 1",
+    method=(
+        "Blocks that do nothing are inserted at the end of each stage of the trained net. A residual block does nothing when its branch "
+        "ends in zeros; a plain one when its convolutions pass on their input and its BN divides by 1. Both nets' logits are compared, in "
+        "evaluation mode and with the statistics of a batch, as in training."
+    ),
+    limits=(
+        "That the solution exists does not say that training finds it, which is the paper's point; nor that training would keep it. In a "
+        "plain net with BN the inserted blocks are the identity in evaluation mode alone: in training BN normalises again."
+    ),
+    parameters=(
+        Parameter("rounds", "blocks added to each stage", "int", 6, 1, 100, 1, help="6 make 56 layers of 20 with basic blocks."),
+        images_parameter(),
+    ),
+    macs=lambda model, values: 2 * whole_net_macs(model) * values["images"] * (1 + values["rounds"] * 3 / len(model.plan().units)),
+    refusal=_refusal,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Construction:
+    """A net and the deeper one made of it.
+
+    Attributes:
+        name: of the deeper net; layers: weighted layers of both.
+        wrong: test images that the net gets wrong, and the deeper one; n: images.
+        difference: the largest difference of any logit in evaluation mode; in_training: the same with batch statistics.
+        is_equal: the logits are equal bit for bit in evaluation mode.
+    """
+
+    name: str
+    layers: tuple[int, int]
+    wrong: tuple[int, int]
+    n: int
+    difference: float
+    in_training: float
+    is_equal: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values; errors in percent."""
+        return {
+            "deeper": self.name, "layers": list(self.layers), "errors": [100.0 * wrong / self.n for wrong in self.wrong], "n": self.n,
+            "largest_difference": self.difference, "largest_difference_in_training": self.in_training, "bit_for_bit": self.is_equal,
+        }  # fmt: skip
+
+
+def construct(net: Net, rounds: int) -> Net:
+    """Build the deeper net with the weights of ``net`` and blocks that do nothing; on its device, in evaluation mode."""
+    import torch
+
+    from resnet_core.architectures.net import build_model
+
+    made = build_model(deeper(net.config, rounds))
+    known = {unit.name for unit in net.plan.units}
+    state = made.state_dict()
+    state.update(net.state_dict())
+    made.load_state_dict(state)
+    with torch.no_grad():
+        for unit in made.plan.units:
+            if unit.name not in known:
+                _do_nothing(made, unit)
+    return made.to(next(net.parameters()).device).to(memory_format=torch.channels_last).eval()
+
+
+def _do_nothing(net: Net, unit: Unit) -> None:
+    import torch
+
+    weighted = [(part, net.get_submodule(f"{unit.name}.{part.name}")) for part in (*unit.before, *unit.branch, *unit.after) if part.kind]
+    if unit.skip is not None:
+        last: Any = weighted[-1][1]
+        for parameter in last.parameters():
+            torch.nn.init.zeros_(parameter)
+        return
+    for part, module in weighted:
+        held: Any = module
+        if isinstance(part, Conv):
+            torch.nn.init.dirac_(held.weight)
+            if held.bias is not None:
+                torch.nn.init.zeros_(held.bias)
+        elif isinstance(part, BatchNorm):
+            torch.nn.init.constant_(held.weight, math.sqrt(1 + held.eps))  # with mean 0 and variance 1 it divides by the same
+
+
+def measure(
+    loaded: LoadedNet,
+    images: Cifar10,
+    values: Mapping[str, Any],
+    progress: Progress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> Construction:
+    """Build the deeper net and compare.
+
+    Raises:
+        Stopped: ``should_stop`` returned True.
+    """
+    import torch
+
+    from resnet_core.activations import images_at_once
+    from resnet_core.analysis.passes import in_batches, untouched
+
+    net, test = loaded.model, images.test.part(0, min(values["images"], len(images.test)))
+    made = construct(net, values["rounds"])
+    wrong, difference, in_training, equal = [0, 0], 0.0, 0.0, True
+    with torch.no_grad(), untouched(net):
+        net.eval()
+        for start, stop in in_batches(len(test), images_at_once(net), progress, should_stop):
+            x, labels = loaded.normalize(test.images[start:stop]), test.labels[start:stop].to(loaded.device)
+            both = [each(x).float() for each in (net, made)]
+            for i, logits in enumerate(both):
+                wrong[i] += int((logits.argmax(1) != labels).sum())
+            difference = max(difference, float((both[0] - both[1]).abs().max()))
+            equal = equal and torch.equal(*both)
+        some = loaded.normalize(test.images[: min(len(test), 100)])
+        trained = []
+        for each in (net, made):
+            each.train_without_chance()
+            trained.append(each(some).float())
+        in_training = float((trained[0] - trained[1]).abs().max())
+    layers = (net.config.weighted_layers, made.config.weighted_layers)
+    return Construction(made.config.name, layers, (wrong[0], wrong[1]), len(test), difference, in_training, equal)
+
+
+def table(results: Sequence[Measured]) -> Table:
+    """Errors of both nets, and how far their logits are apart."""
+    rows = []
+    for one in results:
+        found: Construction = one.result
+        errors = [100.0 * wrong / found.n for wrong in found.wrong]
+        same = "yes" if found.is_equal else "no"
+        rows.append((one.label, found.name, *errors, same, found.difference, found.in_training))
+    head = (
+        "Net",
+        "made deeper",
+        "Error (%)",
+        "Error, deeper (%)",
+        "Same logits, bit for bit",
+        "Largest difference",
+        "with batch statistics",
+    )
+    return Table(head, tuple(rows))
+
+
+def figure(results: Sequence[Measured], dark: bool = False) -> go.Figure:
+    """The error of the trained net and of the deeper one, over their layers."""
+    lines = []
+    for one in results:
+        found: Construction = one.result
+        errors = np.array([100.0 * wrong / found.n for wrong in found.wrong])
+        lines.append(Line(one.key, one.label, one.model, np.array(found.layers), errors, ("as trained", f"{found.name}, by construction")))
+    return lines_figure(lines, "weighted layers", "test error (%)", dark)
+
+
+def finding(results: Sequence[Measured]) -> str:
+    """Whether the deeper net is the same function."""
+
+    def of(one: Measured) -> str:
+        found: Construction = one.result
+        how = "the same logits, bit for bit" if found.is_equal else f"logits at most {found.difference:.2g} apart"
+        return f"{found.name} gives {how}"
+
+    return f"By construction, on {results[0].result.n:,} test images: {each_of(results, of)}."
