@@ -27,6 +27,10 @@ from tests.nets_tools import write_checkpoint
 #: The fewest of everything, so that each is quick.
 SMALL = {"images": 100, "draws": 1, "batches": 1, "batch_size": 16, "train": 500}
 NAMES = ("ResNet-8-w4", "ResNet-8-B-w4")
+#: Of experiments that cannot be made with these.
+OTHERS = {"reuse": ("DenseNet-7-k4", "DenseNet-BC-16-k4")}
+#: What each kind of net has not; see ``refusal``.
+WITHOUT_ADDITIONS, WITHOUT_CONCATENATIONS = ("ledger", "paths"), ("reuse",)
 
 
 def loaded(name: str, seed: int = 0) -> LoadedNet:
@@ -61,7 +65,8 @@ def measured(key: str, images, *nets: LoadedNet, **given) -> list[Measured]:
 
 @pytest.mark.parametrize("key", EXPERIMENTS)
 def test_each_is_whole(key, images):
-    experiment, nets = EXPERIMENTS[key], [loaded(name) for name in NAMES]
+    experiment, names = EXPERIMENTS[key], OTHERS.get(key, NAMES)
+    nets = [loaded(name) for name in names]
     assert (
         experiment.key == key and experiment.question.endswith("?") and experiment.method.endswith(".") and experiment.limits.endswith(".")
     )
@@ -79,13 +84,14 @@ def test_each_is_whole(key, images):
     for dark in (False, True):
         assert module.figure(results, dark).data
     finding = module.finding(results)
-    assert finding.endswith(".") and all(name in finding for name in NAMES)
-    assert experiment.macs(parse("ResNet-20"), values(key, parse("ResNet-20"))) > 1e6
+    assert finding.endswith(".") and all(name in finding for name in names)
+    usual = parse("DenseNet-40-k12" if key in OTHERS else "ResNet-20")
+    assert not experiment.refusal(usual) and experiment.macs(usual, values(key, usual)) > 1e6
 
 
 @pytest.mark.parametrize("key", EXPERIMENTS)
 def test_each_tells_how_far_it_is_and_stops(key, images):
-    one, seen = loaded("ResNet-8-w4"), []
+    one, seen = loaded(OTHERS.get(key, NAMES)[0]), []
     module = EXPERIMENTS[key].functions
     module.measure(one, images, values(key, one.model.config), lambda done, total: seen.append((done, total)), lambda: False)
     assert seen and seen[-1][0] == seen[-1][1] and seen == sorted(seen)
@@ -140,7 +146,7 @@ def test_each_experiment_is_made_with_nets_of_other_families_or_says_why_not(nam
     few = dataclasses.replace(images, train=images.train.part(0, 100), test=images.test.part(0, 20))
     for key, experiment in EXPERIMENTS.items():
         if why := experiment.refusal(one.model.config):
-            assert why.endswith(".") and key in ("ledger", "paths")
+            assert why.endswith(".") and key in (*WITHOUT_ADDITIONS, *WITHOUT_CONCATENATIONS)
         else:
             (found,) = measured(key, few, one)
             assert found.result.to_dict() and not one.model.training
@@ -287,3 +293,67 @@ def test_the_vote_of_neighbours_is_that_of_a_loop(images):
                 wrong[k] += max(most, key=lambda c: sum(1 + 1e-4 * (100 - i) / 100 for i in range(k) if votes[i] == c)) != label
     assert {k: int(found.result.wrong[i]) for i, k in enumerate((1, 3, 10))} == wrong
     assert found.result.classifier == int((one.logits(test.images).argmax(1) != test.labels).sum())
+
+
+# -- feature reuse --------------------------------------------------------------------------------------------------------
+
+
+def test_reuse_is_the_mean_absolute_weight_on_each_source():
+    """By hand: every weight of layer t on source s is +-(10 t + s), so that the mean absolute weight is that number."""
+    one = loaded("DenseNet-10-k3")  # three blocks of two layers; the stem gives 16 channels
+    widths = {1: [16, 3, 3], 2: [22, 3, 3], 3: [28, 3, 3]}
+    modules = {stage: [f"layer{stage}.0.conv1", f"layer{stage}.1.conv1", f"layer{stage}.2.conv" if stage < 3 else "fc"] for stage in widths}
+    with torch.no_grad():
+        for stage, names in modules.items():
+            for target, name in enumerate(names):
+                weight = one.model.get_parameter(f"{name}.weight")
+                assert weight.shape[1] == sum(widths[stage][: target + 1])
+                signs = 1 - 2 * (torch.arange(weight.numel()) % 2).reshape(weight.shape)
+                start = 0
+                for source, width in enumerate(widths[stage][: target + 1]):
+                    weight[:, start : start + width] = (10 * target + source + 1) * signs[:, start : start + width]
+                    start += width
+    (found,) = measured("reuse", data.load(DataConfig()), one)
+    assert found.result.targets == tuple(tuple(names) for names in modules.values())
+    for block in found.result.weights:
+        assert np.array_equal(block, [[1, np.nan, np.nan], [11, 12, np.nan], [21, 22, 23]], equal_nan=True)
+    assert found.result.to_dict()["blocks"][1][1] == {"target": "layer2.1.conv1", "weights": [11.0, 12.0]}
+    table = EXPERIMENTS["reuse"].functions.table([found])
+    assert table.rows[0] == ("DenseNet-10-k3", 1, 2, 6.0, 6.5, 8.0, 22.0)
+    figure = EXPERIMENTS["reuse"].functions.figure([found])
+    assert [list(trace.x) for trace in figure.data] == [["1", "2", "transition"]] * 2 + [["1", "2", "classifier"]]
+    assert list(figure.data[0].y) == ["input", "1", "2"]
+    assert np.allclose(figure.data[0].z, np.array([[1, 11, 21], [np.nan, 12, 22], [np.nan, np.nan, 23]]) / 23, equal_nan=True)
+
+
+def test_what_reuse_says_of_the_nearest_layer_and_of_the_input():
+    from resnet_core.experiments.reuse import Reuse, finding
+
+    nan = np.nan
+    weights = np.array([[1, nan, nan, nan], [1, 1, nan, nan], [1, 2, 6, nan], [5, 5, 5, 5]])
+    found = Reuse((("a", "b", "c", "d"),), (weights,))
+    assert (found.nearest, found.input) == (2.0, 1 / 3)
+    assert finding([Measured("a", "DenseNet-13", parse("DenseNet-13-k4"), found)]) == (
+        "Mean absolute weight of a layer, against its mean over all its sources: DenseNet-13: 2.00 times on the nearest layer, 0.33 times "
+        "on the block's input."
+    )
+    short = Measured("b", "DenseNet-7", parse("DenseNet-7-k4"), Reuse((("a", "b"),), (weights[:2, :2],)))
+    assert finding([short]).endswith("DenseNet-7: no block has three layers to compare.")
+
+
+@pytest.mark.parametrize("name", ["DenseNet-BC-16-k4", "DenseNet-121"])
+def test_what_reads_a_block_has_as_many_input_channels_as_its_sources(name):
+    from resnet_core.experiments.reuse import readers
+
+    tensors = parse(name).plan().tensors()
+    blocks = readers(parse(name))
+    for block in blocks:
+        assert all(tensors[f"{reader.name}.weight"][1] == sum(reader.channels) for reader in block)
+        assert [len(reader.channels) for reader in block] == list(range(1, len(block) + 1))
+    assert blocks[-1][-1].name == "fc" and sum(len(block) for block in blocks) == (7 + 13 + 25 + 17 if name == "DenseNet-121" else 3 * 3)
+
+
+def test_nets_without_concatenations_have_no_reuse():
+    for name in ("ResNet-20", "plain-20", "Highway-20", "GoogLeNet"):
+        with pytest.raises(ConfigError, match=f"{name}: .* no concatenations of skips"):
+            EXPERIMENTS["reuse"].check(parse(name), name)

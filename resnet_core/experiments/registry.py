@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from resnet_core.errors import ConfigError
-from resnet_core.experiments import cka, evaluation, gradients, ledger, lesions, neighbours, paths, readout, responses
+from resnet_core.experiments import cka, evaluation, gradients, ledger, lesions, neighbours, paths, readout, responses, reuse
 from resnet_core.experiments.base import Experiment, Measured
 
 if TYPE_CHECKING:
     from resnet_core.config import DataConfig
     from resnet_core.nets import Net
 
-_MODULES = (lesions, paths, ledger, readout, cka, neighbours, evaluation, responses, gradients)
+_MODULES = (lesions, paths, ledger, readout, cka, neighbours, evaluation, responses, gradients, reuse)
 EXPERIMENTS: dict[str, Experiment] = {module.EXPERIMENT.key: module.EXPERIMENT for module in _MODULES}
 
 
