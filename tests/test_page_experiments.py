@@ -38,7 +38,8 @@ def test_each_experiment_says_what_it_is_about_and_what_it_takes(page: AppTest, 
     opened(page, of=EXPERIMENTS[key].title, nets=["plain-20", "resnet-20"])
     text = said(page)
     assert EXPERIMENTS[key].question in text and EXPERIMENTS[key].limits in text
-    nothing = {"gates": "it has no gates", "reuse": "no concatenations of skips"}  # that these nets have
+    # What these nets have not.
+    nothing = {"gates": "it has no gates", "reuse": "no concatenations of skips", "shuffles": "it has too few blocks"}
     assert ("trillion multiply-adds" in text) is (key not in nothing)
     assert [of for of, why in nothing.items() if why in text] == [key] * (key in nothing)
     assert [each.name for each in EXPERIMENTS[key].parameters] == [
