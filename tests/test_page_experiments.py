@@ -39,7 +39,7 @@ def test_each_experiment_says_what_it_is_about_and_what_it_takes(page: AppTest, 
     text = said(page)
     assert EXPERIMENTS[key].question in text and EXPERIMENTS[key].limits in text
     # What these nets have not.
-    nothing = {"gates": "it has no gates", "reuse": "no concatenations of skips", "shuffles": "it has too few blocks"}
+    nothing = {"shuffles": "it has too few blocks", "gates": "it has no gates", "reuse": "no concatenations of skips"}
     assert ("trillion multiply-adds" in text) is (key not in nothing)
     assert [of for of, why in nothing.items() if why in text] == [key] * (key in nothing)
     assert [each.name for each in EXPERIMENTS[key].parameters] == [
