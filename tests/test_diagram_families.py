@@ -155,6 +155,13 @@ def test_a_gate_stands_where_a_resnet_adds():
     assert sum("gate T" in box[4] for box in boxes(figure)) == 9
 
 
+def test_an_identity_before_a_pooling_is_solid():
+    figure = diagram(net("Highway-19"))
+    assert not any(trace.name == "shortcut, dimensions change" for trace in figure.data)
+    solid = next(trace for trace in figure.data if trace.name == "shortcut, dimensions match")
+    assert solid.x.count(None) == 4 + 5 + 5
+
+
 def test_a_densenet_concatenates_and_does_not_add():
     figure = diagram(net("DenseNet-121"))
     assert len(points(figure, "concatenation")) == 6 + 12 + 24 + 16
