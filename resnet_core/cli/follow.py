@@ -79,7 +79,7 @@ class _Bar:
 
         # Some terminals say that they have no columns at all, and would get an empty bar.
         width = {"dynamic_ncols": True} if os.get_terminal_size(sys.stderr.fileno()).columns else {"ncols": 100}
-        self._bar = tqdm(total=status.iterations, initial=status.iteration, desc=run.name, bar_format=IMAGES_BAR, **width)
+        self._bar = tqdm(total=status.iterations, initial=status.iteration, desc=run.name, bar_format=BAR, **width)
 
     def show(self, run: Run, status: RunStatus) -> None:
         parts = [_waiting(status), _errors(run, status)]
