@@ -155,6 +155,13 @@ def test_a_gate_stands_where_a_resnet_adds():
     assert sum("gate T" in box[4] for box in boxes(figure)) == 9
 
 
+def test_an_identity_before_a_pooling_is_solid():
+    figure = diagram(net("Highway-19"))
+    assert not any(trace.name == "shortcut, dimensions change" for trace in figure.data)
+    solid = next(trace for trace in figure.data if trace.name == "shortcut, dimensions match")
+    assert solid.x.count(None) == 4 + 5 + 5
+
+
 def test_a_densenet_concatenates_and_does_not_add():
     figure = diagram(net("DenseNet-121"))
     assert len(points(figure, "concatenation")) == 6 + 12 + 24 + 16
@@ -197,7 +204,8 @@ def test_arrows_of_lines_are_with_the_boxes_that_they_lead_to():
         ("plain-20", "There are no shortcuts."),
         ("AlexNet", "two towers that do not see each other"),
         ("AlexNet-Figure1-tanh", "with its tanh: kernel"),
-        ("VGG-16", "Small grey boxes are pooling"),
+        ("VGG-16", "Small grey boxes are pooling (max or avg), dropout (drop)."),
+        ("DenseNet-121", "Small grey boxes are pooling (max or avg). "),
         ("GoogLeNet", "their channels are put one behind the other"),
         ("GoogLeNet-aux", "auxiliary classifiers: they are there in training only"),
         ("Highway-20", "stands a gate T"),

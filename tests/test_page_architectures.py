@@ -1,5 +1,7 @@
 """The page Architectures: its numbers, its links, and what it says of a net that does not exist."""
 
+import re
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -156,7 +158,23 @@ def test_a_net_that_was_taken_away_is_no_longer_looked_into(page):
 def test_a_net_of_any_kind_is_counted_and_drawn(page, name, said):
     app = page(net=[name])
     assert not app.exception and not app.error
-    assert list(table(app, 0)) == [name] and len(app.get("plotly_chart")) == 2
+    assert list(table(app, 0)) == [name] and len(app.get("plotly_chart")) == (3 if "DenseNet" in name else 2)
     # Plain against A, B and C is told where the shortcut is all that differs.
     assert any("Plain against A, B and C" in heading.value for heading in app.subheader) == bool(said)
     assert not said or any(said in element.value for element in app.markdown)
+
+
+def test_a_resnext_is_shown_in_its_three_forms_with_the_proof(page):
+    app = page(net=["ResNeXt-29-8x64d", "ResNet-29-B-bottleneck"], show="ResNeXt-29-8x64d")
+    assert not app.exception and not app.error
+    assert "One block in three equal forms" in [heading.value for heading in app.subheader]
+    assert re.search(r"between \(a\) and \(c\) \*\*\d\.\de-1[3-6]\*\*", said(app))
+    app = page(net=["ResNet-29-B-bottleneck"])
+    assert "One block in three equal forms" not in [heading.value for heading in app.subheader]
+
+
+def test_a_densenet_shows_who_reads_whom(page):
+    app = page(net=["DenseNet-40-k12"])
+    assert "12 × 13 / 2 = 78 connections" in said(app) and "dense block 1" in said(app)
+    app.button_group(key="dense_block").set_value(2).run()
+    assert not app.exception and "dense block 2" in said(app)

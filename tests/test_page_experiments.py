@@ -38,7 +38,10 @@ def test_each_experiment_says_what_it_is_about_and_what_it_takes(page: AppTest, 
     opened(page, of=EXPERIMENTS[key].title, nets=["plain-20", "resnet-20"])
     text = said(page)
     assert EXPERIMENTS[key].question in text and EXPERIMENTS[key].limits in text
-    assert ("trillion multiply-adds" in text) is (key != "gates") and ("it has no gates" in text) is (key == "gates")
+    # What these nets have not.
+    nothing = {"shuffles": "it has too few blocks", "gates": "it has no gates", "reuse": "no concatenations of skips"}
+    assert ("trillion multiply-adds" in text) is (key not in nothing)
+    assert [of for of, why in nothing.items() if why in text] == [key] * (key in nothing)
     assert [each.name for each in EXPERIMENTS[key].parameters] == [
         widget.key.partition(".")[2] for widget in page.number_input if widget.key.startswith(f"{key}.")
     ]

@@ -6,10 +6,9 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-import plotly.graph_objects as go
 import streamlit as st
-from streamlit.elements.lib.streamlit_plotly_theme import GRAY_90
 
+from pages.architectures.drawn import draw, show_agreement, show_diagram
 from pages.ui.chart_files import chart_files
 from pages.ui.figure_chart import figure_chart
 from pages.ui.guard import guarded
@@ -22,9 +21,7 @@ from resnet_core.architectures.table import complexity, rows_as_csv
 from resnet_core.differences import between_nets
 from resnet_core.errors import ConfigError
 from resnet_core.figures.complexity import layers_figure
-from resnet_core.figures.diagram import diagram, is_drawn_in_full
 from resnet_core.figures.diagram_parts import shape_text
-from resnet_core.figures.diagram_words import note
 from resnet_core.figures.tradeoff import COSTS, totals_figure, tradeoff_csv, tradeoff_figure
 from resnet_core.paper import published
 
@@ -44,21 +41,12 @@ SHORTCUT_TITLES = {
     "B": "B: projections where dimensions change",
     "C": "C: projections",
 }
-CHART = {"displaylogo": False, "scrollZoom": False, "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"]}
 _DATA = (literature.IMAGENET, literature.CIFAR10)
 _COSTS = {key: COSTS[key] for key in ("macs", "params")}
 CONDITIONS = (
     "Errors under different conditions cannot be compared: each symbol is one condition, and each point names its source. Costs are "
     "counted here, for one image of the size that the net is made for; ten crops cost ten times as much."
 )
-
-
-def draw(figure: go.Figure, key: str) -> None:
-    """Streamlit's theme writes on charts in a pale grey; on a projector it wants the page's own text colour."""
-    figure.update_layout(font={"color": GRAY_90}, dragmode=False)  # a swipe scrolls; the buttons still zoom
-    figure.update_xaxes(tickfont={"color": GRAY_90}, title={"font": {"color": GRAY_90}})
-    figure.update_yaxes(tickfont={"color": GRAY_90})
-    st.plotly_chart(figure, config=CHART, key=key)
 
 
 @st.cache_data(show_spinner=False, max_entries=200)
@@ -179,13 +167,6 @@ def show_shortcuts(config: ModelConfig) -> None:
     st.markdown("\n".join(f"- {difference.text}" for difference in differences[1:]))
 
 
-def show_diagram(config: ModelConfig) -> None:
-    net = complexity(config)
-    st.subheader(f"{config.name}, drawn")
-    draw(diagram(net), "diagram")
-    st.caption(note(net, is_drawn_in_full(net)))
-
-
 def show_layers(config: ModelConfig, tool: dict | None) -> None:
     net = complexity(config)
     with st.expander(f"Table of the layers of {config.name}", icon=":material/table_rows:"):
@@ -257,7 +238,7 @@ default = "ResNet-56" if "ResNet-56" in by_name else chosen[0].name
 picked = st.segmented_control("Net to look into", list(by_name), default=default, required=True, key="show", bind="query-params")
 shown = by_name.get(picked or default, chosen[0])
 show_difference(chosen, shown)
-show_diagram(shown)
+proof = show_diagram(shown)
 show_shortcuts(shown)
 
 st.subheader("Layer by layer")
@@ -269,6 +250,10 @@ st.caption(
 )
 with guarded("Published errors"):
     show_tradeoff()
+
+if proof:
+    with guarded("The comparison of the three forms"):
+        show_agreement(shown, proof)
 
 # Building and tracing the nets takes seconds the first time: everything that arithmetic can say is on the page by now.
 for config in chosen:

@@ -157,7 +157,8 @@ def _shortcut(unit: Unit, shape: Shape, rows: list[Layer]) -> Shortcut:
     first = unit.after[0] if unit.after else None
     activation = "ReLU" if isinstance(first, Relu) else "tanh" if isinstance(first, Tanh) else ""
     end = (any(row.kind == "bn" for row in rows), unit.join.name, activation, unit.stage, unit.index)
-    return Shortcut(f"{unit.name}.{SHORTCUT}", kind, unit.dimensions_change, shape, stride, params, macs, *end)
+    changes = unit.dimensions_change and kind != "identity"  # where it is, what follows the join changes them
+    return Shortcut(f"{unit.name}.{SHORTCUT}", kind, changes, shape, stride, params, macs, *end)
 
 
 def rows_as_csv(net: Complexity) -> str:

@@ -20,6 +20,7 @@ from resnet_core.experiments import (
     paths,
     readout,
     responses,
+    reuse,
     shuffles,
 )
 from resnet_core.experiments.base import Experiment, Measured
@@ -28,7 +29,22 @@ if TYPE_CHECKING:
     from resnet_core.config import DataConfig
     from resnet_core.nets import Net
 
-_MODULES = (construction, lesions, shuffles, paths, ledger, readout, cka, neighbours, gates, doctor, evaluation, responses, gradients)
+_MODULES = (
+    construction,
+    lesions,
+    shuffles,
+    paths,
+    ledger,
+    readout,
+    cka,
+    neighbours,
+    gates,
+    reuse,
+    doctor,
+    evaluation,
+    responses,
+    gradients,
+)
 EXPERIMENTS: dict[str, Experiment] = {module.EXPERIMENT.key: module.EXPERIMENT for module in _MODULES}
 
 

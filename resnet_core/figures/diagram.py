@@ -66,8 +66,11 @@ def is_drawn_in_full(net: Complexity) -> bool:
 
 
 def _most(units: list[Sketch]) -> int:
-    """How many units fit into a row."""
-    return MAX_BOXES // max(1, int(max(unit.width - unit.gap for unit in units)))
+    """How many units fit into a row. A box that is wider than others, as it has more to say, counts twice."""
+    width = max(
+        unit.width - unit.gap + sum(2 - step.width for step in unit.steps if isinstance(step, Box) and step.width > 1) for unit in units
+    )
+    return MAX_BOXES // max(1, int(width))
 
 
 def _fold(units: list[Sketch]) -> list[list[int | range]]:

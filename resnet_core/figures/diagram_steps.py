@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # Widths in boxes: of a small box; of a convolution in groups, which says so; of the lines that part before rows side by side; of the box
 # that joins them again.
-SMALL, GROUPED, FORK, JOINT = 0.72, 1.35, 0.35, 0.56
+SMALL, GROUPED, FORK, JOINT = 0.72, 1.5, 0.35, 0.56
 #: Equal rows side by side that are all drawn; of more, the first two and the last.
 MOST_ROWS = 6
 

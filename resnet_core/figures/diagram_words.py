@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from resnet_core.architectures.further_parts import AvgPool, Dropout, LocalResponseNorm, Tanh
 from resnet_core.architectures.joins import Parallel
 from resnet_core.architectures.parts import Conv, MaxPool
+from resnet_core.architectures.plan import AUXILIARY
 from resnet_core.figures.diagram_steps import Box, Rows, Sketch, sketches
 
 if TYPE_CHECKING:
@@ -53,15 +54,21 @@ def note(net: Complexity, in_full: bool) -> str:
         in_full: every block has its boxes.
     """
     plan, joins = net.config.plan(), {unit.join.name for unit in net.config.plan().units if unit.skip is not None}
-    parts = [placed.part for placed in plan.walk()]
+    used = [placed for placed in plan.walk() if placed.place != AUXILIARY]
+    parts = [placed.part for placed in used]
     grouped = [part for part in parts if isinstance(part, Conv) and part.groups > 1]
     rows = [part for part in parts if isinstance(part, Parallel)]
     towers = [unit for units in sketches(net).units.values() for unit in units if _is_parted(unit)]
     norm = "BN and " if any(row.kind == "bn" for row in net.rows) else ""
     active = "tanh" if any(isinstance(part, Tanh) for part in parts) else "ReLU"
     said = [f"Each box is a convolution with its {norm}{active}: kernel, filters, and /2 where it takes every second pixel."]
-    if any(isinstance(part, (MaxPool, AvgPool, LocalResponseNorm, Dropout)) for part in parts):
-        said.append("Small grey boxes are pooling (max, avg), and where there are some local response normalisation (LRN) and dropout.")
+    small: dict[str, tuple[type, ...]] = {
+        "pooling (max or avg)": (MaxPool, AvgPool),
+        "local response normalisation (LRN)": (LocalResponseNorm,),
+        "dropout (drop)": (Dropout,),
+    }
+    if there := [words for words, kinds in small.items() if any(isinstance(placed.part, kinds) for placed in used)]:
+        said.append(f"Small grey boxes are {', '.join(there)}.")
     if towers:
         said.append(
             "Where a layer has two boxes, its channels are in two towers that do not see each other; in the high boxes between they meet."

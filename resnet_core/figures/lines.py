@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
 from resnet_core.figures import style
 
@@ -122,4 +123,42 @@ def heatmap(values: np.ndarray, rows: Sequence[str], columns: Sequence[str], y_t
     figure.update_layout(**style.layout(dark), height=HEIGHT, uirevision="viewer")
     figure.update_xaxes(title=html.escape(x_title))
     figure.update_yaxes(title=html.escape(y_title))
+    return figure
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """One heat map of several: ``values`` (R, C) from 0 to 1, nan where there is none; the first row at the top."""
+
+    title: str
+    values: np.ndarray
+    rows: Sequence[str]
+    columns: Sequence[str]
+
+
+def heatmaps(panels: Sequence[Panel], across: int, y_title: str, x_title: str, dark: bool = False) -> go.Figure:
+    """Heat maps beside and under one another, ``across`` in a row, with one colour bar."""
+    down = -(-len(panels) // across)
+    titles = [html.escape(panel.title) for panel in panels]
+    figure = make_subplots(down, across, subplot_titles=titles, horizontal_spacing=0.24 / across, vertical_spacing=0.3 / down)
+    for index, panel in enumerate(panels):
+        row, column = index // across + 1, index % across + 1
+        figure.add_trace(
+            go.Heatmap(
+                z=panel.values, x=list(panel.columns), y=list(panel.rows), coloraxis="coloraxis", uid=panel.title,
+                hovertemplate=f"{x_title} %{{x}}<br>{y_title} %{{y}}<br>%{{z:.3f}}<extra></extra>", hoverongaps=False,
+            ),
+            row,
+            column,
+        )  # fmt: skip
+        figure.update_xaxes(title=html.escape(x_title) if row == down else None, row=row, col=column)
+        figure.update_yaxes(title=html.escape(y_title) if column == 1 else None, row=row, col=column)
+    base = style.layout(dark)
+    axes = {name: base.pop(name) for name in ("xaxis", "yaxis")}
+    figure.update_xaxes(type="category", showgrid=False, **{name: value for name, value in axes["xaxis"].items() if name != "title"})
+    figure.update_yaxes(
+        type="category", autorange="reversed", showgrid=False, **{name: value for name, value in axes["yaxis"].items() if name != "title"}
+    )
+    base["margin"] |= {"t": 40}
+    figure.update_layout(**base, height=HEIGHT * down, coloraxis={"colorscale": "Cividis", "cmin": 0, "cmax": 1}, uirevision="viewer")
     return figure
