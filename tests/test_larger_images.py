@@ -19,8 +19,7 @@ from resnet_core.attribution.trust import infidelity, sensitivity, squares
 from resnet_core.config import DataConfig, RunConfig
 from resnet_core.data import load
 from resnet_core.errors import CheckpointError, ConfigError, DataError
-from resnet_core.experiments import EXPERIMENTS, cka, paths
-from resnet_core.experiments.base import enlarged
+from resnet_core.experiments import EXPERIMENTS, cka, paths, running, shuffles
 from resnet_core.imports.cost import macs_per_image
 from resnet_core.nets import find, loading
 from tests.nets_tools import write_and_load, write_checkpoint
@@ -84,7 +83,7 @@ def test_images_of_cifar_are_enlarged_for_responses_and_cka(loaded):
     found = layer_responses(loaded.model, test, loaded.normalize, loaded.plan)
     larger = loading.resized(test, 224)
     np.testing.assert_array_equal(layer_responses(loaded.model, larger, loaded.normalize, loaded.plan).std, found.std)
-    assert "enlarged from 32x32 to 224x224" in enlarged(loaded.net)
+    assert "enlarged from 32x32 to 224x224" in loaded.net.enlarged
 
 
 def test_cka_takes_the_blocks_in_parts_where_memory_asks_for_it(loaded, monkeypatch):
@@ -108,16 +107,20 @@ def test_batches_that_cannot_be_cut_are_refused_by_their_size_at_224(loaded, mon
     large = build_model(parse("ResNet-50-ImageNet-v1.5-c10"))
     with pytest.raises(BatchTooLarge, match=r"at most 2\d images"):
         layer_gradients(large, train.images[:128], train.labels[:128], loaded.normalize, loaded.plan)
-    monkeypatch.setattr(paths, "_MOST_BYTES", 1 << 20)
-    with pytest.raises(DataError, match="Ask for at most"):
+    monkeypatch.setattr(running, "MOST_BYTES", 8 * 4 * 4 * 56 * 56)  # the inputs of the first block of eight images
+    with pytest.raises(DataError, match=r"the maps of 32 images take .* Ask for at most 2 images"):
         paths.measure(loaded, load(DataConfig()), {"images": 32, "draws": 1, "seed": 0})
+    with pytest.raises(DataError, match=r"the maps of 100 images take .* Ask for at most 8 images"):
+        shuffles.measure(loaded, load(DataConfig()), {"images": 100, "draws": 1, "seed": 0})
 
 
 @pytest.mark.parametrize("key", EXPERIMENTS)
 def test_what_needs_the_images_classes_is_refused_of_imagenet_s_nets(key):
-    experiment, of_imagenet = EXPERIMENTS[key], dataclasses.replace(SMALL, num_classes=1000)
-    experiment.check(SMALL, "small")
-    if key in ("cka", "responses", "ledger"):
+    others = {"gates": "Highway-8", "construction": "ResNet-8-w4"}  # which these two can be made with
+    small = parse(others[key]) if key in others else ImageNetConfig((2, 2, 2, 2), width=4, num_classes=10)
+    experiment, of_imagenet = EXPERIMENTS[key], dataclasses.replace(small, num_classes=1000)
+    experiment.check(small, "small")
+    if key in ("cka", "responses", "ledger", "gates"):
         experiment.check(of_imagenet, "large")
     else:
         with pytest.raises(ConfigError, match="large: it tells 1,000 classes apart, and the images are of CIFAR-10's 10"):

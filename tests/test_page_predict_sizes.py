@@ -57,7 +57,10 @@ def test_each_net_sees_an_upload_at_its_own_size(page: AppTest, shipped: Path, o
     np.testing.assert_allclose(large[1], [p for _, p in first], rtol=1e-5)
     assert set(small[0]) <= set(CLASSES)
     text = said(page)
-    assert "as seen by plain-8-w4: 32x32 pixels" in text and "as seen by ResNet-10-w4-1.1.1.1-ImageNet: 224x224 pixels" in text
+    assert (
+        "as seen by plain-8-w4: 32x32 pixels" in text
+        and "as seen by ResNet-10-w4-1.1.1.1-ImageNet: 224x224 pixels · the centre, after the shorter" in text
+    )
     assert "it sees one view of an image" in text  # where the other one is asked ten
     assert "It does not know CIFAR-10" not in text
 

@@ -41,6 +41,8 @@ def evaluate_panel(net: Net, card: dict[str, Any]) -> None:
         )
         return
     dataset, precision = _choice(net)
+    if net.enlarged:
+        st.caption(escaped(net.enlarged))
     key = ("evaluate", net.version, dataset, precision)
     # A run that goes on has other weights by the time its evaluation is through: what was begun here is shown all the same.
     begun = st.session_state.setdefault(_BEGUN, {})

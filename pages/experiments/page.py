@@ -19,7 +19,7 @@ from resnet_core.config import DataConfig
 from resnet_core.csv_text import csv_text
 from resnet_core.errors import ConfigError
 from resnet_core.experiments import EXPERIMENTS, Experiment, Measured, Table, run
-from resnet_core.experiments.base import enlarged, shown
+from resnet_core.experiments.base import shown
 from resnet_core.nets import Catalog, Net, catalog
 
 _TITLES = {key: each.title for key, each in EXPERIMENTS.items()}
@@ -48,8 +48,8 @@ def able(experiment: Experiment, nets: Sequence[Net], labels: Mapping[str, str])
         try:
             experiment.check(net.model, labels[net.id])
             found.append(net)
-            if said := enlarged(net):
-                st.caption(escaped(said))
+            if net.enlarged:
+                st.caption(escaped(net.enlarged))
         except ConfigError as error:
             st.caption(escaped(str(error).removeprefix("net: ")))
     return found

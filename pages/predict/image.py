@@ -46,6 +46,7 @@ class Shown:
         stem: for the names of files: letters, digits, dashes.
         pixels: uint8 (32, 32, 3), for nets of that size.
         larger: the same of other sizes, by their side; what is not there is enlarged. See ``at``.
+        larger_as: how these were made, where that differs.
         label: its class in CIFAR-10, or None.
         notes: what was done to it.
         original: the upload before it was made 32x32, as PNG, or None.
@@ -60,6 +61,7 @@ class Shown:
     original: bytes | None = None
     together: tuple[Shown, ...] = ()
     larger: Mapping[int, np.ndarray] = field(default_factory=dict)
+    larger_as: str = ""
 
     def at(self, side: int) -> np.ndarray:
         """What nets for images of ``side`` pixels see: uint8 (side, side, 3)."""
@@ -77,9 +79,9 @@ class Shown:
 
     def how_at(self, side: int) -> str:
         """Say what was done to the picture for nets of that size."""
-        enlarged = side != len(self.pixels) and side not in self.larger
-        made = [f"enlarged from {len(self.pixels)}x{len(self.pixels)}"] if enlarged else []
-        return " · ".join([f"{side}x{side} pixels", *made])
+        own = len(self.pixels)
+        made = "" if side == own else self.larger_as if side in self.larger else f"enlarged from {own}x{own}"
+        return " · ".join(filter(None, [f"{side}x{side} pixels", made]))
 
 
 def choose_image(nets: Sequence[Net], complaints: Any = st) -> Shown | None:
@@ -264,8 +266,10 @@ def _shown(found: dict[str, Any], how: str) -> Shown:
     width, height = found["size"]
     made = "already 32x32" if (width, height) == (SIDE, SIDE) else HOWS[how]
     notes = (f"{width:,}x{height:,} pixels: {made}", *found["notes"])
-    pixels = found[how][SIDE]
-    return Shown(found["name"], stem(found["name"]), pixels, found.get("true"), notes, found["original"], larger=found[how])
+    larger = {side: pixels for side, pixels in found[how].items() if side != SIDE}
+    cut = "the centre, after the shorter side was brought to 256" if how == "crop" else ""
+    rest = (found.get("true"), notes, found["original"])
+    return Shown(found["name"], stem(found["name"]), found[how][SIDE], *rest, larger=larger, larger_as=cut)
 
 
 def read(content: bytes, name: str) -> dict[str, Any] | str:

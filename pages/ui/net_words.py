@@ -55,7 +55,7 @@ def conditions(net: Net) -> str:
     if net.config is None:
         key = str(net.card.get("normalization") or "")
         shown = NORMALIZATIONS[key].label if key in NORMALIZATIONS else key or "unknown"
-        enlarged = f" · images enlarged to {net.side}x{net.side}" if net.side != 32 else ""
+        enlarged = f" · sees {net.side}x{net.side} pixels, to which CIFAR-10's images are enlarged" if net.side != 32 else ""
         return f"trained elsewhere · input: {shown}{enlarged}"
     recipe = net.config.recipe
     parts = [

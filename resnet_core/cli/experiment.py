@@ -52,7 +52,7 @@ def parser() -> Parser:
 def experiment(outer: argparse.Namespace) -> int:
     """``experiment``: which there are; ``experiment KEY NET...``: the table, and what the numbers say."""
     from resnet_core.experiments import EXPERIMENTS, run
-    from resnet_core.experiments.base import enlarged, shown
+    from resnet_core.experiments.base import shown
     from resnet_core.nets import find
 
     if not outer.arguments:
@@ -69,8 +69,8 @@ def experiment(outer: argparse.Namespace) -> int:
     for net in nets:  # what is wrong is told before the first is measured
         kind.check(net.model, net.name)
         kind.complete(given, net.model)
-        if said := enlarged(net):
-            note(said)
+        if net.enlarged:
+            note(net.enlarged)
     data, folder, results = DataConfig(args.data), args.data_dir, []
     for net in nets:
         with progress(net.name) as told:

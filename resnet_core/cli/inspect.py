@@ -153,6 +153,8 @@ def _prepared(args: argparse.Namespace) -> tuple[Cifar10, LoadedNet, dict[str, A
         "precision": found.plan.precision,
         "normalization": net.card.get("normalization") or "training mean",
     }
+    if found.side != 32:
+        told["enlarged_to"] = found.side
     return data.load(config, args.data_dir), found, told
 
 
@@ -175,4 +177,6 @@ def _refuse_other_classes(loaded: LoadedNet, dataset: Cifar10) -> None:
 def _head(told: dict[str, Any]) -> str:
     data = {"sample": "the embedded sample", "cifar10": "full CIFAR-10"}[told["data"]]
     what = f"{told['net']} on {data}, {told['precision']}, input normalised by {told['normalization']}"
+    if side := told.get("enlarged_to"):
+        what += f", images enlarged to {side}x{side}"
     return f"{told['checkpoint']}: {what}" if told["checkpoint"] != told["net"] else what

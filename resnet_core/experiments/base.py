@@ -138,11 +138,6 @@ def whole_net_macs(model: ModelConfig) -> float:
     return float(complexity(model).macs)
 
 
-def enlarged(net: Net) -> str:
-    """Say that a net is shown images larger than they are; empty where it is not."""
-    return "" if net.side == 32 else f"{net.name} is shown the images enlarged from 32x32 to {net.side}x{net.side} pixels."
-
-
 def each_of(results: Sequence[Measured], text: Callable[[Measured], str]) -> str:
     """``ResNet-20: ...; plain-20: ...`` in the order of the nets."""
     return "; ".join(f"{one.label}: {text(one)}" for one in results)

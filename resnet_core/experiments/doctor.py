@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from resnet_core.architectures import ModelConfig
 from resnet_core.experiments.base import Experiment, Measured, Progress, ShouldStop, Table, images_parameter, whole_net_macs
 from resnet_core.figures.lines import Line, lines_figure
 
@@ -25,10 +24,6 @@ BINS = 15
 BN_IMAGES = 1000
 #: Two-sided 95 % of the normal distribution.
 _Z = 1.959963984540054
-
-
-def _refusal(model: ModelConfig) -> str:
-    return "" if model.num_classes == 10 else f"it tells {model.num_classes} classes apart, and the images here are of ten others."
 
 
 EXPERIMENT = Experiment(
@@ -48,7 +43,6 @@ EXPERIMENT = Experiment(
     ),
     parameters=(images_parameter(),),
     macs=lambda model, values: whole_net_macs(model) * (values["images"] + BN_IMAGES * 2),
-    refusal=_refusal,
 )
 
 

@@ -50,6 +50,7 @@ EXPERIMENT = Experiment(
     parameters=(images_parameter(),),
     macs=lambda model, values: whole_net_macs(model) * values["images"],
     refusal=_needs_gates,
+    labelled=False,
 )
 
 

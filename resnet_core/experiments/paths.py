@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from resnet_core.attribution.methods import Parameter
-from resnet_core.errors import DataError
 from resnet_core.experiments.base import Experiment, Measured, Progress, ShouldStop, Table, each_of, needs_addition, whole_net_macs
 from resnet_core.figures.lines import Line, lines_figure
 
@@ -19,9 +18,6 @@ if TYPE_CHECKING:
 
     from resnet_core.data import Cifar10
     from resnet_core.nets.loading import LoadedNet
-
-#: Of the maps between the blocks, which are held for all images.
-_MOST_BYTES = 4 << 30
 
 EXPERIMENT = Experiment(
     key="paths",
@@ -98,20 +94,16 @@ def measure(
     """Draw paths of each length and measure the gradient along them.
 
     Raises:
-        DataError: the inputs of all blocks, which are held, take more than ``_MOST_BYTES``.
+        DataError: the inputs of all blocks, which are held, take too much memory.
         Stopped: ``should_stop`` returned True.
     """
     import torch
 
     from resnet_core.analysis.passes import check_stop
+    from resnet_core.experiments import running
 
     batch = images.train.part(0, values["images"])
-    each = 4 * sum(math.prod(shape) for shape in loaded.model.plan.maps((3, loaded.side, loaded.side)).values())
-    if each * len(batch) > _MOST_BYTES:
-        raise DataError(
-            f"{loaded.net.name}: the maps of {len(batch):,} images take {each * len(batch) / 1e9:.1f} GB of memory, and "
-            f"{_MOST_BYTES / 1e9:.1f} GB are allowed. Ask for at most {_MOST_BYTES // each:,} images."
-        )
+    running.check_room(loaded, sum(running.held_bytes(loaded.model)), len(batch))
     draw = np.random.default_rng(values["seed"])
     n = len(loaded.model.plan.units)
     norms = np.zeros((n + 1, values["draws"]))

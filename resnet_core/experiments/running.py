@@ -2,11 +2,32 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 
 import torch
 
 from resnet_core.architectures.net import Block, Net
+from resnet_core.errors import DataError
+from resnet_core.nets.loading import LoadedNet
+
+#: Bytes of maps of all images that may be held at once.
+MOST_BYTES = 4 << 30
+
+
+def held_bytes(net: Net) -> list[int]:
+    """Bytes in fp32 of the input of each block, and of the output of the last, of one image."""
+    maps = list(net.plan.maps((3, net.side, net.side)).values())
+    return [4 * math.prod(shape) for shape in maps[-len(net.plan.units) - 1 :]]
+
+
+def check_room(loaded: LoadedNet, each: int, count: int) -> None:
+    """Raise DataError if what is held of ``count`` images, ``each`` bytes of one, is more than ``MOST_BYTES``."""
+    if each * count > MOST_BYTES:
+        raise DataError(
+            f"{loaded.net.name}: the maps of {count:,} images take {each * count / 1e9:.1f} GB of memory, and {MOST_BYTES / 1e9:.1f} GB "
+            f"are allowed. Ask for at most {MOST_BYTES // each:,} images."
+        )
 
 
 def stem(net: Net, x: torch.Tensor) -> torch.Tensor:

@@ -113,6 +113,7 @@ def measure(
     """Count the errors of nets with blocks deleted and swapped.
 
     Raises:
+        DataError: the inputs of the first block, which are held, take too much memory.
         Stopped: ``should_stop`` returned True.
     """
     import torch
@@ -123,6 +124,7 @@ def measure(
 
     net, test = loaded.model, images.test.part(0, min(values["images"], len(images.test)))
     check_labels(test.labels, net.config.num_classes)
+    running.check_room(loaded, running.held_bytes(net)[0], len(test))
     draw, blocks, counts = np.random.default_rng(values["seed"]), net.blocks(), _counts(net.config)
     gone = [[set(draw.choice(_movable(net.config), k, replace=False).tolist()) for _ in range(values["draws"])] for k in counts]
     orders = [[swaps(net.config, k, draw) for _ in range(values["draws"])] for k in counts]

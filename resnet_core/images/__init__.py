@@ -1,4 +1,4 @@
-"""Anybody's image file -> what a net sees: read with suspicion, made RGB and upright, cut or fitted to 32x32. No torch.
+"""Anybody's image file -> what a net sees: read with suspicion, made RGB and upright, cut or fitted to its size. No torch.
 
 For example::
 

@@ -65,6 +65,11 @@ class Net:
         return int(mean_of or self.model.plan().input[1])
 
     @property
+    def enlarged(self) -> str:
+        """Say that images of CIFAR-10 are enlarged for it; empty where they are not."""
+        return "" if self.side == 32 else f"{self.name} is shown the images enlarged from 32x32 to {self.side}x{self.side} pixels."
+
+    @property
     def training(self) -> RunConfig:
         """``config``, of a net that was trained with this project.
 
