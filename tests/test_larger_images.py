@@ -116,11 +116,11 @@ def test_batches_that_cannot_be_cut_are_refused_by_their_size_at_224(loaded, mon
 
 @pytest.mark.parametrize("key", EXPERIMENTS)
 def test_what_needs_the_images_classes_is_refused_of_imagenet_s_nets(key):
-    others = {"gates": "Highway-8", "construction": "ResNet-8-w4"}  # which these two can be made with
+    others = {"gates": "Highway-8", "construction": "ResNet-8-w4", "reuse": "DenseNet-40-k12"}  # which these can be made with
     small = parse(others[key]) if key in others else ImageNetConfig((2, 2, 2, 2), width=4, num_classes=10)
     experiment, of_imagenet = EXPERIMENTS[key], dataclasses.replace(small, num_classes=1000)
     experiment.check(small, "small")
-    if key in ("cka", "responses", "ledger", "gates"):
+    if key in ("cka", "responses", "ledger", "gates", "reuse"):
         experiment.check(of_imagenet, "large")
     else:
         with pytest.raises(ConfigError, match="large: it tells 1,000 classes apart, and the images are of CIFAR-10's 10"):

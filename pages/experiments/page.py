@@ -48,7 +48,7 @@ def able(experiment: Experiment, nets: Sequence[Net], labels: Mapping[str, str])
         try:
             experiment.check(net.model, labels[net.id])
             found.append(net)
-            if net.enlarged:
+            if net.enlarged and experiment.parameters:  # without any it looks at no images
                 st.caption(escaped(net.enlarged))
         except ConfigError as error:
             st.caption(escaped(str(error).removeprefix("net: ")))

@@ -69,7 +69,7 @@ def experiment(outer: argparse.Namespace) -> int:
     for net in nets:  # what is wrong is told before the first is measured
         kind.check(net.model, net.name)
         kind.complete(given, net.model)
-        if net.enlarged:
+        if net.enlarged and kind.parameters:  # without any it looks at no images
             note(net.enlarged)
     data, folder, results = DataConfig(args.data), args.data_dir, []
     for net in nets:

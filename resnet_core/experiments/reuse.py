@@ -49,6 +49,7 @@ EXPERIMENT = Experiment(
     parameters=(),
     macs=lambda model, values: float(complexity(model).params),
     refusal=_refusal,
+    labelled=False,
 )
 
 
