@@ -35,7 +35,7 @@ def run(page: AppTest) -> AppTest:
 
 @pytest.mark.parametrize("key", EXPERIMENTS)
 def test_each_experiment_says_what_it_is_about_and_what_it_takes(page: AppTest, key: str):
-    opened(page, of=EXPERIMENTS[key].title, nets=["plain-20", "resnet-20"])
+    opened(page, experiment=EXPERIMENTS[key].title, nets=["plain-20", "resnet-20"])
     text = said(page)
     assert EXPERIMENTS[key].question in text and EXPERIMENTS[key].limits in text
     # What these nets have not.
@@ -49,7 +49,7 @@ def test_each_experiment_says_what_it_is_about_and_what_it_takes(page: AppTest, 
 
 
 def test_lesions_of_two_nets_side_by_side(page: AppTest):
-    opened(page, of="Lesions", nets=["plain-20", "resnet-20"])
+    opened(page, experiment="Lesions", nets=["plain-20", "resnet-20"])
     page.number_input(key="lesions.images").set_value(100).run()
     run(page)
     text = said(page)
@@ -74,7 +74,7 @@ def test_a_net_that_fails_is_told_and_the_other_shown(page: AppTest, monkeypatch
             raise CheckpointError("The weights are gone.")
         return run_it(experiment, net, *args, **options)
 
-    opened(page, of="Lesions", nets=["plain-20", "resnet-20"])
+    opened(page, experiment="Lesions", nets=["plain-20", "resnet-20"])
     page.number_input(key="lesions.images").set_value(300).run()
     monkeypatch.setattr("resnet_core.experiments.run", refuse)
     page.run()

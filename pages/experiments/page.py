@@ -117,7 +117,7 @@ def main() -> None:
         nets = choose_nets(found, shipped=pair)
         there = analyses.datasets()
         dataset = st.segmented_control("Images of", there, default=there[0], required=True, key="experiment.data", persist_state="session")
-    key = st.pills("Experiment", list(EXPERIMENTS), format_func=titled(_TITLES), default=next(iter(EXPERIMENTS)), required=True, key="of",
+    key = st.pills("Experiment", list(EXPERIMENTS), format_func=titled(_TITLES), default=next(iter(EXPERIMENTS)), required=True, key="experiment",
                    bind="query-params", label_visibility="collapsed")  # fmt: skip
     experiment = EXPERIMENTS[key or next(iter(EXPERIMENTS))]
     describe(experiment)
