@@ -117,9 +117,12 @@ def main() -> None:
         nets = choose_nets(found, shipped=pair)
         there = analyses.datasets()
         dataset = st.segmented_control("Images of", there, default=there[0], required=True, key="experiment.data", persist_state="session")
-    key = st.pills("Experiment", list(EXPERIMENTS), format_func=titled(_TITLES), default=next(iter(EXPERIMENTS)), required=True, key="experiment",
-                   bind="query-params", label_visibility="collapsed")  # fmt: skip
-    experiment = EXPERIMENTS[key or next(iter(EXPERIMENTS))]
+    first = next(iter(EXPERIMENTS))
+    key = st.pills(
+        "Experiment", list(EXPERIMENTS), format_func=titled(_TITLES), default=first, required=True, key="experiment", bind="query-params",
+        label_visibility="collapsed",
+    )  # fmt: skip
+    experiment = EXPERIMENTS[key or first]
     describe(experiment)
     if not nets:
         st.info("Choose a net on the left.", icon=":material/arrow_back:")
