@@ -12,7 +12,7 @@ from pages.ui.chart_files import chart_files
 from pages.ui.figure_chart import figure_chart
 from pages.ui.guard import guarded
 from pages.ui.jobs import JOBS, Job, job_panel
-from pages.ui.labels import duration, escaped, titled
+from pages.ui.labels import escaped, titled
 from pages.ui.nets_pick import choose_nets, nothing_yet, option_labels, warn_of
 from pages.ui.parameter_widgets import parameter_widgets
 from resnet_core.config import DataConfig
@@ -20,13 +20,12 @@ from resnet_core.csv_text import csv_text
 from resnet_core.errors import ConfigError
 from resnet_core.experiments import EXPERIMENTS, Experiment, Measured, Table, run
 from resnet_core.experiments.base import shown
+from resnet_core.imports.cost import in_images
 from resnet_core.nets import Catalog, Net, catalog
 
 _TITLES = {key: each.title for key, each in EXPERIMENTS.items()}
 #: Chosen for somebody who has chosen nothing: the plain and the residual net that differ most.
 _FIRST = ("plain-56", "resnet-56")
-#: Multiply-adds a second that two cores of no special kind manage, for a first idea of how long something takes.
-_SLOW = 30e9
 
 
 def pair(found: Catalog) -> list[str]:
@@ -77,8 +76,7 @@ def measured(experiment: Experiment, nets: Sequence[Net], labels: Mapping[str, s
     if missing:
         macs = sum(experiment.work(net, experiment.complete(given, net.model)) for net in missing)
         st.button("Run", type="primary", icon=":material/play_arrow:", key="experiment.run", on_click=begin)
-        work_text = f"{macs / 1e12:,.1f} trillion multiply-adds, in the order of {duration(macs / _SLOW)} on two cores without AMX"
-        st.caption(f"It takes {work_text}, and ends when you leave the app.")
+        st.caption(f"It takes {in_images(macs, 1)}, and ends when you leave the app.")
     for job in jobs.values():
         if job is not None and job.state != "done":
             job_panel(job)

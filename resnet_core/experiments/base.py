@@ -23,6 +23,9 @@ from resnet_core.data import CLASSES
 from resnet_core.errors import ConfigError
 
 if TYPE_CHECKING:
+    from resnet_core.data import Split
+
+if TYPE_CHECKING:
     from resnet_core.nets import Net
 
 
@@ -127,10 +130,14 @@ def shown(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def images_parameter(default: int = 1000, most: int = 10_000, label: str = "test images") -> Parameter:
-    """The number of images, the first of the set."""
-    of = label.partition(" ")[0]
-    return Parameter("images", label, "int", default, 100, most, 100, help=f"The first of the {of} set; of fewer, all.")
+def images_parameter(default: int = 1000, most: int = 10_000) -> Parameter:
+    """The number of test images."""
+    return Parameter("images", "test images", "int", default, 100, most, 100, help="The first of the test set; of fewer, all.")
+
+
+def first(split: Split, count: int) -> Split:
+    """The first ``count`` images of a split; of fewer, all."""
+    return split.part(0, min(count, len(split)))
 
 
 def whole_net_macs(model: ModelConfig) -> float:

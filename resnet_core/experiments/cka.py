@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from resnet_core.errors import DataError
-from resnet_core.experiments.base import Experiment, Measured, Progress, ShouldStop, Table, images_parameter, whole_net_macs
+from resnet_core.experiments.base import Experiment, Measured, Progress, ShouldStop, Table, first, images_parameter, whole_net_macs
 from resnet_core.figures.lines import heatmap
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def measure(
     from resnet_core.analysis.passes import in_batches, untouched
     from resnet_core.experiments import running
 
-    net, test = loaded.model, images.test.part(0, min(values["images"], len(images.test)))
+    net, test = loaded.model, first(images.test, values["images"])
     groups, grams = _groups(loaded, len(test)), []
     with torch.no_grad(), untouched(net):
         net.eval()

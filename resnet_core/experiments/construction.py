@@ -15,7 +15,7 @@ from resnet_core.architectures.plan import Unit
 from resnet_core.attribution.methods import Parameter
 from resnet_core.differences import changed
 from resnet_core.errors import ConfigError
-from resnet_core.experiments.base import Experiment, Measured, Progress, ShouldStop, Table, each_of, images_parameter, whole_net_macs
+from resnet_core.experiments.base import Experiment, Measured, Progress, ShouldStop, Table, each_of, first, images_parameter, whole_net_macs
 from resnet_core.figures.lines import Line, lines_figure
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def measure(
     from resnet_core.activations import images_at_once
     from resnet_core.analysis.passes import in_batches, untouched
 
-    net, test = loaded.model, images.test.part(0, min(values["images"], len(images.test)))
+    net, test = loaded.model, first(images.test, values["images"])
     made = construct(net, values["rounds"])
     wrong, difference, in_training, equal = [0, 0], 0.0, 0.0, True
     with torch.no_grad(), untouched(net):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from resnet_core.experiments.base import Experiment, Measured, Progress, ShouldStop, Table, images_parameter, whole_net_macs
+from resnet_core.experiments.base import Experiment, Measured, Progress, ShouldStop, Table, first, images_parameter, whole_net_macs
 from resnet_core.figures.lines import Line, lines_figure
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def measure(
     from resnet_core.activations import images_at_once
     from resnet_core.analysis.passes import check_labels, in_batches, untouched
 
-    net, test = loaded.model, images.test.part(0, min(values["images"], len(images.test)))
+    net, test = loaded.model, first(images.test, values["images"])
     train = images.train.part(0, min(BN_IMAGES, len(images.train)))
     check_labels(test.labels, net.config.num_classes)
     alive: dict[str, torch.Tensor] = {}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from resnet_core.attribution.methods import Parameter
-from resnet_core.experiments.base import Experiment, Measured, Table, whole_net_macs
+from resnet_core.experiments.base import Experiment, Measured, Table, first, whole_net_macs
 from resnet_core.figures.lines import Line, lines_figure
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def measure(
     """Evaluate the net; see ``resnet_core.analysis.evaluation.evaluate_detailed``."""
     from resnet_core.analysis.evaluation import evaluate_detailed
 
-    test = images.test.part(0, min(values["images"], len(images.test)))
+    test = first(images.test, values["images"])
     return evaluate_detailed(
         loaded.model, test.images, test.labels, loaded.normalize, loaded.plan, progress=progress, should_stop=should_stop
     )

@@ -16,6 +16,7 @@ from resnet_core.experiments.base import (
     ShouldStop,
     Table,
     each_of,
+    first,
     images_parameter,
     whole_net_macs,
 )
@@ -95,7 +96,7 @@ def measure(
     from resnet_core.activations import images_at_once
     from resnet_core.analysis.passes import in_batches, untouched
 
-    net, test = loaded.model, images.test.part(0, min(values["images"], len(images.test)))
+    net, test = loaded.model, first(images.test, values["images"])
     gated = [block for block in net.blocks() if block.gate is not None]
     means: dict[int, list[torch.Tensor]] = {id(block.gate): [] for block in gated}
 

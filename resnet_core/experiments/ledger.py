@@ -15,6 +15,7 @@ from resnet_core.experiments.base import (
     ShouldStop,
     Table,
     each_of,
+    first,
     images_parameter,
     needs_addition,
     whole_net_macs,
@@ -100,7 +101,7 @@ def measure(
     from resnet_core.activations import images_at_once
     from resnet_core.analysis.passes import in_batches, untouched
 
-    net, test = loaded.model, images.test.part(0, min(values["images"], len(images.test)))
+    net, test = loaded.model, first(images.test, values["images"])
     adding = [block for block in net.blocks() if block.unit.join.name == "add"]
     held: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
 

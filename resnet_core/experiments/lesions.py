@@ -10,7 +10,7 @@ import numpy as np
 
 from resnet_core.architectures import ModelConfig
 from resnet_core.attribution.methods import Parameter
-from resnet_core.experiments.base import Experiment, Measured, Table, whole_net_macs
+from resnet_core.experiments.base import Experiment, Measured, Table, first, whole_net_macs
 from resnet_core.figures.lines import Line, lines_figure
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def measure(
     from resnet_core.analysis.passes import check_labels, in_batches, untouched
     from resnet_core.experiments import running
 
-    net, test = loaded.model, images.test.part(0, min(values["images"], len(images.test)))
+    net, test = loaded.model, first(images.test, values["images"])
     check_labels(test.labels, net.config.num_classes)
     blocks = net.blocks()
     wrong, whole = torch.zeros(len(blocks), dtype=torch.int64), 0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from resnet_core.experiments.base import Experiment, Measured, Progress, ShouldStop, Table, each_of, images_parameter, whole_net_macs
+from resnet_core.experiments.base import Experiment, Measured, Progress, ShouldStop, Table, each_of, first, images_parameter, whole_net_macs
 from resnet_core.figures.lines import Line, lines_figure
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def measure(
 
     from resnet_core.analysis.neighbours import features
 
-    test, train = images.test.part(0, min(values["images"], len(images.test))), images.train
+    test, train = first(images.test, values["images"]), images.train
     total = len(test) + len(train)
 
     def told(before: int) -> Progress | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from resnet_core.attribution.methods import Parameter
-from resnet_core.experiments.base import Experiment, Measured, Progress, ShouldStop, Table, each_of, images_parameter, whole_net_macs
+from resnet_core.experiments.base import Experiment, Measured, Progress, ShouldStop, Table, each_of, first, images_parameter, whole_net_macs
 from resnet_core.figures.lines import Line, lines_figure
 
 if TYPE_CHECKING:
@@ -93,8 +93,8 @@ def measure(
 
     net = loaded.model
     test, train = (
-        images.test.part(0, min(values["images"], len(images.test))),
-        images.train.part(0, min(values["train"], len(images.train))),
+        first(images.test, values["images"]),
+        first(images.train, values["train"]),
     )
     check_labels(train.labels, net.config.num_classes)
     both, labels = torch.cat([train.images, test.images]), torch.cat([train.labels, test.labels])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from resnet_core.experiments.base import Experiment, Measured, Progress, ShouldStop, Table, each_of, images_parameter, whole_net_macs
+from resnet_core.experiments.base import Experiment, Measured, Progress, ShouldStop, Table, each_of, first, images_parameter, whole_net_macs
 from resnet_core.figures.lines import Line, lines_figure
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def measure(
     """Measure the responses; see ``resnet_core.analysis.responses.layer_responses``."""
     from resnet_core.analysis.responses import layer_responses
 
-    test = images.test.part(0, min(values["images"], len(images.test))).images
+    test = first(images.test, values["images"]).images
     return layer_responses(loaded.model, test, loaded.normalize, loaded.plan, progress=progress, should_stop=should_stop)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from resnet_core.architectures import ModelConfig
 from resnet_core.attribution.methods import Parameter
-from resnet_core.experiments.base import Experiment, Measured, Progress, ShouldStop, Table, each_of, images_parameter, whole_net_macs
+from resnet_core.experiments.base import Experiment, Measured, Progress, ShouldStop, Table, each_of, first, images_parameter, whole_net_macs
 from resnet_core.figures.lines import Line, lines_figure
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def measure(
     from resnet_core.analysis.passes import check_labels, in_batches, untouched
     from resnet_core.experiments import running
 
-    net, test = loaded.model, images.test.part(0, min(values["images"], len(images.test)))
+    net, test = loaded.model, first(images.test, values["images"])
     check_labels(test.labels, net.config.num_classes)
     running.check_room(loaded, running.held_bytes(net)[0], len(test))
     draw, blocks, counts = np.random.default_rng(values["seed"]), net.blocks(), _counts(net.config)

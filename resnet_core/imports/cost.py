@@ -41,9 +41,13 @@ def said_before(macs: float) -> str:
     """A sentence for whoever is about to begin that many multiply-adds, of one net or several; empty where they are soon done."""
     if macs <= HEAVY:
         return ""
+    return f"This takes long: {in_images(macs)}. It ends when you leave."
+
+
+def in_images(macs: float, digits: int = 0) -> str:
+    """A clause that says how much work so many multiply-adds are."""
     images = macs / macs_per_image(_YARDSTICK)
-    work = f"{macs / 1e12:,.0f} trillion multiply-adds, those of {images:,.0f} images through a ResNet-56"
-    return f"This takes long: {work}. It ends when you leave."
+    return f"{macs / 1e12:,.{digits}f} trillion multiply-adds, those of {images:,.0f} images through a ResNet-56"
 
 
 def cost(model: Any, passes: int) -> Cost:
