@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 
 import pytest
 from streamlit.runtime.scriptrunner import StopException
 
+from pages.predict import computed
 from pages.ui import jobs
 from pages.ui.jobs import Jobs
 from resnet_core.errors import CheckpointError
@@ -126,3 +128,12 @@ def test_what_takes_a_moment_does_not_wait(monkeypatch):
     assert made.outcome("light", "light", lambda job: 1, light=True) == 1 and long.is_active
     gate.set()
     ended(long)
+
+
+def test_what_a_session_has_forgotten_is_computed_again(monkeypatch):
+    held, calls = OrderedDict(), []
+    monkeypatch.setattr(computed, "_held", lambda name: held)
+    task = computed.Task("key", lambda *_: calls.append(1) or len(calls), light=True)
+    assert [computed.results("Asking", [task]) for _ in range(2)] == [[1], [1]]
+    held.clear()  # as the oldest are, where there are very many
+    assert computed.results("Asking", [task]) == [2]

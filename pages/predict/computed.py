@@ -92,8 +92,8 @@ def results(text: str, tasks: Sequence[Task]) -> list[Any]:
                 done += task.steps
 
         # The job is this session's alone: what it computes goes into what the session holds.
-        key = ("predict", id(held), *(task.key for task in missing))
-        JOBS.outcome(key, text, work, unit="steps", light=all(task.light for task in missing))
+        # A key that no job has had: what was computed may have been forgotten since.
+        JOBS.outcome(object(), text, work, unit="steps", light=all(task.light for task in missing))
     found = [held[task.key] for task in tasks]
     for task in tasks:
         held.move_to_end(task.key)
