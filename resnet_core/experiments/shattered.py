@@ -89,7 +89,7 @@ EXPERIMENT = Experiment(
         "Along the straight line from one test image to another lie so many inputs, equally far apart. At each of them the gradient of one "
         "logit with respect to the input is taken, of the class that the net prefers at the line's beginning; then the autocorrelation of "
         "these gradients over the lag, less their mean. It is done for the trained net and for nets of its configuration at their "
-        "initialisation, with BN and without, and where branches are added to skips also with all branches multiplied by 0.1 (β). BN has the "
+        "initialisation, with BN and without, and where branches are added to skips also with branches multiplied by 0.1 (β). BN has the "
         "running statistics of the trained net, at initialisation those of 128 training images, and they count as constants."
     ),
     limits=(
