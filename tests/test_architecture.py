@@ -20,7 +20,7 @@ ARROWS = {
     "errors": set(),
     "csv_text": set(),
     "field_docs": set(),
-    "slots": {"errors"},
+    "slots": {"config", "errors"},
     "apart": {"errors"},
     "atomic": set(),
     "system": set(),

@@ -120,11 +120,12 @@ def test_one_click_queues_the_four_nets_and_a_second_stops_them_all(home, store)
     home.run()
     home.button(key="demo_start").click().run()
     assert not home.exception and not home.error
-    assert [run.config for run in store.runs()] == demo_configs(0, 320)
+    plain_20, plain_56, resnet_20, resnet_56 = demo_configs(0, 320)
+    assert [run.config for run in store.queue()] == [plain_20, resnet_20, plain_56, resnet_56]  # twins beside each other
     assert progress(home) == [
         "**plain-20** :gray-badge[:material/hourglass_empty: queued]  \nnext in the queue",
-        "**plain-56** :gray-badge[:material/hourglass_empty: queued]  \nplace 2 in the queue",
-        "**ResNet-20** :gray-badge[:material/hourglass_empty: queued]  \nplace 3 in the queue",
+        "**plain-56** :gray-badge[:material/hourglass_empty: queued]  \nplace 3 in the queue",
+        "**ResNet-20** :gray-badge[:material/hourglass_empty: queued]  \nplace 2 in the queue",
         "**ResNet-56** :gray-badge[:material/hourglass_empty: queued]  \nplace 4 in the queue",
     ]
     assert live_chart(home)["note"] == "The first points come after some seconds."

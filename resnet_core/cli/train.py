@@ -127,8 +127,10 @@ def demo(args: argparse.Namespace) -> int:
     outcomes: list[Outcome] = []
     code = 0
     with Interrupts() as interrupts:
-        # All of them are queued before the first is followed: the app shows all four, and slots are filled.
-        for run in [enter(store, config, again=args.again) for config in configs]:
+        # All of them are queued before the first is followed: the app shows all four, and slots are filled. A plain net is trained beside
+        # its residual twin, where two are trained at once.
+        entered = {config: enter(store, config, again=args.again) for config in sorted(configs, key=lambda config: config.model.depth)}
+        for run in (entered[config] for config in configs):
             status = follow(store, run, interrupts)
             code = max(code, outcome(run, status, args.home))
             told = nets[run.config.model.name] = summary(run, status)

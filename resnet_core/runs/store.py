@@ -23,6 +23,7 @@ from resnet_core.runs.border import MAX_NAME, BrokenRun, is_name, read_state
 from resnet_core.runs.create import create
 from resnet_core.runs.looking import Look
 from resnet_core.runs.run import RESUMABLE, Run, run_folders
+from resnet_core.slots import is_light
 
 
 class RunStore:
@@ -232,7 +233,7 @@ class RunStore:
             for values, run in self._queued(self.runs()):
                 waiting.setdefault(values["pool"], []).append(run)
             for pool, runs in waiting.items():
-                problem = launch.fill(self.home, pool, len(runs))
+                problem = launch.fill(self.home, pool, [run.config for run in runs])
                 for run in runs if problem else []:
                     if read_state(run.path).get("message") != problem:
                         self.change(run, message=problem)
@@ -249,9 +250,10 @@ class RunStore:
         """Replaces the given values in state.json. The caller holds the home lock. ``in_place``: see ``files.write_json``."""
         files.write_json(run.path / "state.json", {**read_state(run.path), **changes}, in_place)
 
-    def next_queued(self, pool: str) -> Run | None:
-        """The first run in the queue of a pool. The caller holds the home lock."""
-        mine = [(values["ticket"], run.id, run) for values, run in self._queued(self.runs()) if values["pool"] == pool]
+    def next_queued(self, pool: str, only_light: bool = False) -> Run | None:
+        """The first run in the queue of a pool, or the first light one. The caller holds the home lock."""
+        waiting = [(values, run) for values, run in self._queued(self.runs()) if values["pool"] == pool]
+        mine = [(values["ticket"], run.id, run) for values, run in waiting if is_light(run.config) or not only_light]
         return min(mine)[2] if mine else None
 
     def data_dir(self, run: Run) -> Path | None:
