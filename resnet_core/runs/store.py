@@ -102,7 +102,12 @@ class RunStore:
     # -- changing -----------------------------------------------------------------------------------------------------
 
     def submit(
-        self, config: RunConfig, name: str | None = None, data_dir: Path | str | None = None, again: bool = False
+        self,
+        config: RunConfig,
+        name: str | None = None,
+        data_dir: Path | str | None = None,
+        again: bool = False,
+        start: Path | None = None,
     ) -> tuple[Run, bool]:
         """Queues a training, and starts a worker if one is needed.
 
@@ -110,6 +115,7 @@ class RunStore:
             name: for people; that of the net by default.
             data_dir: where CIFAR-10 lies; found as in ``resnet_core.data.resolve_data_dir`` by default.
             again: train it although a run of this configuration exists.
+            start: the file of the weights that ``config.start`` speaks of; it is copied.
 
         Returns:
             The run, and True; or the run that exists already, untouched, and False.
@@ -117,12 +123,14 @@ class RunStore:
         Raises:
             ConfigError: it takes more memory than the machine has.
             DataError: the data set is not there.
-            RunError: the name is not valid, or the home cannot be written.
+            RunError: the name is not valid, or the home cannot be written; the file ``start`` is not given where it is needed.
         """
-        name = config.model.name if name is None else _valid_name(name)
+        name = config.name if name is None else _valid_name(name)
         found = None if again else self.find(config)
         if found is not None:
             return found, False
+        if config.start and start is None:
+            raise RunError(f"{config.name} begins with weights that only its run has; grow {config.start.net} again.")
         from resnet_core import data, memory
 
         memory.check(config)
@@ -133,7 +141,7 @@ class RunStore:
             if found is not None:
                 return found, False
             state = {"state": "queued", "ticket": self._next_ticket(), "pool": launch.pool_of(config.recipe.device)}
-            run = create(self.home, config, name, resolved and Path(resolved).absolute(), state)
+            run = create(self.home, config, name, resolved and Path(resolved).absolute(), state, start)
         self.ensure_workers()
         return run, True
 
