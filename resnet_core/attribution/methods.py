@@ -28,7 +28,7 @@ class Parameter:
         name: of the keyword argument, and of the field in an error.
         label: for people.
         kind: ``int``, ``float``, ``choice`` or ``layer`` (one of ``layers_of(model)``).
-        default: of a ``layer`` None: ``default_layer(model)``.
+        default: of a ``layer`` None: ``default_layer(model)``; of a number None: it may be left out.
         minimum, maximum, step: of an ``int`` or a ``float``; both ends are allowed.
         choices: of a ``choice``: value -> what it is called.
         help: one or two sentences.

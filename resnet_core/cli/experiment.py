@@ -43,7 +43,8 @@ def parser() -> Parser:
         for parameter in each.parameters:
             kind, metavar = KINDS[parameter.kind]
             options = f" {{{','.join(key for key, _ in parameter.choices)}}}" if parameter.choices else ""
-            help_text = f"{parameter.label}. {parameter.help}{options} (default: {parameter.default})".replace("%", "%%")
+            default = "" if parameter.default is None else f" (default: {parameter.default})"
+            help_text = f"{parameter.label}. {parameter.help}{options}{default}".replace("%", "%%")
             flag = "--" + parameter.name.replace("_", "-")
             command.add_argument(flag, type=kind, metavar=metavar, dest=_PREFIX + parameter.name, default=argparse.SUPPRESS, help=help_text)
     return top

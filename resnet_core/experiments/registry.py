@@ -94,4 +94,4 @@ def run(
 
     images, loaded = load_data(data, folder), load(net, device, precision)
     result = experiment.functions.measure(loaded, images, values, progress, should_stop)
-    return Measured(net.id, label or net.name, net.model, result)
+    return experiment.viewed(Measured(net.id, label or net.name, net.model, result), values)
