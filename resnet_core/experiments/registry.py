@@ -21,6 +21,7 @@ from resnet_core.experiments import (
     readout,
     responses,
     reuse,
+    shattered,
     shuffles,
 )
 from resnet_core.experiments.base import Experiment, Measured
@@ -34,6 +35,7 @@ _MODULES = (
     lesions,
     shuffles,
     paths,
+    shattered,
     ledger,
     readout,
     cka,
