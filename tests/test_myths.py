@@ -17,7 +17,9 @@ BY_KEY = {myth.key: myth for myth in MYTHS}
 def trained(label: str, clean: float, test: float = 70.0, seed: int = 0, layers: list[float | None] | None = None) -> Trained:
     config = TRAININGS[label].config(seed)
     norms = layers or []
-    rows = [{"kind": "layers", "iteration": 0, "names": [f"layer{i}" for i in range(len(norms))], "gradient_norm": norms}] if norms else []
+    rows: list[dict] = [{"kind": "train", "iteration": 1, "train_error": 62.5}]
+    if norms:
+        rows.append({"kind": "layers", "iteration": 0, "names": [f"layer{i}" for i in range(len(norms))], "gradient_norm": norms})
     return Trained(f"{label} {seed}", config, clean, test, rows)
 
 
@@ -95,7 +97,7 @@ def test_normalisation_parameters_and_capacity():
     equal = [dataclasses.replace(each, clean_error=3.0) for each in (*nets, *without, *grown)]
     assert {verdict(key, *equal) for key in ("normalisation", "parameters", "capacity")} == {UNDECIDED}
     found = myths.judged(BY_KEY["capacity"], myths.sorted_out([*nets, *grown])).evidence
-    assert "ends at 30.0 %" in found and "Training loses the plain net's solution" in found
+    assert "it errs on 62.5 %" in found and "they end at 30.0 and 0.0 %" in found and "Training loses the plain net's solution" in found
     kept = [dataclasses.replace(grown[0], clean_error=1.0), grown[1]]
     assert "Training loses" not in myths.judged(BY_KEY["capacity"], myths.sorted_out([*nets, *kept])).evidence
     counts = myths.judged(BY_KEY["parameters"], myths.sorted_out(nets)).evidence

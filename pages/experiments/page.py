@@ -12,14 +12,15 @@ from pages.ui.chart_files import chart_files
 from pages.ui.figure_chart import figure_chart
 from pages.ui.guard import guarded
 from pages.ui.jobs import JOBS, Job, job_panel
-from pages.ui.labels import escaped, titled
+from pages.ui.labels import duration, escaped, titled
 from pages.ui.nets_pick import choose_nets, nothing_yet, option_labels, warn_of
 from pages.ui.parameter_widgets import parameter_widgets
 from resnet_core.config import DataConfig
 from resnet_core.csv_text import csv_text
 from resnet_core.errors import ConfigError
-from resnet_core.experiments import EXPERIMENTS, Experiment, Measured, Table, run
+from resnet_core.experiments import EXPERIMENTS, Experiment, Measured, Table, run, seconds_per_image
 from resnet_core.experiments.base import shown
+from resnet_core.figures.lines import HEIGHT
 from resnet_core.imports.cost import in_images
 from resnet_core.nets import Catalog, Net, catalog
 
@@ -42,12 +43,13 @@ def describe(experiment: Experiment) -> None:
     st.caption(f"{experiment.limits} Source: {experiment.source}.")
 
 
-def able(experiment: Experiment, nets: Sequence[Net], labels: Mapping[str, str]) -> list[Net]:
+def able(experiment: Experiment, nets: Sequence[Net], labels: Mapping[str, str], given: Mapping[str, Any]) -> list[Net]:
     """The nets that it can be made with; why the others cannot is said."""
     found = []
     for net in nets:
         try:
             experiment.check(net.model, labels[net.id])
+            experiment.check_others(net, given)
             found.append(net)
             if net.enlarged and experiment.parameters:  # without any it looks at no images
                 st.caption(escaped(net.enlarged))
@@ -68,7 +70,7 @@ def measured(experiment: Experiment, nets: Sequence[Net], labels: Mapping[str, s
 
     def work(net: Net) -> Any:
         def of(job: Job) -> Measured:
-            told: dict[str, Any] = {"progress": job.progress, "should_stop": job.should_stop}
+            told: dict[str, Any] = {"progress": job.progress, "should_stop": job.should_stop, "preview": job.show}
             return run(experiment, net, DataConfig(dataset), computed, folder=where, label=labels[net.id], **told)
 
         return of
@@ -82,11 +84,26 @@ def measured(experiment: Experiment, nets: Sequence[Net], labels: Mapping[str, s
             begin()
             st.rerun()
         st.button("Run", type="primary", icon=":material/play_arrow:", key="experiment.run", on_click=begin)
-        st.caption(f"It takes {in_images(macs, 1)}, and ends when you leave the app.")
+        st.caption(f"It takes {in_images(macs, 1)}{timed(experiment, missing, given)}, and ends when you leave the app.")
     for job in jobs.values():
         if job is not None and job.state != "done":
             job_panel(job)
-    return [experiment.viewed(job.result, given) for job in jobs.values() if job is not None and job.state == "done"]
+    found = [job.result if job.state == "done" else job.preview for job in jobs.values() if job is not None]
+    return [experiment.viewed(one, given) for one in found if one is not None]
+
+
+def timed(experiment: Experiment, nets: Sequence[Net], given: Mapping[str, Any]) -> str:
+    """How long it takes, of an experiment that consists of images through the net: such a pass is timed, once for each net."""
+    if experiment.passes is None:
+        return ""
+
+    def work(net: Net) -> Any:
+        return lambda job: seconds_per_image(net)
+
+    paces = [JOBS.outcome(("pace", net.version), f"Timing {net.name}", work(net), light=True) for net in nets]
+    passes = [experiment.passes(net.model, experiment.complete(given, net.model)) for net in nets]
+    seconds = sum(pace * count for pace, count in zip(paces, passes, strict=True))
+    return f", about {duration(seconds)} by a pass of images that was timed on this machine"
 
 
 def markdown(table: Table) -> str:
@@ -101,7 +118,8 @@ def show(experiment: Experiment, results: Sequence[Measured]) -> None:
     """Draws finding, figure, table and files."""
     functions = experiment.functions
     st.markdown(f"#### {escaped(functions.finding(results))}")
-    figure_chart(functions.figure(results), functions.figure(results, dark=True), key=f"experiment.{experiment.key}")
+    light, dark = (functions.figure(results, dark) for dark in (False, True))
+    figure_chart(light, dark, key=f"experiment.{experiment.key}", fixed=light.layout.height > HEIGHT)  # of several rows
     table = functions.table(results)
     st.markdown(markdown(table))
     chart_files(
@@ -136,7 +154,7 @@ def main() -> None:
     with st.container(horizontal=True):
         given = parameter_widgets(experiment.parameters, nets, prefix=f"{experiment.key}.", row=True)
     with guarded(experiment.title):
-        results = measured(experiment, able(experiment, nets, labels), labels, dataset or there[0], given)
+        results = measured(experiment, able(experiment, nets, labels, given), labels, dataset or there[0], given)
         if results:
             show(experiment, results)
 
