@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import numpy as np
 import pytest
@@ -71,6 +72,25 @@ def test_lesions_of_two_nets_side_by_side(page: AppTest):
     assert figures(page)
 
 
+def test_one_picture_needs_no_button_where_it_takes_but_a_moment(page: AppTest):
+    opened(page, **{"experiment": "Ledger of the additions", "nets": ["resnet-20"], "ledger.picture": "3"})
+    through(page)
+    assert "Of test image 3 (cat) the nets say, at their last addition" in said(page)
+    assert "experiment.run" not in [button.key for button in page.button]
+
+
+def test_another_picture_is_read_by_the_readouts_that_are_there(page: AppTest):
+    opened(page, experiment="Block by block", nets=["resnet-20"])
+    page.number_input(key="readout.train").set_value(500).run()
+    page.number_input(key="readout.images").set_value(100).run()
+    run(page)
+    assert "Error of a linear readout on 100 test images" in said(page)
+    page.number_input(key="readout.picture").set_value(3).run()
+    assert "Of test image 3 (cat) linear readouts" in said(page)
+    page.number_input(key="readout.picture").set_value(100).run()
+    assert "not among the 100 that were read" in page.error[0].value.replace("\\", "")
+
+
 def test_a_net_that_fails_is_told_and_the_other_shown(page: AppTest, monkeypatch: pytest.MonkeyPatch):
     from resnet_core.experiments import run as run_it
 
@@ -112,3 +132,12 @@ def test_a_surface_is_seen_coarse_at_first_and_goes_towards_a_net_of_the_same_ar
     run(page)
     assert seen == ["twin"] and [each.value.replace("\\", "") for each in page.error] == ["The weights are gone."]
     assert "0.25 at the net, 0.25 at twin" in said(page) and figures(page)
+
+
+def test_a_test_image_of_predict_leads_to_its_readout_and_its_ledger(page: AppTest, root: Path, monkeypatch: pytest.MonkeyPatch):
+    predict = opened(app(root, monkeypatch, "predict/page.py"), image="3")
+    asked = [parse_qs(link.proto.query_string) for link in predict.get("page_link")]
+    assert [query["experiment"] for query in asked] == [[EXPERIMENTS["readout"].title], [EXPERIMENTS["ledger"].title]]
+    assert asked[1]["nets"] == address(predict, "nets") and asked[1]["ledger.picture"] == ["3"]
+    through(opened(page, **asked[1]))
+    assert "Of test image 3 (cat) the nets say" in said(page)

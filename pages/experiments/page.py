@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui import analyses
+from pages.ui import analyses, links
 from pages.ui.chart_files import chart_files
 from pages.ui.figure_chart import figure_chart
 from pages.ui.guard import guarded
@@ -24,6 +24,8 @@ from resnet_core.figures.lines import HEIGHT
 from resnet_core.imports.cost import in_images
 from resnet_core.nets import Catalog, Net, catalog
 
+#: Multiply-adds for one picture that are done at once, without a button; about a second on two cores.
+AT_ONCE = 60e9
 _TITLES = {key: each.title for key, each in EXPERIMENTS.items()}
 #: Chosen for somebody who has chosen nothing: the plain and the residual net that differ most.
 _FIRST = ("plain-56", "resnet-56")
@@ -59,7 +61,8 @@ def able(experiment: Experiment, nets: Sequence[Net], labels: Mapping[str, str],
 def measured(experiment: Experiment, nets: Sequence[Net], labels: Mapping[str, str], dataset: str, given: dict[str, Any]) -> list[Measured]:
     """The results that are there; for the others, a button that begins them, and how far they are."""
     where, jobs = analyses.folder(), {}
-    keys = {net.id: ("experiment", experiment.key, net.version, dataset, *sorted(given.items())) for net in nets}
+    computed = {name: value for name, value in given.items() if name not in experiment.views}
+    keys = {net.id: ("experiment", experiment.key, net.version, dataset, *sorted(computed.items())) for net in nets}
 
     def begin() -> None:
         for net in nets:
@@ -68,7 +71,7 @@ def measured(experiment: Experiment, nets: Sequence[Net], labels: Mapping[str, s
     def work(net: Net) -> Any:
         def of(job: Job) -> Measured:
             told: dict[str, Any] = {"progress": job.progress, "should_stop": job.should_stop, "preview": job.show}
-            return run(experiment, net, DataConfig(dataset), given, folder=where, label=labels[net.id], **told)
+            return run(experiment, net, DataConfig(dataset), computed, folder=where, label=labels[net.id], **told)
 
         return of
 
@@ -77,13 +80,16 @@ def measured(experiment: Experiment, nets: Sequence[Net], labels: Mapping[str, s
     missing = [net for net in nets if (job := jobs[net.id]) is None or job.state in ("stopped", "failed")]
     if missing:
         macs = sum(experiment.work(net, experiment.complete(given, net.model)) for net in missing)
+        if computed.get("picture") is not None and macs <= AT_ONCE and not any(jobs[net.id] for net in missing):
+            begin()
+            st.rerun()
         st.button("Run", type="primary", icon=":material/play_arrow:", key="experiment.run", on_click=begin)
         st.caption(f"It takes {in_images(macs, 1)}{timed(experiment, missing, given)}, and ends when you leave the app.")
     for job in jobs.values():
         if job is not None and job.state != "done":
             job_panel(job)
     found = [job.result if job.state == "done" else job.preview for job in jobs.values() if job is not None]
-    return [one for one in found if one is not None]
+    return [experiment.viewed(one, given) for one in found if one is not None]
 
 
 def timed(experiment: Experiment, nets: Sequence[Net], given: Mapping[str, Any]) -> str:
@@ -113,7 +119,7 @@ def show(experiment: Experiment, results: Sequence[Measured]) -> None:
     functions = experiment.functions
     st.markdown(f"#### {escaped(functions.finding(results))}")
     light, dark = (functions.figure(results, dark) for dark in (False, True))
-    figure_chart(light, dark, key=f"experiment.{experiment.key}", fixed=light.layout.height > HEIGHT)  # of several rows
+    figure_chart(light, dark, key=f"experiment.{experiment.key}", fixed=(light.layout.height or 0) > HEIGHT)  # of several rows
     table = functions.table(results)
     st.markdown(markdown(table))
     chart_files(
@@ -132,7 +138,8 @@ def main() -> None:
     with st.sidebar:
         nets = choose_nets(found, shipped=pair)
         there = analyses.datasets()
-        dataset = st.segmented_control("Images of", there, default=there[0], required=True, key="experiment.data", persist_state="session")
+        links.check_choice("experiment.data", "images of", there, "The full CIFAR-10 is not on this machine: the Train page downloads it.")
+        dataset = st.segmented_control("Images of", there, default=there[0], required=True, key="experiment.data", bind="query-params")
     first = next(iter(EXPERIMENTS))
     key = st.pills(
         "Experiment", list(EXPERIMENTS), format_func=titled(_TITLES), default=first, required=True, key="experiment", bind="query-params",

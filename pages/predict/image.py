@@ -47,6 +47,7 @@ class Shown:
         pixels: uint8 (32, 32, 3), for nets of that size.
         larger: the same of other sizes, by their side; what is not there is enlarged. See ``at``.
         larger_as: how these were made, where that differs.
+        test: of a test image the data set and its number.
         label: its class in CIFAR-10, or None.
         notes: what was done to it.
         original: the upload before it was made 32x32, as PNG, or None.
@@ -62,6 +63,7 @@ class Shown:
     together: tuple[Shown, ...] = ()
     larger: Mapping[int, np.ndarray] = field(default_factory=dict)
     larger_as: str = ""
+    test: tuple[str, int] | None = None
 
     def at(self, side: int) -> np.ndarray:
         """What nets for images of ``side`` pixels see: uint8 (side, side, 3)."""
@@ -141,7 +143,7 @@ def of_the_test_set(nets: Sequence[Net]) -> Shown | None:
         asked = "" if kind == ALL else " Asked of one view each."
         st.caption(f"{len(found):,} of {len(test):,} images.{asked}{absent}")
     pixels = test.images[index].permute(1, 2, 0).contiguous().numpy()
-    return Shown(f"test image {index}", f"test-{dataset}-{index}", pixels, int(labels[index]))
+    return Shown(f"test image {index}", f"test-{dataset}-{index}", pixels, int(labels[index]), test=(dataset, index))
 
 
 def _may_ask(nets: Sequence[Net], dataset: str) -> bool:

@@ -20,6 +20,7 @@ from pages.ui.net_words import caption
 from pages.ui.nets_pick import choose_nets, nothing_yet, option_labels, shipped_set, warn_of
 from resnet_core.analysis.prediction import ONE_VIEW, class_names, most_crops
 from resnet_core.data import CLASSES
+from resnet_core.experiments import EXPERIMENTS
 from resnet_core.figures.predictions import Prediction, predictions_csv, predictions_figure
 from resnet_core.nets import Catalog, Net, catalog
 
@@ -60,6 +61,11 @@ def show_image(shown: Shown, nets: Sequence[Net], labels: dict[str, str]) -> Non
         notes = [note for note in shown.notes if note] if side == sides[0] else []
         st.caption(escaped(" · ".join([f"as {who}: {shown.how_at(side)}", *notes])))
         save("PNG", content, f"{shown.stem}-{side}x{side}.png", "image/png")
+    if shown.test:
+        dataset, number = shown.test
+        for key, words in (("readout", "Its readout block by block"), ("ledger", "Its ledger of the additions")):
+            query = {"experiment": EXPERIMENTS[key].title, "nets": [net.id for net in nets], f"{key}.picture": str(number)}
+            st.page_link("experiments/page.py", label=words, icon=":material/science:", query_params=query | {"experiment.data": dataset})
     if shown.original is not None:
         with st.expander("The upload itself"):
             st.image(shown.original)

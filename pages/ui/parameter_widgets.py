@@ -48,10 +48,10 @@ def _widget(parameter: Parameter, nets: Sequence[Net], key: str, row: bool) -> A
         return _other_net(parameter, nets, key, label, shared)
     number = float if parameter.kind == "float" else int
     ends: tuple[Any, ...] = (parameter.minimum, parameter.maximum, parameter.default, parameter.step)  # every number's are declared
-    bounds: list[Any] = [number(value) for value in ends]
+    bounds: list[Any] = [None if value is None else number(value) for value in ends]
     links.check_number(key, parameter.label, *ends[:2])
     form = "%g" if parameter.kind == "float" else None
-    return st.number_input(label, *bounds[:3], step=bounds[3], format=form, **shared)
+    return st.number_input(label, *bounds[:3], step=bounds[3], format=form, placeholder="all", **shared)
 
 
 def _other_net(parameter: Parameter, nets: Sequence[Net], key: str, label: str, shared: dict[str, Any]) -> Any:

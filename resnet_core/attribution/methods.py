@@ -27,9 +27,9 @@ class Parameter:
     Attributes:
         name: of the keyword argument, and of the field in an error.
         label: for people.
-        kind: ``int``, ``float``, ``choice``, ``layer`` (one of ``layers_of(model)``) or ``net`` (another one of the
-            catalog; empty for none).
-        default: of a ``layer`` None: ``default_layer(model)``.
+        kind: ``int``, ``float``, ``choice``, ``layer`` (one of ``layers_of(model)``) or ``net`` (another one of the catalog; empty for
+            none).
+        default: of a ``layer`` None: ``default_layer(model)``; of a number None: it may be left out.
         minimum, maximum, step: of an ``int`` or a ``float``; both ends are allowed.
         choices: of a ``choice``: value -> what it is called; of a ``net`` what stands for none.
         help: one or two sentences.

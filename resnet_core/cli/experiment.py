@@ -43,8 +43,9 @@ def parser() -> Parser:
         for parameter in each.parameters:
             kind, metavar = KINDS[parameter.kind]
             options = f" {{{','.join(key for key, _ in parameter.choices)}}}" if parameter.choices else ""
-            default = "none" if parameter.default == "" else parameter.default
-            help_text = f"{parameter.label}. {parameter.help}{options} (default: {default})".replace("%", "%%")
+            of = "none" if parameter.default == "" else parameter.default
+            default = "" if of is None else f" (default: {of})"
+            help_text = f"{parameter.label}. {parameter.help}{options}{default}".replace("%", "%%")
             flag = "--" + parameter.name.replace("_", "-")
             command.add_argument(flag, type=kind, metavar=metavar, dest=_PREFIX + parameter.name, default=argparse.SUPPRESS, help=help_text)
     return top

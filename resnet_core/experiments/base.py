@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from resnet_core.architectures import ModelConfig
 from resnet_core.architectures.table import complexity
 from resnet_core.attribution.methods import Parameter
 from resnet_core.data import CLASSES
-from resnet_core.errors import ConfigError
+from resnet_core.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from resnet_core.data import Split
@@ -73,6 +73,8 @@ class Experiment:
         parameters: what may be chosen.
         macs: the multiply-adds it takes, of a configuration and all parameters, on images of the size that the net is made for.
         refusal: why it cannot be made with a net; empty where it can.
+        views: the parameters that choose what is shown of a result: another value of theirs computes nothing anew. The module has a
+            function ``view(result, values)`` then, which returns what is shown.
         labelled: it holds answers against the classes of the images, which must be the net's own.
         passes: where images through the net are all that takes time: how many, of which one can be timed before it starts.
         previews: ``measure`` takes one argument more, ``preview``, and calls it with coarser results on the way.
@@ -89,6 +91,7 @@ class Experiment:
     macs: Callable[[ModelConfig, Mapping[str, Any]], float]
     refusal: Callable[[ModelConfig], str] = _always
     labelled: bool = True
+    views: tuple[str, ...] = ()
     passes: Callable[[ModelConfig, Mapping[str, Any]], int] | None = None
     previews: bool = False
 
@@ -129,6 +132,14 @@ class Experiment:
         """Multiply-adds that it takes with a net, on images of its size; ``values``: all parameters."""
         return self.macs(net.model, values) * complexity(net.model, net.side).macs / complexity(net.model).macs
 
+    def viewed(self, found: Measured, values: Mapping[str, Any]) -> Measured:
+        """What is shown of a result.
+
+        Raises:
+            DataError: it is not part of the result.
+        """
+        return replace(found, result=self.functions.view(found.result, values)) if self.views else found
+
     @property
     def functions(self) -> ModuleType:
         """The module with ``measure``, ``table``, ``figure`` and ``finding``."""
@@ -147,6 +158,36 @@ def shown(value: Any) -> str:
 def images_parameter(default: int = 1000, most: int = 10_000) -> Parameter:
     """The number of test images."""
     return Parameter("images", "test images", "int", default, 100, most, 100, help="The first of the test set; of fewer, all.")
+
+
+#: One test image instead of all.
+PICTURE = Parameter(
+    "picture", "one picture", "int", None, 0, 9_999, 1, help="The number of one test image, as on Predict; empty: all together."
+)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One test image: its number from 0, and its class."""
+
+    number: int
+    label: str
+
+    @property
+    def name(self) -> str:
+        """``test image 17 (ship)``."""
+        return f"test image {self.number} ({self.label})"
+
+
+def picture_of(split: Split, number: int) -> Picture:
+    """The test image of that number.
+
+    Raises:
+        DataError: there are not so many.
+    """
+    if number >= len(split):
+        raise DataError(f"There is no test image {number:,}: they go from 0 to {len(split) - 1:,}.")
+    return Picture(number, CLASSES[int(split.labels[number])])
 
 
 def first(split: Split, count: int) -> Split:

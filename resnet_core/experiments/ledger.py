@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from resnet_core.experiments.base import (
+    PICTURE,
     Experiment,
     Measured,
+    Picture,
     Progress,
     ShouldStop,
     Table,
@@ -18,6 +20,7 @@ from resnet_core.experiments.base import (
     first,
     images_parameter,
     needs_addition,
+    picture_of,
     whole_net_macs,
 )
 from resnet_core.figures.lines import Line, lines_figure
@@ -42,8 +45,8 @@ EXPERIMENT = Experiment(
         "A share is of this answer, along the net's own linear piece around the image: it does not say what the net would do without that "
         "branch (see Lesions), and what the skip carries was made by earlier branches."
     ),
-    parameters=(images_parameter(200, 5_000),),
-    macs=lambda model, values: 3 * whole_net_macs(model) * values["images"],
+    parameters=(images_parameter(200, 5_000), PICTURE),
+    macs=lambda model, values: 3 * whole_net_macs(model) * (values["images"] if values["picture"] is None else 1),
     refusal=needs_addition,
     labelled=False,
 )
@@ -57,6 +60,7 @@ class Ledger:
         blocks: names of the B blocks that add; stage: (B,) of each.
         skip, branch: (B,), in logits; logit: the mean logit; bias: the mean of the classifier's bias of the predicted classes.
         n: images.
+        picture: where it is of one image alone, that; answer: the name of the predicted class then.
     """
 
     blocks: tuple[str, ...]
@@ -66,6 +70,8 @@ class Ledger:
     logit: float
     bias: float
     n: int
+    picture: Picture | None = None
+    answer: str = ""
 
     @property
     def rest(self) -> np.ndarray:
@@ -81,7 +87,8 @@ class Ledger:
         """Plain JSON values."""
         rows = zip(self.blocks, self.skip.tolist(), self.branch.tolist(), self.rest.tolist(), strict=True)
         blocks = [{"name": name, "skip": s, "branch": b, "rest": r} for name, s, b, r in rows]
-        return {"n": self.n, "logit": self.logit, "classifier_bias": self.bias, "blocks": blocks}
+        of = {"picture": self.picture.number, "class": self.picture.label, "answer": self.answer} if self.picture else {}
+        return {"n": self.n, **of, "logit": self.logit, "classifier_bias": self.bias, "blocks": blocks}
 
 
 def measure(
@@ -94,14 +101,18 @@ def measure(
     """Measure the shares; one forward and one backward pass an image.
 
     Raises:
+        DataError: there is no such picture.
         Stopped: ``should_stop`` returned True.
     """
     import torch
 
     from resnet_core.activations import images_at_once
     from resnet_core.analysis.passes import in_batches, untouched
+    from resnet_core.analysis.prediction import class_names
 
-    net, test = loaded.model, first(images.test, values["images"])
+    net, number, answer = loaded.model, values["picture"], ""
+    picture = None if number is None else picture_of(images.test, number)
+    test = first(images.test, values["images"]) if number is None else images.test.part(number, number + 1)
     adding = [block for block in net.blocks() if block.unit.join.name == "add"]
     held: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
 
@@ -125,13 +136,25 @@ def measure(
                 branch[i] += float((gradient * f.detach()).sum().double())
                 skip[i] += float((gradient * x.detach()).sum().double())
             logit, bias = logit + float(top.detach().sum()), bias + float(shift[answers].sum())
+            answer = class_names(net.config.num_classes)[int(answers[0])]
     n, units = len(test), [block.unit for block in adding]
     stage = np.array([unit.stage for unit in units])
-    return Ledger(tuple(unit.name for unit in units), stage, skip / n, branch / n, logit / n, bias / n, n)
+    return Ledger(
+        tuple(unit.name for unit in units), stage, skip / n, branch / n, logit / n, bias / n, n, picture, answer if picture else ""
+    )
 
 
 def table(results: Sequence[Measured]) -> Table:
-    """The skip's part of what comes through the sums, by stage."""
+    """The skip's part of what comes through the sums, by stage; of one picture, the ledger itself."""
+    if results[0].result.picture:
+        lines = [
+            (one.label, *entry)
+            for one in results
+            for entry in zip(
+                one.result.blocks, *(part.tolist() for part in (one.result.skip, one.result.branch, one.result.rest)), strict=True
+            )
+        ]
+        return Table(("Net", "Addition", "Along the skip", "Through the branch", "Added later"), tuple(lines))
     stages = sorted({int(stage) for one in results for stage in one.result.stage})
     rows = []
     for one in results:
@@ -151,7 +174,17 @@ def figure(results: Sequence[Measured], dark: bool = False) -> go.Figure:
 
 
 def finding(results: Sequence[Measured]) -> str:
-    """The skip's share in the mean over the additions."""
+    """The skip's share in the mean over the additions; of one picture, the last addition's entry."""
+    if picture := results[0].result.picture:
+
+        def last(one: Measured) -> str:
+            found: Ledger = one.result
+            return (
+                f"{found.answer}, with a logit of {found.logit:.2f}, of which {found.skip[-1]:.2f} came along the skip, "
+                f"{found.branch[-1]:.2f} through the branch, and {found.rest[-1]:.2f} were added later"
+            )
+
+        return f"Of {picture.name} the nets say, at their last addition: {each_of(results, last)}."
 
     def of(one: Measured) -> str:
         return f"{100 * float(np.mean(one.result.skip_share)):.0f} %"

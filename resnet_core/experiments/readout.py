@@ -9,7 +9,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from resnet_core.attribution.methods import Parameter
-from resnet_core.experiments.base import Experiment, Measured, Progress, ShouldStop, Table, each_of, first, images_parameter, whole_net_macs
+from resnet_core.experiments import readout_picture
+from resnet_core.experiments.base import (
+    PICTURE,
+    Experiment,
+    Measured,
+    Progress,
+    ShouldStop,
+    Table,
+    each_of,
+    first,
+    images_parameter,
+    whole_net_macs,
+)
+from resnet_core.experiments.readout_picture import OnePicture
 from resnet_core.figures.lines import Line, lines_figure
 
 if TYPE_CHECKING:
@@ -26,11 +39,12 @@ EXPERIMENT = Experiment(
     source="Alain and Bengio: Understanding intermediate layers using linear classifier probes (2016)",
     method=(
         "The output of each block is averaged over its positions, and a ridge regression on the one-hot classes is fitted to it on the "
-        "sample's training images, in closed form, with standardised features; its error is counted on test images. The net is not changed."
+        "sample's training images, in closed form, with standardised features; its error is counted on test images. Of one of these the "
+        "class with the highest score is shown after each block. The net is not changed."
     ),
     limits=(
         "A linear readout of averages: what it cannot read may be there all the same. The blocks were not trained to be read, and the "
-        "readout of a wide block has more weights than that of a narrow one."
+        "readout of a wide block has more weights than that of a narrow one. A score is a regression on 0 and 1, and no probability."
     ),
     parameters=(
         images_parameter(),
@@ -38,8 +52,10 @@ EXPERIMENT = Experiment(
         Parameter(
             "ridge", "ridge", "float", 1.0, 1e-3, 1e4, 0.1, help="Penalty on the squared weights, times the number of images / 1,000."
         ),
+        PICTURE,
     ),
     macs=lambda model, values: whole_net_macs(model) * (values["images"] + values["train"]),
+    views=("picture",),
 )
 
 
@@ -50,6 +66,7 @@ class Readout:
     Attributes:
         blocks: names of the B blocks; wrong: (B,) int64, test images that the readout behind a block gets wrong.
         whole: those that the net itself gets wrong; n: test images; train: training images.
+        scores: float32 (B, n, classes), the readouts' answers; said: (n,), the net's own; labels: (n,), the true classes.
     """
 
     blocks: tuple[str, ...]
@@ -57,6 +74,9 @@ class Readout:
     whole: int
     n: int
     train: int
+    scores: np.ndarray
+    said: np.ndarray
+    labels: np.ndarray
 
     @property
     def errors(self) -> np.ndarray:
@@ -109,13 +129,24 @@ def measure(
                 for held, x in zip(pooled, steps, strict=True):
                     held.append(x.float().mean((2, 3)).cpu())
                 said.append(running.head(net, x).argmax(1).cpu())
-    split, wrong = len(train), []
+    split, wrong, scores = len(train), [], []
     for held in pooled:
         x = torch.cat(held).double()
         answers = ridge(x[:split], labels[:split], x[split:], values["ridge"] * split / 1000, net.config.num_classes)
+        scores.append(answers.float().numpy())
         wrong.append(int((answers.argmax(1) != test.labels).sum()))
-    whole = int((torch.cat(said)[split:] != test.labels).sum())
-    return Readout(tuple(unit.name for unit in net.plan.units), np.array(wrong), whole, len(test), split)
+    own, names = torch.cat(said)[split:], tuple(unit.name for unit in net.plan.units)
+    counts = np.array(wrong), int((own != test.labels).sum()), len(test), split
+    return Readout(names, *counts, np.stack(scores), own.numpy(), test.labels.numpy())
+
+
+def view(found: Readout, values: Mapping[str, Any]) -> Readout | OnePicture:
+    """All test images, or one of them.
+
+    Raises:
+        DataError: that one was not read.
+    """
+    return found if values["picture"] is None else readout_picture.of(found, values["picture"])
 
 
 def ridge(x: Any, labels: Any, queries: Any, penalty: float, classes: int) -> Any:
@@ -134,6 +165,8 @@ def ridge(x: Any, labels: Any, queries: Any, penalty: float, classes: int) -> An
 
 def table(results: Sequence[Measured]) -> Table:
     """The error after a quarter, a half, three quarters and all of the blocks, and the net's own."""
+    if isinstance(results[0].result, OnePicture):
+        return readout_picture.table(results)
     rows = [
         (one.label, *(one.result.at(part) for part in (0.25, 0.5, 0.75, 1.0)), 100.0 * one.result.whole / one.result.n) for one in results
     ]
@@ -142,6 +175,8 @@ def table(results: Sequence[Measured]) -> Table:
 
 def figure(results: Sequence[Measured], dark: bool = False) -> go.Figure:
     """The readout's error over the blocks."""
+    if isinstance(results[0].result, OnePicture):
+        return readout_picture.figure(results, dark)
     lines = []
     for one in results:
         place = np.arange(1, len(one.result.blocks) + 1) / len(one.result.blocks)
@@ -151,6 +186,8 @@ def figure(results: Sequence[Measured], dark: bool = False) -> go.Figure:
 
 def finding(results: Sequence[Measured]) -> str:
     """The errors halfway and at the end."""
+    if isinstance(results[0].result, OnePicture):
+        return readout_picture.finding(results)
 
     def of(one: Measured) -> str:
         return f"{one.result.at(0.5):.1f} % after half of the blocks, {one.result.at(1.0):.1f} % after all"

@@ -110,7 +110,8 @@ def run(
         return Measured(net.id, label or net.name, net.model, result)
 
     told = {"preview": lambda result: preview(measured(result))} if experiment.previews and preview is not None else {}
-    return measured(experiment.functions.measure(loaded, images, values, progress, should_stop, **told))
+    result = experiment.functions.measure(loaded, images, values, progress, should_stop, **told)
+    return experiment.viewed(measured(result), values)
 
 
 def seconds_per_image(net: Net, device: str = "auto", precision: str = "fp32") -> float:

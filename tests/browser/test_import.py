@@ -59,7 +59,9 @@ def test_the_way_of_a_checkpoint_from_elsewhere(start_app, open_page, tmp_path: 
     choices = page.get_by_role("radiogroup", name=re.compile("How was its input normalised")).get_by_role("radio")
     expect(choices).to_have_count(7)
     # Asked for within the question: the help of a choice may say the same words.
-    answer = page.get_by_role("radiogroup", name=re.compile("How was its input normalised")).get_by_text(re.compile("^mean and standard deviation of ImageNet"))
+    answer = page.get_by_role("radiogroup", name=re.compile("How was its input normalised")).get_by_text(
+        re.compile("^mean and standard deviation of ImageNet")
+    )
     expect(answer).to_have_count(1)  # the question is drawn anew after the answer before it
     answer.click()
     expect(metric(page, "Test error")).to_have_text(re.compile(r"^\d+\.\d\d %$"))

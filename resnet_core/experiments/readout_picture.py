@@ -1,0 +1,113 @@
+"""What the readouts behind the blocks say of one picture: the class with the highest score after each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from resnet_core.data import CLASSES
+from resnet_core.errors import DataError
+from resnet_core.experiments.base import Measured, Picture, Table, each_of
+from resnet_core.figures.lines import Panel, heatmaps
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+    from resnet_core.experiments.readout import Readout
+
+
+@dataclass(frozen=True, eq=False)
+class OnePicture:
+    """The readouts' answers to one picture.
+
+    Attributes:
+        picture: which; blocks: names of the B blocks.
+        scores: (B, classes), regressions on 0 and 1; said: the net's own answer; train: training images of the fit.
+    """
+
+    picture: Picture
+    blocks: tuple[str, ...]
+    scores: np.ndarray
+    said: str
+    train: int
+
+    @property
+    def top(self) -> list[str]:
+        """The class with the highest score after each block."""
+        return [CLASSES[i] for i in self.scores.argmax(1)]
+
+    @property
+    def settled(self) -> str:
+        """The block from which on the class is that of the last readout."""
+        others = [i for i, name in enumerate(self.top) if name != self.top[-1]]
+        return self.blocks[others[-1] + 1 if others else 0]
+
+    def at(self, part: float) -> tuple[str, float]:
+        """Class and score after that part of the blocks, 0 to 1."""
+        index = max(0, round(part * len(self.blocks)) - 1)
+        return self.top[index], float(self.scores[index].max())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        rows = zip(self.blocks, self.top, self.scores.max(1).tolist(), strict=True)
+        blocks = [{"name": name, "class": top, "score": score} for name, top, score in rows]
+        return {"picture": self.picture.number, "class": self.picture.label, "answer": self.said, "train": self.train, "blocks": blocks}
+
+
+def of(found: Readout, number: int) -> OnePicture:
+    """One of the pictures that were read.
+
+    Raises:
+        DataError: it was not.
+    """
+    if number >= found.n:
+        raise DataError(
+            f"Test image {number:,} is not among the {found.n:,} that were read, 0 to {found.n - 1:,}. Ask for more test images."
+        )
+    picture = Picture(number, CLASSES[int(found.labels[number])])
+    return OnePicture(picture, found.blocks, found.scores[:, number], CLASSES[int(found.said[number])], found.train)
+
+
+def table(results: Sequence[Measured]) -> Table:
+    """Class and score after a quarter, a half, three quarters and all of the blocks, and the net's own answer."""
+
+    def cell(one: Measured, part: float) -> str:
+        name, score = one.result.at(part)
+        return f"{name} ({score:.2f})"
+
+    rows = [(one.label, *(cell(one, part) for part in (0.25, 0.5, 0.75, 1.0)), one.result.settled, one.result.said) for one in results]
+    return Table(("Net", "after 1/4", "after 1/2", "after 3/4", "after all", "settled from", "its own classifier"), tuple(rows))
+
+
+def figure(results: Sequence[Measured], dark: bool = False) -> go.Figure:
+    """The score of each class after each block as colour, the highest one ringed; one panel a net, the true class in bold."""
+    true = results[0].result.picture.label
+    rows = [f"<b>{name}</b>" if name == true else name for name in CLASSES]
+    panels = [Panel(one.label, one.result.scores.T, rows, one.result.blocks) for one in results]
+    made = heatmaps(panels, 1, "class", "after block", dark)
+    for index, one in enumerate(results):
+        found: OnePicture = one.result
+        made.add_scatter(
+            x=found.blocks, y=[rows[CLASSES.index(name)] for name in found.top], mode="markers", showlegend=False, hoverinfo="skip",
+            uid=f"{one.label}-top", marker={"symbol": "circle-open", "size": 13, "color": "#ffffff", "line": {"width": 2.5}},
+            row=index + 1, col=1,
+        )  # fmt: skip
+    made.update_coloraxes(colorbar={"title": {"text": "score"}})
+    return made
+
+
+def finding(results: Sequence[Measured]) -> str:
+    """The class halfway and at the end, and from where on it stays."""
+
+    def said(one: Measured) -> str:
+        (half, low), (end, high) = one.result.at(0.5), one.result.at(1.0)
+        return (
+            f"{half} ({low:.2f}) after half of the blocks, {end} ({high:.2f}) after all and from {one.result.settled} on; "
+            f"its own classifier says {one.result.said}"
+        )
+
+    found: OnePicture = results[0].result
+    return f"Of {found.picture.name} linear readouts, fitted on {found.train:,} training images, say: {each_of(results, said)}."
