@@ -34,6 +34,10 @@ def same(one, before) -> bool:
     return all(torch.equal(value, before[name]) for name, value in one.model.state_dict().items())
 
 
+def planes(images, *nets, **given) -> list[Measured]:
+    return measured("surface", images, *nets, directions="plane", **given)
+
+
 def batch(one, images, count: int = 100):
     return [(one.normalize(images.train.images[:count]), images.train.labels[:count])]
 
@@ -55,7 +59,7 @@ def test_each_filter_of_a_direction_is_as_long_as_the_nets(name):
 
 def test_in_the_middle_it_is_the_nets_own_loss_and_elsewhere_that_of_moved_weights(images):
     one = loaded(NAME)
-    (found,) = measured("surface", images, one, reach=0.5)
+    (found,) = planes(images, one, reach=0.5)
     result = found.result
     assert result.loss.shape == (5, 5) and result.a.tolist() == result.b.tolist() == [-0.5, -0.25, 0, 0.25, 0.5]
     own = float(torch.nn.functional.cross_entropy(one.logits(images.train.images[:100]), images.train.labels[:100]))
@@ -67,7 +71,7 @@ def test_in_the_middle_it_is_the_nets_own_loss_and_elsewhere_that_of_moved_weigh
             moved.get_parameter(name).add_(0.25 * first[name] - 0.5 * second[name])
     by_hand = mean_loss(dataclasses.replace(one, model=moved), batch(one, images))
     assert result.loss[3, 0] == pytest.approx(by_hand, rel=1e-5) and abs(by_hand - own) > 1e-3
-    (line,) = measured("surface", images, one, reach=0.5, directions="line")
+    (line,) = measured("surface", images, one, reach=0.5)
     assert line.result.loss[::2, 0] == pytest.approx(result.loss[:, 2], rel=1e-5)  # the line is the plane's first direction
 
 
@@ -80,11 +84,11 @@ def test_the_surface_does_not_change_with_the_scale_of_filters_that_bn_divides_b
             module = scaled.model.get_submodule(bn)
             module.running_mean.mul_(3)
             module.running_var.mul_(9)
-    (found,), (other,) = (measured("surface", images, each, reach=0.3) for each in (one, scaled))
+    (found,), (other,) = (planes(images, each, reach=0.3) for each in (one, scaled))
     assert other.result.loss == pytest.approx(found.result.loss, rel=0.02)
 
 
-@pytest.mark.parametrize("given", [{}, {"directions": "line"}])
+@pytest.mark.parametrize("given", [{"directions": "plane"}, {"directions": "line"}])
 def test_the_net_comes_back_bit_for_bit_also_when_it_is_stopped_or_fails(images, given, monkeypatch):
     one = loaded(NAME)
     before, asked = state(one), []
@@ -160,7 +164,7 @@ def test_what_is_not_finite_breaks_neither_figure_nor_finding(images):
     with torch.no_grad():
         for block in one.model.blocks():
             block.conv2.weight.mul_(1e18)
-    (found,) = measured("surface", images, one, reach=2.0)
+    (found,) = planes(images, one, reach=2.0)
     assert np.isnan(found.result.loss).any() and found.result.to_dict()["losses"]
     module = EXPERIMENTS["surface"].functions
     assert module.figure([found]).data and module.finding([found]).endswith(".") and module.table([found]).rows[0][-1] > 0

@@ -209,7 +209,7 @@ def table(results: Sequence[Measured]) -> Table:
     for one in results:
         found: Surface = one.result
         count, bad = found.loss.size, int((~np.isfinite(found.loss)).sum())
-        rows.append((one.label, found.centre, _plain(found.highest), 100 * found.near, 100 * found.twice, count, bad))
+        rows.append((one.label, _plain(found.centre), _plain(found.highest), 100 * found.near, 100 * found.twice, count, bad))
     head = (
         "Net",
         "Its loss (nats)",

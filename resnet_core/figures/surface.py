@@ -79,7 +79,7 @@ def surfaces_figure(slices: Sequence[Slice], dark: bool = False) -> go.Figure:
     wall = {"gridcolor": style.GRID[dark], "color": style.MUTED[dark], "showbackground": False, "nticks": 5, "tickfont": {"size": 12}}
     figure.update_scenes(
         xaxis={**wall, "title": "a"}, yaxis={**wall, "title": "b"}, zaxis={**wall, **ticks, "title": "", "range": [low, high]},
-        aspectmode="cube", camera={"eye": {"x": 1.6, "y": -1.75, "z": 0.9}, "center": {"x": 0, "y": 0, "z": -0.15}}, uirevision="viewer",
+        aspectmode="cube", camera={"eye": {"x": 1.8, "y": -1.95, "z": 0.95}, "center": {"x": 0, "y": 0, "z": -0.15}}, uirevision="viewer",
     )  # fmt: skip
     base["margin"] |= {"t": 44}
     bar = {**ticks, "title": {"text": "training loss (nats)", "side": "right"}, "outlinewidth": 0}
