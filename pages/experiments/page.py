@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from pages.experiments.lesion import BLOCK, lesion_section
 from pages.ui import analyses, links
 from pages.ui.chart_files import chart_files
 from pages.ui.figure_chart import figure_chart
@@ -135,8 +136,15 @@ def main() -> None:
     labels = option_labels(nets)
     with st.container(horizontal=True):
         given = parameter_widgets(experiment.parameters, nets, prefix=f"{experiment.key}.", row=True)
+    usable = able(experiment, nets, labels)
+    if experiment.key == "lesions" and usable:
+        with guarded("One block by a click"):
+            lesion_section(usable, labels, dataset or there[0], given["images"])
+        st.subheader("Each block in turn", anchor=False)
+    else:
+        st.query_params.pop(BLOCK, None)
     with guarded(experiment.title):
-        results = measured(experiment, able(experiment, nets, labels), labels, dataset or there[0], given)
+        results = measured(experiment, usable, labels, dataset or there[0], given)
         if results:
             show(experiment, results)
 

@@ -7,7 +7,12 @@ from pathlib import Path
 import streamlit as st
 
 #: The parameters that pages write themselves -> those that have them. What is bound to a widget is Streamlit's to take away.
-_PARAMETERS = {"runs": ("compare",), "nets": ("responses", "gradients", "predict", "experiments"), "checkpoint": ("checkpoints",)}
+_PARAMETERS = {
+    "runs": ("compare",),
+    "nets": ("responses", "gradients", "predict", "experiments"),
+    "checkpoint": ("checkpoints",),
+    "lesion.block": ("experiments",),
+}
 _SCRIPT = (Path(__file__).parent / "address.js").read_text(encoding="utf-8")
 
 
