@@ -40,7 +40,7 @@ def _widget(parameter: Parameter, nets: Sequence[Net], key: str, row: bool) -> A
         links.check_choice(key, parameter.label, titles.values())
         return st.selectbox(label, options, options.index(parameter.default), format_func=titled(titles), **shared)
     if parameter.kind == "layer":
-        options = layer_options(nets)
+        options = layer_options(nets, parameter)
         links.check_choice(key, parameter.label, map(_layer_title, options))
         return st.selectbox(label, options, format_func=_layer_title, **shared)
     number = float if parameter.kind == "float" else int
@@ -51,9 +51,10 @@ def _widget(parameter: Parameter, nets: Sequence[Net], key: str, row: bool) -> A
     return st.number_input(label, *bounds[:3], step=bounds[3], format=form, placeholder="all", **shared)
 
 
-def layer_options(nets: Sequence[Net]) -> list[str]:
+def layer_options(nets: Sequence[Net], parameter: Parameter | None = None) -> list[str]:
     """Places that all nets have, then all layers of all nets, in the order of the net that has most."""
-    each = sorted((layers_of(net.model) for net in nets), key=len, reverse=True)
+    of = parameter.layers if parameter else layers_of
+    each = sorted((of(net.model) for net in nets), key=len, reverse=True)
     names = list(dict.fromkeys(name for names in each for name in names))
     stages = sorted({name.partition(".")[0] for name in names if "." in name})
     return [LAST, *stages, *names]

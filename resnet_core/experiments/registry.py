@@ -12,16 +12,19 @@ from resnet_core.experiments import (
     construction,
     doctor,
     evaluation,
+    filters,
     gates,
     gradients,
     ledger,
     lesions,
+    maps,
     neighbours,
     paths,
     readout,
     responses,
     reuse,
     shuffles,
+    strongest,
 )
 from resnet_core.experiments.base import Experiment, Measured
 
@@ -36,6 +39,9 @@ _MODULES = (
     paths,
     ledger,
     readout,
+    filters,
+    maps,
+    strongest,
     cka,
     neighbours,
     gates,
@@ -71,6 +77,7 @@ def run(
     label: str = "",
     precision: str = "fp32",
     device: str = "auto",
+    whole: bool = False,
     progress: Callable[[int, int], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> Measured:
@@ -81,6 +88,7 @@ def run(
         given: parameters; those left out have their defaults.
         label: of the net for people; by default its name.
         precision, device: as in ``Recipe``.
+        whole: the result is to be seen in several ways (``Experiment.viewed``); else as ``given`` says.
 
     Raises:
         ConfigError: a parameter is out of its range, or the experiment cannot be made with this net.
@@ -94,4 +102,5 @@ def run(
 
     images, loaded = load_data(data, folder), load(net, device, precision)
     result = experiment.functions.measure(loaded, images, values, progress, should_stop)
-    return experiment.viewed(Measured(net.id, label or net.name, net.model, result), values)
+    found = Measured(net.id, label or net.name, net.model, result)
+    return found if whole else experiment.viewed(found, values)
