@@ -12,6 +12,7 @@ _PARAMETERS = {
     "nets": ("responses", "gradients", "predict", "experiments"),
     "checkpoint": ("checkpoints",),
     "myth": ("myths",),
+    "lesion.block": ("experiments",),
 }
 _SCRIPT = (Path(__file__).parent / "address.js").read_text(encoding="utf-8")
 
