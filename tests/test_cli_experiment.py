@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -41,6 +42,17 @@ def test_its_numbers_are_those_of_the_library(capsys, tmp_path):
     assert "Median increase (points)" in text and EXPERIMENTS["lesions"].limits in text
 
 
+def test_another_net_may_be_a_parameter_and_the_time_is_told_before(capsys, tmp_path):
+    write_checkpoint(tmp_path, "twin", ResNetConfig(8, "A", 4), seed=1)
+    given = ["--images", "100", "--steps", "2"]
+    assert main(["experiment", "surface", "tiny", *given, "--towards", "twin", "--json"]) == 0
+    captured = capsys.readouterr()
+    (result,) = json.loads(captured.out)["results"]
+    found = run(EXPERIMENTS["surface"], find("tiny"), DataConfig(), {"images": 100, "steps": 2, "towards": "twin"}).result
+    assert result["losses"] == found.loss.tolist() and result["a"][0] == -0.5 and result["towards"] == "ResNet-8-w4"
+    assert re.search(r"ResNet-8-w4: it takes about \d+:\d\d, by a pass of images", captured.err)
+
+
 @pytest.mark.parametrize(
     "arguments, said",
     [
@@ -49,6 +61,9 @@ def test_its_numbers_are_those_of_the_library(capsys, tmp_path):
         (["lesions", "nothing"], "No checkpoint, file or run is called 'nothing'"),
         (["lesions", "tiny", "--images", "3"], "images: 3 is out of range; it must be from 100 to 10,000."),
         (["lesions", "tiny", "--pictures", "3"], "unrecognized arguments: --pictures 3"),
+        (["surface", "tiny", "--towards", "flat"], "towards: plain-8-w4 (plain-8-w4) and ResNet-8-w4 (ResNet-8-w4) are of different"),
+        (["surface", "tiny", "--towards", "tiny"], "towards: ResNet-8-w4 is the net itself"),
+        (["surface", "tiny", "--towards", "nothing"], "No checkpoint, file or run is called 'nothing'"),
         (["ledger", "tiny", "flat"], "net: plain-8-w4: it has no additions"),
     ],
 )

@@ -90,7 +90,7 @@ def test_variants_are_of_the_nets_own_configuration():
     told = {name: [one.words for one in variants(parse(name))] for name in ("plain-20", "ResNet-20-w4", "Highway-8-w4", "VGG-11-CIFAR")}
     both = ["initial with BN", "initial without BN"]
     assert told["plain-20"] == told["VGG-11-CIFAR"] == ["trained", *both] and told["Highway-8-w4"] == ["trained", both[0]]
-    assert told["ResNet-20-w4"] == ["trained", *(f"{words}{more}" for words in both for more in ("", " and branches times 0.1"))]
+    assert told["ResNet-20-w4"] == ["trained", *(f"{words}{more}" for words in both for more in ("", ", β = 0.1"))]
     assert [one.model.name for one in variants(parse("ResNet-20-w4"))] == ["ResNet-20-w4"] * 3 + ["ResNet-20-nobn-w4"] * 2
 
 

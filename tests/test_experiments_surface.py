@@ -177,6 +177,7 @@ def test_two_nets_share_a_colour_scale_which_is_logarithmic_where_it_must_be():
     figure = surfaces_figure([Slice("a", places, places, low), Slice("b", places, places, high)])
     assert [trace.type for trace in figure.data] == ["contour", "surface"] * 2 and not needs_log([low, high])
     assert {trace.coloraxis for trace in figure.data} == {"coloraxis"}
+    assert {trace.contours.coloring for trace in figure.data[::2]} == {"heatmap"}  # of bands plotly would not share the scale
     assert (figure.layout.coloraxis.cmin, figure.layout.coloraxis.cmax) == (0.5, 2)
     high[0, 2], high[1, 1] = 100.0, np.inf
     figure = surfaces_figure([Slice("a", places, places, low), Slice("b", places, places, high)], dark=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from types import SimpleNamespace
 
 import pytest
 from streamlit.runtime.scriptrunner import StopException
@@ -34,6 +35,18 @@ def test_equal_keys_are_computed_once_and_the_result_is_kept():
     assert made.start(("a", 1), "one", work) is first and made.get(("a", 1)) is first
     assert ended(made.start(("a", 2), "two", work)) is not first
     assert calls == [("a", 1), ("a", 2)] and made.get("nothing") is None
+
+
+def test_what_is_left_is_told_at_the_pace_so_far(monkeypatch):
+    clock = iter([100.0, 103.0, 106.0])
+    monkeypatch.setattr(jobs, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    job = jobs.Job("a", "one", state="running")
+    assert job.seconds_left is None
+    job.progress(10, 100)  # at 100; what was done before is not part of the pace
+    assert job.seconds_left is None and jobs._how_far(job, "images")[1] == "**one** · 10 of 100 images"
+    job.progress(20, 100)
+    assert job.seconds_left == 3.0 * 80 / 10  # at 103
+    assert jobs._how_far(job, "images") == (0.2, "**one** · 20 of 100 images, about 48 s left")  # at 106
 
 
 def test_one_works_at_a_time_and_one_that_waits_can_be_stopped():

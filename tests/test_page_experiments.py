@@ -5,12 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import parse_qs
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from pages.ui.jobs import JOBS
-from resnet_core.experiments import EXPERIMENTS
+from resnet_core.errors import CheckpointError
+from resnet_core.experiments import EXPERIMENTS, Measured
+from resnet_core.experiments.surface import Surface
 from tests.analysis_tools import DEEPER, PLAIN, RESIDUAL, address, figures, said, ship, shipped
+from tests.nets_tools import write_checkpoint
 from tests.page_tools import app, opened
 from tests.runs_tools import wait_for
 
@@ -89,7 +93,6 @@ def test_another_picture_is_read_by_the_readouts_that_are_there(page: AppTest):
 
 
 def test_a_net_that_fails_is_told_and_the_other_shown(page: AppTest, monkeypatch: pytest.MonkeyPatch):
-    from resnet_core.errors import CheckpointError
     from resnet_core.experiments import run as run_it
 
     def refuse(experiment, net, *args, **options):
@@ -104,6 +107,32 @@ def test_a_net_that_fails_is_told_and_the_other_shown(page: AppTest, monkeypatch
     run(page)
     assert [each.value.replace("\\", "") for each in page.error] == ["The weights are gone."]
     assert RESIDUAL.name in said(page) and "experiment.run" in [button.key for button in page.button]
+
+
+def test_a_surface_is_seen_coarse_at_first_and_goes_towards_a_net_of_the_same_architecture(
+    page: AppTest, shipped: Path, monkeypatch: pytest.MonkeyPatch
+):
+    seen = []
+
+    def stopped(experiment, net, data, given, preview, **options):
+        seen.append(given["towards"].id)
+        places, loss = np.array([-0.5, 0.5, 1.5]), np.full((3, 1), 0.25)
+        preview(Measured(net.id, net.name, net.model, Surface(places, np.zeros(1), loss, 0.25, 100, "twin")))
+        raise CheckpointError("The weights are gone.")
+
+    opened(page, experiment="Loss surface", nets=["plain-20", "resnet-20"])
+    assert page.selectbox(key="surface.towards").options == ["at random"]
+    write_checkpoint(shipped, "twin", RESIDUAL, seed=1)
+    opened(page, experiment="Loss surface", nets=["plain-20", "resnet-20", "twin"])
+    assert "by a pass of images that was timed on this machine" in said(page)
+    page.selectbox(key="surface.towards").set_value("twin").run()
+    text = said(page).replace("\\", "")
+    assert "towards: " in text and "are of different architectures" in text and "is the net itself" in text
+    monkeypatch.setattr("resnet_core.experiments.run", stopped)
+    page.run()
+    run(page)
+    assert seen == ["twin"] and [each.value.replace("\\", "") for each in page.error] == ["The weights are gone."]
+    assert "0.25 at the net, 0.25 at twin" in said(page) and figures(page)
 
 
 def test_a_test_image_of_predict_leads_to_its_readout_and_its_ledger(page: AppTest, root: Path, monkeypatch: pytest.MonkeyPatch):

@@ -50,12 +50,18 @@ class Variant:
         return any(placed.part.kind == "bn" for placed in self.model.plan().walk())
 
     @property
+    def short(self) -> str:
+        """What tells it from the other variants of its net, in a legend."""
+        return "trained" if self.trained else f"{'BN' if self.has_norm else 'no BN'}{self._factor}"
+
+    @property
     def words(self) -> str:
-        """What tells it from the other variants of its net."""
-        if self.trained:
-            return "trained"
-        factor = f" and branches times {self.factor:g}" if self.factor != 1 else ""
-        return f"initial with{'' if self.has_norm else 'out'} BN{factor}"
+        """The same in a sentence."""
+        return "trained" if self.trained else f"initial with{'' if self.has_norm else 'out'} BN{self._factor}"
+
+    @property
+    def _factor(self) -> str:
+        return f", β = {self.factor:g}" if self.factor != 1 else ""
 
 
 def variants(model: ModelConfig) -> list[Variant]:
@@ -83,7 +89,7 @@ EXPERIMENT = Experiment(
         "Along the straight line from one test image to another lie so many inputs, equally far apart. At each of them the gradient of one "
         "logit with respect to the input is taken, of the class that the net prefers at the line's beginning; then the autocorrelation of "
         "these gradients over the lag, less their mean. It is done for the trained net and for nets of its configuration at their "
-        "initialisation, with BN and without, and where branches are added to skips also with all branches multiplied by 0.1. BN has the "
+        "initialisation, with BN and without, and where branches are added to skips also with branches multiplied by 0.1 (β). BN has the "
         "running statistics of the trained net, at initialisation those of 128 training images, and they count as constants."
     ),
     limits=(
@@ -254,13 +260,12 @@ def table(results: Sequence[Measured]) -> Table:
 
 
 def figure(results: Sequence[Measured], dark: bool = False) -> go.Figure:
-    """The mean correlation over the lag, a line for each variant."""
+    """The mean correlation over the lag, a line for each variant; all but the trained ones are at initialisation."""
     dashes, lines = ("solid", "longdash", "dash", "dashdot", "dot"), []
     for one in results:
-        known = [variant.words for variant in one.result.variants]
-        for index, words in enumerate(known):
+        for index, variant in enumerate(one.result.variants):
             y = one.result.mean(index)
-            lines.append(Line(one.key, f"{one.label}, {words}", one.model, np.arange(1, len(y) + 1), y, dash=dashes[index]))
+            lines.append(Line(one.key, f"{one.label}, {variant.short}", one.model, np.arange(1, len(y) + 1), y, dash=dashes[index]))
     found = results[0].result
     return lines_figure(lines, f"lag, in steps of 1/{found.points - 1} of the line", "correlation of input gradients", dark)
 

@@ -48,7 +48,7 @@ EXPERIMENT = Experiment(
         "The mean cross-entropy on training images without augmentation, at the weights plus a times one random direction, and b times "
         "another. Each filter of a direction is as long as the net's own filter; biases and BN's parameters are not moved. BN keeps the "
         "running statistics of training (evaluation mode). Towards another net of the same architecture, all weights and the running "
-        "statistics lie on the straight line from this net (0) to that one (1). Coarse points come first."
+        "statistics lie on the straight line from this net (0) to that one (1). Coarse places come first."
     ),
     limits=(
         "Two directions of as many as there are weights: what is flat here may be steep elsewhere, and another seed gives another slice. "
@@ -65,7 +65,7 @@ EXPERIMENT = Experiment(
         Parameter("reach", "reach", "float", 1.0, 0.05, 2.0, 0.05, help="How far it goes, as a multiple of the directions."),
         Parameter("seed", "seed", "int", 0, 0, 9999, 1, help="Of the directions."),
         Parameter(
-            "towards", "towards", "net", "", choices=(("", "random directions"),),
+            "towards", "towards", "net", "", choices=(("", "at random"),),
             help="Another net of the architecture of one that is chosen: the straight line from that one to it.",
         ),
     ),

@@ -63,7 +63,8 @@ def surfaces_figure(slices: Sequence[Slice], dark: bool = False) -> go.Figure:
         row, column = 2 * (index // across) + 1, index % across + 1
         shared: dict[str, Any] = {"x": each.a, "y": each.b, "z": z.T, "coloraxis": "coloraxis", "customdata": each.loss.T}
         hover = f"<b>{html.escape(each.label, quote=False)}</b><br>a %{{x:.3g}}, b %{{y:.3g}}<br>loss %{{customdata:.4g}}<extra></extra>"
-        contours = {"start": low, "end": high, "size": (high - low) / _LEVELS}
+        # With bands of colour plotly would not share the scale with a surface.
+        contours = {"start": low, "end": high, "size": (high - low) / _LEVELS, "coloring": "heatmap"}
         line = {"color": style.rgba("#ffffff", 0.5), "width": 1}
         figure.add_trace(
             go.Contour(**shared, hovertemplate=hover, contours=contours, line=line, connectgaps=False, uid=f"map-{index}"), row, column
@@ -77,8 +78,8 @@ def surfaces_figure(slices: Sequence[Slice], dark: bool = False) -> go.Figure:
     figure.update_yaxes(**{name: value for name, value in axes["yaxis"].items() if name != "title"})
     wall = {"gridcolor": style.GRID[dark], "color": style.MUTED[dark], "showbackground": False, "nticks": 5, "tickfont": {"size": 12}}
     figure.update_scenes(
-        xaxis={**wall, "title": "a"}, yaxis={**wall, "title": "b"}, zaxis={**wall, **ticks, "title": "loss", "range": [low, high]},
-        aspectmode="cube", camera={"eye": {"x": 1.5, "y": -1.6, "z": 0.9}}, uirevision="viewer",
+        xaxis={**wall, "title": "a"}, yaxis={**wall, "title": "b"}, zaxis={**wall, **ticks, "title": "", "range": [low, high]},
+        aspectmode="cube", camera={"eye": {"x": 1.6, "y": -1.75, "z": 0.9}, "center": {"x": 0, "y": 0, "z": -0.15}}, uirevision="viewer",
     )  # fmt: skip
     base["margin"] |= {"t": 44}
     bar = {**ticks, "title": {"text": "training loss (nats)", "side": "right"}, "outlinewidth": 0}
