@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -184,12 +185,46 @@ def too_small(model: ModelConfig, side: int) -> str:
 
 
 @dataclass(frozen=True)
+class Start:
+    """What a training begins with instead of random weights: those of a trained net, made deeper by blocks that do nothing.
+
+    Attributes:
+        net: the name of the trained net, e.g. ``plain-20``.
+        origin: its id among the nets that can be looked into: a run's id, or a checkpoint's name.
+        iteration: parameter updates behind its weights, 0 where that is not known.
+        weights: hexadecimal SHA-256 of the deeper net's weights.
+
+    Raises:
+        ConfigError: a field is out of its range.
+    """
+
+    net: str
+    origin: str
+    iteration: int
+    weights: str
+
+    def __post_init__(self):
+        architectures.parse(self.net)
+        check_whole("iteration", self.iteration, 0, 2**40)
+        if not isinstance(self.origin, str) or len(self.origin) > 200:
+            raise ConfigError("origin", "is not the id of a net.")
+        if not isinstance(self.weights, str) or not re.fullmatch("[0-9a-f]{64}|", self.weights):
+            raise ConfigError("weights", "is not a SHA-256 in hexadecimal digits.")
+
+
+@dataclass(frozen=True)
 class RunConfig:
     """Everything that decides the outcome of a training."""
 
     model: ModelConfig = field(default_factory=ResNetConfig)
     data: DataConfig = field(default_factory=DataConfig)
     recipe: Recipe = field(default_factory=Recipe)
+    start: Start | None = None
+
+    @property
+    def name(self) -> str:
+        """The net's name, and what it was grown from: ``plain-56 grown from plain-20``."""
+        return f"{self.model.name} grown from {self.start.net}" if self.start else self.model.name
 
     def __post_init__(self):
         if self.model.num_classes != self.data.classes:
@@ -200,17 +235,18 @@ class RunConfig:
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
         """Return plain JSON values; ``from_dict`` is its inverse."""
-        sections: dict[str, DataConfig | Recipe] = {"data": self.data, "recipe": self.recipe}
+        # A training from random weights is written, and has the fingerprint, that it had before there were others.
+        sections: dict[str, Any] = {"data": self.data, "recipe": self.recipe} | ({"start": self.start} if self.start else {})
         plain = {name: json.loads(json.dumps(dataclasses.asdict(section))) for name, section in sections.items()}
         return {"model": architectures.to_dict(self.model), **plain}
 
     @classmethod
     def from_dict(cls, values: dict[str, dict[str, Any]]) -> RunConfig:
         """Raises ConfigError for an unknown section or field, and for every value that is out of its range."""
-        sections = {"model": ModelConfig, "data": DataConfig, "recipe": Recipe}
+        sections = {"model": ModelConfig, "data": DataConfig, "recipe": Recipe, "start": Start}
         made: dict[str, Any] = {}
         if not isinstance(values, dict):
-            raise ConfigError("config", "is not an object with the sections model, data and recipe.")
+            raise ConfigError("config", "is not an object with the sections model, data, recipe and start.")
         for name, fields in values.items():
             if name not in sections:
                 raise ConfigError(name, f"is not a section of a configuration; they are {', '.join(sections)}.")

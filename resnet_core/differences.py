@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from resnet_core.architectures import FAMILIES, ModelConfig, parse
+from resnet_core.architectures import FAMILIES, ModelConfig, changed
 from resnet_core.config import RunConfig
 from resnet_core.errors import ConfigError
 from resnet_core.verdict import without_seed
@@ -26,19 +26,6 @@ _Facts = dict[tuple[str, str], Any]
 def recipe_word(name: str) -> str:
     """Return what people call a field of the recipe or of the data, e.g. ``batch size``."""
     return name.replace("_", " ").replace("warmup", "warm-up")
-
-
-def changed(model: ModelConfig, **values: Any) -> ModelConfig:
-    """Return the net with other values of ``depth`` and of its family's fields.
-
-    Raises:
-        ConfigError: there is no such net.
-    """
-    depth = values.pop("depth", model.depth)
-    if "depth" in {field.name for field in dataclasses.fields(model)}:
-        return dataclasses.replace(model, depth=depth, **values)
-    other = dataclasses.replace(model, **values)  # its depth follows from something else: the name has it
-    return other if depth == other.depth else parse(other.name.replace(f"-{other.depth}", f"-{depth}", 1))
 
 
 def between_nets(a: ModelConfig, b: ModelConfig) -> list[tuple[str, str, str]]:
@@ -137,6 +124,7 @@ def _facts(config: RunConfig) -> _Facts:
     model = config.model
     found: _Facts = {("model", "family"): model.family, ("model", "depth"): model.depth}
     found |= {("model", field.title): getattr(model, field.name) for field in model.fields}
+    found[("training", "first weights")] = f"of {config.start.net}, grown" if config.start else "random"
     for section in (config.data, config.recipe):
         found |= {("training", recipe_word(field.name)): getattr(section, field.name) for field in dataclasses.fields(section)}
     return found

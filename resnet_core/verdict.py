@@ -121,7 +121,8 @@ class Degradation:
 
 def without_seed(config: RunConfig) -> RunConfig:
     """The configuration with seed 0: equal for runs that differ in nothing but the seed."""
-    return dataclasses.replace(config, recipe=dataclasses.replace(config.recipe, seed=0))
+    start = config.start and dataclasses.replace(config.start, origin="", weights="")  # which are those of one seed
+    return dataclasses.replace(config, recipe=dataclasses.replace(config.recipe, seed=0), start=start)
 
 
 def trained_alike(config: RunConfig) -> RunConfig:

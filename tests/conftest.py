@@ -23,7 +23,7 @@ if int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")) > 1:
 
 @pytest.fixture(autouse=True)
 def _own_home(tmp_path, tmp_path_factory, monkeypatch):
-    """Every test has its own run folder, no shipped checkpoints but those it makes, and no data set but the embedded sample.
+    """Every test has its own run folder, no shipped checkpoints but those it makes, no data set but the embedded sample, and one slot.
 
     What the probe finds is kept for all tests.
     """
@@ -33,6 +33,7 @@ def _own_home(tmp_path, tmp_path_factory, monkeypatch):
     shared = tmp_path_factory.getbasetemp()
     (shared / "no-checkpoints").mkdir(exist_ok=True)
     monkeypatch.setenv("RESNET_LAB_CHECKPOINTS", str(shared / "no-checkpoints"))
+    monkeypatch.setenv("RESNET_LAB_SLOTS", "1")
     monkeypatch.setenv("XDG_CACHE_HOME", str(shared / "cache"))
 
 

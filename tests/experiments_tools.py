@@ -17,7 +17,7 @@ from resnet_core.nets.loading import LoadedNet
 from resnet_core.training import probe
 
 #: The fewest of everything, so that each is quick.
-SMALL = {"images": 100, "draws": 1, "batches": 1, "batch_size": 16, "train": 500, "rounds": 1}
+SMALL = {"images": 100, "draws": 1, "batches": 1, "batch_size": 16, "train": 500, "rounds": 1, "points": 32, "lines": 1, "steps": 2}
 NAMES = ("ResNet-8-w4", "ResNet-8-B-w4")
 #: Of experiments that these cannot be made with.
 OTHERS = {

@@ -20,7 +20,7 @@ ARROWS = {
     "errors": set(),
     "csv_text": set(),
     "field_docs": set(),
-    "slots": {"errors"},
+    "slots": {"config", "errors"},
     "apart": {"errors"},
     "atomic": set(),
     "system": set(),
@@ -60,7 +60,7 @@ ARROWS = {
     },
     "zoo": {"architectures", "config", "errors", "runs", "nets", "data", "training", "analysis"},
     "figures": {"architectures", "config", "csv_text", "errors", "noise", "paper", "verdict"},
-    "reference": {"architectures", "config", "errors", "runs"},
+    "reference": {"architectures", "claims", "config", "errors", "runs"},
     "bench": {"config", "errors", "architectures", "data", "training"},
     "cli": {
         "architectures",

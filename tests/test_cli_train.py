@@ -181,3 +181,13 @@ def test_demo_gives_the_four_final_errors(cli):
     assert [line.split()[:2] for line in again.stdout.splitlines()[1:5]] == [[name, "finished"] for name in told["nets"]]
     assert told["verdict"] in again.stdout
     assert len(cli.store.runs()) == 4
+
+
+def test_grow_trains_on_as_a_deeper_net(trained):
+    cli, _, _ = trained
+    (parent,) = cli.store.runs()
+    told = cli.json("grow", parent.id, "--rounds", "1", "--iterations", "2")
+    run = cli.store.get(told["run"])
+    assert (told["state"], told["iterations"], told["name"]) == ("finished", 2, run.config.name)
+    assert run.config.start.origin == parent.id and run.config.model.depth == parent.config.model.depth + 6
+    assert run.config.recipe.seed == parent.config.recipe.seed

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from resnet_core.architectures import ModelConfig, parse
+from resnet_core.architectures import ModelConfig, changed, parse
 from resnet_core.config import DataConfig, Recipe, RunConfig, demo_configs
-from resnet_core.differences import changed, confounded, differing, varied
+from resnet_core.differences import confounded, differing, varied
 from resnet_core.errors import ConfigError
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 
 import numpy as np
@@ -12,6 +13,7 @@ from resnet_core.figures.figure6 import figure6
 from resnet_core.figures.narrow import BUTTONS, LINE, narrow_layout
 from resnet_core.figures.predictions import Prediction, predictions_figure
 from resnet_core.figures.responses import ResponseCurve, branch_figure, responses_figure
+from resnet_core.figures.surface import Slice, surfaces_figure
 from tests.test_figure6 import RUNS
 
 CURVES = [
@@ -80,3 +82,14 @@ def test_one_panel_keeps_its_place():
     curve = ResponseCurve("net", "ResNet-20", ResNetConfig(20), ["1"], np.ones(1), **blocks)
     desk, phone = narrowed(branch_figure([curve]))
     assert phone["yaxis"]["domain"] == [0, 1] and phone["shapes"] == desk["shapes"]
+
+
+def test_surfaces_stand_below_their_maps():
+    places = np.array([-1.0, 0.0, 1.0])
+    desk, phone = narrowed(surfaces_figure([Slice(name, places, places, np.ones((3, 3))) for name in ("plain-20", "ResNet-20")]))
+    assert desk["scene"]["domain"]["x"] != desk["scene2"]["domain"]["x"]
+    tops = [phone["yaxis"]["domain"], phone["yaxis2"]["domain"], phone["scene"]["domain"]["y"], phone["scene2"]["domain"]["y"]]
+    assert all(above[0] > below[1] for above, below in itertools.pairwise(tops)) and tops[0][1] == 1
+    assert all(phone[scene]["domain"]["x"] == [0, 1] for scene in ("scene", "scene2"))
+    titles = {note["text"]: note["y"] for note in phone["annotations"]}
+    assert titles == {"plain-20": pytest.approx(tops[0][1]), "ResNet-20": pytest.approx(tops[1][1])}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from resnet_core.nets import catalog, export, find
 from resnet_core.nets import folder as folders
 from resnet_core.nets.catalog import imported_folder
 from resnet_core.nets.loading import load
+from resnet_core.runs import RunStore
 from resnet_core.training import checkpoint
 from tests.checkpoints_tools import checkpoints_page, done, metrics, shipped_folder, texts, upload  # noqa: F401  fixtures among them
 from tests.nets_tools import TINY, save_run, write_checkpoint, write_shipped
@@ -228,3 +230,29 @@ def test_an_exported_file_is_plain_safetensors(shipped: Path):
     write_checkpoint(shipped, "tiny", seed=5)
     held = load_safetensors(export.weights(find("tiny")))
     assert torch.equal(held["fc.weight"], build_model(TINY, 5).fc.weight) and held["normalization.mean"].shape == (3, 32, 32)
+
+
+# -- growing ----------------------------------------------------------------------------------------------------------------
+
+
+def test_a_net_is_grown_and_trained_beside_its_twin_from_scratch(page: AppTest):
+    parent = save_run()
+    opened(page, checkpoint=parent.id, view="Grow")
+    assert "ResNet-8-w4 becomes ResNet-44-w4" in texts(page) and "by the rest of its own recipe" in texts(page)
+    page.number_input(key="grow.rounds").set_value(1).run()
+    page.number_input(key=f"grow.iterations.{parent.id}").set_value(30).run()
+    page.button(key="grow.start").click().run()
+    assert not page.exception and not page.error
+    grown, twin = RunStore().queue()[-2:]
+    assert (grown.name, twin.name) == ("ResNet-14-w4 grown from ResNet-8-w4", "ResNet-14-w4")
+    assert grown.config.start.origin == parent.id and twin.config.start is None
+    assert grown.config.recipe == twin.config.recipe == dataclasses.replace(parent.config.recipe, iterations=30)
+    assert page.success
+    page.button(key="grow.start").click().run()
+    assert not page.exception and len(RunStore().runs()) == 3
+
+
+def test_what_cannot_grow_is_said(page: AppTest, shipped: Path):
+    write_checkpoint(shipped, "projected", ResNetConfig(8, "C", 4))
+    opened(page, checkpoint="projected", view="Grow")
+    assert "the skip of its blocks is not the identity" in page.info[0].value and "grow.start" not in [each.key for each in page.button]

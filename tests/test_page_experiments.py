@@ -43,9 +43,13 @@ def test_each_experiment_says_what_it_is_about_and_what_it_takes(page: AppTest, 
     nothing = {"shuffles": "it has too few blocks", "gates": "it has no gates", "reuse": "no concatenations of skips"}
     assert ("trillion multiply-adds" in text) is (key not in nothing and key != "maps")  # which are of one picture, and there at once
     assert [of for of, why in nothing.items() if why in text] == [key] * (key in nothing)
-    assert [each.name for each in EXPERIMENTS[key].parameters if each.kind not in ("layer", "choice")] == [
-        widget.key.partition(".")[2] for widget in page.number_input if widget.key.startswith(f"{key}.")
+    widgets = {
+        kind: [w.key.partition(".")[2] for w in page.get(kind) if w.key.startswith(f"{key}.")] for kind in ("number_input", "selectbox")
+    }
+    declared = [
+        (each.name, "selectbox" if each.kind in ("choice", "layer", "net") else "number_input") for each in EXPERIMENTS[key].parameters
     ]
+    assert widgets == {kind: [name for name, of in declared if of == kind] for kind in widgets}
     assert ("it has no additions" in text) is (key in ("paths", "ledger"))
 
 

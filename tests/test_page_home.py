@@ -12,6 +12,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pages.home import demo
+from pages.home.demo import in_turn
 from pages.ui.recorded import recorded
 from resnet_core.architectures import ResNetConfig
 from resnet_core.config import DataConfig, Recipe, RunConfig, demo_configs
@@ -61,7 +62,9 @@ def words(page: AppTest) -> str:
 
 
 def states(store: RunStore) -> list[tuple[str, str]]:
-    return [(run.config.model.name, run.state().state) for run in store.runs()]
+    """In the order of the demo's nets; they are queued in that of ``demo.in_turn``."""
+    runs = sorted(store.runs(), key=lambda run: run.config.model.is_plain, reverse=True)
+    return [(run.config.model.name, run.state().state) for run in runs]
 
 
 def shipped_run(config: RunConfig, end: float) -> dict:
@@ -120,11 +123,12 @@ def test_one_click_queues_the_four_nets_and_a_second_stops_them_all(home, store)
     home.run()
     home.button(key="demo_start").click().run()
     assert not home.exception and not home.error
-    assert [run.config for run in store.runs()] == demo_configs(0, 320)
+    plain_20, plain_56, resnet_20, resnet_56 = demo_configs(0, 320)
+    assert [run.config for run in store.queue()] == [plain_20, resnet_20, plain_56, resnet_56]  # twins beside each other
     assert progress(home) == [
         "**plain-20** :gray-badge[:material/hourglass_empty: queued]  \nnext in the queue",
-        "**plain-56** :gray-badge[:material/hourglass_empty: queued]  \nplace 2 in the queue",
-        "**ResNet-20** :gray-badge[:material/hourglass_empty: queued]  \nplace 3 in the queue",
+        "**plain-56** :gray-badge[:material/hourglass_empty: queued]  \nplace 3 in the queue",
+        "**ResNet-20** :gray-badge[:material/hourglass_empty: queued]  \nplace 2 in the queue",
         "**ResNet-56** :gray-badge[:material/hourglass_empty: queued]  \nplace 4 in the queue",
     ]
     assert live_chart(home)["note"] == "The first points come after some seconds."
@@ -195,7 +199,7 @@ def test_again_trains_the_next_seed_that_is_not_there(home, store):
     home.run()
     home.button(key="demo_again").click().run()
     assert not home.exception and not home.error
-    assert [run.config for run in store.runs()][8:] == demo_configs(2, 320)
+    assert [run.config for run in store.runs()][8:] == in_turn(demo_configs(2, 320))
     assert home.number_input(key="seed").value == 2
 
 

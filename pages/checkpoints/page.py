@@ -1,4 +1,4 @@
-"""Checkpoints: all nets that can be looked into, what is known of each, its error measured anew, to take away, and from elsewhere."""
+"""Checkpoints: all nets that can be looked into; each with its card, its error anew, as a deeper net, to take away; and from elsewhere."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import streamlit as st
 from pages.checkpoints import gallery, import_panel
 from pages.checkpoints.evaluate_panel import evaluate_panel
 from pages.checkpoints.export_panel import export_panel
+from pages.checkpoints.grow_panel import grow_panel
 from pages.checkpoints.model_card import model_card
 from pages.ui.guard import guarded
 from pages.ui.labels import escaped
@@ -15,7 +16,7 @@ from resnet_core.imports import delete
 from resnet_core.nets import Catalog, catalog
 
 GALLERY, IMPORT = "Gallery", "Import"
-CARD, EVALUATE, TAKE_AWAY = "Model card", "Evaluate", "Take away"
+CARD, EVALUATE, GROW, TAKE_AWAY = "Model card", "Evaluate", "Grow", "Take away"
 #: In the session: the tab (also in the URL), what is to be said once, what was imported just now, and what a dialog asks about.
 _TAB, _SAID, _IMPORTED, _ASKED = "section", "checkpoints.said", "checkpoints.imported", "checkpoints.asked"
 
@@ -36,7 +37,7 @@ def show_gallery(found: Catalog) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         gallery.picker(listed, net.id)
         view = st.segmented_control(
-            "What to see of it", [CARD, EVALUATE, TAKE_AWAY], default=CARD, required=True, key="view", bind="query-params",
+            "What to see of it", [CARD, EVALUATE, GROW, TAKE_AWAY], default=CARD, required=True, key="view", bind="query-params",
             label_visibility="collapsed",
         )  # fmt: skip
         if net.config is not None:
@@ -48,6 +49,8 @@ def show_gallery(found: Catalog) -> None:
     with guarded(f"{view or CARD} of {net.name}"):
         if view == EVALUATE:
             evaluate_panel(net, entry.card)
+        elif view == GROW:
+            grow_panel(net)
         elif view == TAKE_AWAY:
             export_panel(net)
         else:

@@ -13,15 +13,16 @@ from pages.ui.chart_files import chart_files
 from pages.ui.figure_chart import figure_chart
 from pages.ui.guard import guarded
 from pages.ui.jobs import JOBS, Job, job_panel
-from pages.ui.labels import escaped, titled
+from pages.ui.labels import duration, escaped, titled
 from pages.ui.nets_pick import choose_nets, nothing_yet, option_labels, warn_of
 from pages.ui.parameter_widgets import parameter_widgets, resolved
 from resnet_core.attribution import Parameter
 from resnet_core.config import DataConfig
 from resnet_core.csv_text import csv_text
 from resnet_core.errors import ConfigError
-from resnet_core.experiments import EXPERIMENTS, Experiment, Measured, Table, run
+from resnet_core.experiments import EXPERIMENTS, Experiment, Measured, Table, run, seconds_per_image
 from resnet_core.experiments.base import shown
+from resnet_core.figures.lines import HEIGHT
 from resnet_core.imports.cost import in_images
 from resnet_core.nets import Catalog, Net, catalog
 
@@ -50,6 +51,7 @@ def able(experiment: Experiment, nets: Sequence[Net], labels: Mapping[str, str],
     for net in nets:
         try:
             experiment.check(net.model, labels[net.id])
+            experiment.check_others(net, given)
             for layer in [each for each in experiment.parameters if each.kind == "layer"]:
                 _check_layer(layer, resolved(given, [layer], net)[layer.name], net, labels[net.id])
             found.append(net)
@@ -78,7 +80,7 @@ def measured(experiment: Experiment, nets: Sequence[Net], labels: Mapping[str, s
 
     def work(net: Net) -> Any:
         def of(job: Job) -> Measured:
-            told: dict[str, Any] = {"progress": job.progress, "should_stop": job.should_stop}
+            told: dict[str, Any] = {"progress": job.progress, "should_stop": job.should_stop, "preview": job.show}
             return run(experiment, net, DataConfig(dataset), computed[net.id], folder=where, label=labels[net.id], whole=True, **told)
 
         return of
@@ -97,15 +99,26 @@ def measured(experiment: Experiment, nets: Sequence[Net], labels: Mapping[str, s
             begin()
             st.rerun()
         st.button("Run", type="primary", icon=":material/play_arrow:", key="experiment.run", on_click=begin)
-        st.caption(f"It takes {in_images(macs, 1)}, and ends when you leave the app.")
+        st.caption(f"It takes {in_images(macs, 1)}{timed(experiment, missing, given)}, and ends when you leave the app.")
     for job in jobs.values():
         if job is not None and job.state != "done":
             job_panel(job)
-    return [
-        experiment.viewed(job.result, experiment.complete(values[of], job.result.model))
-        for of, job in jobs.items()
-        if job is not None and job.state == "done"
-    ]
+    found = {of: job.result if job.state == "done" else job.preview for of, job in jobs.items() if job is not None}
+    return [experiment.viewed(one, experiment.complete(values[of], one.model)) for of, one in found.items() if one is not None]
+
+
+def timed(experiment: Experiment, nets: Sequence[Net], given: Mapping[str, Any]) -> str:
+    """How long it takes, of an experiment that consists of images through the net: such a pass is timed, once for each net."""
+    if experiment.passes is None:
+        return ""
+
+    def work(net: Net) -> Any:
+        return lambda job: seconds_per_image(net)
+
+    paces = [JOBS.outcome(("pace", net.version), f"Timing {net.name}", work(net), light=True) for net in nets]
+    passes = [experiment.passes(net.model, experiment.complete(given, net.model)) for net in nets]
+    seconds = sum(pace * count for pace, count in zip(paces, passes, strict=True))
+    return f", about {duration(seconds)} by a pass of images that was timed on this machine"
 
 
 def markdown(table: Table) -> str:
@@ -120,9 +133,9 @@ def show(experiment: Experiment, results: Sequence[Measured]) -> None:
     """Draws finding, figure, table and files."""
     functions = experiment.functions
     st.markdown(f"#### {escaped(functions.finding(results))}")
-    light = functions.figure(results)
-    pictures = any(trace.type == "image" for trace in light.data)  # are as high as their rows need
-    figure_chart(light, functions.figure(results, dark=True), key=f"experiment.{experiment.key}", fixed=pictures)
+    light, dark = (functions.figure(results, dark) for dark in (False, True))
+    rows = light.layout.height > HEIGHT or any(trace.type == "image" for trace in light.data)  # as high as they need
+    figure_chart(light, dark, key=f"experiment.{experiment.key}", fixed=rows)
     table = functions.table(results)
     st.markdown(markdown(table))
     chart_files(

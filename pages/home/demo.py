@@ -27,6 +27,11 @@ def configs(seed: int) -> list[RunConfig]:
     return demo_configs(seed, int(text))
 
 
+def in_turn(configs: list[RunConfig]) -> list[RunConfig]:
+    """The order in which they are trained: a plain net and its residual twin beside each other, where two are trained at once."""
+    return sorted(configs, key=lambda config: config.model.depth)
+
+
 @dataclass(frozen=True)
 class Demo:
     """The demo of one seed as it stands. ``seen`` has those of its four runs that exist, in the order of ``configs``."""
@@ -65,7 +70,7 @@ def ended_before(looked: Look) -> Demo | None:
 
 def start(store: RunStore, seed: int) -> None:
     """Starts what of the demo is missing and resumes what did not end. Raises RunError or DataError."""
-    for config in configs(seed):
+    for config in in_turn(configs(seed)):
         run, is_new = store.submit(config)
         if not is_new and run.state().state in RESUMABLE:
             store.resume(run.id)
@@ -73,7 +78,7 @@ def start(store: RunStore, seed: int) -> None:
 
 def stop(store: RunStore, demo: Demo) -> None:
     """Stops what of it runs or waits, the last in the queue first, so that none begins meanwhile."""
-    for s in reversed(demo.active):
+    for s in sorted(demo.active, key=lambda s: s.status.place or 0, reverse=True):
         if s.run.state().is_active:
             store.stop(s.run.id)
 

@@ -157,15 +157,15 @@ def announcement(found: demo.Demo, everything: list[Seen]) -> str:
     """What the demo will do, and how long it will take as far as this machine has shown."""
     recipe = found.configs[0].recipe
     known = estimate.measured(everything)
-    parts = [estimate.seconds(config, known) for config in found.configs]
+    configs = demo.in_turn(found.configs)
+    parts = [(config, part) for config in configs if (part := estimate.seconds(config, known))]
     time, shipped = "how long it takes is not yet measured on this machine", recorded("demo")
-    seconds = [part for part in parts if part]
-    if len(seconds) == len(parts):
-        time = f"about {duration(sum(seconds))} here"
+    if len(parts) == len(configs):
+        time = f"about {duration(estimate.through(parts))} here"
     elif [run.config for run in shipped.runs] == demo_configs(0):
         time += f" ({duration(shipped.seconds)} on {shipped.machine})"
     return (
-        f"Trains plain-20, plain-56, ResNet-20 and ResNet-56, one after the other, on {found.configs[0].data.train_images:,} real CIFAR-10 "
+        f"Trains plain-20, plain-56, ResNet-20 and ResNet-56 on {found.configs[0].data.train_images:,} real CIFAR-10 "
         f"images: {recipe.iterations:,} iterations of {recipe.batch_size} images each, until they are through; {time}. {TO_SEE}"
     )
 

@@ -12,10 +12,10 @@ import streamlit as st
 from pages.train import nets_table
 from pages.train.nets_table import OF_RECIPE, Row
 from pages.ui.labels import escaped, listed
-from resnet_core.architectures import FAMILIES, Family, Field
+from resnet_core.architectures import FAMILIES, Family, Field, changed
 from resnet_core.architectures.table import complexity
 from resnet_core.config import SCHEDULES, WARMUPS, DataConfig, Recipe, RunConfig
-from resnet_core.differences import changed, differing, recipe_word, varied
+from resnet_core.differences import differing, recipe_word, varied
 from resnet_core.errors import ConfigError
 
 #: Rows that may be made at once.

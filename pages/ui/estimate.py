@@ -6,7 +6,6 @@ that of another; tests count with the images that they look at. Nothing is assum
 
 from __future__ import annotations
 
-import heapq
 import math
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from resnet_core.architectures.table import complexity
 from resnet_core.config import RunConfig
 from resnet_core.runs import RunStatus
 from resnet_core.runs.launch import pool_of
-from resnet_core.slots import slots
+from resnet_core.slots import is_light, slots
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,9 @@ def measured(seen: Iterable[Seen]) -> list[Pace]:
         return result
     if kept := pace.kept():
         return [Pace(pace.yardstick(), kept.images_per_second, kept.device, kept.precision)]
-    if runtime.exists() and slots():  # a server on which something can be trained: it is known at the next drawing
+    if runtime.exists() and slots(
+        pool_of(pace.yardstick().recipe.device)
+    ):  # a server on which something can be trained: it is known at the next drawing
         st.cache_resource(show_spinner=False)(pace.begin)()
     return []
 
@@ -99,13 +100,24 @@ def _testing(config: RunConfig) -> float:
 
 def remaining(seen: Iterable[Seen], paces: Sequence[Pace]) -> float | None:
     """Seconds until all these runs are through, in the slots of their devices; None while one of them cannot be told."""
-    ends: dict[str, list[float]] = {}  # of each pool, when its slots are free
+    waiting = []
     for s in sorted((s for s in seen if s.is_active), key=lambda s: s.status.place or 0):  # those that run have no place
         left = s.status.eta_seconds
         if left is None:
             left = seconds(s.config, paces, s.status.iterations - s.status.iteration)
         if left is None:
             return None
-        free = ends.setdefault(pool_of(s.config.recipe.device), [0.0] * max(1, slots()))
-        heapq.heapreplace(free, free[0] + left)
+        waiting.append((s.config, left))
+    return through(waiting)
+
+
+def through(trainings: Iterable[tuple[RunConfig, float]]) -> float:
+    """Give the seconds until trainings, each with the seconds that it takes, have passed the slots of their devices in this order."""
+    ends: dict[str, list[float]] = {}  # of each pool, when each of its slots is free
+    for config, left in trainings:
+        pool = pool_of(config.recipe.device)
+        kinds = slots(pool) or [False]
+        free = ends.setdefault(pool, [0.0] * len(kinds))
+        slot = min((k for k, only_light in enumerate(kinds) if is_light(config) or not only_light), key=free.__getitem__)
+        free[slot] += left
     return max((max(free) for free in ends.values()), default=0.0)

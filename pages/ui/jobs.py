@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import collections
 import threading
+import time
 from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -25,7 +26,7 @@ from typing import Any
 import streamlit as st
 
 from pages.ui.guard import LOG
-from pages.ui.labels import escaped
+from pages.ui.labels import duration, escaped
 from pages.ui.viewers import Viewers
 from resnet_core.errors import UserError
 
@@ -36,6 +37,8 @@ ShouldStop = Callable[[], bool]
 POLL = 0.5
 #: Seconds between two looks at one that a page waits for; what is ready within the first shows no bar.
 _MOMENT = 0.1
+#: Seconds left that are worth telling.
+_TOLD = 5
 #: Those that are done and not looked at for longest are forgotten.
 _KEPT = 500
 #: So many at once of those that do not wait for others.
@@ -51,7 +54,7 @@ class Job:
         title: for people, e.g. ``ResNet-56 on the sample``.
         state: ``waiting``, ``running``, ``done``, ``failed`` or ``stopped``.
         done, total: steps; ``total`` is 0 before anything is known.
-        result: of one that is done.
+        result: of one that is done; preview: what it has been able to show on the way, until then.
         error: of one that failed, fit to be shown; exception: what it failed with.
         viewers: those for whom it is computed: it ends when all of them have left.
         ended: set when nothing more happens to it.
@@ -63,11 +66,13 @@ class Job:
     done: int = 0
     total: int = 0
     result: Any = None
+    preview: Any = None
     error: str = ""
     exception: Exception | None = None
     viewers: Viewers = field(default_factory=Viewers)
     ended: threading.Event = field(default_factory=threading.Event)
     _stop: threading.Event = field(default_factory=threading.Event)
+    _first: tuple[float, int] | None = None  # when it was heard of first, and how far it was then
 
     @property
     def is_active(self) -> bool:
@@ -75,6 +80,19 @@ class Job:
 
     def progress(self, done: int, total: int) -> None:
         self.done, self.total = done, total
+        self._first = self._first or (time.monotonic(), done)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """At the pace so far; None while that is not known."""
+        if self._first is None or self.done <= self._first[1]:
+            return None
+        begun, already = self._first
+        return (time.monotonic() - begun) * (self.total - self.done) / (self.done - already)
+
+    def show(self, preview: Any) -> None:
+        """Has the pages that look at it drawn again with what is known so far."""
+        self.preview = preview
 
     def should_stop(self) -> bool:
         return self._stop.is_set() or self.viewers.have_left()
@@ -199,7 +217,7 @@ def job_panel(job: Job, unit: str = "images") -> None:
     """What a viewer sees of a job that is not done: its bar and a button to stop it, or why there is no result; nothing of one that is."""
     job.viewers.add()
     if job.is_active:
-        st.fragment(_bar, run_every=POLL)(job, unit)
+        st.fragment(_bar, run_every=POLL)(job, unit, job.preview)
     elif job.state == "failed":
         st.error(escaped(job.error), icon=":material/error:")
     elif job.state == "stopped":
@@ -213,12 +231,13 @@ def _how_far(job: Job, unit: str) -> tuple[float, str]:
     elif not job.total:
         text = "starting: loading weights and images"
     else:
-        text = f"{job.done:,} of {job.total:,} {unit}"
+        left = job.seconds_left
+        text = f"{job.done:,} of {job.total:,} {unit}" + ("" if left is None or left < _TOLD else f", about {duration(left)} left")
     return job.done / job.total if job.total else 0.0, f"**{escaped(job.title)}** · {text}".rstrip()
 
 
-def _bar(job: Job, unit: str) -> None:
-    if not job.is_active:
+def _bar(job: Job, unit: str, preview: Any) -> None:
+    if not job.is_active or job.preview is not preview:
         st.rerun()
     with st.container(horizontal=True, vertical_alignment="center"):
         st.progress(*_how_far(job, unit))

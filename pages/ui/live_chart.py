@@ -78,7 +78,7 @@ def payload(runs: Sequence[series.RunRecords], note: str = "") -> dict[str, Any]
     if len(names) <= _MOST_LABELS and all(len(name) <= _LONGEST_LABEL for name in names):
         place_labels(curves, low, high)
     drawn = any(curve["x"] for curve in curves)
-    longest = max((run.config.recipe.iterations for run in runs), default=1)
+    longest = max((run.grown_at + run.config.recipe.iterations for run in runs), default=1)
     return {
         "curves": curves,
         "note": "" if drawn else note,
@@ -92,8 +92,8 @@ def payload(runs: Sequence[series.RunRecords], note: str = "") -> dict[str, Any]
 def _curves(run: series.RunRecords, name: str, color: dict[str, str], symbol: str | None) -> list[dict[str, Any]]:
     """Three curves a run, also while they are empty, so that a hidden net stays hidden when its first test comes in."""
     window = run.config.recipe.iterations * SMOOTHED_PART
-    train = series.decimate(series.smoothed(series.points(run.records, "error", "training"), window), MOST_POINTS)
-    test = series.decimate(series.points(run.records, "error", "test"), MOST_POINTS)
+    train = series.decimate(series.run_curve(run, "error", "training", window), MOST_POINTS)
+    test = series.decimate(series.run_curve(run, "error", "test"), MOST_POINTS)
     # A net's first test error comes a twentieth into the run; until then its name stands at its training error.
     labelled = "test" if len(test) else "train"
     made = []

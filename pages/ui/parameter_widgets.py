@@ -9,9 +9,10 @@ import streamlit as st
 
 from pages.ui import links
 from pages.ui.labels import titled
+from pages.ui.nets_pick import option_labels
 from resnet_core.attribution import Parameter, default_layer, layers_of
 from resnet_core.attribution.methods import scaled
-from resnet_core.nets import Net
+from resnet_core.nets import Net, catalog
 
 #: Where nets differ in depth, one layer's name is not the same place in all: these are.
 LAST = "last"
@@ -20,7 +21,7 @@ WIDE, NARROW = 230, 165
 
 
 def parameter_widgets(parameters: Sequence[Parameter], nets: Sequence[Net], prefix: str = "", row: bool = False) -> dict[str, Any]:
-    """Draws one widget for each, where it is called: name -> value. A ``layer`` may be a place; see ``resolved``.
+    """Draws one widget for each, where it is called: name -> value. A ``layer`` may be a place; see ``resolved``. A ``net`` is one.
 
     Args:
         nets: whose layers are offered.
@@ -43,12 +44,23 @@ def _widget(parameter: Parameter, nets: Sequence[Net], key: str, row: bool) -> A
         options = layer_options(nets, parameter)
         links.check_choice(key, parameter.label, map(_layer_title, options))
         return st.selectbox(label, options, format_func=_layer_title, **shared)
+    if parameter.kind == "net":
+        return _other_net(parameter, nets, key, label, shared)
     number = float if parameter.kind == "float" else int
     ends: tuple[Any, ...] = (parameter.minimum, parameter.maximum, parameter.default, parameter.step)  # every number's are declared
     bounds: list[Any] = [None if value is None else number(value) for value in ends]
     links.check_number(key, parameter.label, *ends[:2])
     form = "%g" if parameter.kind == "float" else None
     return st.number_input(label, *bounds[:3], step=bounds[3], format=form, placeholder="all", **shared)
+
+
+def _other_net(parameter: Parameter, nets: Sequence[Net], key: str, label: str, shared: dict[str, Any]) -> Any:
+    """A net that one of those chosen can be compared with, being of the same architecture; empty for none."""
+    others = {other.id: other for other in catalog().nets if any(net.model == other.model and net.id != other.id for net in nets)}
+    titles = dict(parameter.choices) | option_labels(list(others.values()))
+    links.check_choice(key, parameter.label, titles.values(), "No net of that name has the architecture of another that is chosen.")
+    chosen = st.selectbox(label, list(titles), format_func=titled(titles), **shared)
+    return others.get(chosen, "")
 
 
 def layer_options(nets: Sequence[Net], parameter: Parameter | None = None) -> list[str]:

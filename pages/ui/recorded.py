@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import resnet_core
 from resnet_core.config import RunConfig
@@ -29,6 +31,14 @@ class Recorded:
         return sum(run.records[-1]["elapsed_seconds"] for run in self.runs)
 
 
+def _before(config: RunConfig, runs: Sequence[RunRecords]) -> Sequence[dict[str, Any]]:
+    """Of a grown net: the records of the training that it was grown from, which stands before it in the file."""
+    if config.start is None:
+        return ()
+    parents = (run for run in runs if run.config.model.name == config.start.net and run.config.recipe == config.recipe)
+    return next((run.records for run in parents), ())
+
+
 @lru_cache(maxsize=4)
 def recorded(name: str) -> Recorded:
     """Return the trainings of ``<name>_records.json``; empty when there are none."""
@@ -36,11 +46,11 @@ def recorded(name: str) -> Recorded:
     if not path.is_file():
         return Recorded()
     entries = json.loads(path.read_text(encoding="utf-8"))
-    runs = []
+    runs: list[RunRecords] = []
     for number, entry in enumerate(entries):
         config = RunConfig.from_dict(entry["config"])
         precision = entry.get("precision") or (entry.get("plan") or {}).get("precision")
-        about = (f"recorded-{name}-{number}", config.model.name, config, entry["records"], "finished", precision, entry.get("result"))
-        runs.append(RunRecords(*about))
+        about = (f"recorded-{name}-{number}", config.name, config, entry["records"], "finished", precision, entry.get("result"))
+        runs.append(RunRecords(*about, before=_before(config, runs)))
     first = entries[0]
     return Recorded(runs, f"{first['date'][:10]}, on {first['machine']}, at commit {first['commit'][:10]}", first["machine"])

@@ -14,7 +14,7 @@ from pages.ui.recorded import recorded
 from resnet_core.config import RunConfig
 from resnet_core.errors import RunError
 from resnet_core.figures.series import RunRecords
-from resnet_core.nets import Net, shipped_nets
+from resnet_core.nets import Net, growth, shipped_nets
 from resnet_core.runs import Look, Run, RunStatus
 
 #: state -> (icon, colour of its badge, as Streamlit names it)
@@ -64,7 +64,8 @@ class Seen:
         """For the charts: train and test rows as far as they are written."""
         run, status = self.run, self.status
         rows = run.records("train") + run.records("test")
-        return RunRecords(run.id, run.name, run.config, rows, status.state, self.precision, status.result)
+        before = growth.records_before(run.config, run.path.parent)
+        return RunRecords(run.id, run.name, run.config, rows, status.state, self.precision, status.result, before)
 
 
 @dataclass(frozen=True)

@@ -159,6 +159,19 @@ def _nearest(text: str, first: Sequence[str] = ()) -> str:
     return f"{'The nearest are' if near else 'Write'} {', '.join(examples)}{'' if near else ' or the like'}."
 
 
+def changed(model: ModelConfig, **values: Any) -> ModelConfig:
+    """Return the net with other values of ``depth`` and of its family's fields.
+
+    Raises:
+        ConfigError: there is no such net.
+    """
+    depth = values.pop("depth", model.depth)
+    if "depth" in {field.name for field in dataclasses.fields(model)}:
+        return dataclasses.replace(model, depth=depth, **values)
+    other = dataclasses.replace(model, **values)  # its depth follows from something else: the name has it
+    return other if depth == other.depth else parse(other.name.replace(f"-{other.depth}", f"-{depth}", 1))
+
+
 def to_dict(config: ModelConfig) -> dict[str, Any]:
     """Return the configuration as JSON values; ``family`` says of which family."""
     return {"family": config.family, **json.loads(json.dumps(dataclasses.asdict(config)))}

@@ -27,10 +27,11 @@ class Parameter:
     Attributes:
         name: of the keyword argument, and of the field in an error.
         label: for people.
-        kind: ``int``, ``float``, ``choice`` or ``layer`` (one of ``layers_of(model)``).
+        kind: ``int``, ``float``, ``choice``, ``layer`` (one of ``layers_of(model)``) or ``net`` (another one of the catalog; empty for
+            none).
         default: of a ``layer`` None: ``default_layer(model)``; of a number None: it may be left out.
         minimum, maximum, step: of an ``int`` or a ``float``; both ends are allowed.
-        choices: of a ``choice``: value -> what it is called.
+        choices: of a ``choice``: value -> what it is called; of a ``net`` what stands for none.
         help: one or two sentences.
         pixels: default and ends are those for images of ``SIDE`` pixels, and grow with a net's images; see ``at``.
         inner: of a ``layer``: it may be a convolution within a block, too.
@@ -69,6 +70,8 @@ class Parameter:
         """
         if value is None:
             return default_layer(model) if self.kind == "layer" else self.at(side_of(model)).default if self.pixels else self.default
+        if self.kind == "net":
+            return value
         if self.kind in ("choice", "layer"):
             possible = [key for key, _ in self.choices] if self.kind == "choice" else list(self.layers(model))
             if value not in possible:

@@ -111,6 +111,8 @@ def unlike_the_paper(config: RunConfig) -> str:
     section 4.2. Of the schedule at least ``SHORTEST`` is asked for; 110 layers and more may be warmed up.
     """
     model, recipe, paper = config.model, config.recipe, Recipe()
+    if config.start:
+        return "did not begin with random weights"
     if model.series not in ("plain", "ResNet", "ResNet-B", "ResNet-C"):
         return "is not one of the paper's CIFAR-10 nets (basic blocks, 16 filters)"
     if config.data.dataset != "cifar10" or config.data.images_per_class:

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from resnet_core.cli import attribute, experiment, importing, inspect, look, manage, output, train
+from resnet_core.cli import attribute, experiment, growing, importing, inspect, look, manage, output, train
 from resnet_core.cli import zoo as shipping
 from resnet_core.cli.options import Parser, add_net, add_training, at_least_1, whole_number
 from resnet_core.config import DEMO_RECIPE, DEVICES
@@ -46,6 +46,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--again", action="store_true", help="train it even if a run of the same configuration exists")
     add_training(one)
 
+    growing.add_commands(add)
     resume = add("resume", train.resume, "go on with a stopped, interrupted or failed run, from its last checkpoint")
     resume.add_argument("run", metavar="RUN")
     add("runs", manage.runs, "list the runs")

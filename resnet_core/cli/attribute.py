@@ -33,6 +33,7 @@ KINDS: dict[str, tuple[Callable[[str], Any], str]] = {
     "float": (real_number, "X"),
     "choice": (str, "KEY"),
     "layer": (str, "LAYER"),
+    "net": (str, "NET"),
 }
 _PREFIX = "parameter."
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from resnet_core.cli.attribute import KINDS
-from resnet_core.cli.follow import progress
+from resnet_core.cli.follow import progress, remaining
 from resnet_core.cli.options import Parser
 from resnet_core.cli.output import emit, note, table
 from resnet_core.config import DATASETS, DEVICES, PRECISIONS, DataConfig
@@ -43,7 +43,8 @@ def parser() -> Parser:
         for parameter in each.parameters:
             kind, metavar = KINDS[parameter.kind]
             options = f" {{{','.join(key for key, _ in parameter.choices)}}}" if parameter.choices else ""
-            default = "" if parameter.default is None else f" (default: {parameter.default})"
+            of = "none" if parameter.default == "" else parameter.default
+            default = "" if of is None else f" (default: {of})"
             help_text = f"{parameter.label}. {parameter.help}{options}{default}".replace("%", "%%")
             flag = "--" + parameter.name.replace("_", "-")
             command.add_argument(flag, type=kind, metavar=metavar, dest=_PREFIX + parameter.name, default=argparse.SUPPRESS, help=help_text)
@@ -52,7 +53,7 @@ def parser() -> Parser:
 
 def experiment(outer: argparse.Namespace) -> int:
     """``experiment``: which there are; ``experiment KEY NET...``: the table, and what the numbers say."""
-    from resnet_core.experiments import EXPERIMENTS, run
+    from resnet_core.experiments import EXPERIMENTS, run, seconds_per_image
     from resnet_core.experiments.base import shown
     from resnet_core.nets import find
 
@@ -66,10 +67,15 @@ def experiment(outer: argparse.Namespace) -> int:
     args.json |= outer.json
     kind = EXPERIMENTS[args.experiment]
     given = {name.removeprefix(_PREFIX): value for name, value in vars(args).items() if name.startswith(_PREFIX)}
+    given |= {each.name: find(given[each.name], args.home) for each in kind.parameters if each.kind == "net" and given.get(each.name)}
     nets = [find(name, args.home) for name in dict.fromkeys(args.nets)]
     for net in nets:  # what is wrong is told before the first is measured
         kind.check(net.model, net.name)
-        kind.complete(given, net.model)
+        kind.check_others(net, given)
+        values = kind.complete(given, net.model)
+        if kind.passes is not None:
+            seconds = kind.passes(net.model, values) * seconds_per_image(net, args.device, args.precision)
+            note(f"{net.name}: it takes about {remaining(seconds)}, by a pass of images that was timed now.")
         if net.enlarged and kind.parameters:  # without any it looks at no images
             note(net.enlarged)
     data, folder, results = DataConfig(args.data), args.data_dir, []

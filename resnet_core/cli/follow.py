@@ -26,7 +26,7 @@ CARE_SECONDS = 1.0
 #: Where there is no terminal, a line at most this often.
 LINE_SECONDS = 5.0
 BAR = "{desc} {percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt}{postfix}"
-IMAGES_BAR = "{desc} {percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt} images"
+IMAGES_BAR = "{desc} {percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt} images, {remaining} left"
 
 
 class Interrupts:
@@ -182,13 +182,14 @@ def follow(store: RunStore, run: Run, interrupts: Interrupts) -> RunStatus:
 def progress(doing: str) -> Iterator[Callable[[int, int], None]]:
     """A callback that shows on stderr how far it is: a bar on a terminal, else a line now and then."""
     if not sys.stderr.isatty():
-        told = time.monotonic()
+        told = begun = time.monotonic()
 
         def line(done: int, total: int) -> None:
             nonlocal told
             if time.monotonic() - told >= LINE_SECONDS:
                 told = time.monotonic()
-                note(f"{doing}: {done:,} of {total:,} images")
+                left = (told - begun) * (total - done) / max(1, done)
+                note(f"{doing}: {done:,} of {total:,} images" + (f", about {remaining(left)} left" if done < total else ""))
 
         yield line
         return

@@ -28,7 +28,11 @@ def enter(store: RunStore, config: RunConfig, name: str | None = None, data_dir:
         DataError: the data set is not there.
         RunError: the name is not valid, or the home cannot be written.
     """
-    run, is_new = store.submit(config, name=name, data_dir=data_dir, again=again)
+    return joined(store, *store.submit(config, name=name, data_dir=data_dir, again=again))
+
+
+def joined(store: RunStore, run: Run, is_new: bool) -> Run:
+    """The run that ``submit`` returned; one that exists already is put back into the queue where it can go on, and it is said."""
     if is_new:
         return run
     status = run.state()
@@ -63,7 +67,8 @@ def outcome(run: Run, status: RunStatus, home: str | None) -> int:
     return 1
 
 
-def _wait_and_tell(store: RunStore, run: Run, interrupts: Interrupts, args: argparse.Namespace) -> int:
+def wait_and_tell(store: RunStore, run: Run, interrupts: Interrupts, args: argparse.Namespace) -> int:
+    """Follow a run to its end, tell its result, and give the exit status."""
     status = follow(store, run, interrupts)
     code = outcome(run, status, args.home)
     told = summary(run, status)
@@ -81,7 +86,7 @@ def train(args: argparse.Namespace) -> int:
     # From here on Ctrl-C must not leave a run behind that nobody has been told of.
     with Interrupts() as interrupts:
         run = enter(store, config, args.name, args.data_dir, args.again)
-        return _wait_and_tell(store, run, interrupts, args)
+        return wait_and_tell(store, run, interrupts, args)
 
 
 def resume(args: argparse.Namespace) -> int:
@@ -94,7 +99,7 @@ def resume(args: argparse.Namespace) -> int:
             note(f"run {run.id} is {status.state} already; following it.")
         else:
             store.resume(run.id)
-        return _wait_and_tell(store, run, interrupts, args)
+        return wait_and_tell(store, run, interrupts, args)
 
 
 def stop(args: argparse.Namespace) -> int:
@@ -127,8 +132,10 @@ def demo(args: argparse.Namespace) -> int:
     outcomes: list[Outcome] = []
     code = 0
     with Interrupts() as interrupts:
-        # All of them are queued before the first is followed: the app shows all four, and slots are filled.
-        for run in [enter(store, config, again=args.again) for config in configs]:
+        # All of them are queued before the first is followed: the app shows all four, and slots are filled. A plain net is trained beside
+        # its residual twin, where two are trained at once.
+        entered = {config: enter(store, config, again=args.again) for config in sorted(configs, key=lambda config: config.model.depth)}
+        for run in (entered[config] for config in configs):
             status = follow(store, run, interrupts)
             code = max(code, outcome(run, status, args.home))
             told = nets[run.config.model.name] = summary(run, status)

@@ -8,6 +8,6 @@ For example::
 """
 
 from resnet_core.experiments.base import Experiment, Measured, Table
-from resnet_core.experiments.registry import EXPERIMENTS, find_experiment, run
+from resnet_core.experiments.registry import EXPERIMENTS, find_experiment, run, seconds_per_image
 
-__all__ = ["EXPERIMENTS", "Experiment", "Measured", "Table", "find_experiment", "run"]
+__all__ = ["EXPERIMENTS", "Experiment", "Measured", "Table", "find_experiment", "run", "seconds_per_image"]

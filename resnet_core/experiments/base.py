@@ -76,6 +76,8 @@ class Experiment:
         views: the parameters that choose what is shown of a result: another value of theirs computes nothing anew. The module has a
             function ``view(result, values)`` then, which returns what is shown.
         labelled: it holds answers against the classes of the images, which must be the net's own.
+        passes: where images through the net are all that takes time: how many, of which one can be timed before it starts.
+        previews: ``measure`` takes one argument more, ``preview``, and calls it with coarser results on the way.
     """
 
     key: str
@@ -90,6 +92,8 @@ class Experiment:
     refusal: Callable[[ModelConfig], str] = _always
     labelled: bool = True
     views: tuple[str, ...] = ()
+    passes: Callable[[ModelConfig, Mapping[str, Any]], int] | None = None
+    previews: bool = False
 
     def complete(self, given: Mapping[str, Any], model: ModelConfig) -> dict[str, Any]:
         """Return all parameters: those given, checked, and the defaults of the others.
@@ -113,6 +117,16 @@ class Experiment:
             )
         if why:
             raise ConfigError("net", f"{name}: {why}")
+
+    def check_others(self, net: Net, given: Mapping[str, Any]) -> None:
+        """Raise ConfigError if a net among the parameters is not another one of the same architecture."""
+        for parameter in self.parameters:
+            other = given.get(parameter.name) if parameter.kind == "net" else None
+            if other and other.id == net.id:
+                raise ConfigError(parameter.name, f"{other.name} is the net itself: another of the same architecture is needed.")
+            if other and other.model != net.model:
+                which = f"{other.name} ({other.model.name}) and {net.name} ({net.model.name})"
+                raise ConfigError(parameter.name, f"{which} are of different architectures: choose two of the same.")
 
     def work(self, net: Net, values: Mapping[str, Any]) -> float:
         """Multiply-adds that it takes with a net, on images of its size; ``values``: all parameters."""

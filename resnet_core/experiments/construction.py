@@ -2,67 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from resnet_core.architectures import ModelConfig
-from resnet_core.architectures.parts import BatchNorm, Conv
-from resnet_core.architectures.plan import Unit
+from resnet_core.architectures.deeper import construct, deeper, why_not_deeper
 from resnet_core.attribution.methods import Parameter
-from resnet_core.differences import changed
-from resnet_core.errors import ConfigError
 from resnet_core.experiments.base import Experiment, Measured, Progress, ShouldStop, Table, each_of, first, images_parameter, whole_net_macs
 from resnet_core.figures.lines import Line, lines_figure
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-    from resnet_core.architectures.net import Net
     from resnet_core.data import Cifar10
     from resnet_core.nets.loading import LoadedNet
-
-
-def deeper(model: ModelConfig, rounds: int) -> ModelConfig:
-    """Return the net with ``rounds`` more blocks in each stage.
-
-    Raises:
-        ConfigError: there is none, or its added blocks cannot be made the identity; says why.
-    """
-    units = model.plan().units
-    stages = len({unit.stage for unit in units})
-    if len(units) % stages or (model.depth - 2) % (len(units) // stages):
-        raise ConfigError("net", "its depth does not grow by a block in each stage.")
-    target = changed(model, depth=model.depth + rounds * (model.depth - 2) // (len(units) // stages))
-    known = {unit.name for unit in units}
-    for unit in target.plan().units:
-        if unit.name not in known and (why := _obstacle(unit)):
-            raise ConfigError("net", why)
-    return target
-
-
-def _obstacle(unit: Unit) -> str:
-    """Why a block cannot be made the identity; empty where it can."""
-    if unit.skip is None:
-        convs = [part for part in unit.branch if isinstance(part, Conv)]
-        same = len({conv.filters for conv in convs}) == 1
-        return (
-            "" if same and all(conv.kernel % 2 for conv in convs) else "a plain bottleneck is narrower inside and cannot be the identity."
-        )
-    if unit.join.name != "add" or unit.skip:
-        return "the skip of its blocks is not the identity."
-    return ""
-
-
-def _refusal(model: ModelConfig) -> str:
-    try:
-        deeper(model, 1)
-    except ConfigError as error:
-        return str(error).partition(": ")[2]
-    return ""
 
 
 EXPERIMENT = Experiment(
@@ -85,7 +40,7 @@ EXPERIMENT = Experiment(
         images_parameter(),
     ),
     macs=lambda model, values: 2 * whole_net_macs(model) * values["images"] * (1 + values["rounds"] * 3 / len(model.plan().units)),
-    refusal=_refusal,
+    refusal=why_not_deeper,
 )
 
 
@@ -116,43 +71,6 @@ class Construction:
         }  # fmt: skip
 
 
-def construct(net: Net, rounds: int) -> Net:
-    """Build the deeper net with the weights of ``net`` and blocks that do nothing; on its device, in evaluation mode."""
-    import torch
-
-    from resnet_core.architectures.net import build_model
-
-    made = build_model(deeper(net.config, rounds))
-    known = {unit.name for unit in net.plan.units}
-    state = made.state_dict()
-    state.update(net.state_dict())
-    made.load_state_dict(state)
-    with torch.no_grad():
-        for unit in made.plan.units:
-            if unit.name not in known:
-                _do_nothing(made, unit)
-    return made.to(next(net.parameters()).device).to(memory_format=torch.channels_last).eval()
-
-
-def _do_nothing(net: Net, unit: Unit) -> None:
-    import torch
-
-    weighted = [(part, net.get_submodule(f"{unit.name}.{part.name}")) for part in (*unit.before, *unit.branch, *unit.after) if part.kind]
-    if unit.skip is not None:
-        last: Any = weighted[-1][1]
-        for parameter in last.parameters():
-            torch.nn.init.zeros_(parameter)
-        return
-    for part, module in weighted:
-        held: Any = module
-        if isinstance(part, Conv):
-            torch.nn.init.dirac_(held.weight)
-            if held.bias is not None:
-                torch.nn.init.zeros_(held.bias)
-        elif isinstance(part, BatchNorm):
-            torch.nn.init.constant_(held.weight, math.sqrt(1 + held.eps))  # with mean 0 and variance 1 it divides by the same
-
-
 def measure(
     loaded: LoadedNet,
     images: Cifar10,
@@ -171,7 +89,7 @@ def measure(
     from resnet_core.analysis.passes import in_batches, untouched
 
     net, test = loaded.model, first(images.test, values["images"])
-    made = construct(net, values["rounds"])
+    made = construct(net, deeper(net.config, values["rounds"]))
     wrong, difference, in_training, equal = [0, 0], 0.0, 0.0, True
     with torch.no_grad(), untouched(net):
         net.eval()

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterable, Iterator
 
 import torch
 
+from resnet_core.activations import images_at_once
 from resnet_core.architectures.net import Block, Net
+from resnet_core.architectures.table import complexity
 from resnet_core.errors import DataError
 from resnet_core.nets.loading import LoadedNet
 
+#: Multiply-adds that are timed.
+_MOMENT_MACS = 8e9
 #: Bytes of maps of all images that may be held at once.
 MOST_BYTES = 4 << 30
 
@@ -28,6 +33,20 @@ def check_room(loaded: LoadedNet, each: int, count: int) -> None:
             f"{loaded.net.name}: the maps of {count:,} images take {each * count / 1e9:.1f} GB of memory, and {MOST_BYTES / 1e9:.1f} GB "
             f"are allowed. Ask for at most {MOST_BYTES // each:,} images."
         )
+
+
+def seconds_per_image(loaded: LoadedNet) -> float:
+    """Time a pass of images through the net in evaluation mode, as many as take a moment: the mean of two after a first one."""
+    macs = complexity(loaded.net.model, loaded.side).macs
+    count = max(1, min(images_at_once(loaded.model), int(_MOMENT_MACS / macs)))
+    x = loaded.normalize(torch.zeros((count, 3, 32, 32), dtype=torch.uint8))
+    seconds = []
+    for _ in range(3):
+        begun = time.perf_counter()
+        with torch.no_grad(), loaded.plan.autocast():
+            loaded.model(x).sum().item()  # which waits for a GPU
+        seconds.append(time.perf_counter() - begun)
+    return sum(seconds[1:]) / 2 / count
 
 
 def stem(net: Net, x: torch.Tensor) -> torch.Tensor:

@@ -101,8 +101,8 @@ def caption(groups: Sequence[Group]) -> str:
     kinds: dict[str, list[str]] = {}
     for group in groups:
         names = kinds.setdefault(conditions(group), [])
-        if group.config.model.name not in names:
-            names.append(group.config.model.name)
+        if group.config.name not in names:
+            names.append(group.config.name)
     if len(kinds) == 1:
         return f"Every curve: {next(iter(kinds))}."
     return " ".join(f"{', '.join(names)}: {text}." for text, names in kinds.items())
@@ -118,7 +118,7 @@ _RECIPE_NAMES = {
 def labels(groups: Sequence[Group]) -> list[str]:
     """A short name of each curve: what its runs were called, else the net and whatever tells it from the others; all different."""
     configs = [group.config for group in groups]
-    names = [config.model.name for config in configs]
+    names = [config.name for config in configs]
     if len({config.data for config in configs}) > 1:
         names = [f"{name}, {config.data.label}" for name, config in zip(names, configs, strict=True)]
     for field, word in _RECIPE_NAMES.items():
@@ -141,7 +141,7 @@ def labels(groups: Sequence[Group]) -> list[str]:
 def given_name(group: Group) -> str:
     """What the user called the runs of a curve; empty where that is the net's own name, or differs among them."""
     names = {run.name for run in group.runs}
-    return names.pop() if len(names) == 1 and names != {group.config.model.name} else ""
+    return names.pop() if len(names) == 1 and names != {group.config.name} else ""
 
 
 def _plain(value: Any) -> str:

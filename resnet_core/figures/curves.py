@@ -18,7 +18,7 @@ import plotly.graph_objects as go
 from resnet_core.config import RunConfig
 from resnet_core.figures import end_names, style
 from resnet_core.figures.captions import Group, conditions, grouped, labels
-from resnet_core.figures.series import KINDS, Points, RunRecords, decimate, mean_over_runs, points, smoothed
+from resnet_core.figures.series import KINDS, Points, RunRecords, decimate, mean_over_runs, points, run_curve
 
 X_AXES = ("iterations", "epochs", "time")
 _LINES = {"training": style.TRAIN_LINE, "test": style.TEST_LINE, "validation": {"dash": "1.5px,3px", "width": 2.4}}
@@ -61,10 +61,8 @@ def window(config: RunConfig, view: View) -> float:
 
 def group_points(group: Group, view: View, kind: str) -> Points:
     """The curve of a group before decimation: of its runs that have come to a first record of that kind; empty where none has."""
-    curves = [points(run.records, view.metric, kind) for run in group.runs]
-    if kind not in _UNSMOOTHED:
-        curves = [smoothed(curve, window(run.config, view)) for run, curve in zip(group.runs, curves, strict=True)]
-    curves = [curve for curve in curves if len(curve)]
+    widths = [0.0 if kind in _UNSMOOTHED else window(run.config, view) for run in group.runs]
+    curves = [each for run, width in zip(group.runs, widths, strict=True) if len(each := run_curve(run, view.metric, kind, width))]
     return mean_over_runs(curves, view.seeds) if curves else points([], view.metric, kind)
 
 
@@ -111,7 +109,7 @@ def learning_curves(runs: Sequence[RunRecords], view: View = View(), dark: bool 
     unit, unit_name = _time_unit(list(whole.values()))
     where = {"iterations": "iteration %{x:,.0f}", "epochs": "epoch %{x:.2f}", "time": f"%{{x:.1f}} {unit_name}"}[view.x]
     form, unit_of_value = (".2f", " %") if view.metric == "error" else (".3f", "")
-    bands, raw, lines = [], [], []
+    bands, raw, lines, joints = [], [], [], []
     ends: list[tuple[_Net, float, float]] = []
     for kind in sorted(kinds, key=("validation", "training", "test").index):  # the bold curves last: they lie on top
         for net in nets:
@@ -142,12 +140,17 @@ def learning_curves(runs: Sequence[RunRecords], view: View = View(), dark: bool 
             if kind == _named_by(kinds) and np.isfinite(curve.y).any():
                 last = np.flatnonzero(np.isfinite(curve.y))[-1]
                 ends.append((net, x[last], curve.y[last]))
+                if net.group.runs[0].before:
+                    at = np.searchsorted(curve.iteration, net.group.runs[0].grown_at, side="right") - 1
+                    joints.append(_joint(net, x[at], curve.y[at]))
     drawn = [*lines, *raw, *bands]
     finite = [y for y in (np.asarray(trace.y)[np.isfinite(trace.y)] for trace in drawn) if len(y)]
     span = (min(y.min() for y in finite), max(y.max() for y in finite)) if finite else (0.0, 1.0)
     longest = max((np.nanmax(line.x) for line in lines if np.isfinite(line.x).any()), default=0.0)
     names = _end_labels(ends, span, longest, view)
-    return _laid_out(go.Figure([*bands, *raw, *lines, *names]), view, kinds, unit_name, dark, [net.text for net in nets], bool(names))
+    return _laid_out(
+        go.Figure([*bands, *raw, *lines, *joints, *names]), view, kinds, unit_name, dark, [net.text for net in nets], bool(names)
+    )
 
 
 def _named_by(kinds: Sequence[str]) -> str:
@@ -162,6 +165,21 @@ def _band(net: _Net, kind: str, x: np.ndarray, curve: Points, log: bool) -> go.S
     outline = {"x": np.concatenate([x, x[::-1]]), "y": np.concatenate([high, low[::-1]])}
     fill = {"fill": "toself", "fillcolor": style.rgba(net.color, 0.18), "line": {"width": 0}, "mode": "lines", "hoverinfo": "skip"}
     return go.Scatter(**net.shared(f"{kind}-band"), **outline, **fill)
+
+
+def _joint(net: _Net, x: float, y: float) -> go.Scatter:
+    """The mark where a net was made deeper."""
+    run = net.group.runs[0]
+    assert run.config.start is not None  # it has a curve from before
+    return go.Scatter(
+        **net.shared("joint"),
+        x=[x],
+        y=[y],
+        mode="markers",
+        marker={"symbol": "diamond", "size": 13, "color": net.color, "line": {"width": 2, "color": "#ffffff"}},
+        meta="joint",
+        hovertemplate=f"{run.config.start.net} is made deeper here: {run.config.model.name}<extra></extra>",
+    )
 
 
 def _end_labels(ends: Sequence[tuple[_Net, float, float]], span: tuple[float, float], longest: float, view: View) -> list[go.Scatter]:

@@ -45,6 +45,9 @@ def narrow_layout(figure: dict[str, Any]) -> dict[str, Any]:
     _annotations(layout, moved)
     first = layout[panels[0][1]].get("title", {}) if panels else {}
     for (x, y), (left, right, bottom, top) in moved.items():
+        if x == y:  # in three dimensions
+            layout[x]["domain"] = {"x": [left, right], "y": [bottom, top]}
+            continue
         layout[x]["domain"], layout[y]["domain"] = [left, right], [bottom, top]
         layout[x]["nticks"] = 5
         if layout[y].get("showticklabels") is False:  # beside the panel that it shared its axis with
@@ -69,17 +72,18 @@ def _length(axis: dict[str, Any]) -> float:
 
 
 def _panels(layout: dict[str, Any]) -> list[tuple[str, str]]:
-    """The pairs of axes, row by row from the top, by the names of their layouts."""
-    pairs = []
+    """The pairs of axes, row by row from the top, by the names of their layouts; of a scene in three dimensions its name twice."""
+    pairs = [(name, name) for name in layout if name.startswith("scene")]
     for x in [name for name in layout if name.startswith("xaxis")]:
         y = "yaxis" + str(layout[x].get("anchor") or "y").removeprefix("y")
         if y in layout:
             pairs.append((x, y))
-    return sorted(pairs, key=lambda pair: (-_domain(layout, pair[1])[1], _domain(layout, pair[0])[0]))
+    return sorted(pairs, key=lambda pair: (-_domain(layout, pair[1], "y")[1], _domain(layout, pair[0], "x")[0]))
 
 
-def _domain(layout: dict[str, Any], axis: str) -> tuple[float, float]:
-    low, high = layout[axis].get("domain") or (0, 1)
+def _domain(layout: dict[str, Any], name: str, axis: str) -> tuple[float, float]:
+    domain = layout[name].get("domain")
+    low, high = (domain.get(axis) if isinstance(domain, dict) else domain) or (0, 1)
     return low, high
 
 
@@ -98,7 +102,7 @@ def _annotations(layout: dict[str, Any], moved: dict[tuple[str, str], tuple[floa
             """How far the note lies outside of a panel; a panel whose axis it is tied to is nearest."""
             total = 0.0
             for axis, name in zip("xy", pair, strict=True):
-                low, high = _domain(layout, name)
+                low, high = _domain(layout, name, axis)
                 if axis in at:
                     total += max(low - at[axis], at[axis] - high, 0) + abs(at[axis] - (low if axis == "x" else high)) / 100
                 elif f"{axis}axis{str(note[f'{axis}ref']).partition(' ')[0].removeprefix(axis)}" != name:
@@ -109,7 +113,7 @@ def _annotations(layout: dict[str, Any], moved: dict[tuple[str, str], tuple[floa
         left, right, bottom, top = moved[pair]
         for axis, name, start, end in (("x", pair[0], left, right), ("y", pair[1], bottom, top)):
             if axis in at:
-                low, high = _domain(layout, name)
+                low, high = _domain(layout, name, axis)
                 note[axis] = start + (end - start) * min(1.0, max(0.0, (at[axis] - low) / (high - low)))
 
 

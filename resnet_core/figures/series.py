@@ -37,6 +37,7 @@ class RunRecords:
         state: ``finished``, ``running``, ...
         precision: as the run's plan decided it (``fp32``, ``bf16``), or None before it began.
         result: ``train_error`` (mean over the last epoch seen), ``test_error`` and, of a finished run, ``clean_train_error``; or None.
+        before: of a grown net, the records of the training that it was grown from, up to there.
     """
 
     run_id: str
@@ -46,6 +47,12 @@ class RunRecords:
     state: str = "finished"
     precision: str | None = None
     result: dict[str, Any] | None = None
+    before: Sequence[dict[str, Any]] = ()
+
+    @property
+    def grown_at(self) -> int:
+        """Iterations behind the weights that it began with; 0 where it began with random ones."""
+        return self.config.start.iteration if self.config.start else 0
 
 
 @dataclass(frozen=True)
@@ -107,6 +114,22 @@ def smoothed(curve: Points, window: float) -> Points:
     if window <= 0:
         return curve
     return replace(curve, y=smooth(curve.iteration, curve.y, window), raw=curve.y)
+
+
+def run_curve(run: RunRecords, metric: str, kind: str, window: float = 0.0) -> Points:
+    """The curve of a run, with a moving mean over ``window`` iterations; of a grown net, behind that of the net that it was grown from.
+
+    The two are smoothed each on its own: at the join the error may jump.
+    """
+    own = points(run.records, metric, kind)
+    if not run.grown_at:
+        return smoothed(own, window)
+    before = points(run.before, metric, kind)
+    passed = max((float(record.get("elapsed_seconds") or 0.0) for record in run.before), default=0.0)
+    own = replace(own, iteration=own.iteration + run.grown_at, seconds=own.seconds + passed)
+    parts = [smoothed(part, window) for part in (before, own)]
+    iteration, seconds, y = (np.concatenate([getattr(part, name) for part in parts]) for name in ("iteration", "seconds", "y"))
+    return Points(iteration, seconds, y, np.concatenate([before.y, own.y]) if window > 0 else None)
 
 
 def mean_over_runs(curves: Sequence[Points], spread: str) -> Points:

@@ -16,13 +16,17 @@ from resnet_core.config import RunConfig
 from resnet_core.runs import files
 from resnet_core.runs.run import Run
 
+#: The weights that a training begins with, where they are not random.
+START = "start.safetensors"
 
-def create(home: Path, config: RunConfig, name: str, data_dir: Path | None, state: dict[str, Any]) -> Run:
+
+def create(home: Path, config: RunConfig, name: str, data_dir: Path | None, state: dict[str, Any], start: Path | None = None) -> Run:
     """Makes the folder under a hidden name and gives it its own in one step: there is never half a run.
 
     Args:
         data_dir: where the data set lies, absolute; None for the embedded sample.
         state: state, ticket and pool. The caller holds the home lock, under which the ticket was taken.
+        start: the weights that the training begins with, copied.
     """
     for leftover in home.glob(".new-*"):  # of a process that was killed right here
         shutil.rmtree(leftover, ignore_errors=True)
@@ -43,6 +47,9 @@ def create(home: Path, config: RunConfig, name: str, data_dir: Path | None, stat
         "data_dir": str(data_dir) if data_dir else None,
         "fingerprint": fingerprint,
     }
+    if start is not None:
+        shutil.copyfile(start, folder / START)
+        atomic.sync(folder / START)
     (folder / "lock").touch()
     (folder / "records.jsonl").touch()
     (folder / "checkpoints").mkdir()

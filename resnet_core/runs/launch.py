@@ -16,9 +16,10 @@ import time
 from pathlib import Path
 
 import resnet_core
+from resnet_core.config import RunConfig
 from resnet_core.errors import RunError
 from resnet_core.runs import files
-from resnet_core.slots import slots
+from resnet_core.slots import is_light, slots
 
 #: A worker that died before it had taken a run from the queue is started again after this many seconds, not at once.
 RETRY_SECONDS = 30.0
@@ -45,17 +46,25 @@ def slot_path(home: Path, slot: str) -> Path:
     return home / ".slots" / f"{slot}.lock"
 
 
-def fill(home: Path, pool: str, waiting: int) -> str:
-    """Starts workers in the free slots of a pool, at most one for each waiting run. The caller holds the home lock.
+def is_for_light(slot: str) -> bool:
+    """Whether only light trainings may take this slot, e.g. ``cpu-1``."""
+    pool, _, number = slot.rpartition("-")
+    return dict(enumerate(slots(pool))).get(int(number), False)
+
+
+def fill(home: Path, pool: str, waiting: list[RunConfig]) -> str:
+    """Starts workers in the free slots of a pool, at most one for each waiting run that may take it. The caller holds the home lock.
 
     Returns:
         Why the runs are not being trained, if the last worker of a slot died before it took one; else an empty text.
     """
     (home / ".slots").mkdir(exist_ok=True)
     problem = ""
-    for k in range(slots()):
-        if waiting <= 0:
-            break
+    waiting = list(waiting)
+    for k, only_light in enumerate(slots(pool)):
+        taker = next((config for config in waiting if is_light(config) or not only_light), None)
+        if taker is None:
+            continue
         path = slot_path(home, f"{pool}-{k}")
         lock = files.acquire(path)
         if lock is None:
@@ -69,7 +78,7 @@ def fill(home: Path, pool: str, waiting: int) -> str:
             # A start in the future is one by a clock that has been set back since: it says nothing.
             if not 0 <= age < RETRY_SECONDS:
                 _start(home, f"{pool}-{k}", lock)
-                waiting -= 1
+                waiting.remove(taker)
         finally:
             os.close(lock)  # our copy only: the worker keeps its own, and with it the lock
     return problem

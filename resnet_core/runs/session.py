@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from resnet_core.config import RunConfig
 from resnet_core.errors import CheckpointError, ConfigError, RunError, UserError
 from resnet_core.runs import files
-from resnet_core.runs.create import code_commit
+from resnet_core.runs.create import START, code_commit
 from resnet_core.runs.records import RecordWriter
 from resnet_core.runs.rows import is_whole
 from resnet_core.runs.run import Run, read_state
@@ -80,7 +80,10 @@ def _restored(run: Run, dataset: Cifar10) -> tuple[Trainer, dict[str, Any], list
             path.rename(aside)
             files.log(f"{error} It was moved to {aside}.")
             warnings.append(f"The checkpoint {path.name} could not be read; the training went on from the one before it, or the start.")
-    return Trainer(run.config, dataset, _plan(run.config, plan)), {}, warnings
+    trainer = Trainer(run.config, dataset, _plan(run.config, plan))
+    if run.config.start:
+        trainer.begin_with(checkpoint.read_tensors(run.path / START, run.config.start.weights))
+    return trainer, {}, warnings
 
 
 def _writer(path: Path, keep: Any) -> tuple[RecordWriter, str]:

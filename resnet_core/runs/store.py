@@ -23,6 +23,7 @@ from resnet_core.runs.border import MAX_NAME, BrokenRun, is_name, read_state
 from resnet_core.runs.create import create
 from resnet_core.runs.looking import Look
 from resnet_core.runs.run import RESUMABLE, Run, run_folders
+from resnet_core.slots import is_light
 
 
 class RunStore:
@@ -101,7 +102,12 @@ class RunStore:
     # -- changing -----------------------------------------------------------------------------------------------------
 
     def submit(
-        self, config: RunConfig, name: str | None = None, data_dir: Path | str | None = None, again: bool = False
+        self,
+        config: RunConfig,
+        name: str | None = None,
+        data_dir: Path | str | None = None,
+        again: bool = False,
+        start: Path | None = None,
     ) -> tuple[Run, bool]:
         """Queues a training, and starts a worker if one is needed.
 
@@ -109,6 +115,7 @@ class RunStore:
             name: for people; that of the net by default.
             data_dir: where CIFAR-10 lies; found as in ``resnet_core.data.resolve_data_dir`` by default.
             again: train it although a run of this configuration exists.
+            start: the file of the weights that ``config.start`` speaks of; it is copied.
 
         Returns:
             The run, and True; or the run that exists already, untouched, and False.
@@ -116,12 +123,14 @@ class RunStore:
         Raises:
             ConfigError: it takes more memory than the machine has.
             DataError: the data set is not there.
-            RunError: the name is not valid, or the home cannot be written.
+            RunError: the name is not valid, or the home cannot be written; the file ``start`` is not given where it is needed.
         """
-        name = config.model.name if name is None else _valid_name(name)
+        name = config.name if name is None else _valid_name(name)
         found = None if again else self.find(config)
         if found is not None:
             return found, False
+        if config.start and start is None:
+            raise RunError(f"{config.name} begins with weights that only its run has; grow {config.start.net} again.")
         from resnet_core import data, memory
 
         memory.check(config)
@@ -132,7 +141,7 @@ class RunStore:
             if found is not None:
                 return found, False
             state = {"state": "queued", "ticket": self._next_ticket(), "pool": launch.pool_of(config.recipe.device)}
-            run = create(self.home, config, name, resolved and Path(resolved).absolute(), state)
+            run = create(self.home, config, name, resolved and Path(resolved).absolute(), state, start)
         self.ensure_workers()
         return run, True
 
@@ -232,7 +241,7 @@ class RunStore:
             for values, run in self._queued(self.runs()):
                 waiting.setdefault(values["pool"], []).append(run)
             for pool, runs in waiting.items():
-                problem = launch.fill(self.home, pool, len(runs))
+                problem = launch.fill(self.home, pool, [run.config for run in runs])
                 for run in runs if problem else []:
                     if read_state(run.path).get("message") != problem:
                         self.change(run, message=problem)
@@ -249,9 +258,10 @@ class RunStore:
         """Replaces the given values in state.json. The caller holds the home lock. ``in_place``: see ``files.write_json``."""
         files.write_json(run.path / "state.json", {**read_state(run.path), **changes}, in_place)
 
-    def next_queued(self, pool: str) -> Run | None:
-        """The first run in the queue of a pool. The caller holds the home lock."""
-        mine = [(values["ticket"], run.id, run) for values, run in self._queued(self.runs()) if values["pool"] == pool]
+    def next_queued(self, pool: str, only_light: bool = False) -> Run | None:
+        """The first run in the queue of a pool, or the first light one. The caller holds the home lock."""
+        waiting = [(values, run) for values, run in self._queued(self.runs()) if values["pool"] == pool]
+        mine = [(values["ticket"], run.id, run) for values, run in waiting if is_light(run.config) or not only_light]
         return min(mine)[2] if mine else None
 
     def data_dir(self, run: Run) -> Path | None:

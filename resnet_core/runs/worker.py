@@ -45,6 +45,7 @@ class Worker:
 
     def __init__(self, store: RunStore, slot: str, lock: int):
         self.store, self.pool, self.slot_lock = store, slot.rpartition("-")[0], lock
+        self.only_light = launch.is_for_light(slot)
         self.terminated = False
         self._looked = 0.0
         self._seen_stop = False
@@ -71,7 +72,7 @@ class Worker:
         """The next run, its lock and its state ``running``; or None, and the slot is free again."""
         with self.store.locked():
             launch.settled(self.slot_lock)
-            while not self.terminated and (run := self.store.next_queued(self.pool)) is not None:
+            while not self.terminated and (run := self.store.next_queued(self.pool, self.only_light)) is not None:
                 lock = files.acquire(run.path / "lock", timeout=5.0)
                 if lock is None:
                     problem = f"Another process holds {run.path / 'lock'}; end it and resume the run."

@@ -158,5 +158,20 @@ def load(path: Path) -> tuple[TrainingState, dict[str, Any]]:
         raise _unreadable(path, error) from error
 
 
+def read_tensors(path: Path, weights: str) -> dict[str, torch.Tensor]:
+    """The tensors of a safetensors file, whose ``weights_sha256`` is known.
+
+    Raises:
+        CheckpointError: the file is missing, cannot be read or was changed.
+    """
+    try:
+        tensors = load_file(path)
+    except (OSError, safetensors.SafetensorError) as error:
+        raise CheckpointError(f"The weights {path} cannot be read ({error}).") from error
+    if weights_sha256(tensors) != weights:
+        raise CheckpointError(f"The weights {path} are not those that the training was to begin with: the file was changed.")
+    return tensors
+
+
 def _unreadable(path: Path, error: Exception) -> CheckpointError:
     return CheckpointError(f"The checkpoint {path} cannot be read ({error}). Delete that folder to go on from the one before it.")

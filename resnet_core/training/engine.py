@@ -126,6 +126,17 @@ class Trainer:
             summary = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise CheckpointError(f"The checkpoint is not one of {self.config.model.name}: {summary}") from error
 
+    def begin_with(self, tensors: dict[str, torch.Tensor]) -> None:
+        """Take these weights and BN statistics instead of the random ones, before the first iteration.
+
+        Raises:
+            CheckpointError: they are those of another net.
+        """
+        try:
+            self.model.load_state_dict(tensors)
+        except RuntimeError as error:
+            raise CheckpointError(f"The weights to begin with are not those of {self.config.model.name}.") from error
+
     def _load_state(self, state: TrainingState) -> None:
         values = state.values
         self.model.load_state_dict(state.model)

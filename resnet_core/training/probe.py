@@ -15,7 +15,7 @@ from torch import nn
 from resnet_core.architectures import ModelConfig, ResNetConfig
 from resnet_core.architectures.net import build_model
 from resnet_core.config import RunConfig
-from resnet_core.slots import slots
+from resnet_core.slots import threads
 from resnet_core.training import timing
 from resnet_core.training.device import pick_device
 from resnet_core.training.plan import Plan, compiled
@@ -38,10 +38,8 @@ def decide(config: RunConfig) -> Plan:
     """
     recipe = config.recipe
     device = pick_device(recipe.device)
-    shared_by = max(1, slots()) if device.type == "cpu" else 1
-    threads = max(1, _THREADS_AT_START // shared_by)
-    torch.set_num_threads(threads)
-    plan = Plan(device.type, "fp32", False, threads)
+    plan = Plan(device.type, "fp32", False, threads(config, _THREADS_AT_START) if device.type == "cpu" else _THREADS_AT_START)
+    torch.set_num_threads(plan.threads)
     reason: dict[str, object] = {"machine": machine_name(device)}
     if recipe.precision != "auto":
         precision, reason["precision"] = recipe.precision, "as asked"

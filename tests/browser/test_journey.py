@@ -189,7 +189,7 @@ def test_the_main_journey(start_app, open_page, tmp_path):
 
 
 def test_a_short_demo_ends_with_a_verdict(start_app, open_page):
-    app = start_app(RESNET_LAB_DEMO_ITERATIONS="3")
+    app = start_app(RESNET_LAB_DEMO_ITERATIONS="3", RESNET_LAB_SLOTS="")  # as it is by default
     page = open_page(app.url)
     button(page, "Run the demo").click()
     expect(button(page, "Train another seed")).to_be_visible()

@@ -1,0 +1,87 @@
+"""A net trained on as a deeper one: blocks that do nothing are added, and what training makes of them is seen beside a net from scratch."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import streamlit as st
+
+from pages.ui import estimate
+from pages.ui.analyses import datasets, folder
+from pages.ui.labels import duration, escaped, titled
+from pages.ui.runs_view import all_seen
+from resnet_core.config import DataConfig, RunConfig
+from resnet_core.errors import ConfigError
+from resnet_core.nets import Net, growth
+from resnet_core.runs import Run, RunStore
+from resnet_core.runs.run import RESUMABLE
+
+_TITLES = {"sample": "Sample: 5,000 images", "cifar10": "CIFAR-10: 50,000 images"}
+#: In the session: what was queued, to be said once more as long as the net is looked at: (net, its runs).
+_QUEUED = "grow.queued"
+WHY = (
+    "Blocks that do nothing are added to each stage: the deeper net begins as the same function (He et al. 2016, section 1). Does training "
+    "keep that solution, make it better, or lose it? The optimiser begins anew."
+)
+
+
+def grow_panel(net: Net) -> None:
+    """Draws what may be chosen, what comes of it, and the button."""
+    if why := growth.why_not(net):
+        st.info(f"{escaped(net.name)} cannot be made deeper by blocks that do nothing: {escaped(why)}", icon=":material/info:")
+        return
+    st.markdown(WHY)
+    config, scratch = _chosen(net)
+    if config is None:
+        return
+    twin = RunConfig(config.model, config.data, config.recipe)
+    store = RunStore()
+    known = estimate.measured(all_seen(store.look()))
+    trainings = [config, twin] if scratch else [config]
+    parts = [(each, part) for each in trainings if (part := estimate.seconds(each, known)) is not None]
+    time = f"about {duration(estimate.through(parts))} here" if len(parts) == len(trainings) else "time not yet measured on this machine"
+    st.caption(
+        f"{escaped(net.model.name)} becomes {escaped(config.model.name)}, which is trained for {config.recipe.iterations:,} iterations "
+        f"on the {escaped(config.data.label)} by the rest of {'its own' if net.config else 'the paper’s'} recipe; {time}."
+    )
+    if net.config is None or config.data != net.config.data:
+        st.caption("These are other images than it was trained with: their mean differs, and so does what the net is shown.")
+    if st.button(f"Train on as {escaped(config.model.name)}", type="primary", icon=":material/trending_up:", key="grow.start"):
+        runs = [_entered(store, *growth.grow(store, net, config, data_dir=folder()))]
+        if scratch:
+            runs.append(_entered(store, *store.submit(twin, data_dir=folder())))
+        st.session_state[_QUEUED] = (net.id, [run.id for run in runs])
+    if (queued := st.session_state.get(_QUEUED)) and queued[0] == net.id:
+        st.success("In the queue, or trained already.", icon=":material/playlist_add_check:")
+        with st.container(horizontal=True):
+            st.page_link("train/page.py", label="Watch it", icon=":material/model_training:", query_params={"tab": "Runs"})
+            before = [net.id] if net.config else []
+            link = {"runs": [*before, *queued[1]]}
+            st.page_link("compare/page.py", label="Compare", icon=":material/ssid_chart:", query_params=link)
+
+
+def _chosen(net: Net) -> tuple[RunConfig | None, bool]:
+    own, found = net.config, datasets()
+    preferred = own.data.dataset if own and own.data.dataset in found else "sample"
+    left, middle, right = st.columns(3, vertical_alignment="bottom")
+    rounds = left.number_input("Blocks added to each stage", 1, 100, 6, key="grow.rounds", help="6 make 56 layers of 20 with basic blocks.")
+    config = growth.planned(net, 1)
+    iterations = middle.number_input("Iterations", 1, 1_000_000, config.recipe.iterations, key=f"grow.iterations.{net.id}")
+    rate = right.number_input("Learning rate", 0.0, 10.0, config.recipe.learning_rate, format="%g", key=f"grow.rate.{net.id}")
+    dataset = st.segmented_control(
+        "Images", found, format_func=titled(_TITLES), default=preferred, required=True, key=f"grow.data.{net.id}"
+    )  # fmt: skip
+    data = own.data if own and dataset == own.data.dataset else DataConfig(dataset or "sample")
+    scratch = st.checkbox("Train the deeper net from scratch too, by the same recipe", True, key="grow.scratch")
+    try:
+        recipe = dataclasses.replace(config.recipe, iterations=int(iterations), learning_rate=float(rate))
+        return growth.planned(net, int(rounds), data, recipe), scratch
+    except ConfigError as error:
+        st.error(escaped(str(error)), icon=":material/error:")
+        return None, scratch
+
+
+def _entered(store: RunStore, run: Run, is_new: bool) -> Run:
+    if not is_new and run.state().state in RESUMABLE:
+        store.resume(run.id)
+    return run
