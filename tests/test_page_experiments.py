@@ -50,8 +50,9 @@ def test_each_experiment_says_what_it_is_about_and_what_it_takes(page: AppTest, 
     widgets = {
         kind: [w.key.partition(".")[2] for w in page.get(kind) if w.key.startswith(f"{key}.")] for kind in ("number_input", "selectbox")
     }
-    choices = ("choice", "net", "layer")
-    declared = [(each.name, "selectbox" if each.kind in choices else "number_input") for each in EXPERIMENTS[key].parameters]
+    declared = [
+        (each.name, "selectbox" if each.kind in ("choice", "layer", "net") else "number_input") for each in EXPERIMENTS[key].parameters
+    ]
     assert widgets == {kind: [name for name, of in declared if of == kind] for kind in widgets}
     assert ("it has no additions" in text) is (key in ("paths", "ledger"))
 

@@ -104,8 +104,7 @@ def measured(experiment: Experiment, nets: Sequence[Net], labels: Mapping[str, s
         if job is not None and job.state != "done":
             job_panel(job)
     found = {of: job.result if job.state == "done" else job.preview for of, job in jobs.items() if job is not None}
-    shown = {of: one for of, one in found.items() if one is not None}
-    return [experiment.viewed(one, experiment.complete(values[of], one.model)) for of, one in shown.items()]
+    return [experiment.viewed(one, experiment.complete(values[of], one.model)) for of, one in found.items() if one is not None]
 
 
 def timed(experiment: Experiment, nets: Sequence[Net], given: Mapping[str, Any]) -> str:
@@ -135,8 +134,8 @@ def show(experiment: Experiment, results: Sequence[Measured]) -> None:
     functions = experiment.functions
     st.markdown(f"#### {escaped(functions.finding(results))}")
     light, dark = (functions.figure(results, dark) for dark in (False, True))
-    pictures = any(trace.type == "image" for trace in light.data)  # are as high as their rows need
-    figure_chart(light, dark, key=f"experiment.{experiment.key}", fixed=pictures or (light.layout.height or 0) > HEIGHT)  # of several rows
+    rows = (light.layout.height or 0) > HEIGHT or any(trace.type == "image" for trace in light.data)  # as high as they need
+    figure_chart(light, dark, key=f"experiment.{experiment.key}", fixed=rows)
     table = functions.table(results)
     st.markdown(markdown(table))
     chart_files(

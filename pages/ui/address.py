@@ -11,8 +11,8 @@ _PARAMETERS = {
     "runs": ("compare",),
     "nets": ("responses", "gradients", "predict", "experiments"),
     "checkpoint": ("checkpoints",),
-    "myth": ("myths",),
     "lesion.block": ("experiments",),
+    "myth": ("myths",),
 }
 _SCRIPT = (Path(__file__).parent / "address.js").read_text(encoding="utf-8")
 

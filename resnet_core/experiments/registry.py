@@ -94,8 +94,8 @@ def run(
         given: parameters; those left out have their defaults. Another net may be given by its name.
         label: of the net for people; by default its name.
         precision, device: as in ``Recipe``.
-        preview: called with coarser results on the way, of an experiment that has them.
         whole: the result is to be seen in several ways (``Experiment.viewed``); else as ``given`` says.
+        preview: called with coarser results on the way, of an experiment that has them.
 
     Raises:
         ConfigError: a parameter is out of its range, or the experiment cannot be made with this net.
@@ -118,8 +118,7 @@ def run(
         return Measured(net.id, label or net.name, net.model, result)
 
     told = {"preview": lambda result: preview(measured(result))} if experiment.previews and preview is not None else {}
-    result = experiment.functions.measure(loaded, images, values, progress, should_stop, **told)
-    found = measured(result)
+    found = measured(experiment.functions.measure(loaded, images, values, progress, should_stop, **told))
     return found if whole else experiment.viewed(found, values)
 
 
