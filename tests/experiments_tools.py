@@ -61,8 +61,9 @@ def values(key: str, model: ResNetConfig, **given) -> dict:
 
 
 def measured(key: str, images, *nets: LoadedNet, **given) -> list[Measured]:
-    module = EXPERIMENTS[key].functions
-    return [
-        Measured(one.net.id, one.net.name, one.model.config, module.measure(one, images, values(key, one.model.config, **given)))
-        for one in nets
-    ]
+    experiment, found = EXPERIMENTS[key], []
+    for one in nets:
+        chosen = values(key, one.model.config, **given)
+        result = experiment.functions.measure(one, images, chosen)
+        found.append(experiment.viewed(Measured(one.net.id, one.net.name, one.model.config, result), chosen))
+    return found

@@ -120,7 +120,7 @@ def test_what_needs_the_images_classes_is_refused_of_imagenet_s_nets(key):
     small = parse(others[key]) if key in others else ImageNetConfig((2, 2, 2, 2), width=4, num_classes=10)
     experiment, of_imagenet = EXPERIMENTS[key], dataclasses.replace(small, num_classes=1000)
     experiment.check(small, "small")
-    if key in ("cka", "responses", "ledger", "gates", "reuse", "shattered"):
+    if key in ("cka", "responses", "ledger", "gates", "reuse", "shattered", "filters", "maps", "strongest"):
         experiment.check(of_imagenet, "large")
     else:
         with pytest.raises(ConfigError, match="large: it tells 1,000 classes apart, and the images are of CIFAR-10's 10"):

@@ -13,7 +13,7 @@ from pages.ui.jobs import JOBS
 from resnet_core.errors import CheckpointError
 from resnet_core.experiments import EXPERIMENTS, Measured
 from resnet_core.experiments.surface import Surface
-from tests.analysis_tools import PLAIN, RESIDUAL, address, figures, said, ship, shipped
+from tests.analysis_tools import DEEPER, PLAIN, RESIDUAL, address, figures, said, ship, shipped
 from tests.nets_tools import write_checkpoint
 from tests.page_tools import app, opened
 from tests.runs_tools import wait_for
@@ -45,12 +45,14 @@ def test_each_experiment_says_what_it_is_about_and_what_it_takes(page: AppTest, 
     assert EXPERIMENTS[key].question in text and EXPERIMENTS[key].limits in text
     # What these nets have not.
     nothing = {"shuffles": "it has too few blocks", "gates": "it has no gates", "reuse": "no concatenations of skips"}
-    assert ("trillion multiply-adds" in text) is (key not in nothing)
+    assert ("trillion multiply-adds" in text) is (key not in nothing and key != "maps")  # which are of one picture, and there at once
     assert [of for of, why in nothing.items() if why in text] == [key] * (key in nothing)
     widgets = {
         kind: [w.key.partition(".")[2] for w in page.get(kind) if w.key.startswith(f"{key}.")] for kind in ("number_input", "selectbox")
     }
-    declared = [(each.name, "selectbox" if each.kind in ("choice", "net") else "number_input") for each in EXPERIMENTS[key].parameters]
+    declared = [
+        (each.name, "selectbox" if each.kind in ("choice", "layer", "net") else "number_input") for each in EXPERIMENTS[key].parameters
+    ]
     assert widgets == {kind: [name for name, of in declared if of == kind] for kind in widgets}
     assert ("it has no additions" in text) is (key in ("paths", "ledger"))
 
@@ -141,3 +143,24 @@ def test_a_test_image_of_predict_leads_to_its_readout_and_its_ledger(page: AppTe
     assert asked[1]["nets"] == address(predict, "nets") and asked[1]["ledger.picture"] == ["3"]
     through(opened(page, **asked[1]))
     assert "Of test image 3 (cat) the nets say" in said(page)
+
+
+def test_the_strongest_of_another_channel_take_no_new_computation(page: AppTest):
+    opened(page, **{"experiment": "Strongest images", "nets": ["plain-20", "resnet-20"], "strongest.layer": "layer2.0"})
+    page.number_input(key="strongest.images").set_value(100).run()
+    run(page)
+    assert "Channel 0 by its maximum, of 100 test images" in said(page)
+    page.number_input(key="strongest.channel").set_value(5).run()
+    page.selectbox(key="strongest.by").set_value("mean").run()
+    assert "Channel 5 by its mean, of 100 test images" in said(page) and "experiment.run" not in [button.key for button in page.button]
+    assert {trace["type"] for trace in figures(page)[0]} == {"image", "scatter"}
+    page.number_input(key="strongest.channel").set_value(8).run()
+    assert "layer2.0 has no channel 8: they go from 0 to 7" in page.error[0].value.replace("\\", "")
+
+
+def test_maps_are_of_the_nets_that_have_the_layer(page: AppTest, shipped: Path):
+    ship(shipped, "resnet-56", DEEPER)
+    opened(page, **{"experiment": "Feature maps", "nets": ["plain-20", "resnet-56"], "maps.layer": "layer2.1.conv1"})
+    through(page)
+    text = said(page)
+    assert f"{DEEPER.name}: layer2.1.conv1, " in text and "it has no layer layer2.1.conv1" in text

@@ -20,12 +20,16 @@ from resnet_core.figures.diagram_words import note
 CHART = {"displaylogo": False, "scrollZoom": False, "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"]}
 
 
-def draw(figure: go.Figure, key: str) -> None:
-    """Streamlit's theme writes on charts in a pale grey; on a projector it wants the page's own text colour."""
+def draw(figure: go.Figure, key: str, **more: Any) -> None:
+    """Streamlit's theme writes on charts in a pale grey; on a projector it wants the page's own text colour.
+
+    Args:
+        more: what else ``st.plotly_chart`` takes, such as what a click does.
+    """
     figure.update_layout(font={"color": GRAY_90}, dragmode=False)  # a swipe scrolls; the buttons still zoom
     figure.update_xaxes(tickfont={"color": GRAY_90}, title={"font": {"color": GRAY_90}})
     figure.update_yaxes(tickfont={"color": GRAY_90}, title={"font": {"color": GRAY_90}})
-    st.plotly_chart(figure, config=CHART, key=key)
+    st.plotly_chart(figure, config=CHART, key=key, **more)
 
 
 def show_diagram(config: ModelConfig) -> DeltaGenerator | None:

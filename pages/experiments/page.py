@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from pages.experiments.lesion import BLOCK, lesion_section
 from pages.ui import analyses, links
 from pages.ui.chart_files import chart_files
 from pages.ui.figure_chart import figure_chart
@@ -14,7 +15,8 @@ from pages.ui.guard import guarded
 from pages.ui.jobs import JOBS, Job, job_panel
 from pages.ui.labels import duration, escaped, titled
 from pages.ui.nets_pick import choose_nets, nothing_yet, option_labels, warn_of
-from pages.ui.parameter_widgets import parameter_widgets
+from pages.ui.parameter_widgets import parameter_widgets, resolved
+from resnet_core.attribution import Parameter
 from resnet_core.config import DataConfig
 from resnet_core.csv_text import csv_text
 from resnet_core.errors import ConfigError
@@ -44,12 +46,14 @@ def describe(experiment: Experiment) -> None:
 
 
 def able(experiment: Experiment, nets: Sequence[Net], labels: Mapping[str, str], given: Mapping[str, Any]) -> list[Net]:
-    """The nets that it can be made with; why the others cannot is said."""
+    """The nets that it can be made with, as far as ``given`` goes; why the others cannot is said."""
     found = []
     for net in nets:
         try:
             experiment.check(net.model, labels[net.id])
             experiment.check_others(net, given)
+            for layer in [each for each in experiment.parameters if each.kind == "layer"]:
+                _check_layer(layer, resolved(given, [layer], net)[layer.name], net, labels[net.id])
             found.append(net)
             if net.enlarged and experiment.parameters:  # without any it looks at no images
                 st.caption(escaped(net.enlarged))
@@ -58,11 +62,17 @@ def able(experiment: Experiment, nets: Sequence[Net], labels: Mapping[str, str],
     return found
 
 
+def _check_layer(parameter: Parameter, layer: str, net: Net, label: str) -> None:
+    if layer not in parameter.layers(net.model):
+        raise ConfigError("net", f"{label}: it has no layer {layer}.")
+
+
 def measured(experiment: Experiment, nets: Sequence[Net], labels: Mapping[str, str], dataset: str, given: dict[str, Any]) -> list[Measured]:
     """The results that are there; for the others, a button that begins them, and how far they are."""
     where, jobs = analyses.folder(), {}
-    computed = {name: value for name, value in given.items() if name not in experiment.views}
-    keys = {net.id: ("experiment", experiment.key, net.version, dataset, *sorted(computed.items())) for net in nets}
+    values = {net.id: resolved(given, experiment.parameters, net) for net in nets}
+    computed = {of: {name: value for name, value in each.items() if name not in experiment.views} for of, each in values.items()}
+    keys = {net.id: ("experiment", experiment.key, net.version, dataset, *sorted(computed[net.id].items())) for net in nets}
 
     def begin() -> None:
         for net in nets:
@@ -71,7 +81,7 @@ def measured(experiment: Experiment, nets: Sequence[Net], labels: Mapping[str, s
     def work(net: Net) -> Any:
         def of(job: Job) -> Measured:
             told: dict[str, Any] = {"progress": job.progress, "should_stop": job.should_stop, "preview": job.show}
-            return run(experiment, net, DataConfig(dataset), computed, folder=where, label=labels[net.id], **told)
+            return run(experiment, net, DataConfig(dataset), computed[net.id], folder=where, label=labels[net.id], whole=True, **told)
 
         return of
 
@@ -79,8 +89,13 @@ def measured(experiment: Experiment, nets: Sequence[Net], labels: Mapping[str, s
         jobs[net.id] = JOBS.get(keys[net.id])
     missing = [net for net in nets if (job := jobs[net.id]) is None or job.state in ("stopped", "failed")]
     if missing:
-        macs = sum(experiment.work(net, experiment.complete(given, net.model)) for net in missing)
-        if computed.get("picture") is not None and macs <= AT_ONCE and not any(jobs[net.id] for net in missing):
+        macs = sum(experiment.work(net, experiment.complete(values[net.id], net.model)) for net in missing)
+        if (
+            "picture" not in experiment.views
+            and given.get("picture") is not None
+            and macs <= AT_ONCE
+            and not any(jobs[net.id] for net in missing)
+        ):
             begin()
             st.rerun()
         st.button("Run", type="primary", icon=":material/play_arrow:", key="experiment.run", on_click=begin)
@@ -88,8 +103,8 @@ def measured(experiment: Experiment, nets: Sequence[Net], labels: Mapping[str, s
     for job in jobs.values():
         if job is not None and job.state != "done":
             job_panel(job)
-    found = [job.result if job.state == "done" else job.preview for job in jobs.values() if job is not None]
-    return [experiment.viewed(one, given) for one in found if one is not None]
+    found = {of: job.result if job.state == "done" else job.preview for of, job in jobs.items() if job is not None}
+    return [experiment.viewed(one, experiment.complete(values[of], one.model)) for of, one in found.items() if one is not None]
 
 
 def timed(experiment: Experiment, nets: Sequence[Net], given: Mapping[str, Any]) -> str:
@@ -119,7 +134,8 @@ def show(experiment: Experiment, results: Sequence[Measured]) -> None:
     functions = experiment.functions
     st.markdown(f"#### {escaped(functions.finding(results))}")
     light, dark = (functions.figure(results, dark) for dark in (False, True))
-    figure_chart(light, dark, key=f"experiment.{experiment.key}", fixed=(light.layout.height or 0) > HEIGHT)  # of several rows
+    rows = (light.layout.height or 0) > HEIGHT or any(trace.type == "image" for trace in light.data)  # as high as they need
+    figure_chart(light, dark, key=f"experiment.{experiment.key}", fixed=rows)
     table = functions.table(results)
     st.markdown(markdown(table))
     chart_files(
@@ -153,8 +169,15 @@ def main() -> None:
     labels = option_labels(nets)
     with st.container(horizontal=True):
         given = parameter_widgets(experiment.parameters, nets, prefix=f"{experiment.key}.", row=True)
+    usable = able(experiment, nets, labels, given)
+    if experiment.key == "lesions" and usable:
+        with guarded("One block by a click"):
+            lesion_section(usable, labels, dataset or there[0], given["images"])
+        st.subheader("Each block in turn", anchor=False)
+    else:
+        st.query_params.pop(BLOCK, None)
     with guarded(experiment.title):
-        results = measured(experiment, able(experiment, nets, labels, given), labels, dataset or there[0], given)
+        results = measured(experiment, usable, labels, dataset or there[0], given)
         if results:
             show(experiment, results)
 

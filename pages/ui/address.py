@@ -11,6 +11,7 @@ _PARAMETERS = {
     "runs": ("compare",),
     "nets": ("responses", "gradients", "predict", "experiments"),
     "checkpoint": ("checkpoints",),
+    "lesion.block": ("experiments",),
     "myth": ("myths",),
 }
 _SCRIPT = (Path(__file__).parent / "address.js").read_text(encoding="utf-8")

@@ -12,7 +12,7 @@ from pages.ui.live_chart import component
 from resnet_core.figures.narrow import narrow_layout
 
 #: What differs between the figures for the two themes is everything but the data, which travel once.
-_DATA = ("x", "y", "z", "text", "customdata")
+_DATA = ("x", "y", "z", "text", "customdata", "source")
 
 
 def figure_chart(light: go.Figure, dark: go.Figure, key: str, *, fixed: bool = False) -> None:

@@ -41,7 +41,7 @@ def _widget(parameter: Parameter, nets: Sequence[Net], key: str, row: bool) -> A
         links.check_choice(key, parameter.label, titles.values())
         return st.selectbox(label, options, options.index(parameter.default), format_func=titled(titles), **shared)
     if parameter.kind == "layer":
-        options = layer_options(nets)
+        options = layer_options(nets, parameter)
         links.check_choice(key, parameter.label, map(_layer_title, options))
         return st.selectbox(label, options, format_func=_layer_title, **shared)
     if parameter.kind == "net":
@@ -63,9 +63,10 @@ def _other_net(parameter: Parameter, nets: Sequence[Net], key: str, label: str, 
     return others.get(chosen, "")
 
 
-def layer_options(nets: Sequence[Net]) -> list[str]:
+def layer_options(nets: Sequence[Net], parameter: Parameter | None = None) -> list[str]:
     """Places that all nets have, then all layers of all nets, in the order of the net that has most."""
-    each = sorted((layers_of(net.model) for net in nets), key=len, reverse=True)
+    of = parameter.layers if parameter else layers_of
+    each = sorted((of(net.model) for net in nets), key=len, reverse=True)
     names = list(dict.fromkeys(name for names in each for name in names))
     stages = sorted({name.partition(".")[0] for name in names if "." in name})
     return [LAST, *stages, *names]

@@ -21,7 +21,7 @@ from typing import Any
 from resnet_core.architectures.base import ModelConfig
 from resnet_core.architectures.further_parts import Tanh
 from resnet_core.architectures.parts import Relu, Shape
-from resnet_core.architectures.plan import AUXILIARY, BEFORE, BRANCH, GATE, SHORTCUT, SKIP, Unit
+from resnet_core.architectures.plan import AUXILIARY, BEFORE, BRANCH, GATE, SHORTCUT, SKIP, Placed, Unit
 from resnet_core.csv_text import csv_text
 
 
@@ -123,9 +123,8 @@ def complexity(config: ModelConfig, side: int | None = None) -> Complexity:
         side: of the image in pixels, where it is not that which the net is made for.
     """
     plan = config.plan()
-    rows: list[Layer] = []
+    counted: list[tuple[Placed, str, int, int]] = []
     activations = 0
-    skips: dict[str, list[Layer]] = {unit.name: [] for unit in plan.units if unit.skip is not None}
     skipped: dict[str, Shape] = {}
     for placed in plan.walk((plan.input[0], side, side) if side else None):
         unit, part = placed.unit, placed.part
@@ -137,16 +136,19 @@ def complexity(config: ModelConfig, side: int | None = None) -> Complexity:
         kind = {SKIP: "projection", GATE: "gate"}.get(placed.place, "conv") if part.kind == "conv" else part.kind
         params = sum(map(prod, part.parameters(placed.shape).values()))
         macs = 0 if placed.place == AUXILIARY else part.macs(placed.shape)  # it is not there when the net is used
-        geometry = (getattr(part, "kernel", None), getattr(part, "stride", None))
-        where = (unit.stage, unit.index) if unit else (None, None)
-        row = Layer(placed.name, kind, placed.output, *geometry, params, macs, 0.0, *where)
+        counted.append((placed, kind, params, macs))
+    total = sum(macs for *_, macs in counted)
+    rows = []
+    skips: dict[str, list[Layer]] = {unit.name: [] for unit in plan.units if unit.skip is not None}
+    for placed, kind, params, macs in counted:
+        geometry = (getattr(placed.part, "kernel", None), getattr(placed.part, "stride", None))
+        where = (placed.unit.stage, placed.unit.index) if placed.unit else (None, None)
+        row = Layer(placed.name, kind, placed.output, *geometry, params, macs, macs / total, *where)
         rows.append(row)
-        if unit is not None and placed.place == SKIP:
-            skips[unit.name].append(row)
-    params, macs = sum(row.params for row in rows), sum(row.macs for row in rows)
-    shared = tuple(dataclasses.replace(row, share=row.macs / macs) for row in rows)
+        if placed.unit is not None and placed.place == SKIP:
+            skips[placed.unit.name].append(row)
     shortcuts = tuple(_shortcut(unit, skipped[unit.name], skips[unit.name]) for unit in plan.units if unit.skip is not None)
-    return Complexity(config, params, macs, config.weighted_layers, activations, shared, shortcuts)
+    return Complexity(config, sum(row.params for row in rows), total, config.weighted_layers, activations, tuple(rows), shortcuts)
 
 
 def _shortcut(unit: Unit, shape: Shape, rows: list[Layer]) -> Shortcut:

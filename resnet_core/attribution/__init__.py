@@ -11,9 +11,10 @@ For example::
     found.map  # float32 (32, 32)
 """
 
-from resnet_core.attribution.layers import CascadeStep, cascade_steps, default_layer, layer_shapes, layers_of
+from resnet_core.attribution.layers import CascadeStep, cascade_steps, default_layer, layer_shapes, layers_of, outputs_of
 from resnet_core.attribution.methods import METHODS, TRUST, Method, Parameter, check_target
 
 __all__ = [
     "METHODS", "TRUST", "CascadeStep", "Method", "Parameter", "cascade_steps", "check_target", "default_layer", "layer_shapes", "layers_of",
+    "outputs_of",
 ]  # fmt: skip

@@ -17,6 +17,21 @@ def layers_of(model: Any) -> list[str]:
     return list(layer_shapes(model))
 
 
+def outputs_of(model: Any) -> dict[str, str]:
+    """All layers whose maps can be looked at -> the module whose output they are, in the order of the forward pass.
+
+    Those of ``layers_of``, and each convolution's response, before ReLU and before it is joined with the skip (``Plan.taps``).
+    """
+    plan, names = config_of(model).plan(), layers_of(model)
+    units = [unit.name for unit in plan.units]
+    found = {tap.name: tap.response for tap in plan.taps if tap.unit is None and tap.name in {part.name for part in plan.stem}}
+    found |= {name: name for name in names if name not in units and name not in found}
+    for unit in plan.units:
+        found |= {tap.name: tap.response for tap in plan.taps if tap.unit is not None and tap.unit.name == unit.name}
+        found[unit.name] = unit.name
+    return found
+
+
 def default_layer(model: Any) -> str:
     """The last block's output, as in Selvaraju et al. 2017; the last one whose maps have at least 4x4 pixels, where that is another."""
     return [name for name, (_, side) in layer_shapes(model).items() if side >= _SMALLEST_MAP][-1]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from resnet_core.activations import config_of, side_of
-from resnet_core.attribution.layers import default_layer, layers_of
+from resnet_core.attribution.layers import default_layer, layers_of, outputs_of
 from resnet_core.errors import ConfigError
 
 #: Pixels of the images' side that the declared numbers of pixels are for.
@@ -34,6 +34,7 @@ class Parameter:
         choices: of a ``choice``: value -> what it is called; of a ``net`` what stands for none.
         help: one or two sentences.
         pixels: default and ends are those for images of ``SIDE`` pixels, and grow with a net's images; see ``at``.
+        inner: of a ``layer``: it may be a convolution within a block, too.
     """
 
     name: str
@@ -46,6 +47,11 @@ class Parameter:
     choices: tuple[tuple[str, str], ...] = ()
     help: str = ""
     pixels: bool = False
+    inner: bool = False
+
+    def layers(self, model: Any) -> Sequence[str]:
+        """The layers that a ``layer`` may be."""
+        return list(outputs_of(model)) if self.inner else layers_of(model)
 
     def at(self, side: int) -> Parameter:
         """The parameter for images of ``side`` pixels."""
@@ -67,7 +73,7 @@ class Parameter:
         if self.kind == "net":
             return value
         if self.kind in ("choice", "layer"):
-            possible = [key for key, _ in self.choices] if self.kind == "choice" else layers_of(model)
+            possible = [key for key, _ in self.choices] if self.kind == "choice" else list(self.layers(model))
             if value not in possible:
                 raise ConfigError(self.name, f"{value!r} is not one of {_few(possible)}.")
             return value

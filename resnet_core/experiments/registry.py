@@ -12,10 +12,12 @@ from resnet_core.experiments import (
     construction,
     doctor,
     evaluation,
+    filters,
     gates,
     gradients,
     ledger,
     lesions,
+    maps,
     neighbours,
     paths,
     readout,
@@ -23,6 +25,7 @@ from resnet_core.experiments import (
     reuse,
     shattered,
     shuffles,
+    strongest,
     surface,
 )
 from resnet_core.experiments.base import Experiment, Measured
@@ -41,6 +44,9 @@ _MODULES = (
     surface,
     ledger,
     readout,
+    filters,
+    maps,
+    strongest,
     cka,
     neighbours,
     gates,
@@ -76,6 +82,7 @@ def run(
     label: str = "",
     precision: str = "fp32",
     device: str = "auto",
+    whole: bool = False,
     progress: Callable[[int, int], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
     preview: Callable[[Measured], None] | None = None,
@@ -87,6 +94,7 @@ def run(
         given: parameters; those left out have their defaults. Another net may be given by its name.
         label: of the net for people; by default its name.
         precision, device: as in ``Recipe``.
+        whole: the result is to be seen in several ways (``Experiment.viewed``); else as ``given`` says.
         preview: called with coarser results on the way, of an experiment that has them.
 
     Raises:
@@ -110,8 +118,8 @@ def run(
         return Measured(net.id, label or net.name, net.model, result)
 
     told = {"preview": lambda result: preview(measured(result))} if experiment.previews and preview is not None else {}
-    result = experiment.functions.measure(loaded, images, values, progress, should_stop, **told)
-    return experiment.viewed(measured(result), values)
+    found = measured(experiment.functions.measure(loaded, images, values, progress, should_stop, **told))
+    return found if whole else experiment.viewed(found, values)
 
 
 def seconds_per_image(net: Net, device: str = "auto", precision: str = "fp32") -> float:

@@ -55,9 +55,13 @@ HEADING, PAD = 32, 12
 ROOMY = 20.0
 
 
-def diagram(net: Complexity) -> go.Figure:
-    """The net as a figure that is as wide as its container; its height in pixels is set."""
-    return _Drawing(net).figure()
+def diagram(net: Complexity, deleted: str = "", note: str = "") -> go.Figure:
+    """The net as a figure that is as wide as its container; its height in pixels is set.
+
+    Args:
+        deleted: the name of a block whose branch is not there; note: what stands in its place.
+    """
+    return _Drawing(net, deleted, note).figure()
 
 
 def is_drawn_in_full(net: Complexity) -> bool:
@@ -94,7 +98,7 @@ class _Row:
 
 
 class _Drawing:
-    def __init__(self, net: Complexity):
+    def __init__(self, net: Complexity, deleted: str, note: str):
         self.net = net
         self.sketches = sketches(net)
         self.blocks = self.sketches.units
@@ -119,7 +123,7 @@ class _Drawing:
             for unit in units
             for step in unit.steps
         )
-        self.canvas = Canvas(self.width < ROOMY, towers)
+        self.canvas = Canvas(self.width < ROOMY, towers, deleted, note)
 
         self.panels: list[dict] = []
         self.headings: list[dict] = []

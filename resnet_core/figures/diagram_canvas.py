@@ -21,6 +21,8 @@ STEM_COLOR = "#b4bcc8"
 LINE_COLOR = "#7f8896"
 SHORTCUT_COLOR = "#2b88cf"
 MARK_COLOR = "#8ec3ea"
+#: What is not there any more: white, in a red that neither a stage nor a kind of net has.
+GONE_COLOR, GONE_LINE = "#ffffff", "#d1242f"
 
 # Horizontal lengths are in boxes: the figure is as wide as its container.
 GAP, MARK_WIDTH = 0.72, 1.1
@@ -46,10 +48,13 @@ class Canvas:
     Attributes:
         roomy: boxes have room for words.
         towers: it is a net of two towers: what belongs to both is as high as they are.
+        deleted: the name of the unit whose branch is deleted; note: what its frame says.
     """
 
-    def __init__(self, roomy: bool, towers: bool = False):
+    def __init__(self, roomy: bool, towers: bool = False, deleted: str = "", note: str = ""):
         self.roomy, self.towers = roomy, towers
+        self.deleted, self.note = deleted, note
+        self.gone, self._unit = Bars(), ""  # the unit that is being drawn
         self.boxes = {color: Bars() for color in (*STAGE_COLORS.values(), STEM_COLOR)}
         self.marks, self.gates, self.joints, self.training = Bars(), Bars(), Bars(), Bars()
         self.chain, self.solid, self.dotted, self.passed = Path(), Path(), Path(), Path()
@@ -90,7 +95,7 @@ class Canvas:
                 self.line_to((self._last, self._middle))
                 self._parted = self._last
             for y, (text, hover) in zip(self._lanes(2), step.halves, strict=True):
-                self.boxes[color].add(x + 0.05, y, step.width - 0.1, LANE_HEIGHT, text, hover)
+                self.boxes[color].add(x + 0.05, y, step.width - 0.1, LANE_HEIGHT, text, hover, self._unit)
         else:
             self._meet(x + step.width / 2)
             self.box(step, x, color)
@@ -102,7 +107,8 @@ class Canvas:
         height = height_of(2) if self.towers else SMALL_HEIGHT if box.width < 1 else GROUPED_HEIGHT if box.width > 1 else BOX_HEIGHT
         inset = 0.0 if color == STEM_COLOR else 0.05  # before and behind the stages boxes have gaps between them
         bars = self.boxes[color if box.is_layer else STEM_COLOR]
-        bars.add(x + inset, self._middle, box.width - 2 * inset, height, box.roomy if self.roomy else box.text, box.hover)
+        text = box.roomy if self.roomy else box.text
+        bars.add(x + inset, self._middle, box.width - 2 * inset, height, text, box.hover, self._unit)
 
     def _rows(self, rows: Rows, x: float, color: str) -> None:
         heights, part, join = self._lanes(len(rows.rows)), x + FORK * 0.4, x + rows.width - JOINT
@@ -113,9 +119,10 @@ class Canvas:
             at = x + FORK
             for box in row:
                 bars = self.boxes[color if box.is_layer else STEM_COLOR]
-                bars.add(at + 0.05, y, box.width - 0.1, LANE_HEIGHT, box.roomy if self.roomy else box.text, box.hover)
+                text = box.roomy if self.roomy else box.text
+                bars.add(at + 0.05, y, box.width - 0.1, LANE_HEIGHT, text, box.hover, self._unit)
                 at += box.width
-        self.joints.add(join + 0.06, self._middle, JOINT - 0.12, height_of(len(rows.rows)), rows.combine, rows.hover)
+        self.joints.add(join + 0.06, self._middle, JOINT - 0.12, height_of(len(rows.rows)), rows.combine, rows.hover, self._unit)
         self._pen = x + rows.width - 0.1
 
     def arrow(self, x: float, step: Step) -> None:
@@ -125,12 +132,15 @@ class Canvas:
 
     def unit(self, sketch: Sketch, shortcut: Shortcut | None, x: float, color: str) -> None:
         """Draw a unit that begins at ``x``, on the line that was begun."""
-        left, start = x, self._middle
-        for step in sketch.steps:
-            x = self.step(step, x, color)
+        left, start, self._unit = x, self._middle, sketch.unit.name
+        if self._unit == self.deleted:
+            x = self._deleted(sketch, x)
+        else:
+            for step in sketch.steps:
+                x = self.step(step, x, color)
         if sketch.gate:
             text = sketch.gate.text
-            self.gates.add(x + 0.05, self._middle, sketch.gate.width - 0.1, BOX_HEIGHT, text, sketch.gate.hover)
+            self.gates.add(x + 0.05, self._middle, sketch.gate.width - 0.1, BOX_HEIGHT, text, sketch.gate.hover, self._unit)
             x += sketch.gate.width
         if shortcut:
             self._shortcut(sketch, shortcut, left, x, start)
@@ -139,6 +149,23 @@ class Canvas:
             x = self.step(step, x, color)
         if sketch.auxiliary:
             self._auxiliary(sketch.auxiliary, left, x)
+        self._unit = ""
+
+    def _deleted(self, sketch: Sketch, x: float) -> float:
+        """Draw a frame in the place of a branch; where there is a shortcut, the line ends before it."""
+        width = sum(step.width for step in sketch.steps)
+        self._meet(x)
+        if sketch.unit.skip is not None:
+            self.line_to((x - (1 - BRANCH) * GAP, self._middle))
+            self._pen = x + width + (0.0 if sketch.gate else PLUS * GAP)
+        words, left = (
+            ("deleted", "its shortcut stays") if sketch.unit.skip is not None else ("identity", "the identity stands in its place")
+        )
+        text = "<br>".join(filter(None, (words, self.note)))
+        hover = f"<b>{sketch.unit.name}</b>: deleted; {left}<br>{self.note}"
+        self.gone.add(x + 0.05, self._middle, width - 0.1, height_of(sketch.lanes), text, hover, self._unit)
+        self._last = x + width / 2
+        return x + width
 
     def _shortcut(self, sketch: Sketch, shortcut: Shortcut, left: float, right: float, middle: float) -> None:
         start, end = left - (1 - BRANCH) * GAP, right - sketch.gate.width / 2 if sketch.gate else right + PLUS * GAP
@@ -156,13 +183,13 @@ class Canvas:
             self.arches.point(center, top, shortcut_hover(shortcut))
         else:
             text = {"projection": "1×1", "zero-padded": "zeros"}[shortcut.kind]
-            self.marks.add(center - MARK_WIDTH / 2, top, MARK_WIDTH, MARK, text, shortcut_hover(shortcut))
+            self.marks.add(center - MARK_WIDTH / 2, top, MARK_WIDTH, MARK, text, shortcut_hover(shortcut), unit)
 
     def _auxiliary(self, box: Box, left: float, right: float) -> None:
         y = self._middle - height_of(4) / 2 - 6 - AUXILIARY / 2
         at = right + 0.12
         self.aside.stroke([(at, self._middle), (at, y), (right, y)])
-        self.training.add(left, y, right - left, AUXILIARY - 4, box.roomy, box.hover)
+        self.training.add(left, y, right - left, AUXILIARY - 4, box.roomy, box.hover, self._unit)
 
     def more(self, text: str, hover: str, x: float, width: float, color: str, arches: bool) -> None:
         """Draw the wide box that stands for units that are left out."""
@@ -182,6 +209,9 @@ class Canvas:
         if self.aside.x:
             found.append(self.aside.lines("", LINE_COLOR, dash="2px,3px", showlegend=False, zorder=1))
         found += [bars.trace(color, 16, zorder=2) for color, bars in self.boxes.items()]
+        if self.gone.text:
+            frame = self.gone.trace(GONE_COLOR, 16, zorder=2, name="deleted")
+            found.append(frame.update(marker={"line": {"width": 2, "color": GONE_LINE}}))
         if self.joints.text:
             found.append(self.joints.trace(MARK_COLOR, 14, zorder=3).update(textangle=-90))
         if self.gates.text:

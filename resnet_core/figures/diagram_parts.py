@@ -18,7 +18,10 @@ CORNER, CORNER_POINTS = 0.12, 6
 
 @dataclass
 class Bars:
-    """Boxes of one colour. Bars, as hovering anywhere on a bar tells what it is, and text in it shrinks to fit."""
+    """Boxes of one colour. Bars, as hovering anywhere on a bar tells what it is, and text in it shrinks to fit.
+
+    ``unit`` names the block that a box belongs to, which a click on it tells.
+    """
 
     left: list[float] = field(default_factory=list)
     middle: list[float] = field(default_factory=list)
@@ -26,9 +29,10 @@ class Bars:
     height: list[float] = field(default_factory=list)
     text: list[str] = field(default_factory=list)
     hover: list[str] = field(default_factory=list)
+    unit: list[str] = field(default_factory=list)
 
-    def add(self, left: float, middle: float, width: float, height: float, text: str, hover: str) -> None:
-        for values, value in zip(vars(self).values(), (left, middle, width, height, text, hover), strict=True):
+    def add(self, left: float, middle: float, width: float, height: float, text: str, hover: str, unit: str = "") -> None:
+        for values, value in zip(vars(self).values(), (left, middle, width, height, text, hover, unit), strict=True):
             values.append(value)
 
     def trace(self, color: str, font_size: int, zorder: int, name: str | None = None) -> go.Bar:
@@ -47,7 +51,10 @@ class Bars:
             insidetextfont={"size": font_size, "color": TEXT_ON_BOX},
             hovertext=self.hover,
             hovertemplate="%{hovertext}<extra></extra>",
+            customdata=self.unit,
             marker={"color": color, "cornerradius": 5, "line": {"width": 0}},
+            selected={"marker": {"opacity": 1}},  # where a click chooses a box, the others stay as they are
+            unselected={"marker": {"opacity": 1}, "textfont": {"color": TEXT_ON_BOX}},
             name=name,
             showlegend=name is not None,
         )

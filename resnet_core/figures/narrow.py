@@ -12,6 +12,8 @@ PANEL, GAP, LINE, BUTTONS = 250, 96, 27, 32
 ENTRY = 230
 #: Panels without axes (bars with their own words) are as high as this, and stand two in a row.
 BARE_PANEL, BARE_GAP = 270, 40
+#: Of a panel of pictures, which is as high as these need.
+WIDTH = 340
 FONT_SIZE = 13
 
 
@@ -27,9 +29,12 @@ def narrow_layout(figure: dict[str, Any]) -> dict[str, Any]:
     layout = copy.deepcopy(figure["layout"])
     panels = _panels(layout)
     bare = all(layout[x].get("visible") is False for x, _ in panels)
-    columns = 2 if bare and len(panels) > 1 else 1
+    pictures = any(trace.get("type") == "image" for trace in figure["data"])
+    columns = 2 if bare and len(panels) > 1 and not pictures else 1
     rows = max(1, math.ceil(len(panels) / columns))
     panel, gap = (BARE_PANEL, BARE_GAP) if bare and panels else (PANEL, GAP)
+    if pictures:
+        panel = max(round(WIDTH * _length(layout[y]) / _length(layout[x])) for x, y in panels)
     inner = rows * panel + (rows - 1) * gap
     moved = {}
     for index, (x, y) in enumerate(panels):
@@ -59,6 +64,11 @@ def narrow_layout(figure: dict[str, Any]) -> dict[str, Any]:
     }
     layout["height"] = inner + layout["margin"]["t"] + layout["margin"]["b"]
     return layout
+
+
+def _length(axis: dict[str, Any]) -> float:
+    low, high = axis["range"]
+    return abs(high - low)
 
 
 def _panels(layout: dict[str, Any]) -> list[tuple[str, str]]:
