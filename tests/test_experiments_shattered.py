@@ -123,3 +123,5 @@ def test_what_is_said_of_the_correlations():
         "Correlation of input gradients at lag 1 and at lag 10 (64 inputs a line, lines: 1, initialisations: 2): plain-20: trained 0.50 "
         "and 0.50, initial with BN 0.74 and 0.45."
     )
+    nothing = Measured("a", "plain-20", model, Shattered(found.variants[:1], (np.full((1, 16), -0.001),), 64, 1, 2))
+    assert finding([nothing]).endswith("plain-20: trained 0.00 and 0.00.")

@@ -279,7 +279,10 @@ def finding(results: Sequence[Measured]) -> str:
         for index, variant in enumerate(found.variants):
             if variant.trained or variant.model == one.model:
                 pair = [found.at(index, lag) for lag in TOLD]
-                texts.append(f"{variant.words} " + ("undefined" if None in pair else " and ".join(f"{value:.2f}" for value in pair)))
+                # Adding 0 makes -0.0 of the rounding 0.
+                texts.append(
+                    f"{variant.words} " + ("undefined" if None in pair else " and ".join(f"{round(value, 2) + 0.0:.2f}" for value in pair))
+                )
         return ", ".join(texts)
 
     found = results[0].result
