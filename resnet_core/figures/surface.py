@@ -58,7 +58,7 @@ def surfaces_figure(slices: Sequence[Slice], dark: bool = False) -> go.Figure:
     figure = make_subplots(
         2 * down, across, specs=kinds, subplot_titles=titles, horizontal_spacing=0.2 / across, vertical_spacing=0.16 / (2 * down)
     )
-    ticks = _ticks(low, high, log)
+    ticks, few = _ticks(low, high, log, 3), _ticks(low, high, log, 1)
     for index, (each, z) in enumerate(zip(slices, heights, strict=True)):
         row, column = 2 * (index // across) + 1, index % across + 1
         shared: dict[str, Any] = {"x": each.a, "y": each.b, "z": z.T, "coloraxis": "coloraxis", "customdata": each.loss.T}
@@ -78,8 +78,8 @@ def surfaces_figure(slices: Sequence[Slice], dark: bool = False) -> go.Figure:
     figure.update_yaxes(**{name: value for name, value in axes["yaxis"].items() if name != "title"})
     wall = {"gridcolor": style.GRID[dark], "color": style.MUTED[dark], "showbackground": False, "nticks": 5, "tickfont": {"size": 12}}
     figure.update_scenes(
-        xaxis={**wall, "title": "a"}, yaxis={**wall, "title": "b"}, zaxis={**wall, **ticks, "title": "", "range": [low, high]},
-        aspectmode="cube", camera={"eye": {"x": 1.8, "y": -1.95, "z": 0.95}, "center": {"x": 0, "y": 0, "z": -0.15}}, uirevision="viewer",
+        xaxis={**wall, "title": "a"}, yaxis={**wall, "title": "b"}, zaxis={**wall, **few, "title": "", "range": [low, high]},
+        aspectmode="cube", camera={"eye": {"x": 2.0, "y": -2.15, "z": 1.05}, "center": {"x": 0, "y": 0, "z": -0.15}}, uirevision="viewer",
     )  # fmt: skip
     base["margin"] |= {"t": 44}
     bar = {**ticks, "title": {"text": "training loss (nats)", "side": "right"}, "outlinewidth": 0}
@@ -96,12 +96,12 @@ def _heights(loss: np.ndarray, log: bool) -> np.ndarray:
     return np.log10(np.maximum(finite, _LOWEST)) if log else finite
 
 
-def _ticks(low: float, high: float, log: bool) -> dict[str, Any]:
-    """Losses beside a logarithmic scale: powers of ten, with 2 and 5 times them where these are few."""
+def _ticks(low: float, high: float, log: bool, decades: float) -> dict[str, Any]:
+    """Losses beside a logarithmic scale: powers of ten, with 2 and 5 times them where it has less than so many decades."""
     if not log:
         return {}
     powers = range(math.floor(low), math.ceil(high) + 1)
-    factors = (1, 2, 5) if high - low < 3 else (1,)
+    factors = (1, 2, 5) if high - low < decades else (1,)
     losses = [factor * 10.0**power for power in powers for factor in factors]
     told = [loss for loss in losses if low - 1e-9 <= math.log10(loss) <= high + 1e-9]
     return {"tickvals": [math.log10(loss) for loss in told], "ticktext": [f"{loss:g}" for loss in told]}
