@@ -32,8 +32,8 @@ EXPERIMENT = Experiment(
         "evaluation mode and with the statistics of a batch, as in training."
     ),
     limits=(
-        "That the solution exists does not say that training finds it, which is the paper's point; nor that training would keep it: that is "
-        "on the page Myths for nets of demo size, and Grow, on the page Checkpoints, does it with any net. In a plain net with BN the "
+        "That the solution exists does not say that training finds it, which is the paper's point; nor that training would keep it: that "
+        "is on the page Myths for nets of demo size, and Grow, on the page Checkpoints, does it with any net. In a plain net with BN the "
         "inserted blocks are the identity in evaluation mode alone: in training BN normalises again."
     ),
     parameters=(
