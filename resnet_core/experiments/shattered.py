@@ -280,9 +280,8 @@ def finding(results: Sequence[Measured]) -> str:
             if variant.trained or variant.model == one.model:
                 pair = [found.at(index, lag) for lag in TOLD]
                 # Adding 0 makes -0.0 of the rounding 0.
-                texts.append(
-                    f"{variant.words} " + ("undefined" if None in pair else " and ".join(f"{round(value, 2) + 0.0:.2f}" for value in pair))
-                )
+                told = [f"{round(value, 2) + 0.0:.2f}" for value in pair if value is not None]
+                texts.append(f"{variant.words} {' and '.join(told) if len(told) == len(pair) else 'undefined'}")
         return ", ".join(texts)
 
     found = results[0].result
