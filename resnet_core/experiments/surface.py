@@ -170,7 +170,7 @@ def measure(
         directions = landscape.random_directions(net, values["seed"], 2 if plane else 1)
     if plane:
         cosine = landscape.cosine(*directions)
-    size = images_at_once(net)
+    size = images_at_once(net, running.AT_ONCE)
     batches = [
         (loaded.normalize(train.images[i : i + size]), train.labels[i : i + size].to(loaded.device)) for i in range(0, len(train), size)
     ]
