@@ -59,6 +59,10 @@ def test_another_seed_is_trained_and_then_counts(page, store):
     assert page.button(key="myths.train").disabled
     for run in store.runs():
         store.delete(run.id)
+    without = write_run(store, TRAININGS["plain-56"].config(1), 60.0)  # of before there was a clean training error
+    page.run()
+    assert not page.exception and "Judged by seed 0." in text(page)
+    store.delete(without.id)
     for label, clean in (("plain-20", 0.0), ("plain-56", 60.0)):
         run = write_run(store, TRAININGS[label].config(1), clean)
         with store.locked():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 
@@ -16,7 +17,10 @@ from tests.runs_tools import config
 
 PAGES = [
     None,
-    *(f"{name}/page.py" for name in ("train", "compare", "responses", "gradients", "predict", "experiments", "checkpoints", "paper")),
+    *(
+        f"{name}/page.py"
+        for name in ("train", "compare", "responses", "gradients", "predict", "experiments", "checkpoints", "paper", "myths")
+    ),
 ]
 
 
@@ -53,15 +57,25 @@ def test_a_damaged_run_is_in_nobodys_way(store, name, capsys):
     assert [run for run, _ in store.look().runs if run.id == good.id] == [good] and store.broken() == []
 
 
+@pytest.fixture(scope="module")
+def damaged(tmp_path_factory):
+    """A home with a good run and one of each damage, which no test changes: made once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RESNET_LAB_SLOTS", "0")
+        store = RunStore(tmp_path_factory.mktemp("damaged") / "runs")
+        good = write_run(store, config(0), 40.0)
+        for number, damage in enumerate(DAMAGES.values(), 1):
+            run = write_run(store, config(number), 30.0)
+            with contextlib.suppress(FileExistsError):  # of the home, and there already
+                damage(run.path)
+    return store, good
+
+
 @pytest.mark.parametrize("page", PAGES)
-def test_no_page_is_taken_down_by_damaged_runs(store, page, root, monkeypatch):
-    good = write_run(store, config(0), 40.0)
-    for number, damage in enumerate(DAMAGES.values(), 1):
-        run = write_run(store, config(number), 30.0)
-        try:
-            damage(run.path)
-        except FileExistsError:  # of the home, and there already
-            continue
+def test_no_page_is_taken_down_by_damaged_runs(damaged, page, root, monkeypatch):
+    store, good = damaged
+    monkeypatch.setenv("RESNET_LAB_SLOTS", "0")
+    monkeypatch.setenv("RESNET_LAB_HOME", str(store.home))
     shown = app(root, monkeypatch, page).run()
     assert not shown.exception
     assert not [error.value for error in shown.error if "no fault of yours" in error.value]

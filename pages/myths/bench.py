@@ -79,8 +79,9 @@ def find(seen: Sequence[Seen]) -> Found:
         if s.is_active:
             active.add((label, s.config.recipe.seed))
         result = s.status.result or {}
-        if s.state == "finished" and result.get("clean_train_error") is not None:
-            trained.append(Trained(s.id, s.config, result["clean_train_error"], result["test_error"], s.run.records()))
+        clean, test = result.get("clean_train_error"), result.get("test_error")
+        if s.state == "finished" and clean is not None and test is not None:
+            trained.append(Trained(s.id, s.config, clean, test, s.run.records()))
             records[s.id] = s.records()
     return Found(myths.sorted_out(trained), records, frozenset(active), seen)
 
