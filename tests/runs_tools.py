@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
+
 from resnet_core.architectures import ResNetConfig
 from resnet_core.config import DataConfig, Recipe, RunConfig
 from resnet_core.runs import Run, RunStore
@@ -78,12 +80,12 @@ def kill(run: Run) -> bool:
 
 
 def end_workers(store: RunStore) -> None:
-    """No worker outlives its test."""
-    for run in store.runs():
-        pid = stored(run).get("pid")
-        with contextlib.suppress(OSError):
-            if pid and str(store.home).encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
-                os.kill(pid, signal.SIGKILL)
+    """No worker outlives its test, nor one that has not taken its run yet."""
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            command = process.cmdline()
+            if "resnet_core.runs.worker" in command and str(store.home) in command:
+                process.kill()
 
 
 def threads() -> int:

@@ -75,6 +75,7 @@ def test_gradients_that_vanish_at_times():
     low, well = (
         {"kind": "layers", "iteration": i, "names": ["a", "b"], "gradient_norm": norms} for i, norms in ((5, [0.001, 1.0]), (0, [2.0, 1.0]))
     )
+    assert [myths._ratio(value) for value in (0, 0.00682, 0.5974, 1.0, 4.1, 824.08)] == ["0", "1/150", "0.6", "1", "4.1", "820"]
     others = [dataclasses.replace(trained(label, 1.0), records=[well]) for label in ("ResNet-56", "plain-56-nobn")]
     for rows, expected in (([low] + [well] * 9, CONTRADICTED), ([low] + [well] * 4, IN_PART), ([low, low, well], SUPPORTED)):
         assert verdict("vanishing", dataclasses.replace(trained("plain-56", 70.0), records=rows), *others) == expected

@@ -21,7 +21,7 @@ from typing import Any
 from resnet_core import noise
 from resnet_core.architectures import parse
 from resnet_core.architectures.table import complexity
-from resnet_core.claims.inside import VANISHED, WHY_LARGE, largest_ratio, ratio_text, smallest_ratio
+from resnet_core.claims.inside import VANISHED, WHY_LARGE, largest_ratio, smallest_ratio
 from resnet_core.config import DEMO_DATA, DEMO_RECIPE, RunConfig, Start
 from resnet_core.verdict import without_seed
 
@@ -171,6 +171,11 @@ def _rows(bench: Bench, label: str) -> list[Mapping[str, Any]]:
     return [row for row in rows if None not in row["gradient_norm"] and row["gradient_norm"][-1] > 0]
 
 
+def _ratio(value: float) -> str:
+    """``1/150``, ``4.1``, ``820``: two digits, so that what is below a bound does not read as the bound."""
+    return f"1/{float(f'{1 / value:.2g}'):,g}" if 0 < value < 1 / 2 else f"{float(f'{value:.2g}'):,g}"
+
+
 def _vanishing(bench: Bench) -> Finding:
     parts, share, first = [], {}, {}
     for label in WITH_LAYERS:
@@ -182,8 +187,8 @@ def _vanishing(bench: Bench) -> Finding:
         share[label] = below / len(rows)
         first[label] = max((largest_ratio(dict(row))[0] for row in rows if row["iteration"] == 0), default=0.0)
         parts.append(
-            f"{label} at {below} of {len(rows)} moments (smallest {ratio_text(smallest)}, of {layer}; largest at initialisation "
-            f"{ratio_text(first[label])})"
+            f"{label} at {below} of {len(rows)} moments (smallest {_ratio(smallest)}, of {layer}; largest at initialisation "
+            f"{_ratio(first[label])})"
         )
     evidence = f"Some layer gets less than 1/{1 / VANISHED:.0f} of the last convolution's gradient norm in {'; in '.join(parts)}."
     if share["plain-56"] > _MOST:
