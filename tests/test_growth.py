@@ -70,6 +70,16 @@ def test_a_grown_run_begins_as_the_same_function_and_trains(store, shortcut):
     assert again.config.model.depth == 20
 
 
+def test_a_run_that_has_not_ended_is_grown_from_its_newest_checkpoint(store):
+    parent = store.submit(runs_tools.config(iterations=60))[0]
+    steps = iter([False] * 5)
+    end = session.train(parent, None, lambda: next(steps, True), lambda **changes: runs_tools.put(store, parent, **changes))
+    runs_tools.put(store, parent, state="stopped", iteration=end["iteration"])
+    net = find(parent.id)
+    run, _ = growth.grow(store, net, growth.planned(net, 1))
+    assert end["state"] == "stopped" and run.config.start.iteration == net.iteration == end["iteration"] == 5
+
+
 def test_records_are_joined_to_those_before(store):
     parent = store.submit(runs_tools.config(iterations=6))[0]
     rows = trained(store, parent)

@@ -8,13 +8,12 @@ import streamlit as st
 
 from pages.ui import estimate
 from pages.ui.analyses import datasets, folder
-from pages.ui.labels import duration, escaped, titled
-from pages.ui.runs_view import all_seen
+from pages.ui.labels import escaped, titled
+from pages.ui.runs_view import all_seen, going_on
 from resnet_core.config import DataConfig, RunConfig
 from resnet_core.errors import ConfigError
 from resnet_core.nets import Net, growth
-from resnet_core.runs import Run, RunStore
-from resnet_core.runs.run import RESUMABLE
+from resnet_core.runs import RunStore
 
 _TITLES = {"sample": "Sample: 5,000 images", "cifar10": "CIFAR-10: 50,000 images"}
 #: In the session: what was queued, to be said once more as long as the net is looked at: (net, its runs).
@@ -37,9 +36,7 @@ def grow_panel(net: Net) -> None:
     twin = RunConfig(config.model, config.data, config.recipe)
     store = RunStore()
     known = estimate.measured(all_seen(store.look()))
-    trainings = [config, twin] if scratch else [config]
-    parts = [(each, part) for each in trainings if (part := estimate.seconds(each, known)) is not None]
-    time = f"about {duration(estimate.through(parts))} here" if len(parts) == len(trainings) else "time not yet measured on this machine"
+    time = estimate.words([config, twin] if scratch else [config], known)
     st.caption(
         f"{escaped(net.model.name)} becomes {escaped(config.model.name)}, which is trained for {config.recipe.iterations:,} iterations "
         f"on the {escaped(config.data.label)} by the rest of {'its own' if net.config else 'the paper’s'} recipe; {time}."
@@ -47,9 +44,9 @@ def grow_panel(net: Net) -> None:
     if net.config is None or config.data != net.config.data:
         st.caption("These are other images than it was trained with: their mean differs, and so does what the net is shown.")
     if st.button(f"Train on as {escaped(config.model.name)}", type="primary", icon=":material/trending_up:", key="grow.start"):
-        runs = [_entered(store, *growth.grow(store, net, config, data_dir=folder()))]
+        runs = [going_on(store, *growth.grow(store, net, config, data_dir=folder()))]
         if scratch:
-            runs.append(_entered(store, *store.submit(twin, data_dir=folder())))
+            runs.append(going_on(store, *store.submit(twin, data_dir=folder())))
         st.session_state[_QUEUED] = (net.id, [run.id for run in runs])
     if (queued := st.session_state.get(_QUEUED)) and queued[0] == net.id:
         st.success("In the queue, or trained already.", icon=":material/playlist_add_check:")
@@ -79,9 +76,3 @@ def _chosen(net: Net) -> tuple[RunConfig | None, bool]:
     except ConfigError as error:
         st.error(escaped(str(error)), icon=":material/error:")
         return None, scratch
-
-
-def _entered(store: RunStore, run: Run, is_new: bool) -> Run:
-    if not is_new and run.state().state in RESUMABLE:
-        store.resume(run.id)
-    return run

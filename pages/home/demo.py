@@ -6,11 +6,10 @@ import os
 from collections import Counter
 from dataclasses import dataclass
 
-from pages.ui.runs_view import Seen
+from pages.ui.runs_view import Seen, going_on
 from resnet_core.config import RunConfig, demo_configs
 from resnet_core.errors import UserError
 from resnet_core.runs import Look, RunStore
-from resnet_core.runs.run import RESUMABLE
 
 
 def configs(seed: int) -> list[RunConfig]:
@@ -71,9 +70,7 @@ def ended_before(looked: Look) -> Demo | None:
 def start(store: RunStore, seed: int) -> None:
     """Starts what of the demo is missing and resumes what did not end. Raises RunError or DataError."""
     for config in in_turn(configs(seed)):
-        run, is_new = store.submit(config)
-        if not is_new and run.state().state in RESUMABLE:
-            store.resume(run.id)
+        going_on(store, *store.submit(config))
 
 
 def stop(store: RunStore, demo: Demo) -> None:

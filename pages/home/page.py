@@ -156,12 +156,10 @@ def controls(store: RunStore, found: demo.Demo, seed: int) -> None:
 def announcement(found: demo.Demo, everything: list[Seen]) -> str:
     """What the demo will do, and how long it will take as far as this machine has shown."""
     recipe = found.configs[0].recipe
-    known = estimate.measured(everything)
-    configs = demo.in_turn(found.configs)
-    parts = [(config, part) for config in configs if (part := estimate.seconds(config, known))]
+    seconds = estimate.together(demo.in_turn(found.configs), estimate.measured(everything))
     time, shipped = "how long it takes is not yet measured on this machine", recorded("demo")
-    if len(parts) == len(configs):
-        time = f"about {duration(estimate.through(parts))} here"
+    if seconds is not None:
+        time = f"about {duration(seconds)} here"
     elif [run.config for run in shipped.runs] == demo_configs(0):
         time += f" ({duration(shipped.seconds)} on {shipped.machine})"
     return (

@@ -6,14 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pages.ui.recorded import recorded
-from pages.ui.runs_view import Seen
+from pages.ui.runs_view import Seen, going_on
 from resnet_core.claims import myths
 from resnet_core.claims.myths import Myth, Trained
 from resnet_core.figures.series import RunRecords
 from resnet_core.nets import find as find_net
 from resnet_core.nets import growth
 from resnet_core.runs import RunStore
-from resnet_core.runs.run import RESUMABLE
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ def find(seen: Sequence[Seen]) -> Found:
     return Found(myths.sorted_out(trained), records, frozenset(active), seen)
 
 
-def train(store: RunStore, labels: Sequence[str], seed: int, found: Found) -> list[str]:
+def train(store: RunStore, labels: Sequence[str], seed: int) -> list[str]:
     """Queue trainings, those first that others are grown from. Returns what cannot be grown yet.
 
     Raises:
@@ -94,22 +93,16 @@ def train(store: RunStore, labels: Sequence[str], seed: int, found: Found) -> li
     """
     parents = {myths.TRAININGS[label].grown_from for label in labels} - {""}
     plain = [label for label in dict.fromkeys([*sorted(parents), *labels]) if not myths.TRAININGS[label].grown_from]
-    here = {label: store.find(myths.TRAININGS[label].config(seed)) for label in plain}
-    for label in plain:
-        run = here[label]
-        if run is None:
-            here[label], _ = store.submit(myths.TRAININGS[label].config(seed))
-        elif run.state().state in RESUMABLE:
-            store.resume(run.id)
+    here = {label: going_on(store, *store.submit(myths.TRAININGS[label].config(seed))) for label in plain}
     left = []
     for label in labels:
         training = myths.TRAININGS[label]
         if not training.grown_from:
             continue
         parent = here[training.grown_from]
-        if parent is None or parent.state().state != "finished":
+        if parent.state().state != "finished":
             left.append(label)
             continue
         net = find_net(parent.id, store.home)
-        growth.grow(store, net, growth.planned(net, myths.ROUNDS))
+        going_on(store, *growth.grow(store, net, growth.planned(net, myths.ROUNDS)))
     return left

@@ -11,7 +11,7 @@ from pages.myths.bench import Shown
 from pages.ui import estimate
 from pages.ui.figure_chart import figure_chart
 from pages.ui.guard import guarded
-from pages.ui.labels import duration, escaped, titled
+from pages.ui.labels import escaped, titled
 from pages.ui.linked import Linked
 from pages.ui.runs_view import all_seen
 from resnet_core.claims import myths
@@ -31,8 +31,8 @@ MARKS = {
 }
 INTRODUCTION = (
     "Why do deep plain nets train worse? What is often answered, each with a prediction that can fail, and with trainings that test it: "
-    "300 real images, {iterations} iterations, a minute or two each. A verdict holds for these nets, images, rates and seeds, and no "
-    "further."
+    "300 real images and {iterations} iterations (three times as many where that is the question). A verdict holds for these nets, images, "
+    "rates and seeds, and no further."
 )
 
 
@@ -84,12 +84,9 @@ def train_here(myth: Myth, store: RunStore, found: bench.Found) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption(f"Seed {seed} is trained here now: {escaped(', '.join(active))}.")
             st.page_link("train/page.py", label="Watch it", icon=":material/model_training:", query_params={"tab": "Runs"})
-    paces = estimate.measured(found.seen)
-    configs = [myths.TRAININGS[label].config(seed) for label in wanted]
-    parts = [(config, part) for config in configs if (part := estimate.seconds(config, paces)) is not None]
-    time = f"about {duration(estimate.through(parts))}" if len(parts) == len(configs) else "time not yet measured on this machine"
+    time = estimate.words([myths.TRAININGS[label].config(seed) for label in wanted], estimate.measured(found.seen))
     if st.button(f"Train it here with seed {seed} ({time})", icon=":material/play_arrow:", key="myths.train", disabled=bool(active)):
-        left = bench.train(store, wanted, seed, found)
+        left = bench.train(store, wanted, seed)
         st.session_state["myths.said"] = (
             f"In the queue. {', '.join(left)}: press once more when what they are grown from is through." if left else "In the queue."
         )

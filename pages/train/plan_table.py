@@ -46,12 +46,7 @@ def plan_table(rows: Sequence[Row], seen: Sequence[Seen]) -> None:
 
 def total_time(rows: Sequence[Row], seen: Sequence[Seen]) -> str:
     """``about 4 min 10 s``; says so when it is not known."""
-    paces = estimate.measured(seen)
-    configs = [row.config for row in rows if row.config]
-    parts = [(config, part) for config in configs if (part := estimate.seconds(config, paces)) is not None]
-    if not parts or len(parts) < len(configs):
-        return "time not yet measured on this machine"
-    return f"about {duration(estimate.through(parts))}"
+    return estimate.words([row.config for row in rows if row.config], estimate.measured(seen))
 
 
 def already(rows: Sequence[Row], seen: Sequence[Seen]) -> dict[int, str]:

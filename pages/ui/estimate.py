@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import streamlit as st
 from streamlit import runtime
 
+from pages.ui.labels import duration
 from pages.ui.runs_view import Seen
 from resnet_core import pace
 from resnet_core.architectures.table import complexity
@@ -109,6 +110,18 @@ def remaining(seen: Iterable[Seen], paces: Sequence[Pace]) -> float | None:
             return None
         waiting.append((s.config, left))
     return through(waiting)
+
+
+def together(configs: Sequence[RunConfig], paces: Sequence[Pace]) -> float | None:
+    """Seconds until trainings are through, begun in this order; None where that of one cannot be told, or there is none."""
+    parts = [(config, part) for config in configs if (part := seconds(config, paces)) is not None]
+    return through(parts) if parts and len(parts) == len(configs) else None
+
+
+def words(configs: Sequence[RunConfig], paces: Sequence[Pace]) -> str:
+    """``about 4 min 10 s`` until trainings are through; says so where it is not known."""
+    known = together(configs, paces)
+    return "time not yet measured on this machine" if known is None else f"about {duration(known)}"
 
 
 def through(trainings: Iterable[tuple[RunConfig, float]]) -> float:

@@ -15,7 +15,8 @@ from resnet_core.config import RunConfig
 from resnet_core.errors import RunError
 from resnet_core.figures.series import RunRecords
 from resnet_core.nets import Net, growth, shipped_nets
-from resnet_core.runs import Look, Run, RunStatus
+from resnet_core.runs import Look, Run, RunStatus, RunStore
+from resnet_core.runs.run import RESUMABLE
 
 #: state -> (icon, colour of its badge, as Streamlit names it)
 BADGES = {
@@ -139,6 +140,13 @@ def net_records(net: Net) -> RunRecords:
 def all_seen(found: Look) -> list[Seen]:
     """All readable runs, oldest first."""
     return [Seen(run, status) for run, status in found.runs]
+
+
+def going_on(store: RunStore, run: Run, is_new: bool) -> Run:
+    """The run that ``RunStore.submit`` returned; one that was there before is resumed where it did not end. Raises RunError."""
+    if not is_new and run.state().state in RESUMABLE:
+        store.resume(run.id)
+    return run
 
 
 #: Runs made within this many seconds of each other were started together.
