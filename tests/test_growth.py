@@ -13,6 +13,7 @@ from resnet_core import data
 from resnet_core.architectures import parse
 from resnet_core.config import DataConfig, RunConfig, Start
 from resnet_core.errors import CheckpointError, ConfigError, RunError
+from resnet_core.figures.captions import conditions, grouped
 from resnet_core.figures.curves import View, learning_curves
 from resnet_core.figures.series import RunRecords, run_curve
 from resnet_core.nets import catalog, find, growth
@@ -97,6 +98,7 @@ def test_records_are_joined_to_those_before(store):
         assert curve.iteration.tolist() == iterations
         assert curve.y.tolist() == [row[f"{kind}_error"] for row in (*rows, *own) if row["kind"] == kind]
         assert np.all(np.diff(curve.seconds) > 0)
+    assert conditions(grouped([records])[0]).endswith(" · behind 6 iterations of ResNet-8-w4, trained in its own way")
     figure = learning_curves([records], View())
     (joint,) = [trace for trace in figure.data if trace.meta == "joint"]
     tests = [row for row in rows if row["kind"] == "test"]

@@ -91,9 +91,11 @@ def precision_text(runs: Sequence[RunRecords]) -> str:
 
 
 def conditions(group: Group) -> str:
-    """What stands beside a curve: ``1 seed · sample (500 images) · 28.7 epochs · bf16``."""
+    """What stands beside a curve: ``1 seed · sample (500 images) · 28.7 epochs · bf16``; of a grown net also what is before it."""
     count = f"{group.seeds} seed{'s' if group.seeds > 1 else ''}"
-    return f"{count} · {group.config.data.label} · {schedule_text(group.config)} · {precision_text(group.drawn)}"
+    start = group.config.start
+    before = f" · behind {start.iteration:,} iterations of {start.net}, trained in its own way" if start else ""
+    return f"{count} · {group.config.data.label} · {schedule_text(group.config)} · {precision_text(group.drawn)}{before}"
 
 
 def caption(groups: Sequence[Group]) -> str:
