@@ -4,9 +4,26 @@ Each carries one message fit to be shown as it is, on a page or as one line on s
 file, and what to do. Anything that is not a ``UserError`` is a bug of ours.
 """
 
+from __future__ import annotations
+
+from typing import Any
+
+from resnet_core.language import tr
+
 
 class UserError(Exception):
-    """Something the user can mend. ``str(error)`` is the whole message, without a trailing newline."""
+    """Something the user can mend. ``str(error)`` is the whole message, without a trailing newline, in the language of who reads it.
+
+    Attributes:
+        message: an English sentence, with places if there are values; values: what stands in them.
+    """
+
+    def __init__(self, message: str, **values: Any):
+        super().__init__(message)
+        self.message, self.values = message, values
+
+    def __str__(self) -> str:
+        return tr(self.message, **self.values)
 
 
 class ConfigError(UserError):
@@ -16,9 +33,13 @@ class ConfigError(UserError):
         field: the name of the field as it stands in the dataclass, e.g. ``"depth"``.
     """
 
-    def __init__(self, field: str, message: str):
-        super().__init__(f"{field}: {message}")
+    def __init__(self, field: str, message: str, **values: Any):
+        super().__init__(message, **values)
+        self.args = (field, message)
         self.field = field
+
+    def __str__(self) -> str:
+        return f"{self.field}: {super().__str__()}"
 
 
 class DataError(UserError):
