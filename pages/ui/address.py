@@ -14,6 +14,8 @@ _PARAMETERS = {
     "lesion.block": ("experiments",),
     "myth": ("myths",),
 }
+#: Those of them whose values are names that nobody translates.
+IDS = tuple(_PARAMETERS)
 _SCRIPT = (Path(__file__).parent / "address.js").read_text(encoding="utf-8")
 
 
