@@ -61,7 +61,7 @@ ARROWS = {
         "training",
     },
     "zoo": {"architectures", "config", "errors", "runs", "nets", "data", "training", "analysis"},
-    "figures": {"architectures", "config", "csv_text", "errors", "noise", "paper", "verdict"},
+    "figures": {"architectures", "config", "csv_text", "errors", "noise", "paper", "questions", "verdict"},
     "reference": {"architectures", "claims", "config", "errors", "runs"},
     "bench": {"config", "errors", "architectures", "data", "training"},
     "cli": {
