@@ -71,33 +71,40 @@ def _lock_from(question: Question, key: str, widget: str) -> None:
         lock(question, key, answer)
 
 
-def _lock_button(question: Question, key: str, widget: str, answer: Answer | None) -> None:
-    if answer is None:
-        st.button(
-            tr("Lock my answer"), icon=":material/lock:", key=f"{key}.lock", on_click=_lock_from, args=(question, key, widget),
-            disabled=st.session_state.get(widget) is None,
-        )  # fmt: skip
-    else:
-        st.caption(f":material/lock: {tr('Your answer is locked.')}")
+def _lock_button(question: Question, key: str, widget: str) -> None:
+    st.button(
+        tr("Lock my answer"), icon=":material/lock:", key=f"{key}.lock", on_click=_lock_from, args=(question, key, widget),
+        disabled=st.session_state.get(widget) is None,
+    )  # fmt: skip
 
 
 def _choice(question: Question, key: str, answer: Answer | None) -> None:
+    if answer is not None:  # in words, since what is disabled is too pale for a projector
+        told = [
+            f":material/radio_button_checked: **{escaped(option)}**"
+            if index == answer
+            else f":material/radio_button_unchecked: {escaped(option)}"
+            for index, option in enumerate(question.options)
+        ]
+        st.markdown("  \n".join(told))
+        st.caption(f":material/lock: {tr('Your answer is locked.')}")
+        return
     widget, options = f"{key}.choice", range(len(question.options))
-    if answer is not None:
-        st.session_state[widget] = answer  # of a link, or of a visit before this one
     named: dict[str, Any] = {"format_func": lambda index: escaped(question.options[index]), "label_visibility": "collapsed"}
-    st.radio(question.text, options, index=None, key=widget, disabled=answer is not None, **named)
-    _lock_button(question, key, widget, answer)
+    st.radio(question.text, options, index=None, key=widget, **named)
+    _lock_button(question, key, widget)
 
 
 def _number(question: Question, key: str, answer: Answer | None) -> None:
     assert question.y is not None  # every number has its range
-    widget, low, high = f"{key}.number", float(question.y.low), float(question.y.high)
     if answer is not None:
-        st.session_state[widget] = answer
+        said = tr("Your answer, locked: {answer:g} ({label})", answer=answer, label=question.y.label)
+        st.markdown(f":material/lock: {escaped(said)}")
+        return
+    widget, low, high = f"{key}.number", float(question.y.low), float(question.y.high)
     label = tr("{label}, from {low:g} to {high:g}", label=question.y.label, low=low, high=high)
-    st.number_input(label, low, high, value=None, step=step(question.y), format="%g", key=widget, disabled=answer is not None, width=420)
-    _lock_button(question, key, widget, answer)
+    st.number_input(label, low, high, value=None, step=step(question.y), format="%g", key=widget, width=420)
+    _lock_button(question, key, widget)
 
 
 def step(axis: Axis) -> float:
