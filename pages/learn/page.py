@@ -71,6 +71,8 @@ def draw_step(lesson: Lesson, number: int, presented: bool) -> bool:
     with right, guarded(step.title):
         if step.question is not None and drawing and not whole:
             _ask(lesson, step, step.question, presented)
+            if presented:
+                shows.empty_axes(step.question, f"{key}.axes")
         elif step.question is not None and drawing:
             st.markdown(f"**{escaped(step.question.text)}**")
         for index, show in enumerate(step.shows if whole else ()):

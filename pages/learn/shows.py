@@ -43,6 +43,7 @@ from resnet_core.language import mark, tr
 from resnet_core.lessons import Show, facts
 from resnet_core.lessons import recorded as results
 from resnet_core.nets import Net, find
+from resnet_core.questions import Question
 from resnet_core.runs import RunStore
 from resnet_core.verdict import degradation, degradation_verdict
 
@@ -75,6 +76,11 @@ def _said(*texts: str) -> None:
 
 def _finding(text: str) -> None:
     st.markdown(f"**{escaped(text)}**")
+
+
+def empty_axes(question: Question, key: str) -> None:
+    """Draw the axes of a curve that is asked for, for a projector."""
+    _chart(lambda dark: predicted(question, [], dark=dark), Scene(key, question, None, True))
 
 
 def trainings(name: str, nets: Sequence[str]) -> list[RunRecords]:
@@ -192,16 +198,18 @@ def _experiment(show: Show, scene: Scene) -> None:
         _finding(experiment.functions.finding(measured))
         where = tr("Measured here.") if all(computed) else tr("Measured {source}.", source=results.source(experiment.key))
         _said(show.caption, experiment.limits, tr("Source: {source}.", source=experiment.source), where)
-        if not scene.presented:
-            with st.expander(tr("Numbers"), icon=":material/table:"):
-                st.markdown(_markdown(experiment.functions.table(measured)))
+        _numbers(experiment.functions.table(measured), scene)
     if not scene.presented:
         _run_experiment(experiment, nets, values, jobs, scene)
 
 
-def _markdown(table: Table) -> str:
+def _numbers(table: Table, scene: Scene) -> None:
+    """The numbers behind a chart, folded up; none in the presenter view."""
+    if scene.presented:
+        return
     lines = [table.head, ["---"] * len(table.head), *([escaped(shown(cell)) for cell in row] for row in table.rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    with st.expander(tr("Numbers"), icon=":material/table:"):
+        st.markdown("\n".join(f"| {' | '.join(line)} |" for line in lines))
 
 
 def _branch(show: Show, scene: Scene) -> None:
@@ -283,10 +291,9 @@ def _forms(show: Show, scene: Scene) -> None:
 def _costs(show: Show, scene: Scene) -> None:
     counts = [complexity(parse(net)) for net in show.nets]
     _chart(lambda dark: totals_figure(counts, dark), scene, fixed=True)
-    lines = [f"| {tr('net')} | {tr('weighted layers')} | {tr('parameters')} | {tr('MACs')} |", "|:--|--:|--:|--:|"]
-    lines += [f"| {escaped(net.config.name)} | {net.layers} | {net.params:,} | {net.macs:,} |" for net in counts]
-    st.markdown("\n".join(lines))
     _said(show.caption)
+    head = (tr("net"), tr("weighted layers"), tr("parameters"), tr("MACs"))
+    _numbers(Table(head, tuple((net.config.name, net.layers, net.params, net.macs) for net in counts)), scene)
 
 
 def _layers(show: Show, scene: Scene) -> None:
