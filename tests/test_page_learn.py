@@ -120,6 +120,9 @@ def test_the_trainings_of_a_step_are_run_with_the_viewers_seed(page):
     assert [run.config for run in RunStore().queue()] == [config for config in demo_configs(7) if config.model.is_plain]
     assert charts(page) == 2 and not [button for button in page.button if button.key == f"{key}.run"]
     assert len(page.get("progress")) == 2
+    page.button(key="learn.next").click().run()  # the seed is the viewer's, on all steps
+    page.button(key="learn.back").click().run()
+    assert page.number_input(key=f"{key}.seed").value == 7 and len(page.get("progress")) == 2
 
 
 def test_an_experiment_is_there_at_once_and_can_be_run(page):

@@ -12,6 +12,7 @@ from pages.ui.figure_chart import figure_chart
 from pages.ui.labels import escaped
 from resnet_core.experiments import Table
 from resnet_core.experiments.base import shown
+from resnet_core.figures import style
 from resnet_core.language import tr
 
 
@@ -20,7 +21,8 @@ def chart(make: Callable[[bool], go.Figure], scene: Scene, fixed: bool = False) 
     light, dark = make(False), make(True)
     if scene.presented:
         for figure in (light, dark):
-            figure.update_layout(font={"size": scene.font_size}, legend={"title": {"font": {"size": scene.font_size}}})
+            right = (figure.layout.margin.r or 0) * scene.font_size / style.layout()["font"]["size"]  # of names at the ends of curves
+            figure.update_layout(font_size=scene.font_size, legend_title_font_size=scene.font_size, margin_r=right)
     figure_chart(light, dark, key=scene.key, fixed=fixed)
 
 

@@ -82,8 +82,16 @@ def ends(runs: Sequence[RunRecords], test: bool = False) -> str:
 
 
 def _curves(show: Show, scene: Scene) -> None:
-    name, kinds = show.arguments["set"], tuple(show.arguments.get("kinds", "training,test").split(","))
+    name = show.arguments["set"]
     runs = trainings(name, show.nets)
+    place = st.container()
+    trained = name != "shipped" and live.run_it_now([run.config for run in runs], scene)
+    with place if not trained else st.expander(tr("Recorded"), icon=":material/history:"):
+        _recorded_curves(show, scene, runs)
+
+
+def _recorded_curves(show: Show, scene: Scene, runs: Sequence[RunRecords]) -> None:
+    name, kinds = show.arguments["set"], tuple(show.arguments.get("kinds", "training,test").split(","))
     view = View(kinds=kinds, smoothing=SMOOTHED)
     parts.chart(lambda dark: learning_curves(runs, view, dark), scene)
     results = [outcome(run) for run in runs]
@@ -92,8 +100,6 @@ def _curves(show: Show, scene: Scene) -> None:
     parts.finding(degradation_verdict(results) if both else ends(runs, "test" in kinds))
     where = "" if name == "shipped" else tr("Recorded {source}.", source=recorded(name).source)
     parts.said(show.caption, caption(grouped(runs)), tr("Training error: a moving mean over 5 % of each run."), where)
-    if name != "shipped":
-        live.run_it_now([run.config for run in runs], scene)
 
 
 def _truth(show: Show, scene: Scene) -> None:

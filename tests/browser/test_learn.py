@@ -18,6 +18,7 @@ TRACES = "document.querySelector('.resnet-lab-chart')._fullData.map(({ name, x, 
 
 def press(page: Page, key: str) -> None:
     """A key for the page, whose buttons are there only when it has been drawn to its end."""
+    expect(page.locator(".st-key-learn-next button")).to_be_attached()
     expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
     page.keyboard.press(key)
 
