@@ -36,14 +36,18 @@ def run_it_now(recorded: Sequence[RunConfig], scene: Scene) -> bool:
     Returns:
         whether there are such curves.
     """
+    watched = st.container()
     with guarded(tr("Run it now")):
-        watched, looked = st.container(), RunStore().tend()
+        seed = FIRST_SEED
+        looked = RunStore().tend()
         if not scene.presented:
             with st.container(horizontal=True, vertical_alignment="bottom"):
                 _seed_input(scene)
                 place = st.container(width="content")
-        seed = st.session_state.get(_SEED, FIRST_SEED)
-        configs = [dataclasses.replace(config, recipe=dataclasses.replace(config.recipe, seed=seed)) for config in recorded]
+        seed = st.session_state.get(_SEED, seed)
+        # By depth, so that twins are trained beside each other, as in the demo.
+        ordered = sorted(recorded, key=lambda config: config.model.depth)
+        configs = [dataclasses.replace(config, recipe=dataclasses.replace(config.recipe, seed=seed)) for config in ordered]
         found = _found(looked, configs)
         active = any(seen.is_active for seen in found)
         if not scene.presented:
@@ -75,7 +79,7 @@ def _button(configs: Sequence[RunConfig], found: Sequence[Seen], looked: Look, s
     def start() -> None:
         with guarded(tr("Run it now")):
             store = RunStore()
-            for config in sorted(configs, key=lambda config: config.model.depth):  # twins beside each other, as in the demo
+            for config in configs:
                 going_on(store, *store.submit(config))
 
     ended = len(found) == len(configs) and all(seen.state in ("finished", "diverged") for seen in found)
