@@ -46,7 +46,12 @@ def entry(name: str, title: str) -> StreamlitPage:
 FORMERLY = st.Page("architectures/page.py", title=tr("Architectures"), url_path="complexity", visibility="hidden")
 page = st.navigation(
     {
-        "": [st.Page("home/page.py", title=tr("Home"), default=True), entry("paper", tr("Paper")), entry("myths", tr("Myths"))],
+        "": [
+            st.Page("home/page.py", title=tr("Home"), default=True),
+            entry("learn", tr("Learn")),
+            entry("paper", tr("Paper")),
+            entry("myths", tr("Myths")),
+        ],
         tr("Train"): [entry("train", tr("Train")), entry("compare", tr("Compare"))],
         tr("Look inside"): [
             entry("responses", tr("Layer responses")),

@@ -13,6 +13,11 @@ _PARAMETERS = {
     "checkpoint": ("checkpoints",),
     "lesion.block": ("experiments",),
     "myth": ("myths",),
+    "lesson": ("learn",),
+    "step": ("learn",),
+    "answers": ("learn",),
+    "present": ("learn",),
+    "revealed": ("learn",),
 }
 #: Those of them whose values are names that nobody translates.
 IDS = tuple(_PARAMETERS)
