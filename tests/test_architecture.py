@@ -41,6 +41,7 @@ ARROWS = {
     "data": {"architectures", "atomic", "config", "errors"},
     "training": {"activations", "atomic", "system", "config", "errors", "slots", "architectures", "data"},
     "runs": {"atomic", "memory", "config", "errors", "slots", "architectures", "data", "training"},
+    "classroom": {"csv_text", "errors", "questions", "runs"},
     "nets": {"atomic", "config", "errors", "architectures", "data", "training", "runs"},
     "analysis": {"activations", "atomic", "config", "csv_text", "errors", "architectures", "data", "training", "nets"},
     "images": {"errors"},
@@ -81,6 +82,7 @@ ARROWS = {
         "figures",
         "verdict",
         "bench",
+        "classroom",
         "experiments",
     },
     "__main__": {"cli", "system"},
@@ -90,7 +92,7 @@ EVERYWHERE = {"language"}
 #: These answer at once: the command line and the pages import them where nothing is trained.
 WITHOUT_TORCH = [
     "errors", "config", "activations", "paper", "verdict", "differences", "runs", "runs.store", "data", "architectures.table", "images",
-    "attribution", "experiments", "figures", "cli",
+    "attribution", "classroom", "experiments", "figures", "cli",
 ]  # fmt: skip
 
 
