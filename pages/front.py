@@ -43,7 +43,12 @@ def entry(name: str, title: str) -> StreamlitPage:
 FORMERLY = st.Page("architectures/page.py", title="Architectures", url_path="complexity", visibility="hidden")
 page = st.navigation(
     {
-        "": [st.Page("home/page.py", title="Home", default=True), entry("paper", "Paper"), entry("myths", "Myths")],
+        "": [
+            st.Page("home/page.py", title="Home", default=True),
+            entry("learn", "Learn"),
+            entry("paper", "Paper"),
+            entry("myths", "Myths"),
+        ],
         "Train": [entry("train", "Train"), entry("compare", "Compare")],
         "Look inside": [
             entry("responses", "Layer responses"),

@@ -61,8 +61,9 @@ ARROWS = {
         "nets",
         "training",
     },
+    "lessons": {"architectures", "config", "errors", "experiments", "literature", "nets", "questions", "training"},
     "zoo": {"architectures", "config", "errors", "runs", "nets", "data", "training", "analysis"},
-    "figures": {"architectures", "config", "csv_text", "errors", "noise", "paper", "verdict"},
+    "figures": {"architectures", "config", "csv_text", "errors", "noise", "paper", "questions", "verdict"},
     "reference": {"architectures", "claims", "config", "errors", "runs"},
     "bench": {"config", "errors", "architectures", "data", "training"},
     "cli": {
@@ -92,7 +93,7 @@ EVERYWHERE = {"language"}
 #: These answer at once: the command line and the pages import them where nothing is trained.
 WITHOUT_TORCH = [
     "errors", "config", "activations", "paper", "verdict", "differences", "runs", "runs.store", "data", "architectures.table", "images",
-    "attribution", "classroom", "experiments", "figures", "cli",
+    "attribution", "classroom", "classroom.book", "classroom.links", "experiments", "lessons", "figures", "cli",
 ]  # fmt: skip
 
 

@@ -13,6 +13,11 @@ _PARAMETERS = {
     "checkpoint": ("checkpoints",),
     "lesion.block": ("experiments",),
     "myth": ("myths",),
+    "lesson": ("learn",),
+    "step": ("learn",),
+    "answers": ("learn",),
+    "present": ("learn",),
+    "revealed": ("learn",),
 }
 _SCRIPT = (Path(__file__).parent / "address.js").read_text(encoding="utf-8")
 

@@ -1,0 +1,108 @@
+"""Numbers in the texts of lessons: a text names what is meant, and the number is computed from what ships, or is a published one.
+
+For example::
+
+    fill("ResNet-56 has {params ResNet-56} parameters.")  # 853,018
+    fill("It ends at {clean myths plain-56} %.")          # 71.7
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import resnet_core
+from resnet_core import literature
+from resnet_core.architectures import parse
+from resnet_core.architectures.table import complexity
+from resnet_core.errors import DataError
+from resnet_core.language import mark
+
+#: Of ``{published CONDITION NET}``.
+CONDITIONS = {
+    "ten-crops": literature.TEN_CROPS,
+    "one-crop": literature.ONE_CROP,
+    "he": literature.HE,
+    "one-run": literature.ONE_RUN,
+    "mean": literature.MEAN,
+    "best": literature.BEST,
+}
+_PLACE = re.compile(r"\{([^{}]+)\}")
+_REFERENCE = Path(resnet_core.__file__).parent / "reference"
+
+
+def places(text: str) -> list[str]:
+    """What stands in the places of a text."""
+    return _PLACE.findall(text)
+
+
+def fill(text: str) -> str:
+    """Put the numbers into a text.
+
+    Raises:
+        DataError: a place names no fact, or one that is not known; says which.
+    """
+    return _PLACE.sub(lambda place: fact(place[1]), text)
+
+
+def fact(place: str) -> str:
+    """The number that a place names, as text.
+
+    Raises:
+        DataError: as ``fill``.
+    """
+    name, *arguments = place.split()
+    try:
+        return FACTS[name](*arguments)
+    except (KeyError, TypeError) as error:
+        raise DataError(mark("{place}: there is no such fact."), place="{" + place + "}") from error
+
+
+@functools.cache
+def _results(name: str) -> dict[str, dict[str, Any]]:
+    """Net -> how its training ended, of the trainings whose records ship; of several of one net the first."""
+    from resnet_core.config import RunConfig
+
+    found: dict[str, dict[str, Any]] = {}
+    path = _REFERENCE / f"{name}_records.json"
+    for entry in json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []:
+        found.setdefault(RunConfig.from_dict(entry["config"]).model.name, entry["result"])
+    return found
+
+
+def _counted(quantity: str, net: str) -> int:
+    counts = complexity(parse(net))
+    return int({"params": counts.params, "macs": counts.macs, "layers": counts.layers}[quantity])
+
+
+def _published(condition: str, net: str) -> float:
+    model, wanted = parse(net), CONDITIONS[condition]
+    return next((found.error for found in literature.of(model) if found.condition == wanted), None) or _missing(net)
+
+
+def _missing(net: str) -> float:
+    raise KeyError(net)
+
+
+#: Name -> what makes the text of its number.
+FACTS: dict[str, Callable[..., str]] = {
+    # Exact counts; MACs of an image of the size that the net is made for.
+    "params": lambda net: f"{_counted('params', net):,}",
+    "macs": lambda net: f"{_counted('macs', net):,}",
+    "layers": lambda net: f"{_counted('layers', net)}",
+    # In millions or in billions, to three digits.
+    "params-m": lambda net: f"{_counted('params', net) / 1e6:.3g}",
+    "macs-m": lambda net: f"{_counted('macs', net) / 1e6:.3g}",
+    "macs-g": lambda net: f"{_counted('macs', net) / 1e9:.3g}",
+    # How many times as much one net has as another.
+    "times": lambda quantity, net, other: f"{_counted(quantity, net) / _counted(quantity, other):.2g}",
+    # How the trainings ended whose records ship, in percent: the trained net on its own training images, and on test images.
+    "clean": lambda name, net: f"{_results(name)[net]['clean_train_error']:.1f}",
+    "test": lambda name, net: f"{_results(name)[net]['test_error']:.1f}",
+    # Published test error, in percent.
+    "published": lambda condition, net: f"{_published(condition, net):.2f}",
+}
