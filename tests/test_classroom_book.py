@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
-import multiprocessing
 import sqlite3
 import stat
 import subprocess
@@ -36,7 +35,9 @@ def test_before_there_is_a_class_looking_makes_none(book):
     assert not book.home.exists() and book.delete() is False
 
 
-@pytest.mark.parametrize(("question", "answer", "other"), [(CHOICE, 1, 2), (NUMBER, 71.5, 3.25), (CURVE, (90.0,) * POINTS, (1.5,) * POINTS)])
+@pytest.mark.parametrize(
+    ("question", "answer", "other"), [(CHOICE, 1, 2), (NUMBER, 71.5, 3.25), (CURVE, (90.0,) * POINTS, (1.5,) * POINTS)]
+)
 def test_a_question_from_its_opening_to_its_reveal(book, question, answer, other):
     asked = book.open(question, answer)
     assert book.latest() == asked and asked.number == 1 and asked.state == "open" and asked.answer == answer
@@ -93,25 +94,41 @@ def test_rules_and_nicknames(book):
             book.set_name("b", wrong)
 
 
-def _answer_from(home, number: int, who: str, start, count: int) -> None:
-    start.wait()
-    for each in range(count):
-        ClassBook(home).answer(number, f"{who}{each}", each % 3)
+#: Of a process that says when it is ready, and then answers for 15 viewers.
+PROCESS = """
+import sys
+from resnet_core.classroom.book import ClassBook
+print("ready", flush=True)
+sys.stdin.readline()
+for each in range(15):
+    ClassBook(sys.argv[1]).answer(1, f"{sys.argv[2]}-{each}", each % 3)
+"""
 
 
 def test_answers_of_threads_and_processes_at_once_are_all_kept(book):
     asked = book.open(CHOICE)
-    context = multiprocessing.get_context("spawn")
-    start = context.Event()
-    processes = [context.Process(target=_answer_from, args=(book.home, 1, f"process{k}-", start, 15)) for k in range(2)]
-    threads = [threading.Thread(target=_answer_from, args=(book.home, 1, f"thread{k}-", start, 1)) for k in range(30)]
-    for each in (*processes, *threads):
-        each.start()
+    command, pipes = [sys.executable, "-c", PROCESS, str(book.home)], {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    processes = [subprocess.Popen([*command, f"process{k}"], **pipes) for k in range(2)]
+    assert [process.stdout.readline() for process in processes] == ["ready\n"] * 2
+    start = threading.Event()
+
+    def answer(viewer: str) -> None:
+        start.wait()
+        ClassBook(book.home).answer(1, viewer, 0)
+
+    threads = [threading.Thread(target=answer, args=(f"thread{k}",)) for k in range(30)]
+    for thread in threads:
+        thread.start()
+    for process in processes:
+        process.stdin.write("go\n")
+        process.stdin.flush()
     start.set()
-    for each in (*processes, *threads):
-        each.join(120)
-    assert [process.exitcode for process in processes] == [0, 0]
-    expected = {f"process{k}-{each}": each % 3 for k in range(2) for each in range(15)} | {f"thread{k}-0": 0 for k in range(30)}
+    for thread in threads:
+        thread.join(120)
+    for process in processes:
+        process.communicate(timeout=120)
+    assert [process.returncode for process in processes] == [0, 0]
+    expected = {f"process{k}-{each}": each % 3 for k in range(2) for each in range(15)} | {f"thread{k}": 0 for k in range(30)}
     assert book.answers(asked) == expected
 
 
@@ -225,14 +242,16 @@ def test_the_table_runs_no_formula_and_tells_no_id(book):
     for number, answer in ((1, 0), (2, (1.0,) * POINTS), (3, 50)):
         for each in asked:  # as if each were open in its turn
             with contextlib.closing(sqlite3.connect(book.path)) as file, file:
-                file.execute("UPDATE questions SET state = ? WHERE number = ?", ("open" if each.number == number else "closed", each.number))
+                file.execute(
+                    "UPDATE questions SET state = ? WHERE number = ?", ("open" if each.number == number else "closed", each.number)
+                )
         book.answer(number, "4f2a", answer)
         book.answer(number, "77", answer)
     asked = book.asked()
     text = answers_csv(asked, {each.number: book.answers(each) for each in asked}, book.names())
     rows = list(csv.reader(io.StringIO(text)))
     assert rows[0] == ["question", "text", "kind", "viewer", "nickname", "answer", "right"]
-    assert rows[1] == ["1", "'=HYPERLINK(\"http://evil.test\")", "choice", "1", "'@SUM(A1)", "'+1+1", "0"]
+    assert rows[1] == ["1", '\'=HYPERLINK("http://evil.test")', "choice", "1", "'@SUM(A1)", "'+1+1", "0"]
     assert rows[3][5].split() == ["1"] * POINTS and rows[3][6] == ""
     assert rows[5][3:] == ["1", "'@SUM(A1)", "50.0", "1"]
     assert len(rows) == 7 and {row[3] for row in rows[1:]} == {"1", "2"} and "4f2a" not in text

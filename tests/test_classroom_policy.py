@@ -9,7 +9,18 @@ import pytest
 
 from resnet_core.classroom import keys
 from resnet_core.classroom.policy import (
-    ACTIONS, GUEST, OWNER, ROLES, TEACHER, VIEWER, Person, Refused, Rules, check, check_training, permits,
+    ACTIONS,
+    GUEST,
+    OWNER,
+    ROLES,
+    TEACHER,
+    VIEWER,
+    Person,
+    Refused,
+    Rules,
+    check,
+    check_training,
+    permits,
 )  # fmt: skip
 from resnet_core.errors import ConfigError
 
@@ -83,7 +94,9 @@ def test_a_viewer_is_let_through(rules, active, seconds):
     check_training(HERE, rules, active, seconds)
 
 
-@pytest.mark.parametrize("wrong", [{"most_runs": 0}, {"most_runs": 21}, {"most_runs": 1.5}, {"most_minutes": 0}, {"most_minutes": float("nan")}])
+@pytest.mark.parametrize(
+    "wrong", [{"most_runs": 0}, {"most_runs": 21}, {"most_runs": 1.5}, {"most_minutes": 0}, {"most_minutes": float("nan")}]
+)
 def test_rules_are_checked(wrong):
     with pytest.raises(ConfigError):
         Rules(**wrong)

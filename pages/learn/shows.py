@@ -15,6 +15,7 @@ from pages.ui import analyses, shipped
 from pages.ui.figure_chart import figure_chart
 from pages.ui.jobs import JOBS, Job, job_panel
 from pages.ui.labels import escaped
+from pages.ui.permitted import PermittedStore
 from pages.ui.recorded import recorded
 from pages.ui.runs_view import all_seen
 from resnet_core import literature
@@ -39,7 +40,6 @@ from resnet_core.language import mark, tr
 from resnet_core.lessons import Show, facts
 from resnet_core.lessons import recorded as results
 from resnet_core.nets import Net, find
-from resnet_core.runs import RunStore
 from resnet_core.verdict import degradation, degradation_verdict
 
 #: The part of a training that its training error is a moving mean over.
@@ -142,7 +142,7 @@ def _myth(show: Show, scene: Scene) -> None:
     myth = next((each for each in myths.MYTHS if each.key == show.arguments["key"]), None)
     if myth is None:
         raise DataError(mark("There is no myth called {key}."), key=show.arguments["key"])
-    found = bench.find(all_seen(RunStore().look()))
+    found = bench.find(all_seen(PermittedStore().look()))
     shown = found.shown(myth)
     if myth.key == "vanishing":
         rows = [(one.label, one.records.config.model, one.layers) for one in shown if one.layers]

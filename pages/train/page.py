@@ -16,6 +16,7 @@ from pages.ui import estimate
 from pages.ui.guard import guarded
 from pages.ui.labels import duration, escaped, listed
 from pages.ui.live_chart import CAPTION, live_chart
+from pages.ui.permitted import PermittedStore, admit, may, may_change
 from pages.ui.run_rows import broken_row, dialogs, run_row
 from pages.ui.runs_view import Seen, all_seen, look, started_together
 from resnet_core.differences import confounded, differing
@@ -109,7 +110,7 @@ def start_button(store: RunStore, rows: Sequence[Row], seen: Sequence[Seen], fol
             "stopped before their end go on.",
             icon=":material/content_copy:",
         )
-        again = st.checkbox("Train them again all the same", key="train.again")
+        again = may("train again") and st.checkbox("Train them again all the same", key="train.again")
     # A configuration that stands in two rows is one training.
     wanted = {row.config.fingerprint: row for row in rows if row.config}
     new = [row for fingerprint, row in wanted.items() if again or fingerprint not in there]
@@ -136,6 +137,8 @@ def _label_of_old(there: Collection[Seen]) -> str:
 def start(store: RunStore, rows: Sequence[Row], folder: str | None, again: bool) -> None:
     """Submits all rows, and turns to the runs. Submitting asks the store once more: another viewer may have been faster."""
     with guarded("Starting"):
+        if not again:
+            admit([row.config for row in rows if row.config])
         new: list[Run] = []
         old: list[Run] = []
         for config in (row.config for row in rows if row.config):
@@ -164,7 +167,7 @@ def in_order(seen: Sequence[Seen]) -> list[Seen]:
 def stop_all(store: RunStore, active: Sequence[Seen]) -> None:
     """The last in the queue first, so that none begins meanwhile."""
     for s in reversed(in_order(active)):
-        if s.run.state().is_active:
+        if s.run.state().is_active and may_change(s.run, "stop"):
             store.stop(s.run.id)
 
 
@@ -175,7 +178,9 @@ def rows_of_runs(store: RunStore, seen: Sequence[Seen], broken: Sequence[tuple[P
     ordered = in_order(seen)
     listed = ordered if st.session_state.get("train.all") else ordered[: len(active) + LISTED]
     left = estimate.remaining(active, estimate.measured(seen))
-    if len(active) > 1 and st.button("Stop all", icon=":material/stop:", key="train.stop_all", width="stretch"):
+    if len([s for s in active if may_change(s.run, "stop")]) > 1 and st.button(
+        "Stop all", icon=":material/stop:", key="train.stop_all", width="stretch"
+    ):
         stop_all(store, active)
         st.rerun()
     if active and left is not None:
@@ -197,7 +202,7 @@ def runs_panel(was_active: bool, first: list[Look]) -> None:
         first: what the page has just seen, for the first time this is run.
     """
     with guarded("Train"):
-        store = RunStore()
+        store = PermittedStore()
         looked = first.pop() if first else store.tend()
         seen = all_seen(looked)
         active = any(s.status.is_active for s in seen)
@@ -219,7 +224,7 @@ def runs_panel(was_active: bool, first: list[Look]) -> None:
 
 
 def main() -> None:
-    store = RunStore()
+    store = PermittedStore()
     looked = store.tend()
     seen = all_seen(looked)
     active = any(s.status.is_active for s in seen)

@@ -7,6 +7,8 @@ from other sites, and they go when the browser is closed.
 from __future__ import annotations
 
 import secrets
+from typing import Any
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
@@ -24,7 +26,7 @@ TEACHERS_COOKIE, VIEWERS_COOKIE = "resnet_lab_teacher", "resnet_lab_viewer"
 MOST_UPLOADED = MAX_FILE_BYTES + 1024 * 1024
 _LOOPBACK = ("127.0.0.1", "::1")
 _OWN_NAMES = ("localhost", "127.0.0.1", "::1")
-_LASTING = {"httponly": True, "samesite": "strict", "path": "/"}
+_LASTING: dict[str, Any] = {"httponly": True, "samesite": "strict", "path": "/"}
 
 
 def is_here(address: str | None, host: str | None) -> bool:
@@ -34,7 +36,10 @@ def is_here(address: str | None, host: str | None) -> bool:
         address: at the other end of the connection; None where Streamlit says loopback so.
         host: the header, with a port or without; None in a test without a server.
     """
-    name = Request({"type": "http", "headers": [(b"host", (host or "localhost").encode("latin-1"))], "path": "/", "scheme": "http"}).url.hostname
+    try:
+        name = urlsplit(f"//{host or 'localhost'}").hostname
+    except ValueError:
+        return False
     return (address is None or address in _LOOPBACK) and name in _OWN_NAMES
 
 

@@ -177,7 +177,7 @@ class ClassBook:
 
     @contextlib.contextmanager
     def _open(self, writing: bool = False) -> Iterator[Any]:
-        """The file for one look (None where there is no class yet) or, ``writing``, for one change, which is kept as a whole or not at all."""
+        """The file for one look (None where there is no class yet) or, ``writing``, for one change, whole or not at all."""
         try:
             with contextlib.ExitStack() as held:
                 while True:  # until it is there, and cannot be deleted while it is used

@@ -1,0 +1,149 @@
+"""Whatever the app changes is done through here, by whoever may: each asks ``resnet_core.classroom.policy`` at the moment it is done.
+
+A page may also ask before it draws a button (``may``), so that nobody is shown what they may not use; it is the asking here that counts.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from pages.ui import door, estimate
+from pages.ui.runs_view import all_seen
+from resnet_core import data, imports
+from resnet_core.classroom import keys, policy
+from resnet_core.classroom.book import ClassBook
+from resnet_core.classroom.policy import GUEST, OWNER, VIEWER, Person
+from resnet_core.config import RunConfig
+from resnet_core.errors import RunError
+from resnet_core.nets import Net
+from resnet_core.runs import Run, RunStore
+
+#: In the session: what a viewer is known by whose browser keeps no cookies.
+_SPARE = "permitted.spare"
+#: Between the look at somebody's quota and the training that it lets through, nobody else comes.
+_QUOTA = threading.Lock()
+
+
+def person() -> Person:
+    """Tell who looks at the page that is drawn, or has clicked in it."""
+    here = door.is_here(st.context.ip_address, st.context.headers.get("Host"))
+    if not keys.is_class():
+        return Person(OWNER if here else GUEST)
+    spare = st.session_state.setdefault(_SPARE, secrets.token_urlsafe(24))
+    return door.person(st.context.cookies.to_dict(), here, spare)
+
+
+def may(action: str, own: bool = False) -> bool:
+    """Tell whether whoever looks may do something; see ``policy.permits``."""
+    return policy.permits(person(), action, own)
+
+
+def ask(action: str, own: bool = False) -> None:
+    """Raise Refused where whoever looks may not do something."""
+    policy.check(person(), action, own)
+
+
+def is_mine(run: Run) -> bool:
+    """Tell whether a training is that of the viewer who looks."""
+    who = person()
+    return bool(who.id) and run.owner == who.id
+
+
+def may_change(run: Run, action: str = "delete") -> bool:
+    """Tell whether whoever looks may stop, resume, rename or delete a training."""
+    return may(action, is_mine(run))
+
+
+def admit(configs: Sequence[RunConfig]) -> None:
+    """Hold what one click is about to train against the quota as a whole, so that half of it is never begun.
+
+    Raises:
+        Refused: by ``policy.check_training``.
+    """
+    _admit([config for config in configs if RunStore().find(config) is None])
+
+
+def _admit(configs: Sequence[RunConfig]) -> None:
+    who = person()
+    if who.role != VIEWER:
+        policy.check(who, "train")
+        return
+    seen = all_seen(RunStore().look())
+    paces = estimate.measured(seen)
+    active = sum(s.is_active and s.run.owner == who.id for s in seen)
+    policy.check_training(who, ClassBook().rules(), active, [estimate.seconds(config, paces) for config in configs])
+
+
+class PermittedStore(RunStore):
+    """The run store as the pages have it. Every change raises Refused where whoever asks for it may not."""
+
+    def submit(
+        self,
+        config: RunConfig,
+        name: str | None = None,
+        data_dir: Path | str | None = None,
+        again: bool = False,
+        start: Path | None = None,
+        owner: str = "",
+    ) -> tuple[Run, bool]:
+        """As ``RunStore.submit``; the run belongs to whoever looks. What is there already is only looked at, and takes no leave."""
+        if data_dir is not None:
+            ask("name folders")
+        if again:
+            ask("train again")
+        elif (found := self.find(config)) is not None:
+            return found, False
+        with _QUOTA:
+            _admit([config])
+            return super().submit(config, name, data_dir, again, start, person().id)
+
+    def stop(self, id_or_name: str) -> None:
+        """As ``RunStore.stop``."""
+        ask("stop", is_mine(self.get(id_or_name)))
+        super().stop(id_or_name)
+
+    def resume(self, id_or_name: str) -> None:
+        """As ``RunStore.resume``; what goes on counts like what begins."""
+        run = self.get(id_or_name)
+        ask("resume", is_mine(run))
+        with _QUOTA:
+            _admit([run.config])
+            super().resume(id_or_name)
+
+    def delete(self, id_or_name: str, timeout: float = 30.0) -> None:
+        """As ``RunStore.delete``; a damaged run is nobody's."""
+        try:
+            own = is_mine(self.get(id_or_name))
+        except RunError:
+            own = False
+        ask("delete", own)
+        super().delete(id_or_name, timeout)
+
+    def rename(self, id_or_name: str, name: str) -> None:
+        """As ``RunStore.rename``."""
+        ask("rename", is_mine(self.get(id_or_name)))
+        super().rename(id_or_name, name)
+
+
+def accept(*args: Any, **options: Any) -> Net:
+    """Keep an imported checkpoint: ``imports.accept``."""
+    ask("import")
+    return imports.accept(*args, **options)
+
+
+def delete_checkpoint(name: str) -> None:
+    """Delete an imported checkpoint: ``imports.delete``."""
+    ask("delete checkpoint")
+    imports.delete(name)
+
+
+def downloading() -> Callable[..., Path]:
+    """Give what downloads CIFAR-10, ``data.download``, for a thread that serves nobody."""
+    ask("download")
+    return data.download
