@@ -82,10 +82,44 @@ def test_the_texts_say_what_the_records_say(shipped):
     clean = {label: found[0].clean_error for label, found in trained.items()}
     assert clean["plain-56 grown from plain-20"] > clean["plain-20"] + 5 and clean["ResNet-56 grown from ResNet-20"] < 1
     assert clean["plain-56 grown from plain-20"] < clean["plain-56"] - 30
+    # 3: without batch normalisation gradients are in order at first, and nothing is learned.
+    assert judged["vanishing"] == judged["normalisation"] == myths.CONTRADICTED and clean["plain-56-nobn"] == 90.0
+    # 8: the Highway net ends like the plain one, the other two fit the images.
+    ends = {net: float(facts.fact(f"clean joins {net}")) for net in ("plain-56", "Highway-56", "ResNet-56", "DenseNet-BC-100-k12")}
+    assert abs(ends["Highway-56"] - ends["plain-56"]) < 10 and ends["ResNet-56"] < 5 and ends["DenseNet-BC-100-k12"] < 5
     # 1: of the nets that ship, the plain ones in the order of their depths, ResNet-56 not above ResNet-20.
     errors = {net: find(net).train_error for net in ("plain-20", "plain-32", "plain-44", "plain-56", "resnet-20", "resnet-56")}
     plain = [error for net, error in errors.items() if net.startswith("plain")]
     assert plain == sorted(plain) and errors["resnet-56"] < errors["resnet-20"]
+
+
+def test_the_texts_say_what_the_experiments_say(shipped):
+    responses = {net: recorded.of("responses", net) for net in ("plain-20", "plain-56", "resnet-20", "resnet-56")}
+    median = {net: float(np.median(found.std)) for net, found in responses.items()}
+    # 6: residual nets respond more weakly than plain ones, deeper ones more weakly than shallow ones, plain ones too.
+    assert median["plain-20"] > median["resnet-20"] and median["plain-56"] > median["resnet-56"]
+    assert median["resnet-20"] > median["resnet-56"] and median["plain-20"] > median["plain-56"]
+    ratio, changes = responses["resnet-56"].ratio, responses["resnet-56"].dimensions_change
+    assert (ratio < 0.5).mean() > 0.5 and set(np.argsort(ratio)[-2:]) == {np.flatnonzero(changes)[-1], len(ratio) - 1}
+    # 7: most blocks of ResNet-56 can be deleted, hardly any of plain-56; the worst to lose is where dimensions change.
+    lesions = {net: recorded.of("lesions", net) for net in ("plain-56", "resnet-56", "resnet-20")}
+    assert np.median(lesions["resnet-56"].increase) < 5 and np.median(lesions["plain-56"].increase) > 50
+    assert lesions["resnet-56"].dimensions_change[lesions["resnet-56"].increase.argmax()]
+    assert np.median(lesions["resnet-20"].increase) > np.median(lesions["resnet-56"].increase) + 10
+    paths = recorded.of("paths", "resnet-56")
+    assert float(paths.share @ np.arange(paths.n + 1)) < float(paths.paths @ np.arange(paths.n + 1)) - 2
+    # 3: shattered in plain-56 at first, not in ResNet-56, and in neither when trained.
+    nearest = {net: _nearest(recorded.of("shattered", net)) for net in ("plain-56", "resnet-56")}
+    assert nearest["plain-56"]["initial with BN"] < 0.2 < 0.7 < nearest["resnet-56"]["initial with BN"]
+    assert min(of["trained"] for of in nearest.values()) > 0.9
+    # 5: B ends lower than A in the two trainings that ship.
+    a, b = find("resnet-20"), find("resnet-20-b")
+    assert b.train_error < a.train_error and b.test_error < a.test_error
+
+
+def _nearest(found) -> dict[str, float]:
+    """The autocorrelation at the next input, by the words of each variant of a net."""
+    return {variant.words: found.at(index, 1) for index, variant in enumerate(found.variants)}
 
 
 def _bench():
@@ -183,6 +217,7 @@ def test_a_lesson_is_read_from_a_file(tmp_path):
         ("Some text.", "", 7, "no text"),
         ("Some text.", "It is {wrong plain-20}.", 7, "'wrong plain-20'"),
         ("Which?", "Which?\ntruth: 3", 11, "for a number"),
+        ("- one", "- {params plain-20}", 11, "no places"),
     ],
 )
 def test_a_fault_is_told_with_its_file_and_line(tmp_path, old, new, line, words):

@@ -14,11 +14,11 @@ from pages.compare.choice import Listed, choose_runs, shipped
 from pages.ui.figure_chart import figure_chart
 from pages.ui.guard import guarded
 from pages.ui.labels import escaped
-from pages.ui.permitted import PermittedStore
 from pages.ui.runs_view import all_seen, look, look_recorded, look_shipped
 from resnet_core import paper
 from resnet_core.figures import captions, export, series, table
 from resnet_core.figures.curves import X_AXES, View, learning_curves, view_note
+from resnet_core.runs import RunStore
 from resnet_core.verdict import degradation, degradation_verdict
 
 #: Seconds between two looks at runs that are still going.
@@ -125,7 +125,7 @@ def panel(ids: Sequence[str], view: View, polled: bool) -> None:
 def chosen(ids: Sequence[str]) -> list[Listed]:
     wanted = set(ids)
     ships: list[Listed] = [*look_shipped(), *look_recorded()]
-    return [s for s in ships if s.id in wanted] + look(PermittedStore().some(wanted))
+    return [s for s in ships if s.id in wanted] + look(RunStore().some(wanted))
 
 
 def downloads(ids: Sequence[str], view: View) -> None:
@@ -161,7 +161,7 @@ def downloads(ids: Sequence[str], view: View) -> None:
 
 def main() -> None:
     st.title("Compare", anchor=False)
-    seen: list[Listed] = [*look_shipped(), *look_recorded(), *all_seen(PermittedStore().look())]
+    seen: list[Listed] = [*look_shipped(), *look_recorded(), *all_seen(RunStore().look())]
     if not seen:
         st.info("There are no runs yet. Start the demo on the front page, or choose nets to train; they can be compared here.")
         with st.container(horizontal=True):

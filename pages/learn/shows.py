@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
@@ -15,7 +16,6 @@ from pages.ui import analyses, shipped
 from pages.ui.figure_chart import figure_chart
 from pages.ui.jobs import JOBS, Job, job_panel
 from pages.ui.labels import escaped
-from pages.ui.permitted import PermittedStore
 from pages.ui.recorded import recorded
 from pages.ui.runs_view import all_seen
 from resnet_core import literature
@@ -24,15 +24,18 @@ from resnet_core.architectures.table import complexity
 from resnet_core.claims import myths
 from resnet_core.config import DataConfig
 from resnet_core.errors import DataError
-from resnet_core.experiments import Experiment, Measured, find_experiment, run
+from resnet_core.experiments import Experiment, Measured, Table, find_experiment, run
+from resnet_core.experiments.base import shown
 from resnet_core.figures.captions import caption, grouped
 from resnet_core.figures.complexity import layers_figure
 from resnet_core.figures.curves import View, learning_curves
 from resnet_core.figures.diagram import diagram
+from resnet_core.figures.diagram_blocks import forms_figure
 from resnet_core.figures.figure6 import NOTE, figure6, missing_text
 from resnet_core.figures.gradients_by_depth import gradients_by_depth
 from resnet_core.figures.lines import HEIGHT
 from resnet_core.figures.predicted import Truth, predicted
+from resnet_core.figures.responses import ResponseCurve, branch_figure
 from resnet_core.figures.series import RunRecords, decimate, outcome, run_curve
 from resnet_core.figures.tradeoff import totals_figure, tradeoff_figure
 from resnet_core.imports.cost import in_images
@@ -40,6 +43,7 @@ from resnet_core.language import mark, tr
 from resnet_core.lessons import Show, facts
 from resnet_core.lessons import recorded as results
 from resnet_core.nets import Net, find
+from resnet_core.runs import RunStore
 from resnet_core.verdict import degradation, degradation_verdict
 
 #: The part of a training that its training error is a moving mean over.
@@ -118,14 +122,27 @@ def _curves(show: Show, scene: Scene) -> None:
 
 def _truth(show: Show, scene: Scene) -> None:
     assert scene.question is not None  # the reader sees to it
+    answers, question = [] if scene.answer is None else [scene.answer], scene.question
+    if show.arguments["set"] == "lesions":
+        experiment = find_experiment("lesions")
+        measured = [found for name in show.nets if (found := results.result(experiment, find(name), {})) is not None]
+        lesions = [Truth(one.label, one.model, _depths(len(one.result.blocks)), one.result.errors) for one in measured]
+        _chart(lambda dark: predicted(question, answers, lesions, dark), scene)
+        if measured:
+            _finding(experiment.functions.finding(measured))
+            _said(show.caption, experiment.limits, tr("Source: {source}.", source=experiment.source))
+        return
     runs = trainings(show.arguments["set"], show.nets)
     curves = [decimate(run_curve(run, "error", "training", SMOOTHED * run.config.recipe.iterations)) for run in runs]
     truths = [Truth(run.config.model.name, run.config.model, each.iteration, each.y) for run, each in zip(runs, curves, strict=True)]
-    answers = [] if scene.answer is None else [scene.answer]
-    question = scene.question
     _chart(lambda dark: predicted(question, answers, truths, dark), scene)
     _finding(ends(runs))
     _said(show.caption, tr("Recorded {source}.", source=recorded(show.arguments["set"]).source))
+
+
+def _depths(count: int) -> np.ndarray:
+    """The place of each block in the depth, the last one 1; as the experiment's own figure has it."""
+    return np.arange(1, count + 1) / count
 
 
 def _figure6(show: Show, scene: Scene) -> None:
@@ -142,14 +159,14 @@ def _myth(show: Show, scene: Scene) -> None:
     myth = next((each for each in myths.MYTHS if each.key == show.arguments["key"]), None)
     if myth is None:
         raise DataError(mark("There is no myth called {key}."), key=show.arguments["key"])
-    found = bench.find(all_seen(PermittedStore().look()))
-    shown = found.shown(myth)
+    found = bench.find(all_seen(RunStore().look()))
+    curves = found.shown(myth)
     if myth.key == "vanishing":
-        rows = [(one.label, one.records.config.model, one.layers) for one in shown if one.layers]
+        rows = [(one.label, one.records.config.model, one.layers) for one in curves if one.layers]
         _chart(lambda dark: gradients_by_depth(rows, dark), scene)
         note = tr("Before the first iteration; mini-batch of 32 images; seed and precision as of the training. Logarithmic.")
     else:
-        runs = [one.records for one in shown]
+        runs = [one.records for one in curves]
         _chart(lambda dark: learning_curves(runs, View(kinds=("training",), smoothing=SMOOTHED), dark), scene)
         note = f"{caption(grouped(runs))} {tr('Training error: a moving mean over 5 % of each run.')}"
     judged = myths.judged(myth, found.trained)
@@ -175,8 +192,42 @@ def _experiment(show: Show, scene: Scene) -> None:
         _finding(experiment.functions.finding(measured))
         where = tr("Measured here.") if all(computed) else tr("Measured {source}.", source=results.source(experiment.key))
         _said(show.caption, experiment.limits, tr("Source: {source}.", source=experiment.source), where)
+        if not scene.presented:
+            with st.expander(tr("Numbers"), icon=":material/table:"):
+                st.markdown(_markdown(experiment.functions.table(measured)))
     if not scene.presented:
         _run_experiment(experiment, nets, values, jobs, scene)
+
+
+def _markdown(table: Table) -> str:
+    lines = [table.head, ["---"] * len(table.head), *([escaped(shown(cell)) for cell in row] for row in table.rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _branch(show: Show, scene: Scene) -> None:
+    experiment = find_experiment("responses")
+    found = [one for name in show.nets if (one := results.result(experiment, find(name), {})) is not None]
+    curves = [
+        ResponseCurve(
+            one.key,
+            one.label,
+            one.model,
+            one.result.names,
+            one.result.std,
+            one.result.blocks,
+            one.result.ratio,
+            one.result.dimensions_change,
+        )
+        for one in found
+    ]
+    _chart(lambda dark: branch_figure(curves, dark), scene)
+    _finding(_ratios(curves))
+    _said(show.caption, tr("Hollow points: blocks where dimensions change."))
+
+
+def _ratios(curves: Sequence[ResponseCurve]) -> str:
+    medians = ", ".join(f"{curve.label} {float(np.nanmedian(curve.ratio)):.2f}" for curve in curves)
+    return tr("Median of |F(x)| / |x| over the blocks: {medians}.", medians=medians)
 
 
 def _jobs(experiment: Experiment, nets: Sequence[Net], values: dict[str, Any]) -> dict[tuple, Job | None]:
@@ -221,6 +272,14 @@ def _diagram(show: Show, scene: Scene) -> None:
     _said(show.caption)
 
 
+def _forms(show: Show, scene: Scene) -> None:
+    from pages.architectures.drawn import draw as draw_figure
+
+    for net in show.nets:
+        draw_figure(forms_figure(parse(net)), f"{scene.key}.{net}")
+    _said(show.caption)
+
+
 def _costs(show: Show, scene: Scene) -> None:
     counts = [complexity(parse(net)) for net in show.nets]
     _chart(lambda dark: totals_figure(counts, dark), scene, fixed=True)
@@ -251,7 +310,9 @@ _KINDS: dict[str, Callable[[Show, Scene], None]] = {
     "figure6": _figure6,
     "myth": _myth,
     "experiment": _experiment,
+    "branch": _branch,
     "diagram": _diagram,
+    "forms": _forms,
     "costs": _costs,
     "layers": _layers,
     "published": _published,

@@ -16,13 +16,13 @@ from pages.predict.maps import SIZE, Explained, save
 from pages.ui import analyses
 from pages.ui.jobs import Progress, ShouldStop
 from pages.ui.labels import escaped, titled
-from pages.ui.permitted import PermittedStore
 from resnet_core.csv_text import csv_text
 from resnet_core.data import CLASSES
 from resnet_core.figures.overlay import enlarge, png
 from resnet_core.figures.sheet import captioned, side_by_side, stacked
 from resnet_core.imports.cost import macs_per_image, said_before
 from resnet_core.nets import Net
+from resnet_core.runs import RunStore
 
 DATA = {"sample": "sample: 5,000", "cifar10": "CIFAR-10: 50,000"}
 #: Side of a neighbour, in pixels of the page.
@@ -43,7 +43,7 @@ def neighbours_section(shown: Shown, asked: Sequence[Explained]) -> None:
     if len(there) > 1:
         picked: dict[str, Any] = {"format_func": titled(DATA), "default": "sample", "required": True, "key": "near", "bind": "query-params"}
         dataset = st.segmented_control("Training images of", there, **picked) or "sample"
-    where, home = analyses.folder(), PermittedStore().home
+    where, home = analyses.folder(), RunStore().home
     tasks = [_task(shown, each.net, dataset, where, home) for each in asked]
     absent = [each for each, task in zip(asked, tasks, strict=True) if not computed.is_kept(task.key)]
     unbuilt = [each for each in absent if not _built(each.net, dataset, home)]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pages.ui.permitted import PermittedStore
 from pages.ui.runs_view import all_seen, net_records
 from resnet_core.claims import TrainedNet
 from resnet_core.figures.series import RunRecords
 from resnet_core.nets import shipped_nets
+from resnet_core.runs import RunStore
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def shipped(problems: list[str] | None = None) -> list[Trained]:
 def own() -> list[Trained]:
     """The viewer's own runs that finished, oldest first, by whatever recipe."""
     found = []
-    for seen in all_seen(PermittedStore().look()):
+    for seen in all_seen(RunStore().look()):
         result = seen.status.result or {}
         train, test = result.get("train_error"), result.get("test_error")
         if seen.status.state == "finished" and train is not None and test is not None:

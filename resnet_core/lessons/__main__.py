@@ -15,7 +15,7 @@ import sys
 from resnet_core.config import DataConfig
 from resnet_core.errors import UserError
 from resnet_core.experiments import find_experiment, run
-from resnet_core.lessons import lessons, recorded
+from resnet_core.lessons import Show, lessons, recorded
 from resnet_core.nets import find
 from resnet_core.training.device import pick_device
 from resnet_core.training.timing import machine_name
@@ -27,13 +27,12 @@ def main(keys: list[str]) -> None:
         if keys and key not in keys:
             continue
         experiment, entries = find_experiment(key), []
-        for show in shows:
-            for name in show.nets if show.arguments["key"] == key else ():
-                net, values = find(name), recorded.given(experiment, show)
-                entries.append(
-                    recorded.entry(experiment, net, values, run(experiment, net, DataConfig(recorded.DATASET), values, whole=True))
-                )
-                print(f"{key}: {name}", flush=True)
+        asked = [show for show in shows if show.arguments["key"] == key]
+        for name, text in dict.fromkeys((name, show.arguments.get("values", "")) for show in asked for name in show.nets):
+            net, values = find(name), recorded.given(experiment, Show("experiment", {"values": text}))
+            found = run(experiment, net, DataConfig(recorded.DATASET), values, whole=True)
+            entries.append(recorded.entry(experiment, net, values, found))
+            print(f"{key}: {name}", flush=True)
         about = {"date": str(datetime.date.today()), "machine": machine_name(pick_device("auto"))}
         recorded.FOLDER.mkdir(exist_ok=True)
         text = ",\n".join(json.dumps(each, separators=(",", ":")) for each in entries)

@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 import resnet_core
 from resnet_core import literature
@@ -21,6 +24,7 @@ from resnet_core.architectures import parse
 from resnet_core.architectures.table import complexity
 from resnet_core.errors import DataError
 from resnet_core.language import mark
+from resnet_core.lessons import recorded
 
 #: Of ``{published CONDITION NET}``.
 CONDITIONS = {
@@ -58,7 +62,7 @@ def fact(place: str) -> str:
     name, *arguments = place.split()
     try:
         return FACTS[name](*arguments)
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise DataError(mark("{place}: there is no such fact."), place="{" + place + "}") from error
 
 
@@ -77,6 +81,19 @@ def _results(name: str) -> dict[str, dict[str, Any]]:
 def _counted(quantity: str, net: str) -> int:
     counts = complexity(parse(net))
     return int({"params": counts.params, "macs": counts.macs, "layers": counts.layers}[quantity])
+
+
+def _blocks(net: str) -> int:
+    return len(parse(net).plan().units)
+
+
+def _branch(net: str) -> float:
+    return float(np.nanmedian(recorded.of("responses", net).ratio))
+
+
+def _lesions(net: str) -> tuple[float, float]:
+    found = recorded.of("lesions", net)
+    return 100.0 * found.whole / found.n, float(np.median(found.increase))
 
 
 def _published(condition: str, net: str) -> float:
@@ -100,6 +117,20 @@ FACTS: dict[str, Callable[..., str]] = {
     "macs-g": lambda net: f"{_counted('macs', net) / 1e9:.3g}",
     # How many times as much one net has as another.
     "times": lambda quantity, net, other: f"{_counted(quantity, net) / _counted(quantity, other):.2g}",
+    # The same in percent of the other net's, and how many percent more.
+    "part": lambda quantity, net, other: f"{100 * _counted(quantity, net) / _counted(quantity, other):.1f}",
+    "more": lambda quantity, net, other: f"{100 * _counted(quantity, net) / _counted(quantity, other) - 100:.1f}",
+    # Paths through a net, each block by its branch or its skip; and blocks.
+    "paths": lambda net: f"{2 ** _blocks(net):,}",
+    "blocks": lambda net: f"{_blocks(net)}",
+    # Percent that are left of 1 after so many factors; and of an input after so many gates whose biases are all the same.
+    "power": lambda factor, count: f"{100 * float(factor) ** int(count):.2g}",
+    "carried": lambda bias, count: f"{100 * (1 / (1 + math.exp(float(bias)))) ** int(count):.2g}",
+    # The median over its blocks of |F(x)| / |x|, of a net that ships, as the experiment "responses" measured it.
+    "branch": lambda net: f"{_branch(net):.2f}",
+    # Percent of test images that a net that ships gets wrong, whole, in the experiment "lesions"; and the increase without one block.
+    "whole": lambda net: f"{_lesions(net)[0]:.1f}",
+    "lesion-median": lambda net: f"{_lesions(net)[1]:.1f}",
     # How the trainings ended whose records ship, in percent: the trained net on its own training images, and on test images.
     "clean": lambda name, net: f"{_results(name)[net]['clean_train_error']:.1f}",
     "test": lambda name, net: f"{_results(name)[net]['test_error']:.1f}",

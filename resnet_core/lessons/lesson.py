@@ -10,7 +10,8 @@ from resnet_core.questions import Question
 SHOWS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     # Learning curves that ship: of the front page's demo, of the comparison of joins, of Myths, or of the nets in checkpoints/.
     "curves": (frozenset({"set", "nets"}), frozenset({"kinds"})),
-    # The measured curve of a net over the one that was drawn; for a step that asks for a curve.
+    # The measured curve of nets over the one that was drawn, for a step that asks for one: of trainings (a set as above), or with
+    # set=lesions of that experiment, whose nets are checkpoints that ship.
     "truth": (frozenset({"set", "nets"}), frozenset()),
     # Figure 6 of the paper from the nets that ship.
     "figure6": (frozenset(), frozenset()),
@@ -18,8 +19,12 @@ SHOWS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     "myth": (frozenset({"key"}), frozenset()),
     # An experiment with nets that ship; values=... holds further parameters, as name:value,name:value.
     "experiment": (frozenset({"key", "nets"}), frozenset({"values"})),
+    # The size of what each block adds beside what it adds to, from the recorded experiment "responses".
+    "branch": (frozenset({"nets"}), frozenset()),
     # A net, drawn.
     "diagram": (frozenset({"nets"}), frozenset()),
+    # A block of a ResNeXt in its three equal forms.
+    "forms": (frozenset({"nets"}), frozenset()),
     # MACs, parameters and activations of nets, as bars.
     "costs": (frozenset({"nets"}), frozenset()),
     # MACs and parameters layer by layer.
@@ -39,8 +44,13 @@ class Show:
 
     @property
     def nets(self) -> tuple[str, ...]:
-        """Names of the nets that it is about; of an experiment, of checkpoints that ship."""
+        """Names of the nets that it is about, or of checkpoints (``of_checkpoints``)."""
         return tuple(name for name in self.arguments.get("nets", "").split(",") if name)
+
+    @property
+    def of_checkpoints(self) -> bool:
+        """Whether its nets are trained ones that ship."""
+        return self.kind in ("experiment", "branch") or self.arguments.get("set") == "lesions"
 
     @property
     def values(self) -> dict[str, str]:

@@ -181,7 +181,7 @@ class _Reader:
             names = ", ".join(sorted(needed | possible)) or "–"
             self.fail(line, mark("“{kind}” has arguments like name=value: {names}."), kind=kind, names=names)
         shown = Show(kind, given, caption)
-        if kind != "experiment":
+        if not shown.of_checkpoints:
             for net in shown.nets:
                 try:
                     parse(net)
@@ -213,6 +213,8 @@ class _Reader:
             self.fail(line, mark("the question has no text."))
         if bool(options) != (arguments[1] == "choice") or (truth and arguments[1] != "number"):
             self.fail(line, mark("lines of “- ” are for a choice, and “truth:” is for a number."))
+        if facts.places(" ".join([*text, *options])):
+            self.fail(line, mark("a question and its options have no places for numbers."))
         try:
             return Question(arguments[0], " ".join(text), arguments[1], tuple(options), **fields), truth
         except UserError as error:

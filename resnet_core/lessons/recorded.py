@@ -40,6 +40,19 @@ def result(experiment: Experiment, net: Net, values: Mapping[str, Any]) -> Measu
     return None
 
 
+@functools.cache
+def of(key: str, net: str) -> Any:
+    """The recorded result of a net, by whatever parameters it was made.
+
+    Raises:
+        KeyError: there is none.
+    """
+    found = next((each for each in _entries(key)["results"] if each["net"] == net), None)
+    if found is None:
+        raise KeyError(net)
+    return decoded(found["result"])
+
+
 def entry(experiment: Experiment, net: Net, values: Mapping[str, Any], found: Measured) -> dict[str, Any]:
     """What is written of a result, as plain JSON values."""
     complete = _plain(experiment.complete(values, net.model))
