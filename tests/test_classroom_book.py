@@ -53,7 +53,11 @@ def test_a_question_from_its_opening_to_its_reveal(book, question, answer, other
     book.reveal(1)
     assert book.latest().state == "revealed"
     book.close(1)
-    assert book.latest().state == "revealed"
+    assert book.latest().state == "revealed" and book.latest().answer == answer
+    book.reveal(1, other)
+    assert book.latest().answer == other
+    with pytest.raises(ConfigError):
+        book.reveal(1, "no answer")
 
 
 def test_the_next_question_closes_the_one_before(book):

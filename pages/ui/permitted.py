@@ -5,6 +5,7 @@ A page may also ask before it draws a button (``may``), so that nobody is shown 
 
 from __future__ import annotations
 
+import dataclasses
 import secrets
 import threading
 from collections.abc import Callable, Sequence
@@ -17,11 +18,12 @@ from pages.ui import door, estimate
 from pages.ui.runs_view import all_seen
 from resnet_core import data, imports
 from resnet_core.classroom import keys, policy
-from resnet_core.classroom.book import ClassBook
-from resnet_core.classroom.policy import GUEST, OWNER, VIEWER, Person
+from resnet_core.classroom.book import REVEALED, Asked, ClassBook
+from resnet_core.classroom.policy import GUEST, OWNER, VIEWER, Person, Rules
 from resnet_core.config import RunConfig
 from resnet_core.errors import RunError
 from resnet_core.nets import Net
+from resnet_core.questions import Answer, Question
 from resnet_core.runs import Run, RunStore
 
 #: In the session: what a viewer is known by whose browser keeps no cookies.
@@ -147,3 +149,74 @@ def downloading() -> Callable[..., Path]:
     """Give what downloads CIFAR-10, ``data.download``, for a thread that serves nobody."""
     ask("download")
     return data.download
+
+
+class PermittedBook(ClassBook):
+    """The class file as the pages have it. What is the teacher's, and other people's, is refused to whoever else asks."""
+
+    def set_rules(self, rules: Rules) -> None:
+        """As ``ClassBook.set_rules``."""
+        ask("lead the class")
+        super().set_rules(rules)
+
+    def set_name(self, viewer: str, name: str) -> None:
+        """As ``ClassBook.set_name``: one's own."""
+        if viewer != person().id:
+            ask("lead the class")
+        super().set_name(viewer, name)
+
+    def names(self) -> dict[str, str]:
+        """As ``ClassBook.names``; of others than the teacher, their own name alone."""
+        who = person()
+        return {viewer: name for viewer, name in super().names().items() if may("lead the class") or viewer == who.id}
+
+    def asked(self) -> list[Asked]:
+        """As ``ClassBook.asked``: with the right answers."""
+        ask("lead the class")
+        return super().asked()
+
+    def latest(self) -> Asked | None:
+        """As ``ClassBook.latest``; without the right answer where it is not revealed and whoever asks does not lead."""
+        found = super().latest()
+        hidden = found is not None and found.state != REVEALED and not may("lead the class")
+        return dataclasses.replace(found, answer=None) if found is not None and hidden else found
+
+    def open(self, question: Question, answer: Answer | None = None) -> Asked:
+        """As ``ClassBook.open``."""
+        ask("lead the class")
+        return super().open(question, answer)
+
+    def close(self, number: int) -> None:
+        """As ``ClassBook.close``."""
+        ask("lead the class")
+        super().close(number)
+
+    def reveal(self, number: int, answer: Answer | None = None) -> None:
+        """As ``ClassBook.reveal``."""
+        ask("lead the class")
+        super().reveal(number, answer)
+
+    def answer(self, number: int, viewer: str, answer: Any) -> None:
+        """As ``ClassBook.answer``: one's own."""
+        ask("answer")
+        if viewer != person().id:
+            ask("lead the class")
+        super().answer(number, viewer, answer)
+
+    def answers(self, asked: Asked) -> dict[str, Answer]:
+        """As ``ClassBook.answers``; who does not lead sees them when they are revealed."""
+        latest = super().latest()
+        if latest is None or latest.number != asked.number or latest.state != REVEALED:
+            ask("lead the class")
+        return super().answers(asked)
+
+    def answer_of(self, asked: Asked, viewer: str) -> Answer | None:
+        """As ``ClassBook.answer_of``: one's own."""
+        if viewer != person().id:
+            ask("lead the class")
+        return super().answer_of(asked, viewer)
+
+    def delete(self) -> bool:
+        """As ``ClassBook.delete``."""
+        ask("lead the class")
+        return super().delete()

@@ -125,10 +125,17 @@ class ClassBook:
         with self._open(writing=True) as file:
             file.execute("UPDATE questions SET state = ? WHERE number = ? AND state = ?", (CLOSED, number, OPEN))
 
-    def reveal(self, number: int) -> None:
-        """Close a question, and show everybody all answers and the right one."""
+    def reveal(self, number: int, answer: Answer | None = None) -> None:
+        """Close a question, and show everybody all answers and the right one: ``answer``, else the one that was given before.
+
+        Raises:
+            ConfigError: ``answer`` is none to this question.
+        """
         with self._open(writing=True) as file:
-            file.execute("UPDATE questions SET state = ? WHERE number = ?", (REVEALED, number))
+            row = file.execute("SELECT number, text, state, answer FROM questions WHERE number = ?", (number,)).fetchone()
+            if row is not None:
+                right = row[3] if answer is None else json.dumps(_asked(*row).question.check(answer))
+                file.execute("UPDATE questions SET state = ?, answer = ? WHERE number = ?", (REVEALED, right, number))
 
     # -- answers --------------------------------------------------------------------------------------------------------------
 
