@@ -191,6 +191,20 @@ def test_the_time_until_a_turn(monkeypatch):
     assert [until_turn(s, seen, []) for s in seen] == [0.0, None, None]
 
 
+def test_a_viewer_sees_their_place_and_the_time_until_their_turn(book, root, monkeypatch):
+    for seed, owner in enumerate(("b", "b", "a")):
+        RunStore().submit(config(seed), owner=become(monkeypatch, owner))
+    monkeypatch.setattr(estimate, "seconds", lambda *_: 10.0)
+    page = class_page(root, monkeypatch, "a")
+    assert [text.value.replace("\\", "") for text in page.info][1:] == [
+        "Yours, **ResNet-8-w4**: place 2 of 3 in the queue, begins in about 10 s."
+    ]
+    monkeypatch.setattr(estimate, "seconds", lambda *_: None)
+    page.run()
+    assert "place 2 of 3 in the queue. When it begins is not known yet." in words(page)
+    assert "Yours" not in words(class_page(root, monkeypatch, "c"))
+
+
 # -- one door -----------------------------------------------------------------------------------------------------------------
 
 #: What only looks at runs.

@@ -10,10 +10,13 @@ from pages.ui.figure_chart import figure_chart
 from pages.ui.guard import guarded
 from pages.ui.labels import escaped
 from pages.ui.permitted import PermittedBook, person
+from pages.ui.runs_view import all_seen
+from pages.ui.turns import say_turns
 from resnet_core.classroom.book import MAX_NAME, OPEN, REVEALED, Asked
 from resnet_core.figures.ballot import curves_figure
 from resnet_core.language import mark, tr, tr_n
 from resnet_core.questions import Answer
+from resnet_core.runs import RunStore
 
 #: Seconds between two looks for another question.
 POLL = 2.0
@@ -26,19 +29,20 @@ def viewers_page() -> None:
     st.title(tr("Class"), anchor=False)
     book = PermittedBook()
     asked = book.latest()
-    st.fragment(_watch, run_every=POLL)(asked)
     if asked is None:
         st.info(tr("There is no question yet. It appears here by itself as soon as the teacher asks one."), icon=":material/hourglass_top:")
     else:
         _question(book, asked)
+    st.fragment(_watch, run_every=POLL)(asked)
     _nickname(book)
 
 
 def _watch(seen: Asked | None) -> None:
-    """Looks every two seconds whether there is something else to be shown than what the page was drawn with."""
+    """Looks every two seconds whether there is something else to be shown than what the page was drawn with; tells of one's trainings."""
     with guarded(tr("Class")):
         if PermittedBook().latest() != seen:
             st.rerun()
+        say_turns(all_seen(RunStore().look()))
 
 
 def _question(book: PermittedBook, asked: Asked) -> None:

@@ -19,6 +19,7 @@ from pages.ui.live_chart import CAPTION, live_chart
 from pages.ui.permitted import PermittedStore, admit, may, may_change
 from pages.ui.run_rows import broken_row, dialogs, run_row
 from pages.ui.runs_view import Seen, all_seen, look, started_together
+from pages.ui.turns import say_turns
 from resnet_core.differences import confounded, differing
 from resnet_core.errors import ConfigError
 from resnet_core.figures.captions import caption, grouped
@@ -185,6 +186,7 @@ def rows_of_runs(store: RunStore, seen: Sequence[Seen], broken: Sequence[tuple[P
         st.rerun()
     if active and left is not None:
         st.caption(f"About {duration(left)} until everything in the queue is through.")
+    say_turns(seen)
     with st.container(height=LIST_HEIGHT if len(listed) > 4 else "content", border=False, gap="small"):
         shown = [s for s in listed if run_row(s, store, s.run.id in by_default)]
         for folder, reason in broken:
