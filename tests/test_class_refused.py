@@ -7,6 +7,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ClientState_pb2 import ClientState
 from streamlit.testing.v1 import AppTest
 
 from pages.ui import door, estimate, permitted
@@ -250,6 +252,38 @@ def test_each_viewer_gets_a_cookie_once(here):
 )
 def test_viewers_upload_pictures_and_nothing_larger(here, headers, client, status):
     assert called("/_stcore/upload_file/session/file", "PUT", client=client, **headers)[0] == status
+
+
+@pytest.mark.parametrize(
+    ("cookie", "arrive"), [("x", ["rerun_script", "app_heartbeat"]), (KEY, ["rerun_script", "clear_cache", "app_heartbeat"])]
+)
+def test_messages_for_developers_do_not_arrive_from_viewers(here, cookie, arrive):
+    """``clear_cache`` clears the caches of all viewers, and any browser can send it."""
+    sent = [BackMsg(rerun_script=ClientState(page_name="class")), BackMsg(clear_cache=True), BackMsg(app_heartbeat=True)]
+    raw = [*(each.SerializeToString() for each in sent), b"\xff no message"][: 4 if cookie == "x" else 3]
+    left = [*({"type": "websocket.receive", "bytes": content} for content in raw), {"type": "websocket.disconnect"}]
+    arrived = []
+
+    async def receive():
+        return left.pop(0)
+
+    async def inside(scope, receive, send):
+        while (message := await receive())["type"] != "websocket.disconnect":
+            arrived.append(BackMsg.FromString(message["bytes"]).WhichOneof("type"))
+
+    headers = [(b"host", b"192.0.2.2:8501"), (b"cookie", f"{door.TEACHERS_COOKIE}={cookie}".encode())]
+    asyncio.run(door.Doorkeeper(inside)({"type": "websocket", "headers": headers, "client": ("192.0.2.7", 5)}, receive, None))
+    assert arrived == arrive
+
+
+def test_a_thread_of_the_server_that_draws_for_nobody_may_no_more_than_a_stranger(here, monkeypatch):
+    """A file that is made when it is fetched is made in such a thread, whoever fetches it: there is no address, as at this machine."""
+    become(monkeypatch, "owner")
+    assert permitted.may("lead the class")
+    monkeypatch.setattr(permitted.runtime, "exists", lambda: True)
+    assert not permitted.may("lead the class") and not permitted.may("delete")
+    monkeypatch.delenv(keys.KEY_DIGEST)
+    assert not permitted.may("name folders")
 
 
 def test_outside_of_a_class_the_door_stands_open_as_before(monkeypatch):

@@ -156,7 +156,7 @@ def test_the_table_to_take_away_and_the_end_of_the_class(book, root, monkeypatch
     assert page.button(key="class.delete").disabled
     from pages.class_ import lead
 
-    rows = list(csv.reader(io.StringIO(lead._csv().decode("utf-8-sig"))))
+    rows = list(csv.reader(io.StringIO(lead._csv(book).decode("utf-8-sig"))))
     assert rows[1][:3] == ["1", "Which is **better**?", "choice"] and rows[1][5] == "<b>plain-56</b>"
     page.checkbox(key="class.sure").check().run()
     page.button(key="class.delete").click().run()

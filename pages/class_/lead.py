@@ -137,8 +137,7 @@ def _reveal(asked: Asked, right: Answer | None) -> None:
         PermittedBook().reveal(asked.number, right)
 
 
-def _csv() -> bytes:
-    book = PermittedBook()
+def _csv(book: PermittedBook) -> bytes:
     asked = book.asked()
     return tally.answers_csv(asked, {each.number: book.answers(each) for each in asked}, book.names()).encode("utf-8-sig")
 
@@ -158,9 +157,10 @@ def _end(book: PermittedBook) -> None:
         st.dataframe(rows, hide_index=True)
     else:
         st.info(tr("Nothing was asked yet."), icon=":material/info:")
+    # Made now and not when it is fetched: then nobody could be asked who fetches it.
     st.download_button(
-        tr("All answers (CSV)"), _csv, "class-answers.csv", "text/csv", key="class.csv", icon=":material/download:", on_click="ignore",
-        disabled=not rows,
+        tr("All answers (CSV)"), _csv(book), "class-answers.csv", "text/csv", key="class.csv", icon=":material/download:",
+        on_click="ignore", disabled=not rows,
     )  # fmt: skip
     st.markdown(f"#### {tr('End of the class')}")
     st.markdown(

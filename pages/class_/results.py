@@ -46,8 +46,10 @@ def in_words(question: Question, answer: Answer) -> str:
     """An answer to a choice or a number, for people."""
     if isinstance(answer, tuple):
         return tr("a curve")
-    assert question.kind == "choice" or question.y is not None
-    return question.options[int(answer)] if question.kind == "choice" else f"{answer:g} ({question.y.label})"  # type: ignore[union-attr]
+    if question.kind == "choice":
+        return question.options[int(answer)]
+    assert question.y is not None  # every number has its range
+    return f"{answer:g} ({question.y.label})"
 
 
 def summary(question: Question, answers: Sequence[Answer]) -> str:

@@ -6,16 +6,18 @@ from other sites, and they go when the browser is closed.
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from streamlit.proto.BackMsg_pb2 import BackMsg
 
 from resnet_core.classroom import keys
 from resnet_core.classroom.policy import OWNER, TEACHER, VIEWER, Person, permits
@@ -24,6 +26,8 @@ from resnet_core.images import MAX_FILE_BYTES
 TEACHERS_COOKIE, VIEWERS_COOKIE = "resnet_lab_teacher", "resnet_lab_viewer"
 #: Bytes that a viewer may upload at once: a picture, and the form around it.
 MOST_UPLOADED = MAX_FILE_BYTES + 1024 * 1024
+#: The messages of Streamlit's protocol that a browser needs for the app's pages.
+_SENT_BY_PAGES = ("rerun_script", "stop_script", "app_heartbeat", "file_urls_request", "backend_operation_request")
 _LOOPBACK = ("127.0.0.1", "::1")
 _OWN_NAMES = ("localhost", "127.0.0.1", "::1")
 _LASTING: dict[str, Any] = {"httponly": True, "samesite": "strict", "path": "/"}
@@ -73,14 +77,18 @@ async def let_the_teacher_in(request: Request) -> Response:
 
 
 class Doorkeeper:
-    """Around the whole app, as ASGI has it: gives each viewer of a class an id, and refuses their large uploads."""
+    """Around the whole app, as ASGI has it: gives each viewer of a class an id, and refuses what no page sends."""
 
     def __init__(self, app: ASGIApp):
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not keys.is_class():
+        if scope["type"] not in ("http", "websocket") or not keys.is_class():
             await self.app(scope, receive, send)
+            return
+        if scope["type"] == "websocket":
+            known = _known(HTTPConnection(scope))
+            await self.app(scope, receive if permits(known, "lead the class") else _only_what_pages_send(receive), send)
             return
         request = Request(scope)
         if request.method == "PUT" and _too_large(request):
@@ -98,10 +106,30 @@ class Doorkeeper:
         await self.app(scope, receive, send_with_cookie)
 
 
+def _known(connection: HTTPConnection) -> Person:
+    client = connection.client.host if connection.client else ""
+    return person(connection.cookies, is_here(client, connection.headers.get("host")))
+
+
+def _only_what_pages_send(receive: Receive) -> Receive:
+    """Leaves out what Streamlit's protocol has for developers: one message would clear the caches of all viewers."""
+
+    async def receive_permitted() -> Message:
+        while True:
+            message = await receive()
+            content = message.get("bytes") if message["type"] == "websocket.receive" else None
+            if content is None:
+                return message
+            with contextlib.suppress(Exception):  # what is no message at all
+                if BackMsg.FromString(content).WhichOneof("type") in _SENT_BY_PAGES:
+                    return message
+
+    return receive_permitted
+
+
 def _too_large(request: Request) -> bool:
     """Whether somebody uploads more than they may; what does not say how much it is counts as too much."""
-    client = request.client.host if request.client else ""
-    if permits(person(request.cookies, is_here(client, request.headers.get("host"))), "upload large files"):
+    if permits(_known(request), "upload large files"):
         return False
     length = request.headers.get("content-length", "")
     return not length.isdecimal() or int(length) > MOST_UPLOADED
