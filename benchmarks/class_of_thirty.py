@@ -3,8 +3,8 @@
     python benchmarks/class_of_thirty.py [--viewers 30] [--chromium 3] [--seconds 60]
 
 The app is started as a class. The viewers speak Streamlit's protocol and draw nothing: in a class that is done by other machines. A few
-pages in Chromium, each in a process of its own, come besides. The training's speed is taken before they come, while all of them watch its live chart, and after
-they left, in one run of the demo's nets. Take it on a quiet machine.
+pages in Chromium, each in a process of its own, come besides. The training's speed is taken before they come, while all of them watch its
+live chart, and after they left, in one run of the demo's nets. Take it on a quiet machine.
 """
 
 from __future__ import annotations
