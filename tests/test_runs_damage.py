@@ -19,7 +19,7 @@ PAGES = [
     None,
     *(
         f"{name}/page.py"
-        for name in ("train", "compare", "responses", "gradients", "predict", "experiments", "checkpoints", "paper", "myths")
+        for name in ("train", "compare", "responses", "gradients", "predict", "experiments", "checkpoints", "paper", "myths", "learn")
     ),
 ]
 

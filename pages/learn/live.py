@@ -24,27 +24,52 @@ from resnet_core.verdict import degradation_verdict
 FIRST_SEED = 1
 
 
-def run_it_now(recorded: Sequence[RunConfig], scene: Scene) -> None:
-    """The same trainings with a seed of the viewer's own: a button, and once they have begun their curves as they grow.
+#: In the session: the viewer's seed, on all steps.
+_SEED = "learn.seed"
+
+
+def run_it_now(recorded: Sequence[RunConfig], scene: Scene) -> bool:
+    """The same trainings with a seed of the viewer's own: a button, and once they have begun their curves above it, as they grow.
 
     Args:
-        recorded: the configurations of what is shown already.
+        recorded: the configurations of what ships.
+
+    Returns:
+        whether there are such curves.
     """
+    watched = st.container()
     with guarded(tr("Run it now")):
         seed = FIRST_SEED
         looked = PermittedStore().tend()
         if not scene.presented:
             with st.container(horizontal=True, vertical_alignment="bottom"):
-                seed = st.number_input(tr("Seed"), 0, 2**31 - 1, FIRST_SEED, key=f"{scene.key}.seed", width=150)
+                _seed_input(scene)
                 place = st.container(width="content")
-        configs = [dataclasses.replace(config, recipe=dataclasses.replace(config.recipe, seed=seed)) for config in recorded]
+        seed = st.session_state.get(_SEED, seed)
+        # By depth, so that twins are trained beside each other, as in the demo.
+        ordered = sorted(recorded, key=lambda config: config.model.depth)
+        configs = [dataclasses.replace(config, recipe=dataclasses.replace(config.recipe, seed=seed)) for config in ordered]
         found = _found(looked, configs)
         active = any(seen.is_active for seen in found)
         if not scene.presented:
             with place, st.container(key="one_of.run"):
                 _button(configs, found, looked, scene)
         if found:
-            st.fragment(_panel, run_every=1.5 if active else None)(configs, active, scene)
+            with watched:
+                st.fragment(_panel, run_every=1.5 if active else None)(configs, active, scene)
+        return bool(found)
+    return False
+
+
+def _seed_input(scene: Scene) -> None:
+    key = f"{scene.key}.seed"
+
+    def keep() -> None:
+        st.session_state[_SEED] = st.session_state[key]
+
+    help_text = tr("Of the first weights and the order of the images: another seed, another training.")
+    value = st.session_state.get(_SEED, FIRST_SEED)
+    st.number_input(tr("Seed"), 0, 2**31 - 1, value, key=key, width=150, on_change=keep, help=help_text)
 
 
 def _found(looked: Look, configs: Sequence[RunConfig]) -> list[Seen]:

@@ -71,6 +71,8 @@ def draw_step(lesson: Lesson, number: int, presented: bool) -> bool:
     with right, guarded(step.title):
         if step.question is not None and drawing and not whole:
             _ask(lesson, step, step.question, presented)
+            if presented:
+                shows.empty_axes(step.question, f"{key}.axes")
         elif step.question is not None and drawing:
             st.markdown(f"**{escaped(step.question.text)}**")
         for index, show in enumerate(step.shows if whole else ()):
@@ -90,8 +92,13 @@ def _ask(lesson: Lesson, step: Step, question: Question, presented: bool) -> Ans
     return answer_widget(question, place.answer_key(lesson, step))
 
 
-def controls(lesson: Lesson, number: int, whole: bool, presented: bool) -> None:
-    """The buttons to step with, which the arrow keys press; in the presenter view they are there and not to be seen."""
+def controls(lesson: Lesson, number: int, whole: bool, presented: bool, following: str) -> None:
+    """The buttons to step with, which the arrow keys press; in the presenter view they are there and not to be seen.
+
+    Args:
+        whole: everything of the step is shown.
+        following: the key of the next lesson; empty behind the last one.
+    """
     onward = place.reveal if presented and not whole else place.go_to
     arguments = () if presented and not whole else (number + 1,)
     last = number == len(lesson.steps) and (whole or not presented)
@@ -104,6 +111,8 @@ def controls(lesson: Lesson, number: int, whole: bool, presented: bool) -> None:
             tr("Next"), icon=":material/arrow_forward:", key="learn.next", shortcut="Right", disabled=last, on_click=onward, args=arguments,
             type="primary" if whole else "secondary",
         )  # fmt: skip
+        if number == len(lesson.steps) and following:
+            st.button(tr("Next lesson"), icon=":material/school:", key="learn.following", on_click=place.open_lesson, args=(following,))
         st.button(tr("All lessons"), icon=":material/list:", key="learn.list", type="tertiary", on_click=place.open_lesson, args=("",))
         if presented:
             st.button(tr("End the presentation"), key="learn.end", shortcut="Esc", on_click=place.present, args=(False,))
@@ -129,7 +138,8 @@ def main() -> None:
     step = tr("Step {number} of {count}", number=number, count=len(lesson.steps))
     st.caption(f"{escaped(f'{lesson.number}. {lesson.title}')} · {step}")
     st.title(lesson.steps[number - 1].title, anchor=False)
-    controls(lesson, number, draw_step(lesson, number, presented), presented)
+    following = next((each.key for each in known if each.number > lesson.number), "")
+    controls(lesson, number, draw_step(lesson, number, presented), presented, following)
     place.keep_answers(lesson)
 
 

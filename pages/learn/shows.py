@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
-import numpy as np
-import plotly.graph_objects as go
 import streamlit as st
 
-from pages.learn import live
+from pages.learn import live, measured, parts
 from pages.learn.scene import Scene
 from pages.myths import bench
-from pages.ui import analyses, shipped
-from pages.ui.figure_chart import figure_chart
-from pages.ui.jobs import JOBS, Job, job_panel
+from pages.ui import shipped
 from pages.ui.labels import escaped
 from pages.ui.recorded import recorded
 from pages.ui.runs_view import all_seen
@@ -22,10 +17,8 @@ from resnet_core import literature
 from resnet_core.architectures import parse
 from resnet_core.architectures.table import complexity
 from resnet_core.claims import myths
-from resnet_core.config import DataConfig
 from resnet_core.errors import DataError
-from resnet_core.experiments import Experiment, Measured, Table, find_experiment, run
-from resnet_core.experiments.base import shown
+from resnet_core.experiments import Table
 from resnet_core.figures.captions import caption, grouped
 from resnet_core.figures.complexity import layers_figure
 from resnet_core.figures.curves import View, learning_curves
@@ -33,16 +26,12 @@ from resnet_core.figures.diagram import diagram
 from resnet_core.figures.diagram_blocks import forms_figure
 from resnet_core.figures.figure6 import NOTE, figure6, missing_text
 from resnet_core.figures.gradients_by_depth import gradients_by_depth
-from resnet_core.figures.lines import HEIGHT
 from resnet_core.figures.predicted import Truth, predicted
-from resnet_core.figures.responses import ResponseCurve, branch_figure
 from resnet_core.figures.series import RunRecords, decimate, outcome, run_curve
 from resnet_core.figures.tradeoff import totals_figure, tradeoff_figure
-from resnet_core.imports.cost import in_images
 from resnet_core.language import mark, tr
 from resnet_core.lessons import Show, facts
-from resnet_core.lessons import recorded as results
-from resnet_core.nets import Net, find
+from resnet_core.questions import Question
 from resnet_core.runs import RunStore
 from resnet_core.verdict import degradation, degradation_verdict
 
@@ -59,22 +48,9 @@ def draw(show: Show, scene: Scene) -> None:
     _KINDS[show.kind](show, scene)
 
 
-def _chart(make: Callable[[bool], go.Figure], scene: Scene, fixed: bool = False) -> None:
-    light, dark = make(False), make(True)
-    if scene.presented:
-        for figure in (light, dark):
-            figure.update_layout(font={"size": scene.font_size}, legend={"title": {"font": {"size": scene.font_size}}})
-    figure_chart(light, dark, key=scene.key, fixed=fixed)
-
-
-def _said(*texts: str) -> None:
-    """What must be read with a chart, in small letters below it."""
-    if found := [text for text in texts if text]:
-        st.caption(" ".join(found))
-
-
-def _finding(text: str) -> None:
-    st.markdown(f"**{escaped(text)}**")
+def empty_axes(question: Question, key: str) -> None:
+    """Draw the axes of a curve that is asked for, for a projector."""
+    parts.chart(lambda dark: predicted(question, [], dark=dark), Scene(key, question, None, True))
 
 
 def trainings(name: str, nets: Sequence[str]) -> list[RunRecords]:
@@ -106,53 +82,48 @@ def ends(runs: Sequence[RunRecords], test: bool = False) -> str:
 
 
 def _curves(show: Show, scene: Scene) -> None:
-    name, kinds = show.arguments["set"], tuple(show.arguments.get("kinds", "training,test").split(","))
+    name = show.arguments["set"]
     runs = trainings(name, show.nets)
+    place = st.container()
+    trained = name != "shipped" and live.run_it_now([run.config for run in runs], scene)
+    with place if not trained else st.expander(tr("Recorded"), icon=":material/history:"):
+        _recorded_curves(show, scene, runs)
+
+
+def _recorded_curves(show: Show, scene: Scene, runs: Sequence[RunRecords]) -> None:
+    name, kinds = show.arguments["set"], tuple(show.arguments.get("kinds", "training,test").split(","))
     view = View(kinds=kinds, smoothing=SMOOTHED)
-    _chart(lambda dark: learning_curves(runs, view, dark), scene)
+    parts.chart(lambda dark: learning_curves(runs, view, dark), scene)
     results = [outcome(run) for run in runs]
     seen = degradation(results)
     both = seen is not None and seen.plain is not None and seen.residual is not None
-    _finding(degradation_verdict(results) if both else ends(runs, "test" in kinds))
+    parts.finding(degradation_verdict(results) if both else ends(runs, "test" in kinds))
     where = "" if name == "shipped" else tr("Recorded {source}.", source=recorded(name).source)
-    _said(show.caption, caption(grouped(runs)), tr("Training error: a moving mean over 5 % of each run."), where)
-    if name != "shipped":
-        live.run_it_now([run.config for run in runs], scene)
+    parts.said(show.caption, caption(grouped(runs)), tr("Training error: a moving mean over 5 % of each run."), where)
 
 
 def _truth(show: Show, scene: Scene) -> None:
     assert scene.question is not None  # the reader sees to it
     answers, question = [] if scene.answer is None else [scene.answer], scene.question
     if show.arguments["set"] == "lesions":
-        experiment = find_experiment("lesions")
-        measured = [found for name in show.nets if (found := results.result(experiment, find(name), {})) is not None]
-        lesions = [Truth(one.label, one.model, _depths(len(one.result.blocks)), one.result.errors) for one in measured]
-        _chart(lambda dark: predicted(question, answers, lesions, dark), scene)
-        if measured:
-            _finding(experiment.functions.finding(measured))
-            _said(show.caption, experiment.limits, tr("Source: {source}.", source=experiment.source))
+        measured.lesions(show, scene)
         return
     runs = trainings(show.arguments["set"], show.nets)
     curves = [decimate(run_curve(run, "error", "training", SMOOTHED * run.config.recipe.iterations)) for run in runs]
     truths = [Truth(run.config.model.name, run.config.model, each.iteration, each.y) for run, each in zip(runs, curves, strict=True)]
-    _chart(lambda dark: predicted(question, answers, truths, dark), scene)
-    _finding(ends(runs))
-    _said(show.caption, tr("Recorded {source}.", source=recorded(show.arguments["set"]).source))
-
-
-def _depths(count: int) -> np.ndarray:
-    """The place of each block in the depth, the last one 1; as the experiment's own figure has it."""
-    return np.arange(1, count + 1) / count
+    parts.chart(lambda dark: predicted(question, answers, truths, dark), scene)
+    parts.finding(ends(runs))
+    parts.said(show.caption, tr("Recorded {source}.", source=recorded(show.arguments["set"]).source))
 
 
 def _figure6(show: Show, scene: Scene) -> None:
     problems: list[str] = []
     nets = [trained.records for trained in shipped.shipped(problems)]
-    _chart(lambda dark: figure6(nets, dark), scene)
+    parts.chart(lambda dark: figure6(nets, dark), scene)
     seen = degradation([outcome(run) for run in nets])
     if seen is not None:
-        _finding(". ".join(map(str, seen.gaps)) + ".")
-    _said(show.caption, caption(grouped(nets)), missing_text(nets), NOTE, *map(escaped, problems))
+        parts.finding(". ".join(map(str, seen.gaps)) + ".")
+    parts.said(show.caption, caption(grouped(nets)), missing_text(nets), NOTE, *map(escaped, problems))
 
 
 def _myth(show: Show, scene: Scene) -> None:
@@ -163,145 +134,60 @@ def _myth(show: Show, scene: Scene) -> None:
     curves = found.shown(myth)
     if myth.key == "vanishing":
         rows = [(one.label, one.records.config.model, one.layers) for one in curves if one.layers]
-        _chart(lambda dark: gradients_by_depth(rows, dark), scene)
+        parts.chart(lambda dark: gradients_by_depth(rows, dark), scene)
         note = tr("Before the first iteration; mini-batch of 32 images; seed and precision as of the training. Logarithmic.")
     else:
         runs = [one.records for one in curves]
-        _chart(lambda dark: learning_curves(runs, View(kinds=("training",), smoothing=SMOOTHED), dark), scene)
+        parts.chart(lambda dark: learning_curves(runs, View(kinds=("training",), smoothing=SMOOTHED), dark), scene)
         note = f"{caption(grouped(runs))} {tr('Training error: a moving mean over 5 % of each run.')}"
     judged = myths.judged(myth, found.trained)
-    _finding(judged.evidence)
-    _said(show.caption, note, escaped(found.seeds(myth)))
+    parts.finding(judged.evidence)
+    parts.said(show.caption, note, escaped(found.seeds(myth)))
     if not scene.presented:
         label = tr("Train it here with another seed, on the page Myths")
         st.page_link("myths/page.py", label=label, icon=":material/model_training:", query_params={"myth": myth.key})
 
 
-def _experiment(show: Show, scene: Scene) -> None:
-    experiment = find_experiment(show.arguments["key"])
-    nets, values = [find(name) for name in show.nets], results.given(experiment, show)
-    jobs = _jobs(experiment, nets, values)
-    computed = [job.result if job is not None and job.state == "done" else None for job in jobs.values()]
-    known = [results.result(experiment, net, values) for net in nets]
-    found = [made or kept for made, kept in zip(computed, known, strict=True)]
-    if all(found):
-        measured = [experiment.viewed(one, experiment.complete(values, one.model)) for one in found if one is not None]
-        figures = experiment.functions.figure(measured), experiment.functions.figure(measured, True)
-        tall = (figures[0].layout.height or 0) > HEIGHT or any(trace.type == "image" for trace in figures[0].data)
-        _chart(lambda dark: figures[dark], scene, fixed=tall)
-        _finding(experiment.functions.finding(measured))
-        where = tr("Measured here.") if all(computed) else tr("Measured {source}.", source=results.source(experiment.key))
-        _said(show.caption, experiment.limits, tr("Source: {source}.", source=experiment.source), where)
-        if not scene.presented:
-            with st.expander(tr("Numbers"), icon=":material/table:"):
-                st.markdown(_markdown(experiment.functions.table(measured)))
-    if not scene.presented:
-        _run_experiment(experiment, nets, values, jobs, scene)
-
-
-def _markdown(table: Table) -> str:
-    lines = [table.head, ["---"] * len(table.head), *([escaped(shown(cell)) for cell in row] for row in table.rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _branch(show: Show, scene: Scene) -> None:
-    experiment = find_experiment("responses")
-    found = [one for name in show.nets if (one := results.result(experiment, find(name), {})) is not None]
-    curves = [
-        ResponseCurve(
-            one.key,
-            one.label,
-            one.model,
-            one.result.names,
-            one.result.std,
-            one.result.blocks,
-            one.result.ratio,
-            one.result.dimensions_change,
-        )
-        for one in found
-    ]
-    _chart(lambda dark: branch_figure(curves, dark), scene)
-    _finding(_ratios(curves))
-    _said(show.caption, tr("Hollow points: blocks where dimensions change."))
-
-
-def _ratios(curves: Sequence[ResponseCurve]) -> str:
-    medians = ", ".join(f"{curve.label} {float(np.nanmedian(curve.ratio)):.2f}" for curve in curves)
-    return tr("Median of |F(x)| / |x| over the blocks: {medians}.", medians=medians)
-
-
-def _jobs(experiment: Experiment, nets: Sequence[Net], values: dict[str, Any]) -> dict[tuple, Job | None]:
-    """The jobs by their keys, which are those of the page Experiments: what was measured there is here too."""
-    keys = [
-        ("experiment", experiment.key, net.version, results.DATASET, *sorted(experiment.complete(values, net.model).items()))
-        for net in nets
-    ]
-    return {key: JOBS.get(key) for key in keys}
-
-
-def _run_experiment(
-    experiment: Experiment, nets: Sequence[Net], values: dict[str, Any], jobs: dict[tuple, Job | None], scene: Scene
-) -> None:
-    """A button that measures it on this machine, and how far that is."""
-
-    def begin() -> None:
-        for key, net in zip(jobs, nets, strict=True):
-            JOBS.start(key, net.name, work(net))
-
-    def work(net: Net) -> Callable[[Job], Measured]:
-        def of(job: Job) -> Measured:
-            told: dict[str, Any] = {"progress": job.progress, "should_stop": job.should_stop}
-            return run(experiment, net, DataConfig(results.DATASET), values, folder=analyses.folder(), label=net.name, whole=True, **told)
-
-        return of
-
-    if any(job is None or job.state in ("stopped", "failed") for job in jobs.values()):
-        macs = sum(experiment.work(net, experiment.complete(values, net.model)) for net in nets)
-        st.button(tr("Run it now"), icon=":material/play_arrow:", key=f"{scene.key}.run", on_click=begin)
-        st.caption(tr("It takes {work}.", work=in_images(macs, 1)))
-    for job in jobs.values():
-        if job is not None and job.state != "done":
-            job_panel(job)
-
-
 def _diagram(show: Show, scene: Scene) -> None:
     from pages.architectures.drawn import draw as draw_figure
 
-    for net in show.nets:
-        draw_figure(diagram(complexity(parse(net))), f"{scene.key}.{net}")
-    _said(show.caption)
+    with st.container(key="diagram"):  # as on Architectures, on a phone it is as wide as it must be, and scrolls
+        for net in show.nets:
+            draw_figure(diagram(complexity(parse(net))), f"{scene.key}.{net}")
+    parts.said(show.caption)
 
 
 def _forms(show: Show, scene: Scene) -> None:
     from pages.architectures.drawn import draw as draw_figure
 
-    for net in show.nets:
-        draw_figure(forms_figure(parse(net)), f"{scene.key}.{net}")
-    _said(show.caption)
+    with st.container(key="forms"):
+        for net in show.nets:
+            draw_figure(forms_figure(parse(net)), f"{scene.key}.{net}")
+    parts.said(show.caption)
 
 
 def _costs(show: Show, scene: Scene) -> None:
     counts = [complexity(parse(net)) for net in show.nets]
-    _chart(lambda dark: totals_figure(counts, dark), scene, fixed=True)
-    lines = [f"| {tr('net')} | {tr('weighted layers')} | {tr('parameters')} | {tr('MACs')} |", "|:--|--:|--:|--:|"]
-    lines += [f"| {escaped(net.config.name)} | {net.layers} | {net.params:,} | {net.macs:,} |" for net in counts]
-    st.markdown("\n".join(lines))
-    _said(show.caption)
+    parts.chart(lambda dark: totals_figure(counts, dark), scene, fixed=True)
+    parts.said(show.caption)
+    head = (tr("net"), tr("weighted layers"), tr("parameters"), tr("MACs"))
+    parts.numbers(Table(head, tuple((net.config.name, net.layers, net.params, net.macs) for net in counts)), scene)
 
 
 def _layers(show: Show, scene: Scene) -> None:
     from pages.architectures.drawn import draw as draw_figure
 
-    draw_figure(layers_figure([complexity(parse(net)) for net in show.nets]), scene.key)
-    _said(show.caption)
+    with st.container(key="layers"):
+        draw_figure(layers_figure([complexity(parse(net)) for net in show.nets]), scene.key)
+    parts.said(show.caption)
 
 
 def _published(show: Show, scene: Scene) -> None:
     data = {"CIFAR-10": literature.CIFAR10, "ImageNet": literature.IMAGENET}[show.arguments["data"]]
     wanted = facts.CONDITIONS.get(show.arguments.get("condition", ""))
     found = [each for each in literature.RESULTS if each.data == data and wanted in (None, each.condition)]
-    _chart(lambda dark: tradeoff_figure(found, show.arguments.get("cost", "macs"), dark), scene)
-    _said(show.caption, tr("Errors under different conditions cannot be compared; each point names its source."))
+    parts.chart(lambda dark: tradeoff_figure(found, show.arguments.get("cost", "macs"), dark), scene)
+    parts.said(show.caption, tr("Errors under different conditions cannot be compared; each point names its source."))
 
 
 _KINDS: dict[str, Callable[[Show, Scene], None]] = {
@@ -309,8 +195,8 @@ _KINDS: dict[str, Callable[[Show, Scene], None]] = {
     "truth": _truth,
     "figure6": _figure6,
     "myth": _myth,
-    "experiment": _experiment,
-    "branch": _branch,
+    "experiment": measured.experiment,
+    "branch": measured.branch,
     "diagram": _diagram,
     "forms": _forms,
     "costs": _costs,

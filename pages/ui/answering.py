@@ -14,6 +14,7 @@ from typing import Any
 
 import streamlit as st
 
+from pages.ui.guard import guarded
 from pages.ui.labels import escaped
 from resnet_core.language import tr
 from resnet_core.questions import POINTS, Answer, Axis, Question
@@ -68,7 +69,8 @@ def _kept(key: str) -> str:
 def _lock_from(question: Question, key: str, widget: str) -> None:
     answer = st.session_state[widget]
     if answer is not None:  # nothing was chosen or written yet
-        lock(question, key, answer)
+        with guarded(question.text):
+            lock(question, key, answer)
 
 
 def _lock_button(question: Question, key: str, widget: str) -> None:
@@ -121,7 +123,8 @@ def _curve(question: Question, key: str) -> None:
     widget = f"{key}.drawing"
 
     def given() -> None:
-        lock(question, key, st.session_state[widget].answer)
+        with guarded(question.text):
+            lock(question, key, st.session_state[widget].answer)
 
     _drawing(key=widget, data=drawing_data(question, key), on_answer_change=given)
 

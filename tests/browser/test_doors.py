@@ -22,6 +22,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 NAME = "http://evil.test www.evil.test me@evil.test ![b](http://evil.test/p.png)"
 PAGES = (
     "",
+    "learn?lesson=deeper-and-worse&step=4",
     "train?tab=Runs",
     "compare",
     "responses",
