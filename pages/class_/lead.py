@@ -20,8 +20,8 @@ from resnet_core.classroom.book import CLOSED, OPEN, Asked
 from resnet_core.language import mark, tr, tr_n
 from resnet_core.questions import Answer
 
-#: Seconds between two looks at the answers.
-POLL = 1.0
+#: Seconds between two looks at the answers, and at a question that takes none: another window of the teacher's may ask the next.
+POLL, SLOW_POLL = 1.0, 2.0
 _STATES = {OPEN: mark("open"), CLOSED: mark("closed"), "revealed": mark("revealed")}
 
 
@@ -45,15 +45,22 @@ def _ballot(book: PermittedBook) -> None:
         if asked is None:
             st.markdown(f"#### {tr('Open this address, or point a phone at the code')}")
             _link(440)
+            st.fragment(_watch, run_every=SLOW_POLL)()
         else:
             _question(asked)
-            st.fragment(_answers, run_every=POLL if asked.state == OPEN else None)(asked)
+            st.fragment(_answers, run_every=POLL if asked.state == OPEN else SLOW_POLL)(asked)
     with right:
         if asked is not None:
             with st.popover(tr("Link and QR code"), icon=":material/qr_code_2:", width="stretch"):
                 _link(360)
         st.markdown(f"#### {tr('Ask')}")
         ask_next()
+
+
+def _watch() -> None:
+    with guarded(tr("Ballot")):
+        if PermittedBook().latest() is not None:
+            st.rerun()
 
 
 def _link(width: int) -> None:
@@ -63,7 +70,7 @@ def _link(width: int) -> None:
         return
     st.image(links.qr_svg(link), width=width)
     st.code(link, language=None)
-    st.fragment(_here, run_every=2.0)()
+    st.fragment(_here, run_every=SLOW_POLL)()
 
 
 def _here() -> None:
@@ -71,8 +78,6 @@ def _here() -> None:
 
 
 def _question(asked: Asked) -> None:
-    said = tr("Question {number}, {state}", number=asked.number, state=tr(_STATES[asked.state]))
-    st.caption(said)
     st.markdown(f"### {escaped(asked.question.text)}")
 
 
@@ -85,9 +90,10 @@ def _answers(asked: Asked) -> None:
             st.rerun()
         answers = list(book.answers(asked).values())
         with st.container(horizontal=True, vertical_alignment="center"):
-            here = present.count()
-            st.markdown(tr("**{number}** of {here} have answered", number=len(answers), here=max(here, len(answers))), width="content")
-            shown = st.toggle(tr("Show the answers as they come in"), True, key="class.live") if asked.state == OPEN else True
+            values = {"question": asked.number, "state": tr(_STATES[asked.state]), "number": len(answers)}
+            here = max(present.count(), len(answers))
+            st.markdown(tr("Question {question}, {state}: **{number}** of {here} have answered", here=here, **values), width="content")
+            shown = st.toggle(tr("Show answers live"), True, key="class.live") if asked.state == OPEN else True
             if asked.state == OPEN:
                 _button(tr("Close"), "lock", "close", _close, asked)
             if asked.state == CLOSED:
@@ -101,7 +107,8 @@ def _answers(asked: Asked) -> None:
                     args=(asked, right),
                 )
         if shown:
-            show_answers(asked, answers)
+            with st.container(key="class_answers"):
+                show_answers(asked, answers)
 
 
 def _button(label: str, icon: str, key: str, action: Callable[..., None], *args: Any) -> None:

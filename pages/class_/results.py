@@ -63,7 +63,7 @@ def summary(question: Question, answers: Sequence[Answer]) -> str:
     if question.kind == "number":
         numbers = [answer for answer in answers if not isinstance(answer, tuple)]
         return tr(
-            "{number} answers from {low:g} to {high:g}; the median is {middle:g}.",
+            "{number} answers from {low:.4g} to {high:.4g}; the median is {middle:.4g}.",
             number=len(numbers),
             low=min(numbers),
             high=max(numbers),

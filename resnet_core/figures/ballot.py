@@ -68,31 +68,28 @@ def number_figure(
             width=[high - low for low, high in itertools.pairwise(edges)],
             marker={"color": ANSWERS[dark], "line": {"color": style.BACKGROUNDS[dark], "width": 2}},
             hovertemplate="%{y}<extra></extra>",
+            showlegend=False,
         )
     )
-    figure.update_layout(style.layout(dark, 18), height=HEIGHT, showlegend=False, uirevision="viewer", margin_t=56)
+    figure.update_layout(style.layout(dark, 18), height=HEIGHT, uirevision="viewer", margin_t=40)
     figure.update_xaxes(title=html.escape(label, quote=False), range=[edges[0], edges[-1]])
     figure.update_yaxes(title=tr("answers"), range=[0, max(1, *counts) * 1.1], **_whole(counts))
-    if middle is not None:
-        _line(figure, middle, tr("median {value:g}", value=middle), style.TEXT[dark], "dash", 0)
-    if right is not None:
-        _line(figure, right, tr("right: {value:g}", value=right), RIGHT[dark], "solid", 24)
+    top = max(1, *counts) * 1.1
+    for value, name, color, dash in (
+        (middle, tr("median"), style.TEXT[dark], "8px,5px"),
+        (right, tr("right"), RIGHT[dark], "solid"),
+    ):
+        if value is not None:
+            line = {"color": color, "dash": dash, "width": 4}
+            figure.add_scatter(x=[value, value], y=[0, top], mode="lines", name=f"{name}: {value:.4g}", line=line, hoverinfo="skip")
+    legend = {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"}
+    figure.update_layout(showlegend=middle is not None or right is not None, legend=legend)
     return figure
 
 
 def _whole(counts: Sequence[int]) -> dict[str, int]:
     """Whole numbers beside an axis that counts, at most seven of them."""
     return {"tick0": 0, "dtick": max(1, math.ceil(max(counts) / 6))}
-
-
-def _line(figure: go.Figure, x: float, text: str, color: str, dash: str, shift: int) -> None:
-    figure.add_vline(x, line={"color": color, "dash": dash, "width": 3})
-    low, high = figure.layout.xaxis.range
-    place = (x - low) / (high - low)
-    anchor = "left" if place < 0.2 else "right" if place > 0.8 else "center"
-    figure.add_annotation(
-        x=x, y=1, yref="paper", yanchor="bottom", yshift=shift, xanchor=anchor, showarrow=False, text=text, font_color=color
-    )
 
 
 def curves_figure(
