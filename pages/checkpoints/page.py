@@ -48,7 +48,7 @@ def show_gallery(found: Catalog) -> None:
             st.page_link("compare/page.py", label=tr("Its curves"), icon=":material/ssid_chart:", query_params=link)
         if (
             net.origin == "imported"
-            and may(tr("delete checkpoint"))
+            and may("delete checkpoint")
             and st.button(tr("Delete"), icon=":material/delete:", key="checkpoints.delete", type="tertiary")
         ):
             st.session_state[_ASKED] = net.id

@@ -96,7 +96,7 @@ def data_pick() -> tuple[DataConfig, str | None, bool]:
     config = DataConfig(dataset, validation, few)
     if dataset == "sample":
         return config, None, _is_there(config, None)
-    typed = _folder_field() if may(tr("name folders")) else ""
+    typed = _folder_field() if may("name folders") else ""
     there = _is_there(config, typed or None)
     if not typed and (DOWNLOAD.running or not there):
         st.fragment(_download_panel, run_every=0.5 if DOWNLOAD.running else None)(DOWNLOAD.running)
@@ -123,7 +123,7 @@ def _is_there(config: DataConfig, folder: str | None) -> bool:
         elif not (DOWNLOAD.running or DOWNLOAD.error):
             st.info(escaped(str(error)), icon=":material/folder_off:")
         return False
-    if config.dataset == "cifar10" and may(tr("name folders")):
+    if config.dataset == "cifar10" and may("name folders"):
         st.caption(tr("Found in {resolve_data_dir}.", resolve_data_dir=escaped(str(data.resolve_data_dir(folder)))))
     return True
 

@@ -127,7 +127,7 @@ def start_button(store: RunStore, rows: Sequence[Row], seen: Sequence[Seen], fol
             ),
             icon=":material/content_copy:",
         )
-        again = may(tr("train again")) and st.checkbox(tr("Train them again all the same"), key="train.again")
+        again = may("train again") and st.checkbox(tr("Train them again all the same"), key="train.again")
     # A configuration that stands in two rows is one training.
     wanted = {row.config.fingerprint: row for row in rows if row.config}
     new = [row for fingerprint, row in wanted.items() if again or fingerprint not in there]

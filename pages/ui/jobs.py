@@ -247,8 +247,8 @@ def _bar(job: Job, unit: str, preview: Any) -> None:
         st.rerun()
     with st.container(horizontal=True, vertical_alignment="center"):
         st.progress(*_how_far(job, unit))
-        stops = job.should_stop() or not may(tr("stop computation"), job.viewers.are_one())
+        stops = job.should_stop() or not may("stop computation", job.viewers.are_one())
         if st.button(tr("Stop"), icon=":material/stop:", key=f"job.stop.{hash(job.key)}", type="tertiary", disabled=stops):
-            ask(tr("stop computation"), job.viewers.are_one())
+            ask("stop computation", job.viewers.are_one())
             job.stop()
             st.rerun(scope="fragment")
