@@ -109,7 +109,7 @@ def _folder_field() -> str:
         tr("Folder with CIFAR-10"),
         key="train.data_dir",
         persist_state="session",
-        placeholder=str(data.resolve_data_dir() or "a folder on this machine, with the python or the binary version in it"),
+        placeholder=str(data.resolve_data_dir() or tr("a folder on this machine, with the python or the binary version in it")),
     ).strip()
 
 

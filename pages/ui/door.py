@@ -19,9 +19,11 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.proto.BackMsg_pb2 import BackMsg
 
+from resnet_core import language
 from resnet_core.classroom import keys
 from resnet_core.classroom.policy import OWNER, TEACHER, VIEWER, Person, permits
 from resnet_core.images import MAX_FILE_BYTES
+from resnet_core.language import mark, tr
 
 TEACHERS_COOKIE, VIEWERS_COOKIE = "resnet_lab_teacher", "resnet_lab_viewer"
 #: Bytes that a viewer may upload at once: a picture, and the form around it.
@@ -61,6 +63,12 @@ def person(cookies: dict[str, str], here: bool, spare: str = "") -> Person:
     return Person(VIEWER, keys.viewer_id(cookies.get(VIEWERS_COOKIE) or spare))
 
 
+def _said(request: Request, sentence: str) -> str:
+    """A sentence in the language that the browser asks for."""
+    language.use(language.nearest(request.headers.get("accept-language", "").partition(",")[0]))
+    return tr(sentence)
+
+
 async def let_the_teacher_in(request: Request) -> Response:
     """``/teacher?key=...``: puts the key where no page shows it, and goes on to the page of the class."""
     key = request.query_params.get("key", "")
@@ -69,8 +77,10 @@ async def let_the_teacher_in(request: Request) -> Response:
         response = RedirectResponse("class", status_code=303)
         response.set_cookie(TEACHERS_COOKIE, key, secure=request.url.scheme == "https", **_LASTING)
     else:
-        text = "This is not the teacher's key. Open the link that the terminal shows where the class was started; each start has a new one."
-        response = PlainTextResponse(text, status_code=403)
+        text = mark(
+            "This is not the teacher's key. Open the link that the terminal shows where the class was started; each start has a new one."
+        )
+        response = PlainTextResponse(_said(request, text), status_code=403)
     response.headers["Cache-Control"] = "no-store"
     response.headers["Referrer-Policy"] = "no-referrer"
     return response
@@ -92,7 +102,8 @@ class Doorkeeper:
             return
         request = Request(scope)
         if request.method == "PUT" and _too_large(request):
-            await PlainTextResponse("In a class only pictures can be brought along.", status_code=413)(scope, receive, send)
+            text = mark("In a class only pictures can be brought along.")
+            await PlainTextResponse(_said(request, text), status_code=413)(scope, receive, send)
             return
         new = request.method == "GET" and not request.cookies.get(VIEWERS_COOKIE) and "text/html" in request.headers.get("accept", "")
 

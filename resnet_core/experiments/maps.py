@@ -63,7 +63,7 @@ EXPERIMENT = Experiment(
     ),
     parameters=(
         LAYER,
-        replace(PICTURE, label="picture", default=0, help="The number of a test image, as on Predict."),
+        replace(PICTURE, label="picture", default=0, help=mark("The number of a test image, as on Predict.")),
         Parameter("channels", "channels", "int", 64, 1, 4096, 16, help=mark("The first of the layer; of fewer, all.")),
     ),
     macs=lambda model, values: whole_net_macs(model),
