@@ -27,6 +27,7 @@ from typing import Any
 
 import resnet_core
 from resnet_core.errors import Stopped, UserError
+from resnet_core.language import ENVIRONMENT, current, tr
 
 #: What one computation may have: torch, the weights three times over, and the maps of a batch (see ``images_at_once``).
 MOST_BYTES = 4 << 30
@@ -58,11 +59,13 @@ def apart(
         Stopped: ``should_stop`` returned True.
     """
     command = [sys.executable, "-P", "-m", "resnet_core.apart"]
-    env = os.environ | {"PYTHONPATH": str(Path(resnet_core.__file__).parents[1])}
+    env = os.environ | {"PYTHONPATH": str(Path(resnet_core.__file__).parents[1]), ENVIRONMENT: current()}
     try:
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env, start_new_session=True)
     except OSError as error:
-        raise ApartFailed(f"The process that computes could not be started ({error.strerror or error}). Try it again.") from error
+        raise ApartFailed(
+            "The process that computes could not be started ({reason}). Try it again.", reason=error.strerror or error
+        ) from error
     stdin, stdout = process.stdin, process.stdout
     assert stdin is not None and stdout is not None  # both are pipes
     told: queue.Queue[dict[str, Any] | None] = queue.Queue()
@@ -104,9 +107,9 @@ def apart(
 
 def _ended(status: int) -> str:
     if status >= 0:
-        return "The computation went wrong, and that is no fault of yours. The details are in the terminal where the app was started."
+        return tr("The computation went wrong, and that is no fault of yours. The details are in the terminal where the app was started.")
     how = f"signal {-status}, {signal.Signals(-status).name}"
-    return f"The system ended the process that computed ({how}), as it does where memory is short. Try it again later."
+    return tr("The system ended the process that computed ({how}), as it does where memory is short. Try it again later.", how=how)
 
 
 def end_with_parent() -> None:

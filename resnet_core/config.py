@@ -19,6 +19,7 @@ from resnet_core import architectures
 from resnet_core.architectures import ModelConfig, ResNetConfig, parse
 from resnet_core.checks import check_choice, check_real, check_whole
 from resnet_core.errors import ConfigError
+from resnet_core.language import tr
 
 DATASETS = ("sample", "cifar10")
 SCHEDULES = ("step", "linear", "cosine", "constant")
@@ -56,15 +57,20 @@ class DataConfig:
     def __post_init__(self):
         check_choice("dataset", self.dataset, DATASETS)
         if not isinstance(self.validation, bool):
-            raise ConfigError("validation", f"{self.validation!r} is neither true nor false.")
+            raise ConfigError("validation", "{validation!r} is neither true nor false.", validation=self.validation)
         check_whole("images_per_class", self.images_per_class, 0, _TRAIN_IMAGES[self.dataset] // 10)
 
     @property
     def label(self) -> str:
         """``sample (5,000 images)``, ``sample (500 images)``, ``CIFAR-10 (45,000 images + 5,000 for validation)``."""
-        title = {"sample": "sample", "cifar10": "CIFAR-10"}[self.dataset]
-        held_out = f" + {self._all_images - self.train_images:,} for validation" if self.validation else ""
-        return f"{title} ({self.train_images:,} images{held_out})"
+        title = {"sample": tr("sample"), "cifar10": "CIFAR-10"}[self.dataset]
+        held_out = tr(" + {all_images:,} for validation", all_images=self._all_images - self.train_images) if self.validation else ""
+        return tr("{title} ({train_images:,} images{held_out})", title=title, train_images=self.train_images, held_out=held_out)
+
+    @property
+    def short_label(self) -> str:
+        """The same without the word: ``sample (5,000)``, ``CIFAR-10 (45,000 + 5,000 for validation)``."""
+        return self.label.replace(tr(" images"), "", 1)
 
     @property
     def classes(self) -> int:
@@ -142,7 +148,7 @@ class Recipe:
         for milestone in self.milestones:
             check_real("milestones", milestone, 0, 1, above=True)
         if list(self.milestones) != sorted(set(self.milestones)):
-            raise ConfigError("milestones", f"{list(self.milestones)} must rise from one to the next.")
+            raise ConfigError("milestones", "{milestones} must rise from one to the next.", milestones=list(self.milestones))
         check_real("gamma", self.gamma, 0, 1, above=True)
         check_choice("warmup", self.warmup, WARMUPS)
         check_whole("warmup_iterations", self.warmup_iterations, 0, self.iterations)
@@ -181,7 +187,12 @@ class Recipe:
 def too_small(model: ModelConfig, side: int) -> str:
     """Say that a net cannot compute with images of that size."""
     own = model.plan().input[1]
-    return f"{model.name} is made for images of {own}x{own} pixels, and cannot compute with {side}x{side}: its maps vanish on the way."
+    return tr(
+        "{name} is made for images of {own}x{own} pixels, and cannot compute with {side}x{side}: its maps vanish on the way.",
+        name=model.name,
+        own=own,
+        side=side,
+    )
 
 
 @dataclass(frozen=True)
@@ -229,7 +240,13 @@ class RunConfig:
     def __post_init__(self):
         if self.model.num_classes != self.data.classes:
             outputs, classes = self.model.num_classes, self.data.classes
-            raise ConfigError("num_classes", f"{self.model.name} has {outputs:,} outputs, and the data {classes} classes.")
+            raise ConfigError(
+                "num_classes",
+                "{name} has {outputs:,} outputs, and the data {classes} classes.",
+                name=self.model.name,
+                outputs=outputs,
+                classes=classes,
+            )
         if not self.model.plan().takes((3, self.data.side, self.data.side)):
             raise ConfigError("model", too_small(self.model, self.data.side))
 
@@ -249,7 +266,7 @@ class RunConfig:
             raise ConfigError("config", "is not an object with the sections model, data, recipe and start.")
         for name, fields in values.items():
             if name not in sections:
-                raise ConfigError(name, f"is not a section of a configuration; they are {', '.join(sections)}.")
+                raise ConfigError(name, "is not a section of a configuration; they are {sections}.", sections=", ".join(sections))
             if not isinstance(fields, dict):
                 raise ConfigError(name, "is not an object.")
             if name == "model":
@@ -257,11 +274,11 @@ class RunConfig:
                 continue
             known = {f.name for f in dataclasses.fields(sections[name])}
             for unknown in sorted(set(fields) - known):
-                raise ConfigError(unknown, f"is not a field of {name}; they are {', '.join(sorted(known))}.")
+                raise ConfigError(unknown, "is not a field of {name}; they are {known}.", name=name, known=", ".join(sorted(known)))
             try:
                 made[name] = sections[name](**fields)
             except (TypeError, ValueError, OverflowError) as error:  # of another type altogether, as a number where a list belongs
-                raise ConfigError(name, f"has a field of the wrong type or size ({error}).") from error
+                raise ConfigError(name, "has a field of the wrong type or size ({error}).", error=error) from error
         return cls(**made)
 
     @property

@@ -17,6 +17,7 @@ from typing import Any
 from resnet_core.architectures import FAMILIES, ModelConfig, changed
 from resnet_core.config import RunConfig
 from resnet_core.errors import ConfigError
+from resnet_core.language import mark, tr
 from resnet_core.verdict import without_seed
 
 #: (section, what it is called) -> value, of one configuration.
@@ -33,24 +34,24 @@ def between_nets(a: ModelConfig, b: ModelConfig) -> list[tuple[str, str, str]]:
 
     Of one family, its depth and fields; of two, also how units join branch and skip, and what normalises.
     """
-    found = [] if a.family == b.family else [("family", FAMILIES[a.family].title, FAMILIES[b.family].title)]
+    found = [] if a.family == b.family else [(mark("family"), FAMILIES[a.family].title, FAMILIES[b.family].title)]
     found.append(("depth", str(a.depth), str(b.depth)))
     words = {field.name: field.title for field in (*a.fields, *b.fields)}
     shared = [name for name in words if all(name in {field.name for field in model.fields} for model in (a, b))]
     found += [(words[name], str(getattr(a, name)), str(getattr(b, name))) for name in shared]
     if a.family != b.family:
-        found += [("join of branch and skip", _joins(a), _joins(b)), ("normalisation", _norm(a), _norm(b))]
+        found += [(mark("join of branch and skip"), _joins(a), _joins(b)), (mark("normalisation"), _norm(a), _norm(b))]
     return [(word, one, other) for word, one, other in dict.fromkeys(found) if one != other]
 
 
 def _joins(model: ModelConfig) -> str:
-    words = {"none": "no skip", "add": "addition", "gate": "gate", "concat": "concatenation"}
+    words = {"none": tr("no skip"), "add": tr("addition"), "gate": tr("gate"), "concat": tr("concatenation")}
     joins = dict.fromkeys(unit.join.name for unit in model.plan().units)
-    return " and ".join(words.get(join, join) for join in joins)
+    return tr(" and ").join(words.get(join, join) for join in joins)
 
 
 def _norm(model: ModelConfig) -> str:
-    return "batch" if any(placed.part.kind == "bn" for placed in model.plan().walk()) else "none"
+    return tr("batch") if any(placed.part.kind == "bn" for placed in model.plan().walk()) else tr("none")
 
 
 def varied(base: RunConfig, values: Mapping[str, Sequence[Any]]) -> tuple[list[RunConfig], list[str]]:
@@ -124,7 +125,7 @@ def _facts(config: RunConfig) -> _Facts:
     model = config.model
     found: _Facts = {("model", "family"): model.family, ("model", "depth"): model.depth}
     found |= {("model", field.title): getattr(model, field.name) for field in model.fields}
-    found[("training", "first weights")] = f"of {config.start.net}, grown" if config.start else "random"
+    found[("training", "first weights")] = tr("of {net}, grown", net=config.start.net) if config.start else "random"
     for section in (config.data, config.recipe):
         found |= {("training", recipe_word(field.name)): getattr(section, field.name) for field in dataclasses.fields(section)}
     return found

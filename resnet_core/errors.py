@@ -18,7 +18,7 @@ class UserError(Exception):
         message: an English sentence, with places if there are values; values: what stands in them.
     """
 
-    def __init__(self, message: str, **values: Any):
+    def __init__(self, message: str, /, **values: Any):
         super().__init__(message)
         self.message, self.values = message, values
 
@@ -33,7 +33,7 @@ class ConfigError(UserError):
         field: the name of the field as it stands in the dataclass, e.g. ``"depth"``.
     """
 
-    def __init__(self, field: str, message: str, **values: Any):
+    def __init__(self, field: str, message: str, /, **values: Any):
         super().__init__(message, **values)
         self.args = (field, message)
         self.field = field

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import gettext as _gettext
 import io
+import os
 from collections.abc import Callable
 from contextvars import ContextVar
 from functools import cache
@@ -24,7 +25,9 @@ LOCALE = Path(__file__).parent / "locale"
 DOMAIN = "resnet_lab"
 
 _chosen: ContextVar[str | None] = ContextVar("language", default=None)
-_serves: Callable[[], str | None] = lambda: None  # noqa: E731
+#: For a process that works for somebody: their language.
+ENVIRONMENT = "RESNET_LAB_LANGUAGE"
+_serves: Callable[[], str | None] = lambda: os.environ.get(ENVIRONMENT)  # noqa: E731
 
 
 def use(language: str) -> None:
@@ -52,9 +55,13 @@ def nearest(locale: str | None) -> str:
     return language if language in LANGUAGES else "en"
 
 
+def catalogue_path(language: str) -> Path:
+    """Return where the catalogue of a language lies."""
+    return LOCALE / language / "LC_MESSAGES" / f"{DOMAIN}.po"
+
+
 @cache
 def _catalogue(language: str) -> _gettext.NullTranslations:
-    source = LOCALE / language / "LC_MESSAGES" / f"{DOMAIN}.po"
     if language == "en":
         return _gettext.NullTranslations()
     # Compiled here, in about as long as it takes to look whether a compiled file is still the newest; English never comes here.
@@ -62,23 +69,69 @@ def _catalogue(language: str) -> _gettext.NullTranslations:
     from babel.messages.pofile import read_po
 
     compiled = io.BytesIO()
-    with source.open("rb") as file:
+    with catalogue_path(language).open("rb") as file:
         write_mo(compiled, read_po(file, locale=language))
     compiled.seek(0)
     return _gettext.GNUTranslations(compiled)
 
 
-def tr(message: str, **values: Any) -> str:
+class Sentence(str):
+    """A sentence that was declared (``mark``): English as a value, and said in the language of the reader where it is put into a text.
+
+    ``str(sentence)`` and ``f"{sentence}"`` translate; ``==``, ``join``, JSON and keys of a dictionary see English. What is handed to a
+    widget or a figure as it is takes ``tr(sentence)``.
+
+    Attributes:
+        message: as it stands in the code; values: what stands in its places.
+    """
+
+    message: str
+    values: dict[str, Any]
+
+    def __new__(cls, message: str, values: dict[str, Any] | None = None) -> Sentence:
+        english = {name: str.__str__(value) if isinstance(value, Sentence) else value for name, value in (values or {}).items()}
+        made = super().__new__(cls, message.format(**english) if english else message)
+        made.message, made.values = message, values or {}
+        return made
+
+    def __str__(self) -> str:
+        return tr(self)
+
+    def __format__(self, spec: str) -> str:
+        return format(tr(self), spec)
+
+
+def tr(message: str, /, **values: Any) -> str:
     """Translate an English sentence, and put ``values`` in its places.
 
     Args:
-        message: as it stands in the code; ``{name}``, ``{name:,}`` and the like where a value goes, if there are values.
+        message: as it stands in the code; ``{name}``, ``{name:,}`` and the like where a value goes, if there are values. Or what ``mark``
+            has returned.
     """
+    if isinstance(message, Sentence):
+        values = message.values | values
+        message = message.message
     found = _catalogue(current()).gettext(message) if message else ""
     return found.format(**values) if values else found
 
 
-def tr_n(number: float, one: str, many: str, **values: Any) -> str:
+@cache
+def _titles() -> dict[str, str]:
+    """Sentences in the other languages -> in English; what two of them are translated to alike is left out."""
+    found: dict[str, str | None] = {}
+    for language in [each for each in LANGUAGES if each != "en"]:
+        for message, text in getattr(_catalogue(language), "_catalog", {}).items():
+            if isinstance(message, str) and message and text:
+                found[text] = message if found.get(text, message) == message else None
+    return {text: message for text, message in found.items() if message}
+
+
+def again(text: str) -> str:
+    """Say a whole sentence of any language in the one that is spoken now; what is none stays as it is."""
+    return tr(text if text.isascii() else _titles().get(text, text))
+
+
+def tr_n(number: float, one: str, many: str, /, **values: Any) -> str:
     """Translate a sentence that depends on a number; ``{number}`` stands for it.
 
     Args:
@@ -88,6 +141,6 @@ def tr_n(number: float, one: str, many: str, **values: Any) -> str:
     return found.format(number=number, **values)
 
 
-def mark(message: str) -> str:
-    """Return a sentence as it is: one that is declared here, for the catalogues, and translated where it is shown, by ``tr``."""
-    return message
+def mark(message: str, /, **values: Any) -> str:
+    """Declare a sentence, for the catalogues: it is English, and translated where it is shown, by ``tr``."""
+    return Sentence(message, values)

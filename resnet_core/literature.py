@@ -9,17 +9,18 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from resnet_core.architectures import ModelConfig, parse
+from resnet_core.language import mark
 
 IMAGENET, CIFAR10 = "ImageNet", "CIFAR-10"
 #: How an ImageNet error was measured: averages over ten crops, one central crop, or all positions of a larger image.
-TEN_CROPS, ONE_CROP, DENSE = "ten crops", "one crop of 224", "all positions, one scale"
+TEN_CROPS, ONE_CROP, DENSE = mark("ten crops"), mark("one crop of 224"), mark("all positions, one scale")
 #: How a CIFAR-10 error came about; shifts and mirrored images in all of them.
 HE, ONE_RUN, MEDIAN, MEAN, BEST = (
-    "He et al.'s recipe, one run or the best of five",
-    "one run, at the end",
-    "median of five runs",
-    "mean of ten runs",
-    "best run",
+    mark("He et al.'s recipe, one run or the best of five"),
+    mark("one run, at the end"),
+    mark("median of five runs"),
+    mark("mean of ten runs"),
+    mark("best run"),
 )
 
 
@@ -44,10 +45,10 @@ class Result:
         return parse(self.net)
 
 
-_HE, _README = "He et al. 2016, Tables 2 to 4", "KaimingHe/deep-residual-networks, README"
-_RESNEXT, _DENSENET = "Xie et al. 2017, Tables 3 and 4", "liuzhuang13/DenseNet, README"
+_HE, _README = mark("He et al. 2016, Tables 2 to 4"), mark("KaimingHe/deep-residual-networks, README")
+_RESNEXT, _DENSENET = mark("Xie et al. 2017, Tables 3 and 4"), mark("liuzhuang13/DenseNet, README")
 _IMAGENET = (
-    (TEN_CROPS, "Krizhevsky et al. 2012, Table 2, one net", {"AlexNet": 40.7}),
+    (TEN_CROPS, mark("Krizhevsky et al. 2012, Table 2, one net"), {"AlexNet": 40.7}),
     (
         TEN_CROPS,
         _HE,
@@ -67,19 +68,19 @@ _IMAGENET = (
         },
     ),
     (ONE_CROP, _DENSENET, {"DenseNet-121": 25.0, "DenseNet-169": 23.6, "DenseNet-201": 22.5, "DenseNet-161": 22.2}),
-    (DENSE, "Simonyan and Zisserman 2015, Table 5", {"VGG-16": 25.6, "VGG-19": 25.5}),
+    (DENSE, mark("Simonyan and Zisserman 2015, Table 5"), {"VGG-16": 25.6, "VGG-19": 25.5}),
 )  # fmt: skip
 _CIFAR = (
-    (HE, "He et al. 2016, Table 6",
+    (HE, mark("He et al. 2016, Table 6"),
      {"ResNet-20": 8.75, "ResNet-32": 7.51, "ResNet-44": 7.17, "ResNet-56": 6.97, "ResNet-110": 6.43, "ResNet-1202": 7.93}),
-    (MEDIAN, "He et al. 2016b, Tables 2 and 4",
+    (MEDIAN, mark("He et al. 2016b, Tables 2 and 4"),
      {"ResNet-110-preact": 6.37, "ResNet-164-B-bottleneck-preact": 5.46, "ResNet-1001-B-bottleneck-preact": 4.92}),
-    (MEDIAN, "szagoruyko/wide-residual-networks, README", {"WRN-28-10": 4.00}),
-    (MEAN, "facebookresearch/ResNeXt, README", {"ResNeXt-29-8x64d": 3.65, "ResNeXt-29-16x64d": 3.58}),
-    (ONE_RUN, "Huang et al. 2017, Table 2",
+    (MEDIAN, mark("szagoruyko/wide-residual-networks, README"), {"WRN-28-10": 4.00}),
+    (MEAN, mark("facebookresearch/ResNeXt, README"), {"ResNeXt-29-8x64d": 3.65, "ResNeXt-29-16x64d": 3.58}),
+    (ONE_RUN, mark("Huang et al. 2017, Table 2"),
      {"DenseNet-40-k12": 5.24, "DenseNet-100-k12": 4.10, "DenseNet-100-k24": 3.74, "DenseNet-BC-100-k12": 4.51,
       "DenseNet-BC-250-k24": 3.62, "DenseNet-BC-190-k40": 3.46}),
-    (BEST, "Srivastava et al. 2015, Table 2", {"Highway-19": 7.54}),
+    (BEST, mark("Srivastava et al. 2015, Table 2"), {"Highway-19": 7.54}),
 )  # fmt: skip
 
 RESULTS: tuple[Result, ...] = tuple(

@@ -8,6 +8,7 @@ from resnet_core.activations import activation_bytes
 from resnet_core.architectures.table import complexity
 from resnet_core.config import RunConfig
 from resnet_core.errors import ConfigError
+from resnet_core.language import mark
 
 #: torch itself with its libraries' data, and a data set on the device.
 _BASE = 1 << 30
@@ -44,9 +45,12 @@ def check(config: RunConfig) -> None:
     if there is None or not on_cpu or (takes := needed(config)) <= there:
         return
     batch, fits = config.recipe.batch_size, (there - _fixed(config)) // _of_an_image(config)
-    hint = f"A batch size of {fits} would fit." if fits >= 1 else "Choose a smaller net."
     raise ConfigError(
         "batch_size",
-        f"{config.model.name} with {batch} images a batch takes about {takes / 1e9:.0f} GB of memory, and this machine has "
-        f"{there / 1e9:.0f} GB. {hint}",
+        "{name} with {batch} images a batch takes about {takes:.0f} GB of memory, and this machine has {there:.0f} GB. {hint}",
+        name=config.model.name,
+        batch=batch,
+        takes=takes / 1e9,
+        there=there / 1e9,
+        hint=mark("A batch size of {fits} would fit.", fits=fits) if fits >= 1 else mark("Choose a smaller net."),
     )

@@ -7,8 +7,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from resnet_core.architectures import ModelConfig, ResNetConfig
+from resnet_core.language import mark
 
-PAPER = 'He, Zhang, Ren and Sun, "Deep Residual Learning for Image Recognition" (CVPR 2016)'
+PAPER = mark('He, Zhang, Ren and Sun, "Deep Residual Learning for Image Recognition" (CVPR 2016)')
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Published:
     note: str = ""
 
 
-_TABLE_6 = "He et al. 2016, Table 6"
+_TABLE_6 = mark("He et al. 2016, Table 6")
 
 #: CIFAR-10 test errors with augmentation, shortcut A, by depth.
 TABLE_6: dict[int, Published] = {
@@ -40,12 +41,14 @@ TABLE_6: dict[int, Published] = {
     32: Published("ResNet-32", "0.46M", 7.51, "7.51", _TABLE_6),
     44: Published("ResNet-44", "0.66M", 7.17, "7.17", _TABLE_6),
     56: Published("ResNet-56", "0.85M", 6.97, "6.97", _TABLE_6),
-    110: Published("ResNet-110", "1.7M", 6.43, "6.43", _TABLE_6, "best of five runs; 6.61 ± 0.16 over them"),
+    110: Published("ResNet-110", "1.7M", 6.43, "6.43", _TABLE_6, mark("best of five runs; 6.61 ± 0.16 over them")),
     1202: Published("ResNet-1202", "19.4M", 7.93, "7.93", _TABLE_6),
 }
 
 #: The paper tabulates no plain net on CIFAR-10; this is all that it says of one in numbers.
-PLAIN_110 = Published("plain-110", "", None, "> 60", "He et al. 2016, caption of Figure 6", "stays above 60 % error and is not drawn")
+PLAIN_110 = Published(
+    "plain-110", "", None, "> 60", mark("He et al. 2016, caption of Figure 6"), mark("stays above 60 % error and is not drawn")
+)
 
 #: The number behind ``PLAIN_110``, in percent.
 PLAIN_110_BOUND = 60.0

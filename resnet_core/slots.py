@@ -20,7 +20,7 @@ def _as_set() -> int | None:
     if not text:
         return None
     if not text.isdecimal() or int(text) > MAX_SLOTS:
-        raise RunError(f"RESNET_LAB_SLOTS: {text!r} is not a whole number from 0 to {MAX_SLOTS}.")
+        raise RunError("RESNET_LAB_SLOTS: {text!r} is not a whole number from 0 to {max_slots}.", text=text, max_slots=MAX_SLOTS)
     return int(text)
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from resnet_core import noise
 from resnet_core.architectures import ModelConfig, ResNetConfig
 from resnet_core.config import RunConfig
+from resnet_core.language import mark, tr, tr_n
 
 #: Before that many epochs, or at a rate that was never lowered, trainings show how fast nets learn. In those that ship, ResNet-56 is 36
 #: points above ResNet-20 after 1 epoch, 9 after 5, 5 after 8, 0.2 after 20 (where the rate falls) and 1.7 below it at the end.
@@ -62,8 +63,23 @@ class Gap:
         return self.points > noise.CLEAR * self.standard_error
 
     def __str__(self) -> str:
-        size = "as high as" if abs(self.points) < 0.05 else f"{abs(self.points):.1f} points {'above' if self.points > 0 else 'below'}"
-        return f"{self.deep.name} ends {size} {self.shallow.name} ({self.deep_error:.1f} against {self.shallow_error:.1f} %)"
+        size = (
+            tr("as high as")
+            if abs(self.points) < 0.05
+            else tr(
+                mark("{gap:.{decimals}f} points above") if self.points > 0 else mark("{gap:.{decimals}f} points below"),
+                gap=abs(self.points),
+                decimals=1,
+            )
+        )
+        return tr(
+            "{name} ends {size} {name2} ({deep_error:.1f} against {shallow_error:.1f} %)",
+            name=self.deep.name,
+            size=size,
+            name2=self.shallow.name,
+            deep_error=self.deep_error,
+            shallow_error=self.shallow_error,
+        )
 
 
 @dataclass(frozen=True)
@@ -98,7 +114,7 @@ class Degradation:
     @property
     def seeds_text(self) -> str:
         seeds = min(gap.seeds for gap in self.gaps)
-        return f"mean of {seeds} seeds" if seeds > 1 else "one seed"
+        return tr("mean of {seeds} seeds", seeds=seeds) if seeds > 1 else tr("one seed")
 
     @property
     def ended(self) -> bool:
@@ -205,31 +221,72 @@ def degradation_verdict(outcomes: Sequence[Outcome]) -> str:
     A set that does not show the effect says so, and what would.
     """
     diverged = sorted({outcome.config.model.name for outcome in outcomes if outcome.train_error is None})
-    tail = f" {' and '.join(diverged)} diverged and {'is' if len(diverged) == 1 else 'are'} left out." if diverged else ""
+    tail = (
+        tr_n(
+            len(diverged),
+            " {diverged} diverged and is left out.",
+            " {diverged} diverged and are left out.",
+            diverged=" and ".join(diverged),
+        )
+        if diverged
+        else ""
+    )
     found = degradation(outcomes)
     if found is None:
         return (
-            "Nothing to compare yet: degradation needs a shallow and a deep net of one family (say plain-20 and plain-56), "
-            "trained by the same recipe on the same data." + tail
+            tr(
+                "Nothing to compare yet: degradation needs a shallow and a deep net of one family (say plain-20 and "
+                "plain-56), trained by the same recipe on the same data."
+            )
+            + tail
         )
-    what = "Clean training error at the end" if found.clean else "Training error, mean over the last epoch"
-    tail += f" ({what}, {found.seeds_text}; a difference counts from {found.threshold:.1f} points on.)"
+    what = tr("Clean training error at the end") if found.clean else tr("Training error, mean over the last epoch")
+    tail += tr(
+        " ({what}, {seeds_text}; a difference counts from {threshold:.1f} points on.)",
+        what=what,
+        seeds_text=found.seeds_text,
+        threshold=found.threshold,
+    )
     if not found.ended:
         pairs = ", and ".join(map(str, found.gaps))
-        return (
-            f"After {found.config.epochs:.1f} epochs: {pairs}. So early the curves show how fast nets learn, not where they end: a deep "
-            f"residual net lags at first too. Train at least {MIN_EPOCHS:g} epochs with a rate that falls.{tail}"
+        return tr(
+            "After {epochs:.1f} epochs: {pairs}. So early the curves show how fast nets learn, not where they "
+            "end: a deep residual net lags at first too. Train at least {min_epochs:g} epochs with a rate that "
+            "falls.{tail}",
+            epochs=found.config.epochs,
+            pairs=pairs,
+            min_epochs=MIN_EPOCHS,
+            tail=tail,
         )
     if found.plain is None:
-        return f"{found.residual}. Only residual nets: train their plain twins to see what the shortcuts do.{tail}"
+        return tr(
+            "{residual}. Only residual nets: train their plain twins to see what the shortcuts do.{tail}",
+            residual=found.residual,
+            tail=tail,
+        )
     if found.residual is None:
-        shows = "This is degradation" if found.plain_degrades else "No clear degradation"
-        return f"{found.plain}. {shows}; train the residual twins to see what shortcuts change.{tail}"
+        shows = tr("This is degradation") if found.plain_degrades else tr("No clear degradation")
+        return tr(
+            "{plain}. {shows}; train the residual twins to see what shortcuts change.{tail}", plain=found.plain, shows=shows, tail=tail
+        )
     if found.shown:
-        return f"Degradation in the plain nets, and none in the residual ones: {found.plain}, while {found.residual}.{tail}"
+        return tr(
+            "Degradation in the plain nets, and none in the residual ones: {plain}, while {residual}.{tail}",
+            plain=found.plain,
+            residual=found.residual,
+            tail=tail,
+        )
     if found.plain_degrades:
-        return f"{found.plain}, but {found.residual} too: both families get worse with depth here.{tail}"
-    return (
-        f"These runs do not show degradation: {found.plain}, and {found.residual}. More seeds, a wider range of depths or more epochs may "
-        f"show it.{tail}"
+        return tr(
+            "{plain}, but {residual} too: both families get worse with depth here.{tail}",
+            plain=found.plain,
+            residual=found.residual,
+            tail=tail,
+        )
+    return tr(
+        "These runs do not show degradation: {plain}, and {residual}. More seeds, a wider range of depths or "
+        "more epochs may show it.{tail}",
+        plain=found.plain,
+        residual=found.residual,
+        tail=tail,
     )

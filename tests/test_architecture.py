@@ -18,6 +18,7 @@ CORE = ROOT / "resnet_core"
 #: training; architectures, data -> analysis; figures take plain data. Nothing points back.
 ARROWS = {
     "language": set(),
+    "catalogues": {"config", "differences", "field_docs"},
     "errors": set(),
     "csv_text": set(),
     "questions": {"errors"},

@@ -16,6 +16,7 @@ from resnet_core.architectures.table import complexity
 from resnet_core.figures.diagram import diagram, is_drawn_in_full
 from resnet_core.figures.diagram_blocks import dense_blocks, dense_figure, dense_words, forms_figure
 from resnet_core.figures.diagram_words import note
+from resnet_core.language import tr
 
 CHART = {"displaylogo": False, "scrollZoom": False, "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"]}
 
@@ -35,23 +36,26 @@ def draw(figure: go.Figure, key: str, **more: Any) -> None:
 def show_diagram(config: ModelConfig) -> DeltaGenerator | None:
     """Draws the net; returns the place of the proof that a ResNeXt's three forms are equal, which takes torch."""
     net = complexity(config)
-    st.subheader(f"{config.name}, drawn")
+    st.subheader(tr("{name}, drawn", name=config.name))
     draw(diagram(net), "diagram")
     st.caption(note(net, is_drawn_in_full(net)))
     if blocks := dense_blocks(config):
         first = next(iter(blocks))
-        picked = st.segmented_control("Dense block", list(blocks), default=first, required=True, key="dense_block")
+        picked = st.segmented_control(tr("Dense block"), list(blocks), default=first, required=True, key="dense_block")
         stage = picked if picked in blocks else first  # that of a net with more blocks may be picked still
         draw(dense_figure(config, stage), "dense")
         st.caption(dense_words(config, stage))
     if not has_forms(config):
         return None
-    st.subheader("One block in three equal forms")
+    st.subheader(tr("One block in three equal forms"))
     draw(forms_figure(config), "forms")
     st.caption(
-        "As in Fig. 3 of Xie et al. 2017: each path by itself, and their outputs added (a); their channels put one behind the other before "
-        "one 1×1 convolution (b); or all paths as one convolution in groups (c), which is how this net is built unless its name says "
-        "otherwise. All three have the same weights, arranged in another way."
+        tr(
+            "As in Fig. 3 of Xie et al. 2017: each path by itself, and their outputs added (a); their channels "
+            "put one behind the other before one 1×1 convolution (b); or all paths as one convolution in groups "
+            "(c), which is how this net is built unless its name says otherwise. All three have the same "
+            "weights, arranged in another way."
+        )
     )
     return st.empty()
 
@@ -69,11 +73,19 @@ def agreement_of(name: str) -> dict[str, Any]:
 
 def show_agreement(config: ModelConfig, place: DeltaGenerator) -> None:
     """Runs a block in its three forms and says how far they are apart."""
-    with place, st.spinner("A block is run in its three forms …"):
+    with place, st.spinner(tr("A block is run in its three forms …")):
         found = agreement_of(config.name)
     apart = {pair: f"**{difference:.1e}**" if difference else "**0**" for pair, difference in found["differences"].items()}
     place.markdown(
-        f"Computed in float64: block `{found['unit']}` with random weights, a random input of {' × '.join(map(str, found['shape']))}. The "
-        f"largest difference between (a) and (b) is {apart['ab']}, between (a) and (c) {apart['ac']}, and between (b) and (c) "
-        f"{apart['bc']}, where the largest output is {found['largest']:.1f}. float64 has about 16 digits."
+        tr(
+            "Computed in float64: block `{unit}` with random weights, a random input of {map}. The largest "
+            "difference between (a) and (b) is {ab}, between (a) and (c) {ac}, and between (b) and (c) {bc}, "
+            "where the largest output is {largest:.1f}. float64 has about 16 digits.",
+            unit=found["unit"],
+            map=" × ".join(map(str, found["shape"])),
+            ab=apart["ab"],
+            ac=apart["ac"],
+            bc=apart["bc"],
+            largest=found["largest"],
+        )
     )

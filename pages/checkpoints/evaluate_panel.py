@@ -16,11 +16,12 @@ from resnet_core.apart import apart as computed_apart
 from resnet_core.config import PRECISIONS, DataConfig
 from resnet_core.figures.confusion import confusion_csv, confusion_figure
 from resnet_core.imports.cost import cost
+from resnet_core.language import mark, tr
 from resnet_core.nets import Net
 
-_TITLES = {"sample": "Sample: 1,000 images", "cifar10": "CIFAR-10: 10,000 images"}
+_TITLES = {"sample": mark("Sample: 1,000 images"), "cifar10": mark("CIFAR-10: 10,000 images")}
 _IMAGES = {"sample": 1_000, "cifar10": 10_000}
-_SHORT = {"sample": "the sample", "cifar10": "CIFAR-10"}
+_SHORT = {"sample": mark("the sample"), "cifar10": "CIFAR-10"}
 #: Mistakes shown, and how many of them in a row.
 WORST, _COLUMNS = 20, 5
 #: In the session: the key of what was begun, by net, data and precision.
@@ -35,8 +36,13 @@ def evaluate_panel(net: Net, card: dict[str, Any]) -> None:
     """Draws the choice, the button, and what is known already: results are shared by all viewers."""
     if net.model.num_classes != _CLASSES:
         st.info(
-            f"{escaped(net.name)} tells {net.model.num_classes} classes apart. The images here are of CIFAR-10's {_CLASSES}, which are not "
-            "its own: no error can be counted on them.",
+            tr(
+                "{name} tells {num_classes} classes apart. The images here are of CIFAR-10's {classes}, which are "
+                "not its own: no error can be counted on them.",
+                name=escaped(net.name),
+                num_classes=net.model.num_classes,
+                classes=_CLASSES,
+            ),
             icon=":material/info:",
         )
         return
@@ -51,9 +57,9 @@ def evaluate_panel(net: Net, card: dict[str, Any]) -> None:
         where = folder()
         work = cost(net, _IMAGES[dataset])
         if work.is_heavy:
-            st.caption(f"This takes long: {work}. It ends when you leave.")
-        if st.button("Evaluate", type="primary", icon=":material/calculate:", key="evaluate.start"):
-            title = f"{net.name} on {_SHORT[dataset]}"
+            st.caption(tr("This takes long: {work}. It ends when you leave.", work=work))
+        if st.button(tr("Evaluate"), type="primary", icon=":material/calculate:", key="evaluate.start"):
+            title = tr("{name} on {short}", name=net.name, short=_SHORT[dataset])
             JOBS.start(key, title, lambda job: evaluated(net, dataset, where, precision, job, work.is_heavy))
             begun[net.id, dataset, precision] = key
             st.rerun()
@@ -69,13 +75,14 @@ def _choice(net: Net) -> tuple[str, str]:
     left, right = st.columns(2, vertical_alignment="bottom")
     found = datasets()
     kept: dict[str, Any] = {"key": "evaluate.data", "persist_state": "session"}
-    dataset = left.segmented_control("Test images", found, format_func=titled(_TITLES), default="sample", required=True, **kept)
+    dataset = left.segmented_control(tr("Test images"), found, format_func=titled(_TITLES), default="sample", required=True, **kept)
     precision = right.segmented_control(
-        "Precision", PRECISIONS, default="fp32", required=True, key=f"evaluate.precision.{net.id}",
-        help="fp32: the checkpoint's own error, whatever the machine. auto: what is fastest on this machine. A model card names both.",
+        tr("Precision"), PRECISIONS, default="fp32", required=True, key=f"evaluate.precision.{net.id}",
+        help=tr("fp32: the checkpoint's own error, whatever the machine. auto: what is fastest on this machine. A "
+"model card names both."),
     )  # fmt: skip
     if "cifar10" not in found:
-        left.caption("The full test set of 10,000 images is offered once CIFAR-10 is there: the Train page downloads it.")
+        left.caption(tr("The full test set of 10,000 images is offered once CIFAR-10 is there: the Train page downloads it."))
     return dataset or "sample", precision or "fp32"
 
 
@@ -96,22 +103,35 @@ def evaluated(net: Net, dataset: str, where: str | None, precision: str, job: Jo
 
 def _show(net: Net, card: dict[str, Any], dataset: str, result: Any, iteration: int | None) -> None:
     if iteration is not None and net.config is not None and iteration < net.config.recipe.iterations:
-        st.caption(f"The weights after {iteration:,} of {net.config.recipe.iterations:,} iterations.")
+        st.caption(
+            tr(
+                "The weights after {iteration:,} of {iterations:,} iterations.",
+                iteration=iteration,
+                iterations=net.config.recipe.iterations,
+            )
+        )
     left, right = st.columns([0.3, 0.7], vertical_alignment="center")
-    left.metric("Test error", f"{result.top1_error:.2f} %")
+    left.metric(tr("Test error"), f"{result.top1_error:.2f} %")
     right.markdown(
-        f"**{result.wrong:,} of {result.n:,}** images of {_SHORT[dataset]} wrong · mean cross-entropy {result.loss:.4f} · "
-        f"{result.precision} · single view{_against_card(card, dataset, result)}"
+        tr(
+            "**{wrong:,} of {n:,}** images of {short} wrong · mean cross-entropy {loss:.4f} · {precision} · single view{against_card}",
+            wrong=result.wrong,
+            n=result.n,
+            short=_SHORT[dataset],
+            loss=result.loss,
+            precision=result.precision,
+            against_card=_against_card(card, dataset, result),
+        )
     )
-    st.subheader("What is taken for what", anchor=False)
+    st.subheader(tr("What is taken for what"), anchor=False)
     light, night = (confusion_figure(result.confusion, data.CLASSES, dark) for dark in (False, True))
     figure_chart(light, night, key=f"confusion.{net.id}")
     st.caption(
-        "Rows are true classes, columns what the net says, the diagonal is right. Colours are parts of a row, on a square-root scale."
+        tr("Rows are true classes, columns what the net says, the diagonal is right. Colours are parts of a row, on a square-root scale.")
     )
     csv = confusion_csv(result.confusion, data.CLASSES).encode()
     st.download_button(
-        "Matrix (CSV)", csv, f"{net.id}-confusion.csv", "text/csv", key="evaluate.csv", icon=":material/download:", on_click="ignore"
+        tr("Matrix (CSV)"), csv, f"{net.id}-confusion.csv", "text/csv", key="evaluate.csv", icon=":material/download:", on_click="ignore"
     )
     _mistakes(dataset, result)
 
@@ -122,27 +142,43 @@ def _against_card(card: dict[str, Any], dataset: str, result: Any) -> str:
         if (each.get("data"), each.get("precision"), each.get("n")) == (dataset, result.precision, result.n):
             same = each.get("wrong") == result.wrong
             # Other processors, devices and versions of torch add up in another order, and a close call falls the other way.
-            return " · **as its model card says**" if same else f" · its model card says {each.get('wrong'):,} wrong, as measured for it"
+            return (
+                tr(" · **as its model card says**")
+                if same
+                else tr(" · its model card says {value:,} wrong, as measured for it", value=each.get("wrong"))
+            )
     return ""
 
 
 def _mistakes(dataset: str, result: Any) -> None:
     shown = result.worst[:WORST]
-    st.subheader("The worst mistakes", anchor=False)
+    st.subheader(tr("The worst mistakes"), anchor=False)
     if not shown:
-        st.markdown("There is none: every image is right.")
+        st.markdown(tr("There is none: every image is right."))
         return
     images = images_of(dataset, "test", folder()).images
     for start in range(0, len(shown), _COLUMNS):
         for column, mistake in zip(st.columns(_COLUMNS), shown[start : start + _COLUMNS], strict=False):
             true, said = data.CLASSES[mistake.true], data.CLASSES[mistake.predicted]
             with column:
-                st.image(enlarged(images[mistake.index]), alt=f"test image {mistake.index}, a {true} taken for a {said}")
+                st.image(
+                    enlarged(images[mistake.index]),
+                    alt=tr("test image {index}, a {true} taken for a {said}", index=mistake.index, true=true, said=said),
+                )
                 st.markdown(
-                    f"**{true}**, taken for **{said}**  \n{said} {_part(mistake.probability)}, {true} {_part(mistake.true_probability)}"
+                    tr(
+                        "**{true}**, taken for **{said}**  \n{said} {part}, {true} {part2}",
+                        true=true,
+                        said=said,
+                        part=_part(mistake.probability),
+                        part2=_part(mistake.true_probability),
+                    )
                 )
     st.caption(
-        "The wrong answers that the net was surest of: the softmax of the class it says, and of the true one. Enlarged without smoothing."
+        tr(
+            "The wrong answers that the net was surest of: the softmax of the class it says, and of the true "
+            "one. Enlarged without smoothing."
+        )
     )
 
 

@@ -7,6 +7,7 @@ import streamlit as st
 from pages.ui.labels import escaped
 from pages.ui.runs_view import net_records
 from resnet_core.figures.series import records_csv
+from resnet_core.language import tr
 from resnet_core.nets import Net, export
 
 
@@ -15,22 +16,31 @@ def export_panel(net: Net) -> None:
     stem, size = export.file_stem(net), net.weights.stat().st_size / 1e6
     recorded = bool(net.records())
     _button(
-        "weights", f"Weights (safetensors, {size:.2f} MB)", lambda: export.weights(net), f"{stem}.safetensors", "application/octet-stream"
+        "weights",
+        tr("Weights (safetensors, {size:.2f} MB)", size=size),
+        lambda: export.weights(net),
+        f"{stem}.safetensors",
+        "application/octet-stream",
     )
     st.caption(
-        "One file: the weights, how the input is normalised, and the net's configuration. It is imported again here or in another "
-        "ResNet Lab, `python -m resnet_core evaluate` takes it as it is, and so does `safetensors.torch.load_file`."
+        tr(
+            "One file: the weights, how the input is normalised, and the net's configuration. It is imported "
+            "again here or in another ResNet Lab, `python -m resnet_core evaluate` takes it as it is, and so "
+            "does `safetensors.torch.load_file`."
+        )
     )
     with st.container(horizontal=True):
-        _button("jsonl", "Records (JSONL)", lambda: export.records(net), f"{stem}.jsonl", "application/jsonl", recorded)
-        _button("csv", "Curves (CSV)", lambda: records_csv([net_records(net)]).encode(), f"{stem}.csv", "text/csv", recorded)
+        _button("jsonl", tr("Records (JSONL)"), lambda: export.records(net), f"{stem}.jsonl", "application/jsonl", recorded)
+        _button("csv", tr("Curves (CSV)"), lambda: records_csv([net_records(net)]).encode(), f"{stem}.csv", "text/csv", recorded)
     st.caption(
-        "JSONL: every row of the training, with the layers' responses and gradients. CSV: training and test rows, a column a quantity."
+        tr("JSONL: every row of the training, with the layers' responses and gradients. CSV: training and test rows, a column a quantity.")
         if recorded
-        else f"There are no records of {escaped(net.name)}: it was not trained with ResNet Lab."
+        else tr("There are no records of {name}: it was not trained with ResNet Lab.", name=escaped(net.name))
     )
-    _button("zip", "Everything (zip)", lambda: export.archive(net), f"{stem}.zip", "application/zip")
-    st.caption("Weights, model card and, where it was trained with ResNet Lab, configuration and records. The import takes its weights.")
+    _button("zip", tr("Everything (zip)"), lambda: export.archive(net), f"{stem}.zip", "application/zip")
+    st.caption(
+        tr("Weights, model card and, where it was trained with ResNet Lab, configuration and records. The import takes its weights.")
+    )
 
 
 def _button(key: str, label: str, make, file_name: str, mime: str, there: bool = True) -> None:

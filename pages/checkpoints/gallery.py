@@ -16,6 +16,7 @@ from pages.ui.net_words import say_absent
 from resnet_core import paper
 from resnet_core.errors import UserError
 from resnet_core.figures.captions import fraction_short
+from resnet_core.language import mark, tr
 from resnet_core.nets import Net, export
 
 #: Rows shown before the table scrolls by itself.
@@ -61,6 +62,9 @@ def entries(nets: Sequence[Net]) -> list[Entry]:
 _LAST: list[tuple[list[dict[str, Any]], pd.DataFrame]] = []
 
 
+_ORIGINS = {"shipped": mark("shipped"), "imported": mark("imported"), "run": mark("run")}
+
+
 def frame(found: Sequence[Entry]) -> pd.DataFrame:
     """The rows as a table. It is shared: do not change it."""
     rows = [entry.row for entry in found]
@@ -79,9 +83,9 @@ def row(net: Net, card: dict[str, Any]) -> dict[str, Any]:
     config = net.config
     return {
         "name": net.name,
-        "origin": net.origin if net.state == "finished" else f"{net.origin}, {net.state}",
+        "origin": tr(_ORIGINS[net.origin]) if net.state == "finished" else f"{tr(_ORIGINS[net.origin])}, {tr(net.state)}",
         "depth": net.model.depth,
-        "shortcut": net.model.shortcut,
+        "shortcut": tr(net.model.shortcut),
         "parameters": card.get("params") or export.parameters(net.weights),
         "MB": net.weights.stat().st_size / 1e6,
         "training error": net.train_error,
@@ -90,7 +94,7 @@ def row(net: Net, card: dict[str, Any]) -> dict[str, Any]:
         "paper": published.text if published else None,
         "schedule": None if fraction is None else fraction_short(fraction),
         "precision": net.precision,
-        "data": config.data.label.replace(" images", "") if config else card.get("data"),
+        "data": config.data.short_label if config else card.get("data"),
         "seed": config.recipe.seed if config else card.get("seed"),
         "date": str(card.get("created") or "")[:10] or None,
     }
@@ -104,10 +108,10 @@ def test_error(net: Net, card: dict[str, Any]) -> float | None:
 def tested_on(net: Net, card: dict[str, Any]) -> str | None:
     """The images that its test error was counted on."""
     if net.test_error is None:
-        return None if card.get("sample_error") is None else f"{card['sample_images']:,} (sample)"
+        return None if card.get("sample_error") is None else tr("{sample_images:,} (sample)", sample_images=card["sample_images"])
     if net.config is None:
         return None
-    return "10,000" if net.config.data.dataset == "cifar10" else "1,000 (sample)"
+    return "10,000" if net.config.data.dataset == "cifar10" else tr("1,000 (sample)")
 
 
 def gallery(found: Sequence[Entry]) -> Entry:
@@ -129,8 +133,12 @@ def gallery(found: Sequence[Entry]) -> Entry:
         column_config=_columns(),
     )
     st.caption(
-        f"Errors in percent. Paper: {paper.PAPER}, Table 6 and caption of Figure 6, after its full schedule. A click on a heading sorts, "
-        "a tick in the box at the left of a row chooses it, and so does the list below."
+        tr(
+            "Errors in percent. Paper: {paper}, Table 6 and caption of Figure 6, after its full schedule. A "
+            "click on a heading sorts, a tick in the box at the left of a row chooses it, and so does the list "
+            "below.",
+            paper=paper.PAPER,
+        )
     )
     return found[ids.index(chosen)]
 
@@ -141,7 +149,13 @@ def picker(found: Sequence[Entry], chosen: str) -> None:
     # Set anew each time: the widget starts afresh whenever its list of options changes.
     st.session_state[_PICKER] = chosen
     st.selectbox(
-        "Checkpoint", list(names), format_func=titled(names), key=_PICKER, on_change=_picked_below, label_visibility="collapsed", width=380
+        tr("Checkpoint"),
+        list(names),
+        format_func=titled(names),
+        key=_PICKER,
+        on_change=_picked_below,
+        label_visibility="collapsed",
+        width=380,
     )
 
 
@@ -186,23 +200,25 @@ def _picked_below() -> None:
     choose(st.session_state[_PICKER])
 
 
-_TRAINING_ERROR = "Of augmented images as seen: the mean over the last epoch; of a run that has not finished, its newest record."
+_TRAINING_ERROR = mark("Of augmented images as seen: the mean over the last epoch; of a run that has not finished, its newest record.")
 
 
 def _columns() -> dict[str, Any]:
     number, text = st.column_config.NumberColumn, st.column_config.TextColumn
     return {
-        "name": text("name", width=170),
-        "origin": text("origin", help="shipped: with ResNet Lab. imported: from elsewhere. run: trained here, its newest checkpoint."),
-        "depth": number("depth", format="%d", width=65),
-        "shortcut": text("shortcut", width=85),
-        "parameters": number("parameters", format="localized", width=105),
-        "MB": number("MB", format="%.2f", help="Weights on disk, in MB of 1,000,000 bytes.", width=65),
-        "training error": number("training", format="%.2f", help=_TRAINING_ERROR, width=80),
-        "test error": number("test", format="%.2f", help="Test error, single view.", width=65),
-        "tested on": text("test images", help="Images that the test error was counted on.", width=120),
-        "paper": text("paper", help="Test error that the paper reports of this net.", width=70),
-        "schedule": text("schedule", help="Images seen in training, as a part of the paper's 64,000 iterations of 128.", width=85),
-        "precision": text("precision", width=85),
-        "seed": number("seed", format="%d", width=60),
+        "name": text(tr("name"), width=170),
+        "origin": text(
+            tr("origin"), help=tr("shipped: with ResNet Lab. imported: from elsewhere. run: trained here, its newest checkpoint.")
+        ),
+        "depth": number(tr("depth"), format="%d", width=65),
+        "shortcut": text(tr("shortcut"), width=85),
+        "parameters": number(tr("parameters"), format="localized", width=105),
+        "MB": number("MB", format="%.2f", help=tr("Weights on disk, in MB of 1,000,000 bytes."), width=65),
+        "training error": number(tr("training"), format="%.2f", help=tr(_TRAINING_ERROR), width=80),
+        "test error": number(tr("test"), format="%.2f", help=tr("Test error, single view."), width=65),
+        "tested on": text(tr("test images"), help=tr("Images that the test error was counted on."), width=120),
+        "paper": text(tr("paper"), help=tr("Test error that the paper reports of this net."), width=70),
+        "schedule": text(tr("schedule"), help=tr("Images seen in training, as a part of the paper's 64,000 iterations of 128."), width=85),
+        "precision": text(tr("precision"), width=85),
+        "seed": number(tr("seed"), format="%d", width=60),
     }

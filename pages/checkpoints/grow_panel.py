@@ -13,9 +13,10 @@ from pages.ui.permitted import PermittedStore, admit
 from pages.ui.runs_view import all_seen, going_on
 from resnet_core.config import DataConfig, RunConfig
 from resnet_core.errors import ConfigError
+from resnet_core.language import mark, tr
 from resnet_core.nets import Net, growth
 
-_TITLES = {"sample": "Sample: 5,000 images", "cifar10": "CIFAR-10: 50,000 images"}
+_TITLES = {"sample": mark("Sample: 5,000 images"), "cifar10": mark("CIFAR-10: 50,000 images")}
 #: In the session: what was queued, to be said once more as long as the net is looked at: (net, its runs).
 _QUEUED = "grow.queued"
 WHY = (
@@ -27,7 +28,10 @@ WHY = (
 def grow_panel(net: Net) -> None:
     """Draws what may be chosen, what comes of it, and the button."""
     if why := growth.why_not(net):
-        st.info(f"{escaped(net.name)} cannot be made deeper by blocks that do nothing: {escaped(why)}", icon=":material/info:")
+        st.info(
+            tr("{name} cannot be made deeper by blocks that do nothing: {why}", name=escaped(net.name), why=escaped(why)),
+            icon=":material/info:",
+        )
         return
     st.markdown(WHY)
     config, scratch = _chosen(net)
@@ -38,39 +42,50 @@ def grow_panel(net: Net) -> None:
     known = estimate.measured(all_seen(store.look()))
     time = estimate.words([config, twin] if scratch else [config], known)
     st.caption(
-        f"{escaped(net.model.name)} becomes {escaped(config.model.name)}, which is trained for {config.recipe.iterations:,} iterations "
-        f"on the {escaped(config.data.label)} by the rest of {'its own' if net.config else 'the paper’s'} recipe; {time}."
+        tr(
+            "{name} becomes {name2}, which is trained for {iterations:,} iterations on the {label} by the rest of {value} recipe; {time}.",
+            name=escaped(net.model.name),
+            name2=escaped(config.model.name),
+            iterations=config.recipe.iterations,
+            label=escaped(config.data.label),
+            value=tr("its own") if net.config else tr("the paper’s"),
+            time=time,
+        )
     )
     if net.config is None or config.data != net.config.data:
-        st.caption("These are other images than it was trained with: their mean differs, and so does what the net is shown.")
-    if st.button(f"Train on as {escaped(config.model.name)}", type="primary", icon=":material/trending_up:", key="grow.start"):
+        st.caption(tr("These are other images than it was trained with: their mean differs, and so does what the net is shown."))
+    if st.button(
+        tr("Train on as {name}", name=escaped(config.model.name)), type="primary", icon=":material/trending_up:", key="grow.start"
+    ):
         admit([config, twin] if scratch else [config])
         runs = [going_on(store, *growth.grow(store, net, config, data_dir=folder()))]
         if scratch:
             runs.append(going_on(store, *store.submit(twin, data_dir=folder())))
         st.session_state[_QUEUED] = (net.id, [run.id for run in runs])
     if (queued := st.session_state.get(_QUEUED)) and queued[0] == net.id:
-        st.success("In the queue, or trained already.", icon=":material/playlist_add_check:")
+        st.success(tr("In the queue, or trained already."), icon=":material/playlist_add_check:")
         with st.container(horizontal=True):
-            st.page_link("train/page.py", label="Watch it", icon=":material/model_training:", query_params={"tab": "Runs"})
+            st.page_link("train/page.py", label=tr("Watch it"), icon=":material/model_training:", query_params={"tab": "Runs"})
             before = [net.id] if net.config else []
             link = {"runs": [*before, *queued[1]]}
-            st.page_link("compare/page.py", label="Compare", icon=":material/ssid_chart:", query_params=link)
+            st.page_link("compare/page.py", label=tr("Compare"), icon=":material/ssid_chart:", query_params=link)
 
 
 def _chosen(net: Net) -> tuple[RunConfig | None, bool]:
     own, found = net.config, datasets()
     preferred = own.data.dataset if own and own.data.dataset in found else "sample"
     left, middle, right = st.columns(3, vertical_alignment="bottom")
-    rounds = left.number_input("Blocks added to each stage", 1, 100, 6, key="grow.rounds", help="6 make 56 layers of 20 with basic blocks.")
+    rounds = left.number_input(
+        tr("Blocks added to each stage"), 1, 100, 6, key="grow.rounds", help=tr("6 make 56 layers of 20 with basic blocks.")
+    )
     config = growth.planned(net, 1)
-    iterations = middle.number_input("Iterations", 1, 1_000_000, config.recipe.iterations, key=f"grow.iterations.{net.id}")
-    rate = right.number_input("Learning rate", 0.0, 10.0, config.recipe.learning_rate, format="%g", key=f"grow.rate.{net.id}")
+    iterations = middle.number_input(tr("Iterations"), 1, 1_000_000, config.recipe.iterations, key=f"grow.iterations.{net.id}")
+    rate = right.number_input(tr("Learning rate"), 0.0, 10.0, config.recipe.learning_rate, format="%g", key=f"grow.rate.{net.id}")
     dataset = st.segmented_control(
-        "Images", found, format_func=titled(_TITLES), default=preferred, required=True, key=f"grow.data.{net.id}"
+        tr("Images"), found, format_func=titled(_TITLES), default=preferred, required=True, key=f"grow.data.{net.id}"
     )  # fmt: skip
     data = own.data if own and dataset == own.data.dataset else DataConfig(dataset or "sample")
-    scratch = st.checkbox("Train the deeper net from scratch too, by the same recipe", True, key="grow.scratch")
+    scratch = st.checkbox(tr("Train the deeper net from scratch too, by the same recipe"), True, key="grow.scratch")
     try:
         recipe = dataclasses.replace(config.recipe, iterations=int(iterations), learning_rate=float(rate))
         return growth.planned(net, int(rounds), data, recipe), scratch

@@ -17,6 +17,7 @@ from resnet_core.apart import MOST_BYTES, apart
 from resnet_core.errors import UserError
 from resnet_core.imports import LAYOUTS, Proposal, ReaderFailed, inspect_bytes, limits, suggest_name
 from resnet_core.imports.cost import cost
+from resnet_core.language import mark, tr
 from resnet_core.nets import NORMALIZATIONS, Net
 
 TYPES = ["safetensors", "pt", "pth", "th", "zip"]
@@ -29,26 +30,33 @@ TRIAL = "resnet_core.imports.trial:trial"
 #: Images that each choice is tried on.
 _IMAGES = 1000
 _SHORTCUTS = {
-    "none": "plain: no shortcuts",
-    "A-behind": "A: identity, all zeros behind the old channels, as here",
-    "A-both": "A: identity, half of the zeros on each side, as in akamaster's nets",
+    "none": mark("plain: no shortcuts"),
+    "A-behind": mark("A: identity, all zeros behind the old channels, as here"),
+    "A-both": mark("A: identity, half of the zeros on each side, as in akamaster's nets"),
 }
 
 
 def import_panel() -> Net | None:
     """Draws the way from the file to the import as far as it goes. Returns the imported net in the run in which it was accepted."""
     st.markdown(
-        "Weights in the layout of ResNet Lab, of [akamaster/pytorch_resnet_cifar10](https://github.com/akamaster/pytorch_resnet_cifar10), "
-        "of [chenyaofo/pytorch-cifar-models](https://github.com/chenyaofo/pytorch-cifar-models), or of torchvision's ResNets: a "
-        "safetensors file, a state dict as PyTorch saves it, bare or wrapped, or *Everything (zip)* of another ResNet Lab."
+        tr(
+            "Weights in the layout of ResNet Lab, of "
+            "[akamaster/pytorch_resnet_cifar10](https://github.com/akamaster/pytorch_resnet_cifar10), of "
+            "[chenyaofo/pytorch-cifar-models](https://github.com/chenyaofo/pytorch-cifar-models), or of "
+            "torchvision's ResNets: a safetensors file, a state dict as PyTorch saves it, bare or wrapped, or "
+            "*Everything (zip)* of another ResNet Lab."
+        )
     )
     cap = limits.MAX_FILE_BYTES // limits.MIB
     upload = st.file_uploader(
-        "Checkpoint", TYPES, key=f"import.file.{st.session_state.get(_TURN, 0)}", max_upload_size=cap, label_visibility="collapsed"
+        tr("Checkpoint"), TYPES, key=f"import.file.{st.session_state.get(_TURN, 0)}", max_upload_size=cap, label_visibility="collapsed"
     )
     st.caption(
-        f"At most {cap} MiB. The file is read in a process of its own, with limits on memory and time, and no code in it is run. Nothing "
-        "is kept before *Import* is pressed."
+        tr(
+            "At most {cap} MiB. The file is read in a process of its own, with limits on memory and time, and no "
+            "code in it is run. Nothing is kept before *Import* is pressed.",
+            cap=cap,
+        )
     )
     if upload is None:
         st.session_state.pop(_SEEN, None)
@@ -67,13 +75,13 @@ def _inspected(upload: Any) -> Proposal | str:
     seen = st.session_state.get(_SEEN)
     if seen is not None and seen[0] == upload.file_id:
         return seen[1]
-    with st.spinner(f"Reading {escaped(upload.name)} in a process of its own", show_time=True):
+    with st.spinner(tr("Reading {name} in a process of its own", name=escaped(upload.name)), show_time=True):
         waiting = Viewers()
         waiting.add()
         try:
             found: Proposal | str = inspect_bytes(upload, upload.name, waiting.have_left)
         except ReaderFailed as error:  # not kept: the next run looks again
-            st.button("Try again", icon=":material/refresh:", key="import.read.again")
+            st.button(tr("Try again"), icon=":material/refresh:", key="import.read.again")
             return str(error)
         except UserError as error:
             found = str(error)
@@ -86,10 +94,16 @@ def _recognised(proposal: Proposal) -> None:
     names = " or ".join(f"**{escaped(name)}**" for name in dict.fromkeys(proposal.net(each).name for each in proposal.shortcuts))
     with st.container(border=True):
         st.markdown(
-            f"**{escaped(proposal.file_name)}** is {names} in the layout of **{escaped(LAYOUTS[proposal.layout])}**: {model.depth} layers, "
-            f"{model.num_classes:,} classes."
+            tr(
+                "**{file_name}** is {names} in the layout of **{layouts}**: {depth} layers, {num_classes:,} classes.",
+                file_name=escaped(proposal.file_name),
+                names=names,
+                layouts=escaped(LAYOUTS[proposal.layout]),
+                depth=model.depth,
+                num_classes=model.num_classes,
+            )
         )
-        st.caption(f"{proposal.file_bytes / 1e6:.2f} MB · SHA-256 `{proposal.sha256}`")
+        st.caption(tr("{file_bytes:.2f} MB · SHA-256 `{sha256}`", file_bytes=proposal.file_bytes / 1000000.0, sha256=proposal.sha256))
         if proposal.notes:
             st.markdown("\n".join(f"- {escaped(note)}" for note in proposal.notes))
 
@@ -103,7 +117,7 @@ def _tried(proposal: Proposal) -> Any:
             job_panel(job)
         if not _wanted(proposal, again=job is not None):
             return None
-        title = f"{proposal.file_name} on the sample"
+        title = tr("{file_name} on the sample", file_name=proposal.file_name)
         job = JOBS.start(key, title, lambda job: apart(TRIAL, proposal, progress=job.progress, should_stop=job.should_stop))
     if job.state == "done":
         return job.result
@@ -116,15 +130,21 @@ def _wanted(proposal: Proposal, again: bool) -> bool:
     choices = len(proposal.normalizations) * len(proposal.shortcuts)
     work = cost(proposal.model, choices * _IMAGES)
     if again:
-        return st.button("Try again", icon=":material/refresh:", key="import.again")
+        return st.button(tr("Try again"), icon=":material/refresh:", key="import.again")
     if proposal.model.num_classes != 10 or not work.is_heavy:
         return True
     st.warning(
-        f"Trying its {choices:,} choices on {_IMAGES:,} images takes long: {work}. It runs beside everything else, in a process of at most "
-        f"{MOST_BYTES >> 30} GiB of memory, and ends when you leave.",
+        tr(
+            "Trying its {choices:,} choices on {images:,} images takes long: {work}. It runs beside everything "
+            "else, in a process of at most {most_bytes} GiB of memory, and ends when you leave.",
+            choices=choices,
+            images=_IMAGES,
+            work=work,
+            most_bytes=MOST_BYTES >> 30,
+        ),
         icon=":material/hourglass_top:",
     )
-    return st.button("Try the choices", type="primary", icon=":material/play_arrow:", key="import.heavy")
+    return st.button(tr("Try the choices"), type="primary", icon=":material/play_arrow:", key="import.heavy")
 
 
 def _accepted(proposal: Proposal, trial: Any) -> Net | None:
@@ -138,8 +158,8 @@ def _accepted(proposal: Proposal, trial: Any) -> Net | None:
         st.caption(escaped(text))
     with st.form("import", border=False):
         left, right = st.columns([0.7, 0.3], vertical_alignment="bottom")
-        name = left.text_input("Name", suggest_name(proposal), key=f"import.name.{proposal.sha256[:12]}")
-        pressed = right.form_submit_button("Import", type="primary", icon=":material/download_done:", width="stretch")
+        name = left.text_input(tr("Name"), suggest_name(proposal), key=f"import.name.{proposal.sha256[:12]}")
+        pressed = right.form_submit_button(tr("Import"), type="primary", icon=":material/download_done:", width="stretch")
     if not pressed:
         return None
     try:
@@ -163,8 +183,8 @@ def _ask_shortcut(proposal: Proposal, trial: Any) -> str | None:
         return proposal.shortcuts[0]
     best = {each: _best(trial, each) for each in proposal.shortcuts}
     return st.radio(
-        "Which shortcuts does it have? Nothing in the file tells"
-        + ("; each choice with its lowest error" if trial.images else ", and no error can be measured: whoever trained it knows"),
+        tr("Which shortcuts does it have? Nothing in the file tells")
+        + (tr("; each choice with its lowest error") if trial.images else tr(", and no error can be measured: whoever trained it knows")),
         proposal.shortcuts,
         proposal.shortcuts.index(trial.suggested.shortcut) if trial.images else None,
         format_func=lambda each: f"{_SHORTCUTS.get(each, each)}{_measured(best[each])}",
@@ -179,7 +199,7 @@ def _ask_normalization(proposal: Proposal, trial: Any, shortcut: str) -> str:
     keys = [each.normalization for each in trial.attempts if each.shortcut == shortcut]
     preselected = trial.suggested.normalization if shortcut == trial.suggested.shortcut else keys[0]
     return st.radio(
-        "How was its input normalised? Nothing in the file tells; each choice with its error on the sample",
+        tr("How was its input normalised? Nothing in the file tells; each choice with its error on the sample"),
         keys,
         keys.index(preselected),
         format_func=lambda key: f"{escaped(NORMALIZATIONS[key].label)}{_measured(trial.find(key, shortcut))}",
@@ -201,10 +221,14 @@ def _show_error(trial: Any, attempt: Any) -> None:
         st.info(escaped(trial.note), icon=":material/info:")
         return
     left, right = st.columns([0.3, 0.7], vertical_alignment="center")
-    left.metric("Test error", f"{attempt.error:.2f} %")
+    left.metric(tr("Test error"), f"{attempt.error:.2f} %")
     right.markdown(
-        f"**{round(attempt.error * trial.images / 100):,} of {trial.images:,}** test images of the sample wrong · {trial.precision} · "
-        "measured just now, with what is chosen above"
+        tr(
+            "**{error:,} of {images:,}** test images of the sample wrong · {precision} · measured just now, with what is chosen above",
+            error=round(attempt.error * trial.images / 100),
+            images=trial.images,
+            precision=trial.precision,
+        )
     )
     if attempt is trial.suggested and trial.near:
         st.caption(escaped(_nearly(trial)))
@@ -215,14 +239,25 @@ def _show_error(trial: Any, attempt: Any) -> None:
 
 
 def _normalization(key: str) -> str:
-    return NORMALIZATIONS[key].label if key in NORMALIZATIONS else "as the file says"
+    return NORMALIZATIONS[key].label if key in NORMALIZATIONS else tr("as the file says")
 
 
 def _nearly(trial: Any) -> str:
     """That the sample does not tell the suggestion from others."""
-    told = "; ".join(f"{_normalization(each.normalization)}, shortcut {each.shortcut}: {each.error:.2f} %" for each in trial.near[:3])
-    rest = f"; and {len(trial.near) - 3} more" if len(trial.near) > 3 else ""
-    return (
-        f"As good, as far as {trial.images:,} images tell: {told}{rest}. What is suggested has the lowest loss of them "
-        f"({trial.suggested.loss:.3f})."
+    told = "; ".join(
+        tr(
+            "{normalization}, shortcut {shortcut}: {error:.2f} %",
+            normalization=_normalization(each.normalization),
+            shortcut=each.shortcut,
+            error=each.error,
+        )
+        for each in trial.near[:3]
+    )
+    rest = tr("; and {nears} more", nears=len(trial.near) - 3) if len(trial.near) > 3 else ""
+    return tr(
+        "As good, as far as {images:,} images tell: {told}{rest}. What is suggested has the lowest loss of them ({loss:.3f}).",
+        images=trial.images,
+        told=told,
+        rest=rest,
+        loss=trial.suggested.loss,
     )

@@ -12,18 +12,19 @@ from resnet_core import paper
 from resnet_core.config import Recipe
 from resnet_core.figures.captions import fraction_text
 from resnet_core.imports import LAYOUTS
+from resnet_core.language import mark, tr
 from resnet_core.nets import NORMALIZATIONS, Net
 
 ORIGINS = {
-    "shipped": "ships with ResNet Lab: read-only",
-    "imported": "imported from elsewhere",
-    "run": "trained here: its newest checkpoint",
+    "shipped": mark("ships with ResNet Lab: read-only"),
+    "imported": mark("imported from elsewhere"),
+    "run": mark("trained here: its newest checkpoint"),
 }
 #: How the input is normalised where it is in no known way: of other checkpoints, and of runs.
-_OTHER = ("with the mean that came with it", "per-pixel mean of its training images subtracted")
+_OTHER = (mark("with the mean that came with it"), mark("per-pixel mean of its training images subtracted"))
 _NBSP = "\u00a0"
 #: The data of ``evaluations``, as a card has them.
-_DATA = {"sample": "the embedded sample", "cifar10": "CIFAR-10"}
+_DATA = {"sample": mark("the embedded sample"), "cifar10": "CIFAR-10"}
 
 
 def model_card(entry: Entry) -> None:
@@ -31,19 +32,19 @@ def model_card(entry: Entry) -> None:
     net, card = entry.net, entry.card
     published = paper.published(net.model)
     errors = st.columns(4)
-    errors[0].metric("Test error", _percent(test_error(net, card)))
-    errors[1].metric("Training error", _percent(net.train_error))
-    errors[2].metric("Test error in the paper", f"{published.text} %" if published else "–")
-    errors[3].metric("Parameters", f"{entry.row['parameters']:,}")
+    errors[0].metric(tr("Test error"), _percent(test_error(net, card)))
+    errors[1].metric(tr("Training error"), _percent(net.train_error))
+    errors[2].metric(tr("Test error in the paper"), f"{published.text} %" if published else "–")
+    errors[3].metric(tr("Parameters"), f"{entry.row['parameters']:,}")
     st.caption(conditions(net, card, published))
     left, right = st.columns(2, gap="large")
     with left:
-        _table("Where it comes from" if net.config is None else "How it was trained", training(net, card))
+        _table(tr("Where it comes from") if net.config is None else tr("How it was trained"), training(net, card))
     with right:
-        _table("What it is", identity(net, card))
-    for title, key in (("weights.safetensors", "checksum_sha256"), ("the imported file", "source_sha256")):
+        _table(tr("What it is"), identity(net, card))
+    for title, key in (("weights.safetensors", "checksum_sha256"), (tr("the imported file"), "source_sha256")):
         if card.get(key):
-            st.markdown(f"SHA-256 of {title}: `{card[key]}`")
+            st.markdown(tr("SHA-256 of {title}: `{card}`", title=title, card=card[key]))
     if card.get("evaluations"):
         st.markdown(_evaluations(card["evaluations"]))
 
@@ -53,18 +54,22 @@ def conditions(net: Net, card: dict[str, Any], published: paper.Published | None
     parts = []
     if on := tested_on(net, card):
         count, _, sample = on.partition(" ")
-        parts.append(f"test error on {count} images{' of the sample' if sample else ''}")
+        parts.append(tr("test error on {count} images{value}", count=count, value=tr(" of the sample") if sample else ""))
     if card.get("schedule_fraction") is not None:
         parts.append(f"**{escaped(fraction_text(card['schedule_fraction']))}**")
     if net.config:
-        parts += [f"trained on {escaped(net.config.data.label)}", f"seed {net.config.recipe.seed}"]
+        parts += [tr("trained on {label}", label=escaped(net.config.data.label)), tr("seed {seed}", seed=net.config.recipe.seed)]
     if precision := net.precision or card.get("sample_precision"):
         parts.append(escaped(precision))
     if net.state != "finished":
-        parts.append(f"{net.state}: errors so far")
+        parts.append(tr("{state}: errors so far", state=net.state))
     if published:
-        parts.append(escaped(f"paper: {published.source}, full schedule{', ' + published.note if published.note else ''}"))
-    return f"{' · '.join(parts)}." if parts else "How it was trained is not known."
+        parts.append(
+            escaped(
+                tr("paper: {source}, full schedule{note}", source=published.source, note=", " + published.note if published.note else "")
+            )
+        )
+    return f"{' · '.join(parts)}." if parts else tr("How it was trained is not known.")
 
 
 def training(net: Net, card: dict[str, Any]) -> dict[str, str | None]:
@@ -72,40 +77,58 @@ def training(net: Net, card: dict[str, Any]) -> dict[str, str | None]:
     if net.config is None:
         size = card.get("source_bytes")
         return {
-            "training": "not known: it was trained elsewhere",
-            "layout of its keys": _text(LAYOUTS.get(str(card.get("layout")), card.get("layout"))),
-            "file": _text(card.get("source_file")) and f"{escaped(str(card['source_file']))}{f', {size / 1e6:.2f} MB' if size else ''}",
-            "what was changed": _text(" ".join(card.get("notes") or [])) or "nothing",
-            "error measured": "when it was imported" if card.get("sample_error") is not None else None,
+            tr("training"): tr("not known: it was trained elsewhere"),
+            tr("layout of its keys"): _text(LAYOUTS.get(str(card.get("layout")), card.get("layout"))),
+            tr("file"): _text(card.get("source_file")) and f"{escaped(str(card['source_file']))}{f', {size / 1e6:.2f} MB' if size else ''}",
+            tr("what was changed"): _text(" ".join(card.get("notes") or [])) or tr("nothing"),
+            tr("error measured"): tr("when it was imported") if card.get("sample_error") is not None else None,
         }
     recipe, seconds = net.config.recipe, card.get("training_seconds")
     speed = card.get("images_per_second")
-    done = f"{net.iteration:,} of " if net.iteration not in (None, recipe.iterations) else ""
+    done = tr("{iteration:,} of ", iteration=net.iteration) if net.iteration not in (None, recipe.iterations) else ""
     return {
-        "data": escaped(net.config.data.label),
-        "recipe": escaped(recipe_text(recipe)),
-        "schedule": f"{done}{recipe.iterations:,} iterations of {recipe.batch_size} images: **{fraction_text(recipe.schedule_fraction)}**",
-        "augmentation": {"standard": "4 pixels of padding, random crop, random flip", "none": "none"}[recipe.augmentation],
-        "precision": _text(net.precision),
-        "seed": str(recipe.seed),
-        "training time": seconds and f"{duration(seconds)}{f' ({speed:,.0f} images/s on average)' if speed else ''}",
-        "machine": _text("; ".join(card.get("machines") or []) or card.get("machine")),
+        tr("data"): escaped(net.config.data.label),
+        tr("recipe"): escaped(recipe_text(recipe)),
+        tr("schedule"): tr(
+            "{done}{iterations:,} iterations of {batch_size} images: **{fraction_text}**",
+            done=done,
+            iterations=recipe.iterations,
+            batch_size=recipe.batch_size,
+            fraction_text=fraction_text(recipe.schedule_fraction),
+        ),
+        tr("augmentation"): {"standard": tr("4 pixels of padding, random crop, random flip"), "none": tr("none")}[recipe.augmentation],
+        tr("precision"): _text(net.precision),
+        tr("seed"): str(recipe.seed),
+        tr("training time"): seconds
+        and (tr("{time} ({speed:,.0f} images/s on average)", time=duration(seconds), speed=speed) if speed else duration(seconds)),
+        tr("machine"): _text("; ".join(card.get("machines") or []) or card.get("machine")),
     }
 
 
 def recipe_text(recipe: Recipe) -> str:
     """``SGD, momentum 0.9, weight decay 0.0001; learning rate 0.1, times 0.1 at 8,000 and 12,000``."""
-    rate = f"learning rate {recipe.learning_rate:g}"
+    rate = tr("learning rate {learning_rate:g}", learning_rate=recipe.learning_rate)
     if recipe.schedule == "step":
         steps = [f"{round(milestone * recipe.iterations):,}" for milestone in recipe.milestones]
-        rate += f", times {recipe.gamma:g} at {' and '.join(steps)}" if steps else ""
+        rate += tr(", times {gamma:g} at {steps}", gamma=recipe.gamma, steps=" and ".join(steps)) if steps else ""
     else:
-        rate += {"linear": ", falling linearly to 0", "cosine": ", falling to 0 as a cosine", "constant": ", constant"}[recipe.schedule]
+        rate += {"linear": tr(", falling linearly to 0"), "cosine": tr(", falling to 0 as a cosine"), "constant": tr(", constant")}[
+            recipe.schedule
+        ]
     if recipe.warmup == "error":
-        rate += f"; {recipe.warmup_learning_rate:g} until the training error is below {recipe.warmup_error:g} %"
+        rate += tr(
+            "; {warmup_learning_rate:g} until the training error is below {warmup_error:g} %",
+            warmup_learning_rate=recipe.warmup_learning_rate,
+            warmup_error=recipe.warmup_error,
+        )
     elif recipe.warmup == "linear":
-        rate += f"; rising from 0 over the first {recipe.warmup_iterations:,}"
-    return f"SGD, momentum {recipe.momentum:g}, weight decay {recipe.weight_decay:g}; {rate}"
+        rate += tr("; rising from 0 over the first {warmup_iterations:,}", warmup_iterations=recipe.warmup_iterations)
+    return tr(
+        "SGD, momentum {momentum:g}, weight decay {weight_decay:g}; {rate}",
+        momentum=recipe.momentum,
+        weight_decay=recipe.weight_decay,
+        rate=rate,
+    )
 
 
 def identity(net: Net, card: dict[str, Any]) -> dict[str, str | None]:
@@ -115,27 +138,42 @@ def identity(net: Net, card: dict[str, Any]) -> dict[str, str | None]:
     versions = card.get("versions") or {}
     commits = [str(each) for each in card.get("commits") or filter(None, [card.get("commit")])]
     return {
-        "net": f"{escaped(net.model.name)}: {net.model.depth} layers, {_shortcut(net.model.shortcut)}, {net.model.num_classes} classes",
+        tr("net"): tr(
+            "{name}: {depth} layers, {shortcut}, {num_classes} classes",
+            name=escaped(net.model.name),
+            depth=net.model.depth,
+            shortcut=_shortcut(net.model.shortcut),
+            num_classes=net.model.num_classes,
+        ),
         "MACs": f"{card['macs']:,}" if card.get("macs") else None,
-        "origin": ORIGINS.get(net.origin, net.origin),
-        "its input": escaped(normalization),
-        "date": _text(str(card.get("created") or "").replace("T", " ")[:16]),
-        "commit": ", then ".join(f"`{each[:12]}{'-dirty' if each.endswith('-dirty') else ''}`" for each in commits) or None,
-        "versions": _text(", ".join(f"{name} {version}" for name, version in versions.items() if name != "commit")),
-        "id": f"`{net.id}`",
+        tr("origin"): tr(ORIGINS.get(net.origin, net.origin)),
+        tr("its input"): escaped(normalization),
+        tr("date"): _text(str(card.get("created") or "").replace("T", " ")[:16]),
+        tr("commit"): ", then ".join(f"`{each[:12]}{'-dirty' if each.endswith('-dirty') else ''}`" for each in commits) or None,
+        tr("versions"): _text(", ".join(f"{name} {version}" for name, version in versions.items() if name != "commit")),
+        tr("id"): f"`{net.id}`",
     }
 
 
 def _shortcut(shortcut: str) -> str:
-    return "no shortcuts (plain)" if shortcut == "none" else f"shortcut {shortcut}"
+    return tr("no shortcuts (plain)") if shortcut == "none" else tr("shortcut {shortcut}", shortcut=shortcut)
 
 
 def _evaluations(found: list[dict[str, Any]]) -> str:
-    lines = ["**Measured from these weights**", "", "| test images | precision | wrong | error |", "|:--|:--|--:|--:|"]
+    lines = [tr("**Measured from these weights**"), "", tr("| test images | precision | wrong | error |"), "|:--|:--|--:|--:|"]
     for each in found:
         n, wrong, error = each.get("n"), each.get("wrong"), each.get("top1_error")
         where = _DATA.get(str(each.get("data")), str(each.get("data")))
-        lines.append(f"| {n:,} of {where} | {each.get('precision')} | {'–' if wrong is None else f'{wrong:,}'} | {_percent(error)} |")
+        lines.append(
+            tr(
+                "| {n:,} of {where} | {value} | {value2} | {percent} |",
+                n=n,
+                where=where,
+                value=each.get("precision"),
+                value2="–" if wrong is None else f"{wrong:,}",
+                percent=_percent(error),
+            )
+        )
     return "\n".join(lines)
 
 

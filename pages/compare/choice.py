@@ -10,6 +10,7 @@ import streamlit as st
 from pages.ui.labels import escaped, titled
 from pages.ui.linked import Linked
 from pages.ui.runs_view import Recorded, Seen, Shipped, started_together
+from resnet_core.language import mark, tr
 from resnet_core.verdict import trained_alike
 
 #: What can be chosen: a run of this home, a checkpoint that ships, or a training of which the records ship.
@@ -22,14 +23,14 @@ MOST_CURVES = 24
 
 #: name -> (what it is about, its test). Within one matter any of the chosen will do; all matters must be met.
 FILTERS = {
-    "running": ("state", lambda s: s.is_active),
-    "finished": ("state", lambda s: s.state == "finished"),
-    "plain": ("family", lambda s: s.config.model.is_plain),
-    "residual": ("family", lambda s: not s.config.model.is_plain),
-    "sample": ("data", lambda s: s.config.data.dataset == "sample"),
+    mark("running"): ("state", lambda s: s.is_active),
+    mark("finished"): ("state", lambda s: s.state == "finished"),
+    mark("plain"): ("family", lambda s: s.config.model.is_plain),
+    mark("residual"): ("family", lambda s: not s.config.model.is_plain),
+    mark("sample"): ("data", lambda s: s.config.data.dataset == "sample"),
     "CIFAR-10": ("data", lambda s: s.config.data.dataset == "cifar10"),
-    "own": ("origin", lambda s: isinstance(s, Seen)),
-    "shipped": ("origin", lambda s: isinstance(s, Shipped)),
+    mark("own"): ("origin", lambda s: isinstance(s, Seen)),
+    mark("shipped"): ("origin", lambda s: isinstance(s, Shipped)),
 }
 
 
@@ -43,40 +44,48 @@ def choose_runs(seen: Sequence[Listed]) -> list[str]:
     missing = [i for i in ids if i not in known]
     if missing:
         st.warning(
-            f"Not among the runs here: {', '.join(escaped(i[:80]) for i in missing[:10])}{' and more' if len(missing) > 10 else ''}. "
-            "Deleted, or the link comes from another run folder.",
+            tr(
+                "Not among the runs here: {i}{value}. Deleted, or the link comes from another run folder.",
+                i=", ".join(escaped(i[:80]) for i in missing[:10]),
+                value=tr(" and more") if len(missing) > 10 else "",
+            ),
             icon=":material/link_off:",
         )
     ids = [i for i in ids if i in known]
-    st.subheader("Runs", anchor=False)
+    st.subheader(tr("Runs"), anchor=False)
     names = st.pills(
-        "Filter the list", list(FILTERS), selection_mode="multi", key="compare.filters", help="Shortens the list to choose from."
+        tr("Filter the list"),
+        list(FILTERS),
+        selection_mode="multi",
+        format_func=tr,
+        key="compare.filters",
+        help=tr("Shortens the list to choose from."),
     )
     listed = [s for s in [*reversed(own(seen)), *shipped(seen), *recorded_ones(seen)] if s.id in ids or passes(s, names)]
     labels = option_labels(listed)
     # Set anew each time: the widget starts afresh, and empty, whenever its list of options changes.
     st.session_state[_WIDGET] = ids
     st.multiselect(
-        f"{len(listed)} of {len(seen)} listed",
+        tr("{listeds} of {seens} listed", listeds=len(listed), seens=len(seen)),
         list(labels),
         format_func=titled(labels),
         key=_WIDGET,
         on_change=_CHOICE.take,
         args=(_WIDGET,),
-        placeholder="Choose runs",
+        placeholder=tr("Choose runs"),
     )
     sets: dict[str, tuple[Sequence[Listed], str]] = {
-        "newest": (own(seen), f"The runs trained alike with the newest one, the newest {MOST_CURVES} of them."),
-        "shipped": (shipped(seen), "Those that ship, trained alike."),
+        "newest": (own(seen), tr("The runs trained alike with the newest one, the newest {most_curves} of them.", most_curves=MOST_CURVES)),
+        "shipped": (shipped(seen), tr("Those that ship, trained alike.")),
     }
     with st.container(horizontal=True, gap="small"):
         for name, (among, about) in sets.items():
             if among:
-                title = f"Only the {name} set"
+                title = tr("Only the {name} set", name=name)
                 st.button(title, key=f"compare.{name}", on_click=_CHOICE.choose, args=(newest_set(among),), help=about)
         if joins := [s.id for s in recorded_ones(seen)]:
-            about = "Plain, Highway, ResNet and DenseNet, trained once on 300 images of the sample: what joins a block and its skip."
-            st.button("Compare by join", key="compare.joins", on_click=_CHOICE.choose, args=(joins,), help=about)
+            about = tr("Plain, Highway, ResNet and DenseNet, trained once on 300 images of the sample: what joins a block and its skip.")
+            st.button(tr("Compare by join"), key="compare.joins", on_click=_CHOICE.choose, args=(joins,), help=about)
     return ids
 
 
@@ -104,8 +113,11 @@ def passes(seen: Listed, names: Sequence[str]) -> bool:
 
 def option_labels(seen: Sequence[Listed]) -> dict[str, str]:
     """id -> a label that no other run has: name and seed, then the data, then the id."""
-    labels = {s.id: f"{s.name}, seed {s.config.recipe.seed}" for s in seen}
-    for more in (lambda s: f"{s.config.data.label.replace(' images', '')}, {s.config.recipe.iterations:,} iterations", lambda s: s.id):
+    labels = {s.id: tr("{name}, seed {seed}", name=s.name, seed=s.config.recipe.seed) for s in seen}
+    for more in (
+        lambda s: tr("{value}, {iterations:,} iterations", value=s.config.data.short_label, iterations=s.config.recipe.iterations),
+        lambda s: s.id,
+    ):
         count = Counter(labels.values())
         labels = {s.id: labels[s.id] if count[labels[s.id]] == 1 else f"{labels[s.id]}, {more(s)}" for s in seen}
     return labels

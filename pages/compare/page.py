@@ -18,6 +18,7 @@ from pages.ui.runs_view import all_seen, look, look_recorded, look_shipped
 from resnet_core import paper
 from resnet_core.figures import captions, export, series, table
 from resnet_core.figures.curves import X_AXES, View, learning_curves, view_note
+from resnet_core.language import mark, tr
 from resnet_core.runs import RunStore
 from resnet_core.verdict import degradation, degradation_verdict
 
@@ -27,28 +28,32 @@ POLL = 1.5
 _UNBREAKABLE = str.maketrans({" ": "\u00a0", "-": "\u2011", "–": "–\u2060"})
 _SMOOTHING = (0, 1, 2, 5, 10, 20)  # percent of a run
 #: As they stand on the page and in the URL (which holds what the viewer sees) -> View.seeds.
-_SEEDS = {"separate": "separate", "mean and range": "range", "mean and std": "std"}
+_SEEDS = {mark("separate"): "separate", mark("mean and range"): "range", mark("mean and std"): "std"}
 
 
 def view_controls() -> View:
     """What the chart shows. Each widget is bound to the URL under its key."""
-    st.subheader("View", anchor=False)
-    metric = st.segmented_control("Show", series.METRICS, default="error", required=True, key="metric", bind="query-params")
-    x = st.segmented_control("over", X_AXES, default="iterations", required=True, key="x", bind="query-params")
-    kinds = st.pills("of", series.KINDS, selection_mode="multi", default=["training", "test"], key="curves", bind="query-params")
+    st.subheader(tr("View"), anchor=False)
+    metric = st.segmented_control(
+        tr("Show"), series.METRICS, default="error", format_func=tr, required=True, key="metric", bind="query-params"
+    )
+    x = st.segmented_control(tr("over"), X_AXES, default="iterations", format_func=tr, required=True, key="x", bind="query-params")
+    kinds = st.pills(
+        tr("of"), series.KINDS, selection_mode="multi", default=["training", "test"], format_func=tr, key="curves", bind="query-params"
+    )
     smoothing = st.select_slider(
-        "Smoothing, % of a run",
+        tr("Smoothing, % of a run"),
         _SMOOTHING,
         5,
         key="smoothing",
         bind="query-params",
-        help="Width of a centred moving mean; the raw curve stays.",
+        help=tr("Width of a centred moving mean; the raw curve stays."),
     )
     seeds = st.segmented_control(
-        "Seeds", list(_SEEDS), default="separate", required=True, key="seeds", bind="query-params",
-        help="Runs that differ in nothing but the seed, each on its own or as one mean with its spread.",
+        tr("Seeds"), list(_SEEDS), default="separate", format_func=tr, required=True, key="seeds", bind="query-params",
+        help=tr("Runs that differ in nothing but the seed, each on its own or as one mean with its spread."),
     )  # fmt: skip
-    log = st.toggle("Log scale", key="log", bind="query-params")
+    log = st.toggle(tr("Log scale"), key="log", bind="query-params")
     # An address with "?x=" empties even a control that must have a value.
     shown = tuple(kind for kind in series.KINDS if kind in kinds)
     return View(metric or "error", x or "iterations", shown, smoothing / 100, log, _SEEDS[seeds or "separate"])
@@ -64,16 +69,19 @@ def notes(seen: Sequence[Listed], runs: Sequence[series.RunRecords], view: View)
 def show_table(seen: Sequence[Listed], runs: Sequence[series.RunRecords], view: View) -> None:
     groups = captions.grouped(runs, view.seeds)
     ids = {s.id for s in shipped(seen)}
-    st.subheader("Final errors", anchor=False)
+    st.subheader(tr("Final errors"), anchor=False)
     rows = [_cells(row) for row in table.final_table(groups, view.seeds)]
     for row, group in zip(rows, groups, strict=True):
         if all(run.run_id in ids for run in group.runs):
             row[table.STATE] = "shipped"
     st.table(rows, border="horizontal")
     st.caption(
-        "Training error: mean over the last epoch, of augmented images as seen. Schedule: images seen, as a part of the paper's. "
-        f"The paper's errors are those of {paper.PAPER}, Table 6 and caption of Figure 6, after its full schedule on all of CIFAR-10; "
-        "of ResNet-110 the best of five runs."
+        tr(
+            "Training error: mean over the last epoch, of augmented images as seen. Schedule: images seen, as a "
+            "part of the paper's. The paper's errors are those of {paper}, Table 6 and caption of Figure 6, "
+            "after its full schedule on all of CIFAR-10; of ResNet-110 the best of five runs.",
+            paper=paper.PAPER,
+        )
     )
 
 
@@ -87,13 +95,13 @@ def _cells(row: table.Row) -> dict[str, str]:
         return f"**{row[value]:.2f}** {between}".strip()
 
     return {
-        "net": escaped(str(row[table.NET]).replace("-", "\u2011")),
-        "training error (%)": error(table.TRAINING, table.TRAINING_SPREAD),
-        "test error (%)": error(table.TEST, table.TEST_SPREAD),
-        "paper's test error (%)": escaped(str(row[table.PAPER] or "–")),
-        table.SEEDS: str(row[table.SEEDS]).translate(_UNBREAKABLE),
-        table.DATA: str(row[table.DATA]).replace("-", "\u2011"),
-        **{key: str(row[key]) for key in (table.SCHEDULE, table.PRECISION, table.STATE)},
+        tr("net"): escaped(str(row[table.NET]).replace("-", "\u2011")),
+        tr("training error (%)"): error(table.TRAINING, table.TRAINING_SPREAD),
+        tr("test error (%)"): error(table.TEST, table.TEST_SPREAD),
+        tr("paper's test error (%)"): escaped(str(row[table.PAPER] or "–")),
+        tr(table.SEEDS): str(row[table.SEEDS]).translate(_UNBREAKABLE),
+        tr(table.DATA): str(row[table.DATA]).replace("-", "\u2011"),
+        **{tr(key): str(row[key]) for key in (table.SCHEDULE, table.PRECISION, table.STATE)},
     }
 
 
@@ -109,13 +117,13 @@ def show_verdict(runs: Sequence[series.RunRecords]) -> None:
 
 def panel(ids: Sequence[str], view: View, polled: bool) -> None:
     """Chart, captions, verdict and table. ``polled`` tells whether this is run again and again."""
-    with guarded("Compare"):
+    with guarded(tr("Compare")):
         seen = chosen(ids)
         if any(s.is_active for s in seen) != polled:
             st.rerun()
         runs = [s.records() for s in seen]
         if not view.kinds:
-            st.info("Choose at least one of training, test and validation.", icon=":material/info:")
+            st.info(tr("Choose at least one of training, test and validation."), icon=":material/info:")
         figure_chart(learning_curves(runs, view), learning_curves(runs, view, dark=True), key="compare_chart")
         st.caption(notes(seen, runs, view))
         show_verdict(runs)
@@ -146,33 +154,35 @@ def downloads(ids: Sequence[str], view: View) -> None:
     def png() -> bytes:
         return export.png(*drawn())
 
-    st.subheader("Take away", anchor=False)
+    st.subheader(tr("Take away"), anchor=False)
     with st.container(horizontal=True):
         icon = ":material/download:"
-        st.download_button("Records (CSV)", csv, "resnet-lab-records.csv", "text/csv", key="csv", icon=icon, on_click="ignore")
-        st.download_button("Chart (HTML)", html, "resnet-lab-chart.html", "text/html", key="html", icon=icon, on_click="ignore")
+        st.download_button(tr("Records (CSV)"), csv, "resnet-lab-records.csv", "text/csv", key="csv", icon=icon, on_click="ignore")
+        st.download_button(tr("Chart (HTML)"), html, "resnet-lab-chart.html", "text/html", key="html", icon=icon, on_click="ignore")
         drawable = export.browser() is not None
         st.download_button(
-            "Chart (PNG)", png, "resnet-lab-chart.png", "image/png", key="png", icon=icon, on_click="ignore", disabled=not drawable
+            tr("Chart (PNG)"), png, "resnet-lab-chart.png", "image/png", key="png", icon=icon, on_click="ignore", disabled=not drawable
         )
-    camera = "makes a PNG too" if drawable else "makes a PNG: the server has no Chromium or Chrome to draw one"
-    st.caption(f"The camera button of the chart {camera}. The address of this page restores this view wherever these runs are.")
+    camera = tr("makes a PNG too") if drawable else tr("makes a PNG: the server has no Chromium or Chrome to draw one")
+    st.caption(
+        tr("The camera button of the chart {camera}. The address of this page restores this view wherever these runs are.", camera=camera)
+    )
 
 
 def main() -> None:
-    st.title("Compare", anchor=False)
+    st.title(tr("Compare"), anchor=False)
     seen: list[Listed] = [*look_shipped(), *look_recorded(), *all_seen(RunStore().look())]
     if not seen:
-        st.info("There are no runs yet. Start the demo on the front page, or choose nets to train; they can be compared here.")
+        st.info(tr("There are no runs yet. Start the demo on the front page, or choose nets to train; they can be compared here."))
         with st.container(horizontal=True):
-            st.page_link("home/page.py", label="Home: run the demo", icon=":material/home:")
-            st.page_link("train/page.py", label="Train: choose nets", icon=":material/model_training:")
+            st.page_link("home/page.py", label=tr("Home: run the demo"), icon=":material/home:")
+            st.page_link("train/page.py", label=tr("Train: choose nets"), icon=":material/model_training:")
         return
     with st.sidebar:
         ids = choose_runs(seen)
         view = view_controls()
     if not ids:
-        st.info("Choose runs in the list of the sidebar (» opens it).", icon=":material/info:")
+        st.info(tr("Choose runs in the list of the sidebar (» opens it)."), icon=":material/info:")
         return
     polled = any(s.is_active for s in chosen(ids))
     st.fragment(panel, run_every=POLL if polled else None)(ids, view, polled)

@@ -20,6 +20,7 @@ from resnet_core.config import DataConfig
 from resnet_core.errors import UserError
 from resnet_core.figures.diagram import diagram, is_drawn_in_full
 from resnet_core.imports.cost import macs_per_image
+from resnet_core.language import tr
 from resnet_core.nets import Net
 
 if TYPE_CHECKING:
@@ -38,19 +39,26 @@ _CHOICE = Linked("lesion", BLOCK)
 def lesion_section(nets: Sequence[Net], labels: Mapping[str, str], dataset: str, count: int) -> None:
     """Draws the choice of a block, the nets' errors without it, and the diagram to click into."""
     blocks = list(dict.fromkeys(unit.name for net in sorted(nets, key=_length, reverse=True) for unit in net.model.plan().units))
-    st.subheader("One block by a click", anchor=False)
-    links.check_choice(BLOCK, "the block", [NOTHING, *blocks], "No net that is chosen has such a block.")
+    st.subheader(tr("One block by a click"), anchor=False)
+    links.check_choice(BLOCK, tr("the block"), [NOTHING, *blocks], tr("No net that is chosen has such a block."))
     with st.container(horizontal=True):
         chosen = _CHOICE.current(list)
         block = chosen[0] if chosen and chosen[0] in blocks else NOTHING
         st.session_state[_PICK] = block
-        st.selectbox("Deleted block", [NOTHING, *blocks], key=_PICK, on_change=lambda: _delete(st.session_state[_PICK]), width=230)
+        st.selectbox(
+            tr("Deleted block"),
+            [NOTHING, *blocks],
+            format_func=tr,
+            key=_PICK,
+            on_change=lambda: _delete(st.session_state[_PICK]),
+            width=230,
+        )
         shown = nets[-1]
         if len(nets) > 1:
             titles = {net.id: labels[net.id] for net in nets}
-            links.check_choice("lesion.net", "the diagram of", titles.values())
+            links.check_choice("lesion.net", tr("the diagram of"), titles.values())
             options: dict[str, Any] = {"format_func": titled(titles), "default": nets[-1].id, "required": True, "bind": "query-params"}
-            picked = st.segmented_control("Diagram of", list(titles), key="lesion.net", **options)
+            picked = st.segmented_control(tr("Diagram of"), list(titles), key="lesion.net", **options)
             shown = next((net for net in nets if net.id == picked), shown)
     words = _errors(nets, labels, dataset, count, block) if block != NOTHING else {}
     net = complexity(shown.model)
@@ -58,10 +66,13 @@ def lesion_section(nets: Sequence[Net], labels: Mapping[str, str], dataset: str,
     figure = diagram(net, block if has else "", words.get(shown.id, ""))
     key = f"lesion.diagram.{block}"  # another one each time: a chart that stays takes a second click on a box for no click
     draw(figure, key, on_select=partial(_clicked, key), selection_mode="points")
-    more = "" if is_drawn_in_full(net) else " Blocks that are not drawn are in the list above."
+    more = "" if is_drawn_in_full(net) else tr(" Blocks that are not drawn are in the list above.")
     st.caption(
-        f"Click a block to delete it, and once more to put it back. All nets above that have a block of that name lose it; what comes "
-        f"before it is kept, so that only what is behind it is computed anew.{more}"
+        tr(
+            "Click a block to delete it, and once more to put it back. All nets above that have a block of that "
+            "name lose it; what comes before it is kept, so that only what is behind it is computed anew.{more}",
+            more=more,
+        )
     )
 
 
@@ -86,13 +97,13 @@ def _errors(nets: Sequence[Net], labels: Mapping[str, str], dataset: str, count:
     """Draws the error of each net without the block; returns it in words by the net's id."""
     there = [net for net in nets if any(unit.name == block for unit in net.model.plan().units)]
     work = 2 * count * sum(map(macs_per_image, there))
-    if not may_begin(("lesion", block, dataset, count, *(net.id for net in there)), f"Without {block}", work):
+    if not may_begin(("lesion", block, dataset, count, *(net.id for net in there)), tr("Without {block}", block=block), work):
         return {}
     words, wholes, of = {}, [], ""
     with st.container(horizontal=True):
         for net in nets:
             if net not in there:
-                st.metric(labels[net.id], "–", f"has no {block}", delta_color="off", delta_arrow="off", width="content")
+                st.metric(labels[net.id], "–", tr("has no {block}", block=block), delta_color="off", delta_arrow="off", width="content")
                 continue
             try:
                 wrong, whole, n = _counted(net, labels[net.id], dataset, count, block)
@@ -102,10 +113,10 @@ def _errors(nets: Sequence[Net], labels: Mapping[str, str], dataset: str, count:
             more = 100 * (wrong - whole) / n
             words[net.id] = f"{100 * wrong / n:.1f} %"
             wholes.append(f"{labels[net.id]} {100 * whole / n:.1f} %")
-            of = f"on {n:,} test images"
-            st.metric(labels[net.id], words[net.id], f"{more:+.1f} points", delta_color="inverse", width="content")
+            of = tr("on {n:,} test images", n=n)
+            st.metric(labels[net.id], words[net.id], tr("{more:+.1f} points", more=more), delta_color="inverse", width="content")
     if wholes:
-        st.caption(escaped(f"Error without {block} {of}. Of the whole nets: {', '.join(wholes)}."))
+        st.caption(escaped(tr("Error without {block} {of}. Of the whole nets: {wholes}.", block=block, of=of, wholes=", ".join(wholes))))
     return words
 
 
@@ -128,4 +139,9 @@ def _counted(net: Net, title: str, dataset: str, count: int, block: str) -> tupl
         kept = _KEPT[key]
         return lesion.deleted(kept, block, job.progress, job.should_stop), kept.whole, len(kept.test)
 
-    return JOBS.outcome(("lesion", net.version, dataset, count, block), f"{title} without {block}", work, unit="test images")
+    return JOBS.outcome(
+        ("lesion", net.version, dataset, count, block),
+        tr("{title} without {block}", title=title, block=block),
+        work,
+        unit=tr("test images"),
+    )

@@ -24,6 +24,7 @@ from resnet_core.experiments import EXPERIMENTS, Experiment, Measured, Table, ru
 from resnet_core.experiments.base import shown
 from resnet_core.figures.lines import HEIGHT
 from resnet_core.imports.cost import in_images
+from resnet_core.language import tr
 from resnet_core.nets import Catalog, Net, catalog
 
 #: Multiply-adds for one picture that are done at once, without a button; about a second on two cores.
@@ -42,7 +43,7 @@ def pair(found: Catalog) -> list[str]:
 def describe(experiment: Experiment) -> None:
     """Draws what is asked, what is done, and what it cannot show."""
     st.markdown(f"**{experiment.question}** {experiment.method}")
-    st.caption(f"{experiment.limits} Source: {experiment.source}.")
+    st.caption(tr("{limits} Source: {source}.", limits=experiment.limits, source=experiment.source))
 
 
 def able(experiment: Experiment, nets: Sequence[Net], labels: Mapping[str, str], given: Mapping[str, Any]) -> list[Net]:
@@ -64,7 +65,7 @@ def able(experiment: Experiment, nets: Sequence[Net], labels: Mapping[str, str],
 
 def _check_layer(parameter: Parameter, layer: str, net: Net, label: str) -> None:
     if layer not in parameter.layers(net.model):
-        raise ConfigError("net", f"{label}: it has no layer {layer}.")
+        raise ConfigError("net", "{label}: it has no layer {layer}.", label=label, layer=layer)
 
 
 def measured(experiment: Experiment, nets: Sequence[Net], labels: Mapping[str, str], dataset: str, given: dict[str, Any]) -> list[Measured]:
@@ -98,8 +99,14 @@ def measured(experiment: Experiment, nets: Sequence[Net], labels: Mapping[str, s
         ):
             begin()
             st.rerun()
-        st.button("Run", type="primary", icon=":material/play_arrow:", key="experiment.run", on_click=begin)
-        st.caption(f"It takes {in_images(macs, 1)}{timed(experiment, missing, given)}, and ends when you leave the app.")
+        st.button(tr("Run"), type="primary", icon=":material/play_arrow:", key="experiment.run", on_click=begin)
+        st.caption(
+            tr(
+                "It takes {in_images}{timed}, and ends when you leave the app.",
+                in_images=in_images(macs, 1),
+                timed=timed(experiment, missing, given),
+            )
+        )
     for job in jobs.values():
         if job is not None and job.state != "done":
             job_panel(job)
@@ -115,10 +122,10 @@ def timed(experiment: Experiment, nets: Sequence[Net], given: Mapping[str, Any])
     def work(net: Net) -> Any:
         return lambda job: seconds_per_image(net)
 
-    paces = [JOBS.outcome(("pace", net.version), f"Timing {net.name}", work(net), light=True) for net in nets]
+    paces = [JOBS.outcome(("pace", net.version), tr("Timing {name}", name=net.name), work(net), light=True) for net in nets]
     passes = [experiment.passes(net.model, experiment.complete(given, net.model)) for net in nets]
     seconds = sum(pace * count for pace, count in zip(paces, passes, strict=True))
-    return f", about {duration(seconds)} by a pass of images that was timed on this machine"
+    return tr(", about {duration} by a pass of images that was timed on this machine", duration=duration(seconds))
 
 
 def markdown(table: Table) -> str:
@@ -139,13 +146,13 @@ def show(experiment: Experiment, results: Sequence[Measured]) -> None:
     table = functions.table(results)
     st.markdown(markdown(table))
     chart_files(
-        f"experiment-{experiment.key}", f"ResNet Lab: {experiment.title}", lambda: csv_text(table.head, table.rows),
+        f"experiment-{experiment.key}", tr("ResNet Lab: {title}", title=experiment.title), lambda: csv_text(table.head, table.rows),
         lambda dark: functions.figure(results, dark), f"{experiment.method} {experiment.limits}",
     )  # fmt: skip
 
 
 def main() -> None:
-    st.title("Experiments", anchor=False)
+    st.title(tr("Experiments"), anchor=False)
     found = catalog()
     warn_of(found.problems)
     if not found.nets:
@@ -154,26 +161,31 @@ def main() -> None:
     with st.sidebar:
         nets = choose_nets(found, shipped=pair)
         there = analyses.datasets()
-        links.check_choice("experiment.data", "images of", there, "The full CIFAR-10 is not on this machine: the Train page downloads it.")
-        dataset = st.segmented_control("Images of", there, default=there[0], required=True, key="experiment.data", bind="query-params")
+        links.check_choice(
+            "experiment.data", tr("images of"), there, tr("The full CIFAR-10 is not on this machine: the Train page downloads it.")
+        )
+        dataset = st.segmented_control(
+            tr("Images of"), there, format_func=tr, default=there[0], required=True, key="experiment.data", bind="query-params"
+        )
     first = next(iter(EXPERIMENTS))
     key = st.pills(
-        "Experiment", list(EXPERIMENTS), format_func=titled(_TITLES), default=first, required=True, key="experiment", bind="query-params",
+        tr("Experiment"), list(EXPERIMENTS), format_func=titled(_TITLES), default=first, required=True, key="experiment",
+            bind="query-params",
         label_visibility="collapsed",
     )  # fmt: skip
     experiment = EXPERIMENTS[key or first]
     describe(experiment)
     if not nets:
-        st.info("Choose a net on the left.", icon=":material/arrow_back:")
+        st.info(tr("Choose a net on the left."), icon=":material/arrow_back:")
         return
     labels = option_labels(nets)
     with st.container(horizontal=True):
         given = parameter_widgets(experiment.parameters, nets, prefix=f"{experiment.key}.", row=True)
     usable = able(experiment, nets, labels, given)
     if experiment.key == "lesions" and usable:
-        with guarded("One block by a click"):
+        with guarded(tr("One block by a click")):
             lesion_section(usable, labels, dataset or there[0], given["images"])
-        st.subheader("Each block in turn", anchor=False)
+        st.subheader(tr("Each block in turn"), anchor=False)
     else:
         st.query_params.pop(BLOCK, None)
     with guarded(experiment.title):

@@ -17,6 +17,7 @@ from resnet_core.figures.gradients import (
     initialization_csv,
     initialization_figure,
 )
+from resnet_core.language import mark, tr
 
 if TYPE_CHECKING:
     pass
@@ -26,28 +27,31 @@ DEPTHS = ("8", "20", "32", "44", "56", "110")
 DEFAULT_DEPTHS = ("20", "56")
 #: Images of the sample's training set; a backward pass of 110 layers takes 0.4 GB with as many.
 IMAGES = 32
-FAMILIES = {"plain": "none", "residual (A)": "A"}
+FAMILIES = {mark("plain"): "none", mark("residual (A)"): "A"}
 #: As it stands on the page and in the URL -> (its title, a field of ``Gradients``).
-QUANTITIES = {"weights": (WEIGHT_GRADIENT, "gradient_norm"), "responses": (RESPONSE_GRADIENT, "response_gradient")}
-NOTE = (
-    f"Seed 0, He initialisation, fp32, one batch of {IMAGES} training images of the sample. Without BN: the same weights, and every BN "
+QUANTITIES = {mark("weights"): (WEIGHT_GRADIENT, "gradient_norm"), mark("responses"): (RESPONSE_GRADIENT, "response_gradient")}
+NOTE = mark(
+    "Seed 0, He initialisation, fp32, one batch of {images} training images of the sample. Without BN: the same weights, and every BN "
     "taken out. He initialisation is made for such nets; it keeps the signal of a plain one, while the sums of a residual one double "
-    "its variance with every block."
+    "its variance with every block.",
+    images=IMAGES,
 )
 
 
 def initialization_section() -> None:
     """Draws the controls, then the chart as soon as it is computed. To be the last of a page: it may take half a minute the first time."""
-    st.subheader("Before the first update", anchor=False)
+    st.subheader(tr("Before the first update"), anchor=False)
     row = st.container(horizontal=True, gap="medium")  # it breaks where columns would cut what is in them
-    depths = row.pills("Depths", DEPTHS, selection_mode="multi", default=DEFAULT_DEPTHS, key="depths", bind="query-params")
-    families = row.pills("Nets", list(FAMILIES), selection_mode="multi", default=list(FAMILIES), key="family", bind="query-params")
+    depths = row.pills(tr("Depths"), DEPTHS, selection_mode="multi", default=DEFAULT_DEPTHS, key="depths", bind="query-params")
+    families = row.pills(
+        tr("Nets"), list(FAMILIES), selection_mode="multi", default=list(FAMILIES), format_func=tr, key="family", bind="query-params"
+    )
     quantity = row.segmented_control(
-        "Gradient of", list(QUANTITIES), default="weights", required=True, key="of", bind="query-params",
-        help="weights: what an update is made of. responses: the backward signal itself.",
+        tr("Gradient of"), list(QUANTITIES), default="weights", format_func=tr, required=True, key="of", bind="query-params",
+        help=tr("weights: what an update is made of. responses: the backward signal itself."),
     )  # fmt: skip
     if not depths or not families:
-        st.info("Choose at least one depth and one kind of nets.", icon=":material/info:")
+        st.info(tr("Choose at least one depth and one kind of nets."), icon=":material/info:")
         return
     title, field = QUANTITIES[quantity or "weights"]
     curves = _curves([int(depth) for depth in DEPTHS if depth in depths], [family for family in FAMILIES if family in families], field)
@@ -60,7 +64,7 @@ def initialization_section() -> None:
     st.caption(NOTE)
     findings.show(findings.initialization_findings(curves, quantity != "responses"))
     chart_files(
-        "gradients-at-initialization", "ResNet Lab: gradients before the first update", lambda: initialization_csv(curves, field),
+        "gradients-at-initialization", tr("ResNet Lab: gradients before the first update"), lambda: initialization_csv(curves, field),
         lambda dark: initialization_figure(curves, dark, quantity=title, shared_y=False), NOTE,
     )  # fmt: skip
 
@@ -69,7 +73,7 @@ def _curves(depths: Sequence[int], families: Sequence[str], field: str) -> list[
     curves = []
     for family in families:
         for batch_norm in (True, False):
-            title = f"{family} nets {'with' if batch_norm else 'without'} BN"
+            title = tr("{family} nets with BN", family=family) if batch_norm else tr("{family} nets without BN", family=family)
             found = analyses.at_initialization(title, depths, FAMILIES[family], batch_norm, IMAGES)
             curves += [
                 InitializationCurve(one.model, one.batch_norm, one.seed, one.gradients.names, getattr(one.gradients, field))

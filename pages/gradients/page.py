@@ -33,6 +33,7 @@ from resnet_core.figures.gradients import (
     history_csv,
 )
 from resnet_core.imports.cost import macs_per_image
+from resnet_core.language import mark, tr
 from resnet_core.nets import Net, catalog
 
 if TYPE_CHECKING:
@@ -42,32 +43,39 @@ if TYPE_CHECKING:
 #: Seconds between two looks at runs that are still going.
 POLL = 3.0
 #: As it stands on the page and in the URL.
-RECORDED, MEASURED = "in training", "measured now"
+RECORDED, MEASURED = mark("in training"), mark("measured now")
 #: For what is measured now: batches, and the training images of each, as in the paper.
 BATCHES, BATCH = 4, 128
-_UNIT = "Gradient norm: L2 norm of the gradient of the loss with respect to a layer's weights."
-CLIPPED_NOTE = (
-    f"The colours of the heat maps span the percentiles {CLIPPED[0]} to {CLIPPED[1]} of their values: beyond, as mostly at initialisation, "
-    "they stay as they are at the end of the scale; the number is in the hover text."
+_UNIT = tr("Gradient norm: L2 norm of the gradient of the loss with respect to a layer's weights.")
+CLIPPED_NOTE = tr(
+    "The colours of the heat maps span the percentiles {clipped} to {clipped2} of their values: beyond, "
+    "as mostly at initialisation, they stay as they are at the end of the scale; the number is in the "
+    "hover text.",
+    clipped=CLIPPED[0],
+    clipped2=CLIPPED[1],
 )
-INTRO = "Does the gradient vanish on its way back to the first layer? With BN it does not, say He et al. 2016 (section 4.1)."
-PAPER = (
-    "He et al. ask why a deeper plain net is harder to train, and doubt that vanishing gradients are the reason: BN keeps the forward "
-    "signals from fading, and they checked that the gradients that come back have healthy norms. They suspect instead that deep plain nets "
-    "converge exponentially slowly (section 4.1). Later work adds that BN itself makes the gradients of a deep plain net *explode* at "
-    "initialisation, about 1.2 times a layer (Yang et al., *A Mean Field Theory of Batch Normalization*, ICLR 2019), and that those of "
-    "different images have little in common (Balduzzi et al., *The Shattered Gradients Problem*, ICML 2017). In the trainings here a few "
-    "hundred steps calm them, while the norm of the first layers' weights grows: choose |w|, and |g| / |w|, the gradient beside what it "
-    "changes. Large and chaotic at the start, not vanishing; what makes deep plain nets worse is an open question."
+INTRO = tr("Does the gradient vanish on its way back to the first layer? With BN it does not, say He et al. 2016 (section 4.1).")
+PAPER = tr(
+    "He et al. ask why a deeper plain net is harder to train, and doubt that vanishing gradients are the "
+    "reason: BN keeps the forward signals from fading, and they checked that the gradients that come "
+    "back have healthy norms. They suspect instead that deep plain nets converge exponentially slowly "
+    "(section 4.1). Later work adds that BN itself makes the gradients of a deep plain net *explode* at "
+    "initialisation, about 1.2 times a layer (Yang et al., *A Mean Field Theory of Batch Normalization*, "
+    "ICLR 2019), and that those of different images have little in common (Balduzzi et al., *The "
+    "Shattered Gradients Problem*, ICML 2017). In the trainings here a few hundred steps calm them, "
+    "while the norm of the first layers' weights grows: choose |w|, and |g| / |w|, the gradient beside "
+    "what it changes. Large and chaotic at the start, not vanishing; what makes deep plain nets worse is "
+    "an open question."
 )
 
 
 def view_controls(recorded: bool) -> tuple[str, str, str]:
     """Where the gradients come from, the lines' x axis, and which of ``QUANTITIES`` is drawn of a training."""
-    st.subheader("Gradients", anchor=False)
+    st.subheader(tr("Gradients"), anchor=False)
     shown = st.segmented_control(
-        "Gradients",
+        tr("Gradients"),
         [RECORDED, MEASURED],
+        format_func=tr,
         default=RECORDED,
         required=True,
         key="gradients",
@@ -76,14 +84,15 @@ def view_controls(recorded: bool) -> tuple[str, str, str]:
         label_visibility="collapsed",
     )
     x = st.segmented_control(
-        "Lines over", X_AXES, default="position", required=True, key="over", bind="query-params",
-        help="position: the first layer of every net at 0, the last at 1.",
+        tr("Lines over"), X_AXES, default="position", format_func=tr, required=True, key="over", bind="query-params",
+        help=tr("position: the first layer of every net at 0, the last at 1."),
     )  # fmt: skip
     source, quantity = shown or RECORDED if recorded else MEASURED, "|g|"
     if source == RECORDED:
         quantity = st.segmented_control(
-            "Of each layer", list(QUANTITIES), default="|g|", required=True, key="of_layer", bind="query-params",
-            help="|g|: norm of the gradient. |w|: norm of the weights. |g| / |w|: how large a step is beside what it changes.",
+            tr("Of each layer"), list(QUANTITIES), default="|g|", required=True, key="of_layer", bind="query-params",
+            help=tr("|g|: norm of the gradient. |w|: norm of the weights. |g| / |w|: how large a step is beside what it "
+"changes."),
         )  # fmt: skip
     return source, x or "position", quantity or "|g|"
 
@@ -104,7 +113,7 @@ def choose_pair(nets: Sequence[Net], labels: dict[str, str]) -> list[str]:
     elif state["heat"]:
         # Nets that are no longer shown have no map. If none is left, the choice is made anew; an empty one is the viewer's own.
         state["heat"] = [i for i in state["heat"] if i in ids] or pair(nets)
-    chosen = st.multiselect("Heat maps of", ids, format_func=titled(labels), max_selections=2, key="heat", bind="query-params")
+    chosen = st.multiselect(tr("Heat maps of"), ids, format_func=titled(labels), max_selections=2, key="heat", bind="query-params")
     return [i for i in ids if i in chosen]
 
 
@@ -123,27 +132,27 @@ def curves_at(
     for one in histories:
         at = min(moment.iteration(by_id[one.key].training), one.iterations[-1])
         iterations[one.key], values = at_iteration(one, at, quantity)
-        note = f"iteration {iterations[one.key]:,} · {one.note}"
+        note = tr("iteration {iterations:,} · {note}", iterations=iterations[one.key], note=one.note)
         curves.append(GradientCurve(one.key, one.label, one.model, one.names, values, note))
     return curves, iterations
 
 
 def recorded_note(nets: Sequence[Net], labels: dict[str, str]) -> str:
     shown, left = [recorded(net) for net in nets if net.records("layers")], [labels[net.id] for net in nets if not net.records("layers")]
-    note = f"{_UNIT} Of one training batch at each recorded moment. {caption(shown, labels)}"
-    return note + (f" No records of their training, so measured now only: {', '.join(left)}." if left else "")
+    note = tr("{unit} Of one training batch at each recorded moment. {caption}", unit=_UNIT, caption=caption(shown, labels))
+    return note + (tr(" No records of their training, so measured now only: {left}.", left=", ".join(left)) if left else "")
 
 
 def moments_text(iterations: dict[str, int], labels: dict[str, str]) -> str:
     """``at iteration 800``; of nets at different iterations each with its own."""
     if len(set(iterations.values())) == 1:
-        return f"at iteration {next(iter(iterations.values())):,}"
+        return tr("at iteration {next:,}", next=next(iter(iterations.values())))
     return "at " + ", ".join(f"{iteration:,} ({labels[net_id]})" for net_id, iteration in iterations.items())
 
 
 def recorded_panel(ids: Sequence[str], heat: Sequence[str], labels: dict[str, str], x: str, quantity: str, polled: bool) -> None:
     """Heat maps, and below them the moment with its lines. ``polled`` tells whether this is run again every few seconds."""
-    with guarded("Gradients"):
+    with guarded(tr("Gradients")):
         nets = [net for net in catalog(unsaved=True).nets if net.id in ids]
         if any(map(is_active, nets)) != polled:
             st.rerun()
@@ -157,7 +166,7 @@ def recorded_panel(ids: Sequence[str], heat: Sequence[str], labels: dict[str, st
         moment = choose_moment([net for net in nets if net.records("layers")])
         curves, iterations = curves_at(histories, nets, moment, quantity)
         at = moments_text(iterations, {net_id: escaped(label) for net_id, label in labels.items()})
-        title.subheader(f"Layer by layer {at}", anchor=False)
+        title.subheader(tr("Layer by layer {at}", at=at), anchor=False)
         if mapped:
             # A part is another iteration in each of them, and at the end a mark would hide the last column.
             mark = None if moment.is_part or moment.value >= max(one.iterations[-1] for one in mapped) else moment.value
@@ -184,19 +193,19 @@ def files(nets: Sequence[Net], heat: Sequence[str], labels: dict[str, str], mome
     note = recorded_note(nets, labels)
     chart_files(
         "gradients-over-training",
-        "ResNet Lab: gradients over training",
+        tr("ResNet Lab: gradients over training"),
         lambda: history_csv(histories()),
         lambda dark: gradient_heatmap([one for one in histories() if one.key in heat] or histories()[:2], dark, quantity),
         f"{note} {CLIPPED_NOTE}",
-        "Heat maps, all nets:",
+        tr("Heat maps, all nets:"),
     )
     chart_files(
         "gradients-at-a-moment",
-        "ResNet Lab: gradients at one moment",
+        tr("ResNet Lab: gradients at one moment"),
         lambda: gradients_csv(curves(), QUANTITIES[quantity]),
         lambda dark: gradient_lines(curves(), dark, x, QUANTITIES[quantity]),
         note,
-        "This moment:",
+        tr("This moment:"),
     )
 
 
@@ -212,7 +221,7 @@ def show_measured(nets: Sequence[Net], labels: dict[str, str], x: str) -> None:
     curves, shown, fewer = [], [], ""
     for net in nets:
         if net.origin == "run" and net.iteration is None:
-            st.caption(f"{escaped(labels[net.id])} has no checkpoint yet: it is shown in training only.")
+            st.caption(tr("{labels} has no checkpoint yet: it is shown in training only.", labels=escaped(labels[net.id])))
             continue
         # A batch is not cut: its statistics are part of the result. Where 128 images do not fit, there are fewer, and it is said.
         size = max(2, images_at_once(net, BATCH, gradients=True, budget=WHOLE_BUDGET))
@@ -223,28 +232,43 @@ def show_measured(nets: Sequence[Net], labels: dict[str, str], x: str) -> None:
         except UserError as error:
             st.error(escaped(str(error)), icon=":material/error:")
             continue
-        note = f"{len(found.losses)} batches of {found.batch_size} images · {conditions(net)}"
+        note = tr(
+            "{losses} batches of {batch_size} images · {conditions}",
+            losses=len(found.losses),
+            batch_size=found.batch_size,
+            conditions=conditions(net),
+        )
         curves.append(GradientCurve(net.id, labels[net.id], net.model, found.names, found.gradient_norm, note))
         shown.append(net)
         if size < BATCH:
             needed = BATCH * activation_bytes(net, gradients=True) / 1e9
-            fewer += f"Of {labels[net.id]} a batch has {size} images: {BATCH} take about {needed:.1f} GB of memory, more than is allowed. "
+            fewer += tr(
+                "Of {labels} a batch has {size} images: {batch} take about {needed:.1f} GB of memory, more than is allowed. ",
+                labels=labels[net.id],
+                size=size,
+                batch=BATCH,
+                needed=needed,
+            )
     if not curves:
         return
-    st.subheader("Layer by layer, with the weights as they are now", anchor=False)
+    st.subheader(tr("Layer by layer, with the weights as they are now"), anchor=False)
     figure_chart(gradient_lines(curves, x=x), gradient_lines(curves, dark=True, x=x), key="lines_chart")
-    note = (
-        f"{_UNIT} Mean over {BATCHES} batches of {BATCH} training images of the sample, with batch statistics in BN. {fewer}"
-        f"{caption(shown, labels)}"
+    note = tr(
+        "{unit} Mean over {batches} batches of {batch} training images of the sample, with batch statistics in BN. {fewer}{caption}",
+        unit=_UNIT,
+        batches=BATCHES,
+        batch=BATCH,
+        fewer=fewer,
+        caption=caption(shown, labels),
     )
     st.caption(escaped(f"{note} {findings.moment_text(curves)}"))
     chart_files(
-        "gradients-now", "ResNet Lab: gradients", lambda: gradients_csv(curves), lambda dark: gradient_lines(curves, dark, x), note
+        "gradients-now", tr("ResNet Lab: gradients"), lambda: gradients_csv(curves), lambda dark: gradient_lines(curves, dark, x), note
     )  # fmt: skip
 
 
 def main() -> None:
-    st.title("Gradients", anchor=False)
+    st.title(tr("Gradients"), anchor=False)
     found = catalog(unsaved=True)
     warn_of(found.problems)
     st.markdown(INTRO)
@@ -256,12 +280,12 @@ def main() -> None:
             source, x, quantity = view_controls(any(net.records("layers") for net in nets))
         labels = option_labels(nets)
         if not nets:
-            st.info("Choose nets in the list of the sidebar (» opens it).", icon=":material/info:")
+            st.info(tr("Choose nets in the list of the sidebar (» opens it)."), icon=":material/info:")
         elif source == RECORDED:
             show_recorded(nets, labels, x, quantity)
         else:
             show_measured(nets, labels, x)
-    st.subheader("What the paper says", anchor=False)
+    st.subheader(tr("What the paper says"), anchor=False)
     st.markdown(PAPER)
     initialization_section()
 

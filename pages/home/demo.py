@@ -23,7 +23,7 @@ def configs(seed: int) -> list[RunConfig]:
     if not text:
         return demo_configs(seed)
     if not text.isdecimal() or int(text) < 1:
-        raise UserError(f"RESNET_LAB_DEMO_ITERATIONS: {text!r} is not a whole number of at least 1.")
+        raise UserError("RESNET_LAB_DEMO_ITERATIONS: {text!r} is not a whole number of at least 1.", text=text)
     return demo_configs(seed, int(text))
 
 

@@ -24,30 +24,32 @@ from resnet_core.errors import UserError
 from resnet_core.figures.captions import caption, fraction_text, grouped
 from resnet_core.figures.figure6 import NOTE, figure6, gap_over_time, missing_text, wanted
 from resnet_core.figures.series import RunRecords, outcome
+from resnet_core.language import tr
 from resnet_core.runs import Look, RunStore
 from resnet_core.verdict import degradation, degradation_verdict
 
-SENTENCES = (
-    "Make a **plain** convolutional net deeper and, beyond some depth, its error goes **up**, even on the very images it is trained on: "
-    "this is *degradation*, not overfitting. "
-    "It need not be so, as the deeper net could copy the shallower one and let its additional layers do nothing; training does not find "
-    "that solution. "
-    "A **residual** net adds a shortcut around every two layers, without more parameters, and the deeper net is no longer worse. The idea "
-    "of He et al.: doing nothing then only takes a block whose output is zero. Why it works so well is still being studied."
+SENTENCES = tr(
+    "Make a **plain** convolutional net deeper and, beyond some depth, its error goes **up**, even on "
+    "the very images it is trained on: this is *degradation*, not overfitting. It need not be so, as the "
+    "deeper net could copy the shallower one and let its additional layers do nothing; training does not "
+    "find that solution. A **residual** net adds a shortcut around every two layers, without more "
+    "parameters, and the deeper net is no longer worse. The idea of He et al.: doing nothing then only "
+    "takes a block whose output is zero. Why it works so well is still being studied."
 )
 #: What the demo is to be looked at for, and what it cannot tell.
-TO_SEE = (
-    "Look at the training error at the end: a deep plain net that does not fit the few images which a shallower one fits has not "
-    "overfitted them."
+TO_SEE = tr(
+    "Look at the training error at the end: a deep plain net that does not fit the few images which a "
+    "shallower one fits has not overfitted them."
 )
 #: Measured once, see benchmarks/demo_seeds.py (--longer 4).
-LONGER = (
-    "Four times as long, plain-56 ends at 1.0 and 4.3 % (seeds 0 and 1): time closes most of the gap between the plain nets. What is seen "
-    "here is that the deeper plain net does not get there in the time in which the others do."
+LONGER = tr(
+    "Four times as long, plain-56 ends at 1.0 and 4.3 % (seeds 0 and 1): time closes most of the gap "
+    "between the plain nets. What is seen here is that the deeper plain net does not get there in the "
+    "time in which the others do."
 )
-NOT_SEEN = (
-    "The errors above are of the trained nets on their own training images. How good they are is not to be seen here: trained on so few "
-    "images, their test errors mean little."
+NOT_SEEN = tr(
+    "The errors above are of the trained nets on their own training images. How good they are is not to "
+    "be seen here: trained on so few images, their test errors mean little."
 )
 #: In the session: the demo has run here, so its curves stay on top of Figure 6.
 _DEMO_FIRST = "home.demo_first"
@@ -64,7 +66,7 @@ def show_figure6(nets: Sequence[RunRecords], problems: Sequence[str]) -> None:
     """The paper's Figure 6 from the nets that ship, and what must be read with it."""
     with st.container(key="figure6"):
         figure_chart(figure6(nets), figure6(nets, dark=True), key="home_figure6")
-    texts = ["Figure 6 of the paper from nets trained with this project.", caption(grouped(nets)), missing_text(nets), NOTE]
+    texts = [tr("Figure 6 of the paper from nets trained with this project."), caption(grouped(nets)), missing_text(nets), tr(NOTE)]
     st.caption(" ".join(text for text in texts if text))
     show_problems(problems)
 
@@ -79,10 +81,17 @@ def show_facts(nets: Sequence[RunRecords]) -> None:
     """How the nets of Figure 6 ended: plain against residual, from the shallowest to the deepest that were trained alike."""
     seen = degradation([outcome(run) for run in nets])
     if seen is not None:
-        st.markdown(f"**Depth and training error**, on {fraction_text(seen.fraction)}:")
+        st.markdown(tr("**Depth and training error**, on {fraction_text}:", fraction_text=fraction_text(seen.fraction)))
         st.markdown("\n".join(f"- {gap}" for gap in seen.gaps))
-        st.caption(f"({seen.seeds_text.capitalize()}; a difference counts from {seen.threshold:.1f} points on.) {gap_over_time(nets)}")
-    st.page_link("paper/page.py", label="The paper, claim by claim", icon=":material/fact_check:")
+        st.caption(
+            tr(
+                "({capitalize}; a difference counts from {threshold:.1f} points on.) {gap_over_time}",
+                capitalize=seen.seeds_text.capitalize(),
+                threshold=seen.threshold,
+                gap_over_time=gap_over_time(nets),
+            )
+        )
+    st.page_link("paper/page.py", label=tr("The paper, claim by claim"), icon=":material/fact_check:")
 
 
 def picture(found: demo.Demo, looked: Look) -> tuple[list[RunRecords], str]:
@@ -90,9 +99,11 @@ def picture(found: demo.Demo, looked: Look) -> tuple[list[RunRecords], str]:
     if found.begun:
         return [s.records() for s in found.seen], ""
     if other := demo.ended_before(looked):
-        return [s.records() for s in other.seen], f"Trained here before, with seed {other.configs[0].recipe.seed}."
+        return [s.records() for s in other.seen], tr("Trained here before, with seed {seed}.", seed=other.configs[0].recipe.seed)
     shipped = recorded("demo")
-    return shipped.runs, f"Recorded {shipped.source}; run the demo to see it happen on this machine." if shipped.runs else ""
+    return shipped.runs, tr(
+        "Recorded {source}; run the demo to see it happen on this machine.", source=shipped.source
+    ) if shipped.runs else ""
 
 
 def errors_table(runs: list[RunRecords]) -> str:
@@ -101,7 +112,7 @@ def errors_table(runs: list[RunRecords]) -> str:
     clean = all(result.clean_error is not None for result in results.values() if result.train_error is not None)
     final = {key: result.clean_error if clean else result.train_error for key, result in results.items()}
     shallow, deep = (f(run.config.model.depth for run in runs) for f in (min, max))
-    rows = [f"| layers | {shallow} | {deep} | change |", "|:--|--:|--:|--:|"]
+    rows = [tr("| layers | {shallow} | {deep} | change |", shallow=shallow, deep=deep), "|:--|--:|--:|--:|"]
     for is_plain, name in ((True, "plain"), (False, "residual")):
         low, high = final.get((is_plain, shallow)), final.get((is_plain, deep))
         cells = ["diverged" if value is None else f"{value:.1f} %" for value in (low, high)]
@@ -122,7 +133,7 @@ def show_verdict(runs: list[RunRecords]) -> None:
 
 def next_seed() -> None:
     """Moves on to a seed that has not been trained yet, and starts it."""
-    with guarded("Starting the demo"):
+    with guarded(tr("Starting the demo")):
         store = PermittedStore()
         seed, looked = st.session_state.seed, store.look()
         while demo.find(looked, seed).ended:
@@ -135,21 +146,21 @@ def seed_input(looked: Look) -> int:
     """The seed of the demo. Whoever comes in while one runs sees that one, as all others do, unless the address asks for another."""
     if "seed" not in st.session_state and "seed" not in st.query_params:
         st.session_state.seed = demo.running_seed(looked) or 0
-    help_text = "Of the initial weights and the batches: another seed, another demo."
-    return st.number_input("Seed", 0, 2**31 - 1, 0, key="seed", bind="query-params", help=help_text)
+    help_text = tr("Of the initial weights and the batches: another seed, another demo.")
+    return st.number_input(tr("Seed"), 0, 2**31 - 1, 0, key="seed", bind="query-params", help=help_text)
 
 
 def controls(store: RunStore, found: demo.Demo, seed: int) -> None:
     """The button that fits: run, stop, go on, or once more."""
     if found.active:
         mine = all(may_change(s.run, "stop") for s in found.active)
-        if mine and st.button("Stop the demo", icon=":material/stop:", width="stretch", key="demo_stop"):
+        if mine and st.button(tr("Stop the demo"), icon=":material/stop:", width="stretch", key="demo_stop"):
             demo.stop(store, found)
             st.rerun()
     elif found.ended:
-        st.button("Train another seed", icon=":material/replay:", width="stretch", key="demo_again", on_click=next_seed)
+        st.button(tr("Train another seed"), icon=":material/replay:", width="stretch", key="demo_again", on_click=next_seed)
     else:
-        label = "Resume the demo" if found.begun else "Run the demo"
+        label = tr("Resume the demo") if found.begun else tr("Run the demo")
         if st.button(label, type="primary", icon=":material/play_arrow:", width="stretch", key="demo_start"):
             demo.start(store, seed)
             st.rerun()
@@ -159,14 +170,19 @@ def announcement(found: demo.Demo, everything: list[Seen]) -> str:
     """What the demo will do, and how long it will take as far as this machine has shown."""
     recipe = found.configs[0].recipe
     seconds = estimate.together(demo.in_turn(found.configs), estimate.measured(everything))
-    time, shipped = "how long it takes is not yet measured on this machine", recorded("demo")
+    time, shipped = tr("how long it takes is not yet measured on this machine"), recorded("demo")
     if seconds is not None:
-        time = f"about {duration(seconds)} here"
+        time = tr("about {duration} here", duration=duration(seconds))
     elif [run.config for run in shipped.runs] == demo_configs(0):
-        time += f" ({duration(shipped.seconds)} on {shipped.machine})"
-    return (
-        f"Trains plain-20, plain-56, ResNet-20 and ResNet-56 on {found.configs[0].data.train_images:,} real CIFAR-10 "
-        f"images: {recipe.iterations:,} iterations of {recipe.batch_size} images each, until they are through; {time}. {TO_SEE}"
+        time += tr(" ({duration} on {machine})", duration=duration(shipped.seconds), machine=shipped.machine)
+    return tr(
+        "Trains plain-20, plain-56, ResNet-20 and ResNet-56 on {train_images:,} real CIFAR-10 images: "
+        "{iterations:,} iterations of {batch_size} images each, until they are through; {time}. {to_see}",
+        train_images=found.configs[0].data.train_images,
+        iterations=recipe.iterations,
+        batch_size=recipe.batch_size,
+        time=time,
+        to_see=TO_SEE,
     )
 
 
@@ -187,22 +203,22 @@ def beside(found: demo.Demo, drawn: list[RunRecords], everything: list[Seen]) ->
     """What stands beside the chart: the outcome, else how far it is; and what else is being trained."""
     active = [s for s in everything if s.status.is_active]
     if drawn and not found.begun:
-        st.markdown("**What these curves show**")
+        st.markdown(tr("**What these curves show**"))
     if drawn and (found.ended or not found.begun):
         show_verdict(drawn)
     for s in found.seen:
         progress_row(s)
     left = estimate.remaining(active, estimate.measured(everything))
     if found.active and left is not None:
-        st.caption(f"About {duration(left)} until everything in the queue is through.")
+        st.caption(tr("About {duration} until everything in the queue is through.", duration=duration(left)))
     mine = {s.run.id for s in found.seen}
     others = [s for s in active if s.run.id not in mine]
     if others:
-        st.markdown("**Also in training**")
+        st.markdown(tr("**Also in training**"))
         for s in others:
             progress_row(s)
     if found.begun:
-        st.page_link("train/page.py", label="Stop, resume or delete single runs", icon=":material/model_training:")
+        st.page_link("train/page.py", label=tr("Stop, resume or delete single runs"), icon=":material/model_training:")
 
 
 def panel(polled: bool, has_button: bool, first: list[Look]) -> None:
@@ -213,7 +229,7 @@ def panel(polled: bool, has_button: bool, first: list[Look]) -> None:
         has_button: with the demo's button.
         first: what the page has just seen, for the first time this is run.
     """
-    with guarded("Home"), st.container(key="demo_panel"):
+    with guarded(tr("Home")), st.container(key="demo_panel"):
         left, right = st.columns(_COLUMNS, gap="medium")
         store = PermittedStore()
         looked = first.pop() if first else store.tend()
@@ -224,10 +240,10 @@ def panel(polled: bool, has_button: bool, first: list[Look]) -> None:
             found = start_box(store, looked) if has_button else demo.find(looked, st.session_state.seed)
         with left:
             runs, source = picture(found, looked)
-            message = "The first points come after some seconds." if found.active else "No curves yet: run the demo."
+            message = tr("The first points come after some seconds.") if found.active else tr("No curves yet: run the demo.")
             live_chart(runs, key="home_chart", note=message)
             if runs:
-                st.caption(" ".join(part for part in (source, caption(grouped(runs)), CAPTION) if part))
+                st.caption(" ".join(part for part in (source, caption(grouped(runs)), tr(CAPTION)) if part))
         with right:
             beside(found, runs, everything)
 
@@ -238,7 +254,7 @@ def opening(nets: Sequence[RunRecords], problems: Sequence[str], looked: Look | 
     with left:
         show_figure6(nets, problems)
     shown = False
-    with right, guarded("Home"):
+    with right, guarded(tr("Home")):
         store = PermittedStore()
         found = start_box(store, looked or store.look())
         show_facts(nets)
@@ -255,11 +271,11 @@ def activity(looked: Look) -> tuple[bool, bool]:
 
 
 def main() -> None:
-    st.title("Deeper, and worse: the degradation problem", anchor=False)
+    st.title(tr("Deeper, and worse: the degradation problem"), anchor=False)
     st.markdown(SENTENCES)
     problems: list[str] = []
     nets: list[RunRecords] = []
-    with guarded("Figure 6"):
+    with guarded(tr("Figure 6")):
         nets = figure6_nets(problems)
     looked: Look | None = None
     try:
@@ -272,10 +288,10 @@ def main() -> None:
     demo_first = not nets or st.session_state.get(_DEMO_FIRST, False)
     if demo_first or opening(nets, problems, looked):
         if not demo_first:
-            st.subheader("The same in minutes, on this machine: the demo", anchor=False)
+            st.subheader(tr("The same in minutes, on this machine: the demo"), anchor=False)
         st.fragment(panel, run_every=1.5 if polled else None)(polled, demo_first, [looked] if looked else [])
     if demo_first and nets:
-        st.subheader("Figure 6 of the paper, from nets trained with this project", anchor=False)
+        st.subheader(tr("Figure 6 of the paper, from nets trained with this project"), anchor=False)
         left, right = st.columns(_COLUMNS, gap="medium")
         with left:
             show_figure6(nets, problems)

@@ -20,6 +20,7 @@ from resnet_core.claims.myths import MYTHS, Myth
 from resnet_core.figures.captions import caption, grouped
 from resnet_core.figures.curves import View, learning_curves
 from resnet_core.figures.gradients_by_depth import gradients_by_depth
+from resnet_core.language import tr
 from resnet_core.runs import RunStore
 
 #: verdict -> (icon, colour of its badge)
@@ -30,10 +31,11 @@ MARKS = {
     myths.UNDECIDED: (":material/balance:", "orange"),
     myths.NOT_RUN: (":material/schedule:", "gray"),
 }
-INTRODUCTION = (
-    "Why do deep plain nets train worse? What is often answered, each with a prediction that can fail, and with trainings that test it: "
-    "300 real images and {iterations} iterations (three times as many where that is the question). A verdict holds for these nets, images, "
-    "rates and seeds, and no further."
+INTRODUCTION = tr(
+    "Why do deep plain nets train worse? What is often answered, each with a prediction that can fail, "
+    "and with trainings that test it: 300 real images and {iterations} iterations (three times as many "
+    "where that is the question). A verdict holds for these nets, images, rates and seeds, and no "
+    "further."
 )
 
 
@@ -56,12 +58,12 @@ def chart(myth: Myth, shown: Sequence[Shown]) -> None:
     if myth.key == "vanishing":
         rows = [(one.label, one.records.config.model, one.layers) for one in shown if one.layers]
         figure_chart(gradients_by_depth(rows), gradients_by_depth(rows, dark=True), key=f"myths.{myth.key}")
-        st.caption("Before the first iteration; mini-batch of 32 images; seed and precision as of the training. Logarithmic.")
+        st.caption(tr("Before the first iteration; mini-batch of 32 images; seed and precision as of the training. Logarithmic."))
         return
     runs = [one.records for one in shown]
     view = View(kinds=("training",), smoothing=0.05)
     figure_chart(learning_curves(runs, view), learning_curves(runs, view, dark=True), key=f"myths.{myth.key}")
-    st.caption(f"{caption(grouped(runs))} Training error on the mini-batches, a moving mean over 5 % of each run.")
+    st.caption(tr("{caption} Training error on the mini-batches, a moving mean over 5 % of each run.", caption=caption(grouped(runs))))
 
 
 def show(myth: Myth, store: RunStore, found: bench.Found) -> None:
@@ -72,7 +74,14 @@ def show(myth: Myth, store: RunStore, found: bench.Found) -> None:
     if shown := found.shown(myth):
         chart(myth, shown)
     st.markdown(f"{badge(finding.verdict)} {escaped(finding.evidence)}")
-    st.markdown(f"**What would change it.** {escaped(myth.change)}  \n:small[{escaped(myth.source)}. {escaped(found.seeds(myth))}]")
+    st.markdown(
+        tr(
+            "**What would change it.** {change}  \n:small[{source}. {seeds}]",
+            change=escaped(myth.change),
+            source=escaped(myth.source),
+            seeds=escaped(found.seeds(myth)),
+        )
+    )
     train_here(myth, store, found)
 
 
@@ -83,13 +92,20 @@ def train_here(myth: Myth, store: RunStore, found: bench.Found) -> None:
     active = [label for label in wanted if (label, seed) in found.active]
     if active:
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.caption(f"Seed {seed} is trained here now: {escaped(', '.join(active))}.")
-            st.page_link("train/page.py", label="Watch it", icon=":material/model_training:", query_params={"tab": "Runs"})
+            st.caption(tr("Seed {seed} is trained here now: {active}.", seed=seed, active=escaped(", ".join(active))))
+            st.page_link("train/page.py", label=tr("Watch it"), icon=":material/model_training:", query_params={"tab": "Runs"})
     time = estimate.words([myths.TRAININGS[label].config(seed) for label in wanted], estimate.measured(found.seen))
-    if st.button(f"Train it here with seed {seed} ({time})", icon=":material/play_arrow:", key="myths.train", disabled=bool(active)):
+    if st.button(
+        tr("Train it here with seed {seed} ({time})", seed=seed, time=time),
+        icon=":material/play_arrow:",
+        key="myths.train",
+        disabled=bool(active),
+    ):
         left = bench.train(store, wanted, seed)
         st.session_state["myths.said"] = (
-            f"In the queue. {', '.join(left)}: press once more when what they are grown from is through." if left else "In the queue."
+            tr("In the queue. {left}: press once more when what they are grown from is through.", left=", ".join(left))
+            if left
+            else tr("In the queue.")
         )
         st.rerun()
     if said := st.session_state.pop("myths.said", None):
@@ -97,7 +113,7 @@ def train_here(myth: Myth, store: RunStore, found: bench.Found) -> None:
 
 
 def main() -> None:
-    st.title("Myths", anchor=False)
+    st.title(tr("Myths"), anchor=False)
     st.markdown(INTRODUCTION.format(iterations=myths.DEMO_RECIPE.iterations))
     store = PermittedStore()
     found = bench.find(all_seen(store.tend()))
@@ -110,10 +126,10 @@ def main() -> None:
     with left:
         captions = [badge(verdicts[key]) for key in by_key]
         said = {key: escaped(myth.statement) for key, myth in by_key.items()}
-        st.radio("What is said", list(by_key), format_func=titled(said), captions=captions, key=_PICK, on_change=_picked)
+        st.radio(tr("What is said"), list(by_key), format_func=titled(said), captions=captions, key=_PICK, on_change=_picked)
         if chosen not in asked:
-            st.info("There is no such myth here; the link may be of another version.", icon=":material/link_off:")
-    with right, guarded("Myths"):
+            st.info(tr("There is no such myth here; the link may be of another version."), icon=":material/link_off:")
+    with right, guarded(tr("Myths")):
         show(by_key[chosen], store, found)
 
 

@@ -9,6 +9,7 @@ from resnet_core import claims
 from resnet_core.claims import Result
 from resnet_core.csv_text import csv_text
 from resnet_core.figures.captions import fraction_short
+from resnet_core.language import tr
 
 #: status -> (icon, colour of its badge)
 MARKS = {
@@ -35,17 +36,25 @@ def cells(result: Result) -> dict[str, str]:
         ours += f"  \n:small[{schedule(result.fraction)}]"
     return {
         "": badge(result.status),
-        "the paper's claim": f"{escaped(claim.text)}  \n:small[{claim.source}]",
-        "its value": escaped(claim.paper),
-        "ours": ours,
-        "evidence and criterion": f"{escaped(finding.evidence)}  \n:small[Criterion: {escaped(claim.criterion)}]",
+        tr("the paper's claim"): f"{escaped(claim.text)}  \n:small[{claim.source}]",
+        tr("its value"): escaped(claim.paper),
+        tr("ours"): ours,
+        tr("evidence and criterion"): tr(
+            "{evidence}  \n:small[Criterion: {criterion}]", evidence=escaped(finding.evidence), criterion=escaped(claim.criterion)
+        ),
     }
 
 
 def schedule(fraction: float) -> str:
     """``1/4 of the schedule``, ``full schedule``."""
     short = fraction_short(fraction)
-    return "full schedule" if short == "full" else f"{short} the schedule" if fraction > 1 else f"{short} of the schedule"
+    return (
+        tr("full schedule")
+        if short == "full"
+        else tr("{short} the schedule", short=short)
+        if fraction > 1
+        else tr("{short} of the schedule", short=short)
+    )
 
 
 def as_csv(results: Sequence[Result]) -> str:

@@ -15,18 +15,20 @@ from resnet_core.architectures import ResNetConfig
 from resnet_core.architectures.table import complexity
 from resnet_core.claims import unlike_the_paper
 from resnet_core.figures.captions import caption, fraction_text, grouped
+from resnet_core.language import tr, tr_n
 
-INTRODUCTION = (
-    "What the paper says of its CIFAR-10 nets, and what our own trainings say of it. Every value and every mark is computed from the "
-    "configurations, final errors and records of the nets named below; each criterion stands beside its claim."
+INTRODUCTION = tr(
+    "What the paper says of its CIFAR-10 nets, and what our own trainings say of it. Every value and "
+    "every mark is computed from the configurations, final errors and records of the nets named below; "
+    "each criterion stands beside its claim."
 )
 
 
-OWN = "Those count that have finished: the paper's nets and recipe on all of CIFAR-10, from a quarter of its schedule on."
+OWN = tr("Those count that have finished: the paper's nets and recipe on all of CIFAR-10, from a quarter of its schedule on.")
 #: Beside the marks, where some of them say so.
-NOT_AT_SCHEDULE = (
-    "*Not yet run at the paper's schedule*: the number is one of 64,000 iterations. A shorter training that ends higher says nothing "
-    "against it."
+NOT_AT_SCHEDULE = tr(
+    "*Not yet run at the paper's schedule*: the number is one of 64,000 iterations. A shorter training "
+    "that ends higher says nothing against it."
 )
 
 
@@ -47,9 +49,9 @@ def counted(include_own: bool) -> tuple[list[shipped.Trained], list[str]]:
             if not reason:
                 nets.append(trained)
             elif trained.net.config.data.dataset == "cifar10":  # those on the sample are many, and meant for something else
-                notes.append(f"Your run {escaped(trained.records.name)} does not count: it {reason}.")
+                notes.append(tr("Your run {name} does not count: it {reason}.", name=escaped(trained.records.name), reason=reason))
         if len(nets) == before:
-            notes.append(f"None of your own runs counts. {OWN}")
+            notes.append(tr("None of your own runs counts. {own}", own=OWN))
     return nets, notes
 
 
@@ -59,12 +61,24 @@ def show_nets(nets: Sequence[shipped.Trained], notes: Sequence[str]) -> None:
         conditions = caption(grouped([trained.records for trained in nets])).removeprefix("Every curve: ")
         names = ", ".join(dict.fromkeys(escaped(trained.net.name) for trained in nets))
         fractions = {trained.net.config.recipe.schedule_fraction for trained in nets}
-        of = fraction_text(fractions.pop()) if len(fractions) == 1 else "different parts of the paper's schedule"
-        st.markdown(f"**Judged by {len(nets)} {'net' if len(nets) == 1 else 'nets'}, trained on {of}:** {names}.  \n:small[{conditions}]")
+        of = fraction_text(fractions.pop()) if len(fractions) == 1 else tr("different parts of the paper's schedule")
+        st.markdown(
+            tr_n(
+                len(nets),
+                "**Judged by {number} net, trained on {of}:** {names}.  \n:small[{conditions}]",
+                "**Judged by {number} nets, trained on {of}:** {names}.  \n:small[{conditions}]",
+                of=of,
+                names=names,
+                conditions=conditions,
+            )
+        )
     else:
         st.info(
-            "No trained net ships with this copy of ResNet Lab, so what takes a training is not yet run. `make zoo` trains the nets; "
-            "or train them on the Train page by the paper's recipe on all of CIFAR-10, and include your own runs here.",
+            tr(
+                "No trained net ships with this copy of ResNet Lab, so what takes a training is not yet run. `make "
+                "zoo` trains the nets; or train them on the Train page by the paper's recipe on all of CIFAR-10, and "
+                "include your own runs here."
+            ),
             icon=":material/info:",
         )
     for note in notes:
@@ -72,11 +86,11 @@ def show_nets(nets: Sequence[shipped.Trained], notes: Sequence[str]) -> None:
 
 
 def main() -> None:
-    st.title("Paper: claim by claim", anchor=False)
+    st.title(tr("Paper: claim by claim"), anchor=False)
     st.markdown(INTRODUCTION)
     summary, bar = st.container(), st.container(horizontal=True, vertical_alignment="center", gap="medium")
     with bar:
-        include_own = st.toggle("Include my own runs", key="own", bind="query-params", help=OWN)
+        include_own = st.toggle(tr("Include my own runs"), key="own", bind="query-params", help=OWN)
     nets, notes = counted(include_own)
     counted_nets = [ResNetConfig(depth, shortcut) for depth in paper.TABLE_6 for shortcut in ("none", "A")]
     params = {model.name: complexity(model).params for model in counted_nets}
@@ -84,7 +98,7 @@ def main() -> None:
     counts = Counter(result.status for result in results)
     with bar:
         st.download_button(
-            "Table (CSV)", as_csv(results), "resnet-lab-paper-claims.csv", "text/csv", key="csv", icon=":material/download:",
+            tr("Table (CSV)"), as_csv(results), "resnet-lab-paper-claims.csv", "text/csv", key="csv", icon=":material/download:",
             on_click="ignore",
         )  # fmt: skip
     with summary:
@@ -92,7 +106,7 @@ def main() -> None:
         show_nets(nets, notes)
         if nets and counts[claims.NOT_AT_SCHEDULE]:
             st.caption(NOT_AT_SCHEDULE)
-    st.subheader("Claim by claim", anchor=False)
+    st.subheader(tr("Claim by claim"), anchor=False)
     with st.container(key="claims", gap="xsmall"):
         for group in claims.GROUPS:
             mine = [result for result in results if result.claim.group == group]
@@ -100,7 +114,7 @@ def main() -> None:
                 st.table([cells(result) for result in mine], border="horizontal")
                 if group in claims.NOTES:
                     st.caption(escaped(claims.NOTES[group]))
-    st.caption(f"The paper: {paper.PAPER}. Its schedule: 64,000 iterations of 128 images.")
+    st.caption(tr("The paper: {paper}. Its schedule: 64,000 iterations of 128 images.", paper=paper.PAPER))
 
 
 main()

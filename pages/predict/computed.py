@@ -20,6 +20,7 @@ from resnet_core.analysis.prediction import most_crops
 from resnet_core.apart import apart
 from resnet_core.errors import UserError
 from resnet_core.imports.cost import HEAVY
+from resnet_core.language import tr
 from resnet_core.nets import Net
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def results(text: str, tasks: Sequence[Task]) -> list[Any]:
 
         # The job is this session's alone: what it computes goes into what the session holds.
         # A key that no job has had: what was computed may have been forgotten since.
-        JOBS.outcome(object(), text, work, unit="steps", light=all(task.light for task in missing))
+        JOBS.outcome(object(), text, work, unit=tr("steps"), light=all(task.light for task in missing))
     found = [held[task.key] for task in tasks]
     for task in tasks:
         held.move_to_end(task.key)
@@ -156,7 +157,7 @@ def predictions(nets: Sequence[Net], seen_by: SeenBy, crops: int) -> dict[str, t
         seen_by: gives the picture as a net sees it, uint8 (side, side, 3).
         crops: views of it, where a net has so many (``prediction.most_crops``).
     """
-    found = results("Asking the nets", prediction_tasks(nets, seen_by, crops))
+    found = results(tr("Asking the nets"), prediction_tasks(nets, seen_by, crops))
     return {net.id: answer for net, answer in zip(nets, found, strict=True)}
 
 
@@ -223,4 +224,4 @@ def test_answers(nets: Sequence[Net], dataset: str) -> list[np.ndarray]:
 
         return work
 
-    return [JOBS.outcome(("answers", net.version, dataset), net.name, asking(net), unit="test images") for net in nets]
+    return [JOBS.outcome(("answers", net.version, dataset), net.name, asking(net), unit=tr("test images")) for net in nets]

@@ -14,19 +14,20 @@ import streamlit as st
 from pages.predict import computed
 from pages.ui import analyses, links
 from pages.ui.asking import may_begin
-from pages.ui.labels import escaped
+from pages.ui.labels import escaped, titled
 from resnet_core.data import CLASSES
 from resnet_core.errors import UserError
 from resnet_core.figures import overlay
 from resnet_core.images import HOWS, MAX_FILE_BYTES, SIDE, all_inputs, read_image
 from resnet_core.imports.cost import macs_per_image
+from resnet_core.language import mark, tr
 from resnet_core.nets import Net
 
-TEST, UPLOAD = "test set", "upload"
-DATA = {"sample": "sample", "CIFAR-10": "cifar10"}
-ALL, DISAGREE, WRONG = "all", "nets disagree", "a net is wrong"
-ANY = "any class"
-UNKNOWN = "not known"
+TEST, UPLOAD = mark("test set"), mark("upload")
+DATA = {mark("sample"): "sample", "CIFAR-10": "cifar10"}
+ALL, DISAGREE, WRONG = mark("all"), mark("nets disagree"), mark("a net is wrong")
+ANY = mark("any class")
+UNKNOWN = mark("not known")
 TYPES = ["png", "jpg", "jpeg", "webp"]
 #: Uploads at once; each is held as two inputs and a thumbnail.
 MOST_UPLOADS = 20
@@ -82,8 +83,8 @@ class Shown:
     def how_at(self, side: int) -> str:
         """Say what was done to the picture for nets of that size."""
         own = len(self.pixels)
-        made = "" if side == own else self.larger_as if side in self.larger else f"enlarged from {own}x{own}"
-        return " · ".join(filter(None, [f"{side}x{side} pixels", made]))
+        made = "" if side == own else self.larger_as if side in self.larger else tr("enlarged from {own}x{own}", own=own)
+        return " · ".join(filter(None, [tr("{side}x{side} pixels", side=side), made]))
 
 
 def choose_image(nets: Sequence[Net], complaints: Any = st) -> Shown | None:
@@ -92,10 +93,17 @@ def choose_image(nets: Sequence[Net], complaints: Any = st) -> Shown | None:
     Args:
         complaints: where it is said that an upload is refused; the sidebar's end may be out of sight.
     """
-    st.subheader("Image", anchor=False)
-    links.check_choice("from", "an image from", [TEST, UPLOAD])
+    st.subheader(tr("Image"), anchor=False)
+    links.check_choice("from", tr("an image from"), [TEST, UPLOAD])
     source = st.segmented_control(
-        "Where from", [TEST, UPLOAD], default=TEST, required=True, key="from", bind="query-params", label_visibility="collapsed"
+        tr("Where from"),
+        [TEST, UPLOAD],
+        format_func=tr,
+        default=TEST,
+        required=True,
+        key="from",
+        bind="query-params",
+        label_visibility="collapsed",
     )
     return uploaded(complaints) if source == UPLOAD else of_the_test_set(nets)
 
@@ -105,19 +113,21 @@ def choose_image(nets: Sequence[Net], complaints: Any = st) -> Shown | None:
 
 def of_the_test_set(nets: Sequence[Net]) -> Shown | None:
     dataset, there = "sample", analyses.datasets()
-    absent = "The full CIFAR-10 is not on this machine: the Train page downloads it."
+    absent = tr("The full CIFAR-10 is not on this machine: the Train page downloads it.")
     titles = [title for title, name in DATA.items() if name in there]
-    links.check_choice("data", "test images of", titles, absent if st.query_params.get("data") in DATA else "")
+    links.check_choice("data", tr("test images of"), titles, absent if st.query_params.get("data") in DATA else "")
     if len(titles) > 1:
-        title = st.segmented_control("Test images of", list(DATA), default="sample", required=True, key="data", bind="query-params")
+        title = st.segmented_control(
+            tr("Test images of"), list(DATA), format_func=tr, default="sample", required=True, key="data", bind="query-params"
+        )
         dataset = DATA.get(title, "sample")
     test = analyses.images_of(dataset, "test", analyses.folder())
     labels = test.labels.numpy()
-    links.check_choice("which", "which images", [ALL, DISAGREE, WRONG])
-    links.check_choice("class", "the class", [ANY, *CLASSES])
-    links.check_number("image", "test image", 0, len(test) - 1)
-    kind = st.selectbox("Which", [ALL, DISAGREE, WRONG], key="which", bind="query-params", on_change=_filter)
-    of = st.selectbox("Class", [ANY, *CLASSES], key="class", bind="query-params", on_change=_filter)
+    links.check_choice("which", tr("which images"), [ALL, DISAGREE, WRONG])
+    links.check_choice("class", tr("the class"), [ANY, *CLASSES])
+    links.check_number("image", tr("test image"), 0, len(test) - 1)
+    kind = st.selectbox(tr("Which"), [ALL, DISAGREE, WRONG], format_func=tr, key="which", bind="query-params", on_change=_filter)
+    of = st.selectbox(tr("Class"), [ANY, *CLASSES], format_func=tr, key="class", bind="query-params", on_change=_filter)
     if kind != ALL and not _may_ask(nets, dataset):
         kind = ALL  # until then all are there
     found = _pool(kind, of, nets, dataset, labels)
@@ -127,30 +137,37 @@ def of_the_test_set(nets: Sequence[Net]) -> Shown | None:
         st.session_state["image"] = int(found[0])
     elif index >= len(test):
         st.session_state["image"] = len(test) - 1
-    index = st.number_input("Number", 0, len(test) - 1, step=1, key="image", bind="query-params")
+    index = st.number_input(tr("Number"), 0, len(test) - 1, step=1, key="image", bind="query-params")
     with st.container(horizontal=True, gap="small"):
         st.button(
-            "Another", icon=":material/casino:", key="predict.another", on_click=_another, args=(found, index), disabled=not len(found)
+            tr("Another"), icon=":material/casino:", key="predict.another", on_click=_another, args=(found, index), disabled=not len(found)
         )
-        for title, icon, place in (("Previous", ":material/chevron_left:", -1), ("Next", ":material/chevron_right:", 1)):
+        for title, icon, place in ((tr("Previous"), ":material/chevron_left:", -1), (tr("Next"), ":material/chevron_right:", 1)):
             args = (found, index, place)
-            st.button(icon, key=f"predict.{title}", on_click=_step, args=args, disabled=not len(found), help=f"{title} of these images")
+            st.button(
+                icon,
+                key=f"predict.{title}",
+                on_click=_step,
+                args=args,
+                disabled=not len(found),
+                help=tr("{title} of these images", title=title),
+            )
     among = kind != ALL or of != ANY
     if among and not len(found):
-        st.caption("No test image is like that.")
+        st.caption(tr("No test image is like that."))
     elif among:
-        absent = "" if index in found else " This one is none of them."
-        asked = "" if kind == ALL else " Asked of one view each."
-        st.caption(f"{len(found):,} of {len(test):,} images.{asked}{absent}")
+        absent = "" if index in found else tr(" This one is none of them.")
+        asked = "" if kind == ALL else tr(" Asked of one view each.")
+        st.caption(tr("{founds:,} of {tests:,} images.{asked}{absent}", founds=len(found), tests=len(test), asked=asked, absent=absent))
     pixels = test.images[index].permute(1, 2, 0).contiguous().numpy()
-    return Shown(f"test image {index}", f"test-{dataset}-{index}", pixels, int(labels[index]), test=(dataset, index))
+    return Shown(tr("test image {index}", index=index), f"test-{dataset}-{index}", pixels, int(labels[index]), test=(dataset, index))
 
 
 def _may_ask(nets: Sequence[Net], dataset: str) -> bool:
     """Whether the nets may be asked of all test images; where that takes long, only when a viewer wants it."""
     asked, images = _able(nets), analyses.images_of(dataset, "test", analyses.folder())
     work = len(images) * sum(macs_per_image(net) for net in asked)
-    return may_begin(("answers", dataset, *(net.id for net in asked)), "Asking the nets of all test images", work)
+    return may_begin(("answers", dataset, *(net.id for net in asked)), tr("Asking the nets of all test images"), work)
 
 
 def _able(nets: Sequence[Net]) -> list[Net]:
@@ -191,7 +208,7 @@ def _contested(kind: str, nets: Sequence[Net], dataset: str, labels: np.ndarray)
     from resnet_core.analysis.prediction import disagreements, mistakes
 
     if kind == DISAGREE and len(nets) < 2:
-        st.caption("One net alone disagrees with none: choose two or more that know CIFAR-10's classes.")
+        st.caption(tr("One net alone disagrees with none: choose two or more that know CIFAR-10's classes."))
     answers = computed.test_answers(nets, dataset)
     return disagreements(answers) if kind == DISAGREE else mistakes(answers, labels)
 
@@ -202,10 +219,10 @@ def _contested(kind: str, nets: Sequence[Net], dataset: str, labels: np.ndarray)
 def uploaded(complaints: Any = st) -> Shown | None:
     cap = MAX_FILE_BYTES >> 20
     files = st.file_uploader(
-        "Images", TYPES, accept_multiple_files=True, max_upload_size=cap, key="predict.files", label_visibility="collapsed",
+        tr("Images"), TYPES, accept_multiple_files=True, max_upload_size=cap, key="predict.files", label_visibility="collapsed",
         on_change=_files_changed,
     )  # fmt: skip
-    st.caption(f"PNG, JPEG or WebP, at most {cap} MiB each. Kept in this session only.")
+    st.caption(tr("PNG, JPEG or WebP, at most {cap} MiB each. Kept in this session only.", cap=cap))
     return chosen_of([(file.file_id, file.name, file) for file in files], complaints)
 
 
@@ -237,23 +254,26 @@ def chosen_of(files: Sequence[tuple[str, str, Any]], complaints: Any = st) -> Sh
     if new:  # what was uploaded just now is what the viewer wants to see
         st.session_state["predict.picked"] = new[0]
     if left := [name for file_id, name, _ in files if file_id not in held]:
-        complaints.warning(f"At most {MOST_UPLOADS} images are taken; {len(left)} were not.", icon=":material/filter_list:")
+        complaints.warning(
+            tr("At most {most_uploads} images are taken; {lefts} were not.", most_uploads=MOST_UPLOADS, lefts=len(left)),
+            icon=":material/filter_list:",
+        )
     for found in held.values():
         if isinstance(found, str):
             complaints.error(escaped(found), icon=":material/broken_image:")
     good = [file_id for file_id, found in held.items() if not isinstance(found, str)]
     if before := [file_id for file_id in good if file_id not in listed]:
-        st.caption(escaped(f"Uploaded before: {', '.join(held[i]['name'] for i in before)}."))
-        st.button("Remove", key="predict.remove", icon=":material/delete:", on_click=_remove, args=(before,))
+        st.caption(escaped(tr("Uploaded before: {name}.", name=", ".join(held[i]["name"] for i in before))))
+        st.button(tr("Remove"), key="predict.remove", icon=":material/delete:", on_click=_remove, args=(before,))
     if not good:
         return None
     picked = good[0]
     if len(good) > 1:
-        picked = st.selectbox("Picture", good, format_func=lambda i: f"{good.index(i) + 1}. {held[i]['name']}", key="predict.picked")
-    links.check_choice("how", "the pixels of", HOWS.values())
-    how = st.radio("The nets see", list(HOWS), format_func=HOWS.get, key="how", bind="query-params")
+        picked = st.selectbox(tr("Picture"), good, format_func=lambda i: f"{good.index(i) + 1}. {held[i]['name']}", key="predict.picked")
+    links.check_choice("how", tr("the pixels of"), HOWS.values())
+    how = st.radio(tr("The nets see"), list(HOWS), format_func=titled(HOWS), key="how", bind="query-params")
     kept: dict[str, Any] = {"key": f"predict.true.{picked}", "persist_state": "session"}
-    label = st.selectbox("True class", [UNKNOWN, *CLASSES], help="Marked among the bars, if you say it.", **kept)
+    label = st.selectbox(tr("True class"), [UNKNOWN, *CLASSES], format_func=tr, help=tr("Marked among the bars, if you say it."), **kept)
     held[picked]["true"] = None if label == UNKNOWN else CLASSES.index(label)  # beside it, for when another picture is chosen
     shown = _shown(held[picked], how)
     return shown if len(good) == 1 else replace(shown, together=tuple(_shown(held[file_id], how) for file_id in good))
@@ -266,10 +286,10 @@ def _remove(ids: Sequence[str]) -> None:
 
 def _shown(found: dict[str, Any], how: str) -> Shown:
     width, height = found["size"]
-    made = "already 32x32" if (width, height) == (SIDE, SIDE) else HOWS[how]
-    notes = (f"{width:,}x{height:,} pixels: {made}", *found["notes"])
+    made = tr("already 32x32") if (width, height) == (SIDE, SIDE) else HOWS[how]
+    notes = (tr("{width:,}x{height:,} pixels: {made}", width=width, height=height, made=made), *found["notes"])
     larger = {side: pixels for side, pixels in found[how].items() if side != SIDE}
-    cut = "the centre, after the shorter side was brought to 256" if how == "crop" else ""
+    cut = tr("the centre, after the shorter side was brought to 256") if how == "crop" else ""
     rest = (found.get("true"), notes, found["original"])
     return Shown(found["name"], stem(found["name"]), found[how][SIDE], *rest, larger=larger, larger_as=cut)
 

@@ -15,6 +15,7 @@ from pages.predict.maps import save
 from resnet_core.analysis.prediction import class_names
 from resnet_core.figures.overlay import enlarge, png
 from resnet_core.figures.predictions import Prediction, percent, predictions_csv
+from resnet_core.language import tr
 from resnet_core.nets import Net
 
 #: Side of a picture in the table's file, in pixels.
@@ -24,9 +25,9 @@ _SIDE = 64
 def many_section(shown: Shown, nets: Sequence[Net], labels: Mapping[str, str], crops: int) -> None:
     """Draws a row for each picture of ``shown.together``: what it is called, how the nets see it, and each net's first answer."""
     pictures = shown.together
-    st.subheader(f"All {len(pictures)} pictures", anchor=False)
+    st.subheader(tr("All {pictures} pictures", pictures=len(pictures)), anchor=False)
     tasks = [task for each in pictures for task in computed.prediction_tasks(nets, each.seen_by, crops)]
-    found = computed.results("Asking the nets of all pictures", tasks)
+    found = computed.results(tr("Asking the nets of all pictures"), tasks)
     rows, said = [], []
     for number, each in enumerate(pictures):
         row = {"picture": _inline(each.pixels), "name": each.name}
@@ -42,8 +43,8 @@ def many_section(shown: Shown, nets: Sequence[Net], labels: Mapping[str, str], c
             bars.append(Prediction(label, probabilities, classes, each.label if net.model.num_classes == 10 else None))
         rows.append(row)
         said.append((each.name, bars))
-    st.dataframe(rows, column_config={"picture": st.column_config.ImageColumn("picture", width=70)}, hide_index=True, row_height=56)
-    save("All pictures (CSV)", lambda: predictions_csv(said).encode(), "pictures-predictions.csv", "text/csv")
+    st.dataframe(rows, column_config={"picture": st.column_config.ImageColumn(tr("picture"), width=70)}, hide_index=True, row_height=56)
+    save(tr("All pictures (CSV)"), lambda: predictions_csv(said).encode(), "pictures-predictions.csv", "text/csv")
 
 
 def _inline(pixels: np.ndarray) -> str:

@@ -23,10 +23,11 @@ from resnet_core.figures.attribution import Panel, maps_csv
 from resnet_core.figures.overlay import Scale, color_scale, common_scale, enlarge, overlay, png
 from resnet_core.figures.sheet import captioned, side_by_side
 from resnet_core.imports.cost import macs_per_image, said_before
+from resnet_core.language import mark, tr
 from resnet_core.nets import Net
 
 PREDICTED, TRUE, CHOSEN = "predicted", "true", "another"
-TITLES = {PREDICTED: "what each net says", TRUE: "the true class", CHOSEN: "a class of my choice"}
+TITLES = {PREDICTED: mark("what each net says"), TRUE: mark("the true class"), CHOSEN: mark("a class of my choice")}
 #: Side of a picture as a file, in pixels; 14 for each of the image's, 2 of one of 224.
 SIZE = 448
 #: Columns of the row at least: pictures of one net are not larger than of four.
@@ -70,24 +71,27 @@ class Explained:
 
 
 def choose_method() -> Method:
-    links.check_choice("method", "the method", [method.label for method in METHODS.values()])
-    key = st.selectbox("Method", list(METHODS), format_func=lambda key: METHODS[key].label, key="method", bind="query-params", width=WIDE)
+    links.check_choice("method", tr("the method"), [method.label for method in METHODS.values()])
+    key = st.selectbox(
+        tr("Method"), list(METHODS), format_func=lambda key: tr(METHODS[key].label), key="method", bind="query-params", width=WIDE
+    )
     return METHODS[key]
 
 
 def choose_target() -> tuple[str, str | None]:
     """What is to be explained: one of ``TITLES``, and the class's name if the viewer has chosen one."""
-    links.check_choice("target", "the target", TITLES.values())
+    links.check_choice("target", tr("the target"), TITLES.values())
     kind = st.selectbox(
-        "Explain", list(TITLES), format_func=titled(TITLES), key="target", bind="query-params", width=WIDE,
-        help="The class whose logit the maps explain. Nets may predict different ones: what each map is of stands below it.",
+        tr("Explain"), list(TITLES), format_func=titled(TITLES), key="target", bind="query-params", width=WIDE,
+        help=tr("The class whose logit the maps explain. Nets may predict different ones: what each map is of stands "
+"below it."),
     )  # fmt: skip
     if kind == CHOSEN:
-        links.check_choice("explain", "the class", CLASSES)
+        links.check_choice("explain", tr("the class"), CLASSES)
         # No default, not even the image's own class: the address leaves a default out, so a link would ask for another class
         # as soon as another image is shown.
-        shared: dict[str, Any] = {"key": "explain", "placeholder": "Choose a class", "bind": "query-params", "width": NARROW}
-        return kind, st.selectbox("Class to explain", CLASSES, None, **shared)
+        shared: dict[str, Any] = {"key": "explain", "placeholder": tr("Choose a class"), "bind": "query-params", "width": NARROW}
+        return kind, st.selectbox(tr("Class to explain"), CLASSES, None, format_func=tr, **shared)
     return kind, None
 
 
@@ -96,11 +100,11 @@ def target_of(kind: str, name: str | None, predicted: int | None, label: int | N
     if kind == PREDICTED:
         return predicted, ""
     if tuple(classes) != tuple(CLASSES):
-        return None, "It does not know CIFAR-10's classes, which this target is one of."
+        return None, tr("It does not know CIFAR-10's classes, which this target is one of.")
     if kind == TRUE:
-        unknown = "The true class of this picture is not known. Say it in the sidebar, or explain another target."
+        unknown = tr("The true class of this picture is not known. Say it in the sidebar, or explain another target.")
         return label, unknown if label is None else ""
-    return (CLASSES.index(name), "") if name else (None, "Choose the class to explain above.")
+    return (CLASSES.index(name), "") if name else (None, tr("Choose the class to explain above."))
 
 
 def cost(method: Method, values: Mapping[str, Any], net: Net) -> float:
@@ -115,7 +119,7 @@ def cost(method: Method, values: Mapping[str, Any], net: Net) -> float:
 
 def maps_section(shown: Shown, asked: Sequence[Explained]) -> tuple[Method, list[Explained]]:
     """Draws the choice and the row of maps. Returns the method, and the nets that have a map."""
-    st.subheader("Where it looked", anchor=False)
+    st.subheader(tr("Where it looked"), anchor=False)
     nets = [each.net for each in asked]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="predict-controls"):
         method = choose_method()
@@ -138,7 +142,17 @@ def maps_section(shown: Shown, asked: Sequence[Explained]) -> tuple[Method, list
     there = [each for each in done if each.found is not None]
     if there:
         color_bar(scale)
-        st.caption(escaped(f"{scale.text} One scale for the row. {method.label} ({method.source}). {method.meaning}"))
+        st.caption(
+            escaped(
+                tr(
+                    "{text} One scale for the row. {label} ({source}). {meaning}",
+                    text=scale.text,
+                    label=method.label,
+                    source=method.source,
+                    meaning=method.meaning,
+                )
+            )
+        )
         _files(shown, method, there, scale)
     return method, there
 
@@ -166,7 +180,7 @@ def prepared(each: Explained, method: Method, given: Mapping[str, Any], kind: st
     try:
         values = method.complete(resolved(given, method.parameters, each.net), each.net)
     except ConfigError as error:
-        target, why = None, f"{each.label} has no such layer: {str(error).removeprefix('layer: ')}"
+        target, why = None, tr("{label} has no such layer: {value}", label=each.label, value=str(error).removeprefix("layer: "))
     return replace(each, target=target, why=why, values=values)
 
 
@@ -177,8 +191,8 @@ def _computed(shown: Shown, method: Method, todo: Sequence[Explained]) -> list[E
     missing = [each for each, task in zip(able, tasks, strict=True) if not computed.is_kept(task.key)]
     work = sum(cost(method, each.values, each.net) for each in missing)
     if work > computed.AT_ONCE:
-        st.caption(said_before(work) or "With these nets and settings the maps take more than a moment.")
-        if not st.button(f"Compute {method.label}", type="primary", icon=":material/visibility:", key="predict.compute"):
+        st.caption(said_before(work) or tr("With these nets and settings the maps take more than a moment."))
+        if not st.button(tr("Compute {label}", label=method.label), type="primary", icon=":material/visibility:", key="predict.compute"):
             return None
         computed.results(method.label, tasks)
         st.rerun()  # without the button
@@ -195,43 +209,47 @@ def _with(each: Explained, found: Any) -> Explained:
 def _picture(shown: Shown, method: Method, each: Explained, scale: Scale) -> None:
     st.markdown(f"**{escaped(each.label)}**")
     if each.found is None:
-        st.info(escaped(each.why or "It cannot be asked."), icon=":material/info:")
+        st.info(escaped(each.why or tr("It cannot be asked.")), icon=":material/info:")
         return
     content = png(overlay(shown.seen_by(each.net), each.found.map, scale, SIZE))
-    st.image(content, width="stretch", alt=f"{method.label} of {each.label} for {each.target_name}")
+    st.image(
+        content,
+        width="stretch",
+        alt=tr("{label} of {label2} for {target_name}", label=method.label, label2=each.label, target_name=each.target_name),
+    )
     st.caption(escaped(note_of(each)))
     if each.found.is_zero:
-        st.caption("The map is zero everywhere: nothing speaks for this class at this layer.")
+        st.caption(tr("The map is zero everywhere: nothing speaks for this class at this layer."))
     st.download_button(
-        "PNG", content, f"{shown.stem}-{each.net.id}-{method.key}.png", "image/png", key=f"predict.png.{each.net.id}",
+        tr("PNG"), content, f"{shown.stem}-{each.net.id}-{method.key}.png", "image/png", key=f"predict.png.{each.net.id}",
         icon=":material/download:", on_click="ignore", type="tertiary",
     )  # fmt: skip
 
 
 def note_of(each: Explained) -> str:
     """``for cat (its prediction) · layer3.2 · convergence delta 0.0021 of 5.23``."""
-    parts = [f"for {each.target_name}{_whose(each)}"]
+    parts = [tr("for {target_name}{whose}", target_name=each.target_name, whose=_whose(each))]
     if "layer" in each.found.parameters:
         parts.append(str(each.found.parameters["layer"]))
     if each.found.delta is not None:
-        parts.append(f"convergence delta {each.found.delta:.2g} of {each.found.difference:.3g}")
+        parts.append(tr("convergence delta {delta:.2g} of {difference:.3g}", delta=each.found.delta, difference=each.found.difference))
     return " · ".join(parts)
 
 
 def _whose(each: Explained) -> str:
     """Say of the target whether it is the net's own, and of which views. A map is of one view, whatever the bars are of."""
     if each.alone is None or each.alone == each.predicted:
-        return " (its prediction)" if each.target == each.predicted else ""
+        return tr(" (its prediction)") if each.target == each.predicted else ""
     if each.target == each.predicted:
-        return f" (its prediction by 10 crops; by this view alone {each.classes[each.alone]})"
-    return " (its prediction by this view alone)" if each.target == each.alone else ""
+        return tr(" (its prediction by 10 crops; by this view alone {classes})", classes=each.classes[each.alone])
+    return tr(" (its prediction by this view alone)") if each.target == each.alone else ""
 
 
 def color_bar(scale: Scale) -> None:
     """The scale with its numbers."""
     stops = ", ".join(f"{color} {100 * part:.0f}%" for part, color in color_scale(scale))
     numbers = [scale.low, 0.0, scale.limit] if scale.signed else [0.0, scale.limit / 2, scale.limit]
-    words = ["against the target", "", "for the target"] if scale.signed else ["nothing", "", "most"]
+    words = [tr("against the target"), "", tr("for the target")] if scale.signed else [tr("nothing"), "", tr("most")]
     texts = "".join(f"<span>{f'{number:.3g}'.replace('-', '−')} {word}</span>" for number, word in zip(numbers, words, strict=True))
     st.html(
         f'<div style="height:14px;border-radius:3px;background:linear-gradient(to right, {stops})"></div>'
@@ -241,9 +259,9 @@ def color_bar(scale: Scale) -> None:
 
 def _files(shown: Shown, method: Method, there: Sequence[Explained], scale: Scale) -> None:
     with st.container(horizontal=True, gap="small"):
-        save("The row (PNG)", lambda: _sheet(shown, method, there, scale), f"{shown.stem}-{method.key}.png", "image/png")
+        save(tr("The row (PNG)"), lambda: _sheet(shown, method, there, scale), f"{shown.stem}-{method.key}.png", "image/png")
         numbers = lambda: maps_csv([_panel(shown, method, each) for each in there]).encode()  # noqa: E731
-        save("Numbers (CSV)", numbers, f"{shown.stem}-{method.key}.csv", "text/csv")
+        save(tr("Numbers (CSV)"), numbers, f"{shown.stem}-{method.key}.csv", "text/csv")
 
 
 def _panel(shown: Shown, method: Method, each: Explained) -> Panel:
@@ -255,7 +273,7 @@ def _sheet(shown: Shown, method: Method, there: Sequence[Explained], scale: Scal
     """What the net sees, then the maps, from left to right, each with its words below."""
     pictures = [captioned(enlarge(shown.pixels, SIZE), [shown.name, method.label])]
     for each in there:
-        sides = f"colours from {scale.low:.3g} to {scale.limit:.3g}"
+        sides = tr("colours from {low:.3g} to {limit:.3g}", low=scale.low, limit=scale.limit)
         pictures.append(
             captioned(overlay(shown.seen_by(each.net), each.found.map, scale, SIZE)[..., :3], [each.label, note_of(each), sides])
         )

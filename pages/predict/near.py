@@ -21,28 +21,33 @@ from resnet_core.data import CLASSES
 from resnet_core.figures.overlay import enlarge, png
 from resnet_core.figures.sheet import captioned, side_by_side, stacked
 from resnet_core.imports.cost import macs_per_image, said_before
+from resnet_core.language import mark, tr
 from resnet_core.nets import Net
 from resnet_core.runs import RunStore
 
-DATA = {"sample": "sample: 5,000", "cifar10": "CIFAR-10: 50,000"}
+DATA = {"sample": mark("sample: 5,000"), "cifar10": mark("CIFAR-10: 50,000")}
 #: Side of a neighbour, in pixels of the page.
 _SIDE = 128
 #: Before how many of them are through, of all nets together.
-_TEXT = "Features of the training images"
+_TEXT = mark("Features of the training images")
 _IMAGES = {"sample": 5_000, "cifar10": 50_000}
 
 
 def neighbours_section(shown: Shown, asked: Sequence[Explained]) -> None:
     """Draws the rows of the nets whose index is there, and the button that builds the others'."""
-    st.subheader("What it finds like this image", anchor=False)
+    st.subheader(tr("What it finds like this image"), anchor=False)
     st.markdown(
-        "The six training images nearest to it by Euclidean distance in the last hidden layer's feature space, as in Figure 4 of "
-        f"Krizhevsky et al. 2012, in {computed.PRECISION}. Distances of different nets cannot be compared."
+        tr(
+            "The six training images nearest to it by Euclidean distance in the last hidden layer's feature "
+            "space, as in Figure 4 of Krizhevsky et al. 2012, in {precision}. Distances of different nets cannot "
+            "be compared.",
+            precision=computed.PRECISION,
+        )
     )
     dataset, there = "sample", analyses.datasets()
     if len(there) > 1:
         picked: dict[str, Any] = {"format_func": titled(DATA), "default": "sample", "required": True, "key": "near", "bind": "query-params"}
-        dataset = st.segmented_control("Training images of", there, **picked) or "sample"
+        dataset = st.segmented_control(tr("Training images of"), there, **picked) or "sample"
     where, home = analyses.folder(), RunStore().home
     tasks = [_task(shown, each.net, dataset, where, home) for each in asked]
     absent = [each for each, task in zip(asked, tasks, strict=True) if not computed.is_kept(task.key)]
@@ -50,17 +55,21 @@ def neighbours_section(shown: Shown, asked: Sequence[Explained]) -> None:
     if unbuilt:
         names = ", ".join(escaped(each.label) for each in unbuilt)
         long = said_before(sum(_IMAGES[dataset] * macs_per_image(each.net) for each in unbuilt))
-        text = f"The features of all training images are computed once per net, and kept on disk. Not yet for {names}. {long}"
+        text = tr(
+            "The features of all training images are computed once per net, and kept on disk. Not yet for {names}. {long}",
+            names=names,
+            long=long,
+        )
         st.caption(text.strip())
-        if st.button("Compute the features", icon=":material/scatter_plot:", key="predict.index"):
-            computed.results(_TEXT, tasks)
+        if st.button(tr("Compute the features"), icon=":material/scatter_plot:", key="predict.index"):
+            computed.results(tr(_TEXT), tasks)
             st.rerun()  # without the button
         asked, tasks = _pairs(asked, tasks, [each for each in asked if each not in unbuilt])
     if not tasks:
         return
     rows: list[tuple] = []
     sheets: list[np.ndarray] = []
-    for each, found in zip(asked, computed.results(_TEXT, tasks), strict=True):
+    for each, found in zip(asked, computed.results(tr(_TEXT), tasks), strict=True):
         if isinstance(found, Failed):
             st.error(escaped(found.message), icon=":material/error:")
             continue
@@ -72,8 +81,8 @@ def neighbours_section(shown: Shown, asked: Sequence[Explained]) -> None:
     if rows:
         head = ("image", "net", "precision", "rank", "neighbour", "data", "class", "distance")
         with st.container(horizontal=True, gap="small"):
-            save("Pictures, a row each net (PNG)", lambda: png(stacked(sheets)), f"{shown.stem}-neighbours.png", "image/png")
-            save("Numbers (CSV)", lambda: csv_text(head, rows).encode(), f"{shown.stem}-neighbours.csv", "text/csv")
+            save(tr("Pictures, a row each net (PNG)"), lambda: png(stacked(sheets)), f"{shown.stem}-neighbours.png", "image/png")
+            save(tr("Numbers (CSV)"), lambda: csv_text(head, rows).encode(), f"{shown.stem}-neighbours.csv", "text/csv")
 
 
 def _pairs(asked: Sequence[Explained], tasks: Sequence[Task], kept: Sequence[Explained]) -> tuple[list[Explained], list[Task]]:
@@ -89,7 +98,7 @@ def _row(shown: Shown, each: Explained, found: dict[str, Any], dataset: str, whe
         pictures.append(enlarge(train.images[i].permute(1, 2, 0).contiguous().numpy(), SIZE))
         name = f"**{CLASSES[label]}**" if label == shown.label else CLASSES[label]
         captions.append(f"{name} · {distance:.3g}")
-        words.append([f"{each.label}: {CLASSES[label]}", f"train:{i}, distance {distance:.3g}"])
+        words.append([f"{each.label}: {CLASSES[label]}", tr("train:{i}, distance {distance:.3g}", i=i, distance=distance)])
     st.markdown(f"**{escaped(each.label)}**")
     if found["problem"]:
         st.caption(escaped(found["problem"]))
@@ -125,7 +134,7 @@ def _built(net: Net, dataset: str, home: Path) -> bool:
     """Whether its index lies on disk."""
     load: Callable[[Net], Any] = computed.loader()
     task = Task(("index path", net.version, dataset), lambda *_: _path(load(net), dataset, home), light=True)
-    (found,) = computed.results("Loading", [task])
+    (found,) = computed.results(tr("Loading"), [task])
     return isinstance(found, Path) and found.exists()
 
 

@@ -22,16 +22,17 @@ from resnet_core.analysis.prediction import ONE_VIEW, class_names, most_crops
 from resnet_core.data import CLASSES
 from resnet_core.experiments import EXPERIMENTS
 from resnet_core.figures.predictions import Prediction, predictions_csv, predictions_figure
+from resnet_core.language import mark, tr
 from resnet_core.nets import Catalog, Net, catalog
 
 #: As many as can stand side by side; shallow against deep, plain against residual.
 MOST_NETS = 4
 FIRST = ("plain-20", "resnet-20", "plain-56", "resnet-56")
-CROPS = {"one view": 1, "mean of 10 crops": 10}
+CROPS = {mark("one view"): 1, mark("mean of 10 crops"): 10}
 #: Below the bars of an upload, which may be of anything.
-ANY_PICTURE = (
-    "A net knows only the classes that it was trained on, and names one of them for any picture, a portrait or noise too. A high softmax "
-    "value does not say that the picture is of that class."
+ANY_PICTURE = tr(
+    "A net knows only the classes that it was trained on, and names one of them for any picture, a "
+    "portrait or noise too. A high softmax value does not say that the picture is of that class."
 )
 #: Four columns of pictures need the width that this page's borders would take.
 STYLE = """<style>
@@ -56,18 +57,22 @@ def show_image(shown: Shown, nets: Sequence[Net], labels: dict[str, str]) -> Non
     sides = sorted({net.side for net in nets})
     for side in sides:
         content = input_png(shown.at(side))
-        who = "the nets see it" if len(sides) == 1 else f"seen by {', '.join(labels[net.id] for net in nets if net.side == side)}"
-        st.image(content, width=256, alt=f"the image as {who}")
+        who = (
+            tr("the nets see it")
+            if len(sides) == 1
+            else tr("seen by {labels}", labels=", ".join(labels[net.id] for net in nets if net.side == side))
+        )
+        st.image(content, width=256, alt=tr("the image as {who}", who=who))
         notes = [note for note in shown.notes if note] if side == sides[0] else []
-        st.caption(escaped(" · ".join([f"as {who}: {shown.how_at(side)}", *notes])))
+        st.caption(escaped(" · ".join([tr("as {who}: {how_at}", who=who, how_at=shown.how_at(side)), *notes])))
         save("PNG", content, f"{shown.stem}-{side}x{side}.png", "image/png")
     if shown.test:
         dataset, number = shown.test
-        for key, words in (("readout", "Its readout block by block"), ("ledger", "Its ledger of the additions")):
+        for key, words in (("readout", tr("Its readout block by block")), ("ledger", tr("Its ledger of the additions"))):
             query = {"experiment": EXPERIMENTS[key].title, "nets": [net.id for net in nets], f"{key}.picture": str(number)}
             st.page_link("experiments/page.py", label=words, icon=":material/science:", query_params=query | {"experiment.data": dataset})
     if shown.original is not None:
-        with st.expander("The upload itself"):
+        with st.expander(tr("The upload itself")):
             st.image(shown.original)
 
 
@@ -91,18 +96,24 @@ def show_predictions(shown: Shown, nets: Sequence[Net], labels: dict[str, str], 
         asked.append(Explained(net, labels[net.id], classes, int(np.argmax(answer)), None, alone=view))
     if bars:
         figure_chart(predictions_figure(bars), predictions_figure(bars, dark=True), key="predictions_chart")
-        marked = "; red and with a tick, the true one" if any(bar.true is not None for bar in bars) else ""
-        views = "One view." if crops == 1 else "Mean of 10 crops: corners, centre and their mirror images, after padding by 4."
+        marked = tr("; red and with a tick, the true one") if any(bar.true is not None for bar in bars) else ""
+        views = tr("One view.") if crops == 1 else tr("Mean of 10 crops: corners, centre and their mirror images, after padding by 4.")
         if crops > 1 and (of_one := [labels[net.id] for net in nets if most_crops(net) == 1]):
             views += f" {', '.join(of_one)}: {ONE_VIEW}"
         trained = caption([each.net for each in asked], labels)
-        note = f"Softmax in {computed.PRECISION}, the five most likely classes{marked}. {views} {trained}"
+        note = tr(
+            "Softmax in {precision}, the five most likely classes{marked}. {views} {trained}",
+            precision=computed.PRECISION,
+            marked=marked,
+            views=views,
+            trained=trained,
+        )
         st.caption(escaped(note))
         if shown.original is not None:
             st.caption(f":material/info: {ANY_PICTURE}")
         chart_files(
             f"{shown.stem}-predictions",
-            "ResNet Lab: predictions",
+            tr("ResNet Lab: predictions"),
             lambda: predictions_csv([(shown.name, bars)]),
             lambda dark: predictions_figure(bars, dark),
             note,
@@ -112,7 +123,7 @@ def show_predictions(shown: Shown, nets: Sequence[Net], labels: dict[str, str], 
 
 def main() -> None:
     st.html(STYLE)
-    st.title("Predict", anchor=False)
+    st.title(tr("Predict"), anchor=False)
     found = catalog()
     warn_of(found.problems)
     if not found.nets:
@@ -121,31 +132,33 @@ def main() -> None:
     complaints = st.container()
     with st.sidebar:
         nets = choose_nets(found, MOST_NETS, first_nets, "predict.nets")
-        links.check_choice("crops", "views", CROPS)
-        crops = st.segmented_control("Views of the image", list(CROPS), default="one view", required=True, key="crops", bind="query-params")
+        links.check_choice("crops", tr("views"), CROPS)
+        crops = st.segmented_control(
+            tr("Views of the image"), list(CROPS), format_func=tr, default="one view", required=True, key="crops", bind="query-params"
+        )
         shown = choose_image(nets, complaints)
     if not nets:
-        st.info("Choose nets in the list of the sidebar (» opens it).", icon=":material/info:")
+        st.info(tr("Choose nets in the list of the sidebar (» opens it)."), icon=":material/info:")
         return
     if shown is None:
-        choose = "Choose an image or several in the sidebar (» opens it): one of CIFAR-10's ten classes, or anything else."
+        choose = tr("Choose an image or several in the sidebar (» opens it): one of CIFAR-10's ten classes, or anything else.")
         st.info(choose, icon=":material/upload:")
         return
     labels = option_labels(nets)
-    with guarded("Predictions"):
+    with guarded(tr("Predictions")):
         left, right = st.columns([0.23, 0.77], gap="medium")
         with left:
             show_image(shown, nets, labels)
         with right:
             asked = show_predictions(shown, nets, labels, CROPS.get(crops, 1))
         if shown.together:
-            with guarded("All pictures"):
+            with guarded(tr("All pictures")):
                 many.many_section(shown, [each.net for each in asked if each.predicted is not None], labels, CROPS.get(crops, 1))
-        with guarded("Attribution"):
+        with guarded(tr("Attribution")):
             method, explained = maps_section(shown, asked)
             if explained:
                 trust.trust_section(shown, method, explained)
-        with guarded("Neighbours"):
+        with guarded(tr("Neighbours")):
             near.neighbours_section(shown, [each for each in asked if each.predicted is not None])
 
 

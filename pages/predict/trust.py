@@ -23,6 +23,7 @@ from resnet_core.figures.attribution import KINDS, SanityCurve, sanity_csv, sani
 from resnet_core.figures.overlay import common_scale, overlay, png
 from resnet_core.figures.sheet import captioned, side_by_side
 from resnet_core.imports.cost import macs_per_image, said_before
+from resnet_core.language import mark, tr
 
 #: Side of a picture of one step, in pixels of the page.
 _SMALL = 132
@@ -30,15 +31,15 @@ _SMALL = 132
 _SMALL_FILE = 160
 #: Times that infidelity hides all its squares: for the map and the two that it is held against, with either sign where need be.
 _HIDINGS = 10
-IN_NUMBERS, SANITY = "in two numbers", "sanity check"
+IN_NUMBERS, SANITY = mark("in two numbers"), mark("sanity check")
 
 
 def trust_section(shown: Shown, method: Method, explained: Sequence[Explained]) -> None:
     """Draws both checks; each is computed when its button is pressed, and stays while image, nets and settings do."""
-    st.subheader("Is the map to be believed?", anchor=False)
+    st.subheader(tr("Is the map to be believed?"), anchor=False)
     # No tabs: a redrawing below a progress bar would turn them back to the first.
     options: dict[str, Any] = {"default": IN_NUMBERS, "required": True, "key": "check", "bind": "query-params"}
-    if st.segmented_control("Check", [IN_NUMBERS, SANITY], label_visibility="collapsed", **options) == SANITY:
+    if st.segmented_control(tr("Check"), [IN_NUMBERS, SANITY], format_func=tr, label_visibility="collapsed", **options) == SANITY:
         _sanity(shown, method, explained)
     else:
         _numbers(shown, method, explained)
@@ -50,7 +51,7 @@ def _head(button: str, icon: str, key: str, which: Sequence[str], text: str) -> 
     place = st.empty()
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         pressed = st.button(button, icon=icon, key=key)
-        with st.popover("Settings", icon=":material/tune:"):
+        with st.popover(tr("Settings"), icon=":material/tune:"):
             values = {}
             for each in which:
                 st.markdown(f"**{each.capitalize()}**")
@@ -71,21 +72,24 @@ def _may_begin(pressed: bool, tasks: Sequence[Task], work: Sequence[float], plac
 
 def _numbers(shown: Shown, method: Method, explained: Sequence[Explained]) -> None:
     pressed, values, place = _head(
-        "Measure",
+        tr("Measure"),
         ":material/rule:",
         "predict.measure",
         ("infidelity", "sensitivity"),
-        "**Infidelity**: does the map foretell what hiding a part of the image does? 0: exactly; 1: no better than a map of zeros. Hiding "
-        "more changes more: beside it stand a map that is the same everywhere and one of noise, and what is not below them tells nothing. "
-        "**Sensitivity**: by which part of itself the map changes when the image hardly does; 0: not at all. (Yeh et al. 2019)",
+        tr(
+            "**Infidelity**: does the map foretell what hiding a part of the image does? 0: exactly; 1: no "
+            "better than a map of zeros. Hiding more changes more: beside it stand a map that is the same "
+            "everywhere and one of noise, and what is not below them tells nothing. **Sensitivity**: by which "
+            "part of itself the map changes when the image hardly does; 0: not at all. (Yeh et al. 2019)"
+        ),
     )
     tasks = [_trust_task(shown, method, each, values) for each in explained]
     maps, hidden = values["sensitivity"]["samples"] + 1, _HIDINGS * values["infidelity"]["samples"]
     work = [maps * cost(method, each.values, each.net) + hidden * macs_per_image(each.net) for each in explained]
     if not _may_begin(pressed, tasks, work, place):
         return
-    found = computed.results("Infidelity and sensitivity: maps", tasks)
-    head = ("Net", "Map of", "Infidelity", "of a constant map", "of noise", "in squared logits", "Sensitivity")
+    found = computed.results(tr("Infidelity and sensitivity: maps"), tasks)
+    head = (tr("Net"), tr("Map of"), tr("Infidelity"), tr("of a constant map"), tr("of noise"), tr("in squared logits"), tr("Sensitivity"))
     lines = [f"| {' | '.join(head)} |", "|---|---|---:|---:|---:|---:|---:|"]
     rows, measured = [], []
     for each, pair in zip(explained, found, strict=True):
@@ -102,14 +106,19 @@ def _numbers(shown: Shown, method: Method, explained: Sequence[Explained]) -> No
     if not rows:
         return
     st.markdown("\n".join(lines))
-    of_what = f" Infidelity is that of {method.before}." if method.key == "saliency" else ""
-    note = f"Infidelity: {measured[0]}. Sensitivity: {measured[1]}. – where hiding changes nothing, or the map is zero.{of_what}"
+    of_what = tr(" Infidelity is that of {before}.", before=method.before) if method.key == "saliency" else ""
+    note = tr(
+        "Infidelity: {measured}. Sensitivity: {measured2}. – where hiding changes nothing, or the map is zero.{of_what}",
+        measured=measured[0],
+        measured2=measured[1],
+        of_what=of_what,
+    )
     st.caption(escaped(note))
     columns = (
         "image", "net", "method", "target", "infidelity_of", "sensitivity_of", "infidelity_relative", "infidelity_constant_map",
         "infidelity_random_map", "infidelity", "sensitivity",
     )  # fmt: skip
-    save("Numbers (CSV)", lambda: csv_text(columns, rows).encode(), f"{shown.stem}-{method.key}-trust.csv", "text/csv")
+    save(tr("Numbers (CSV)"), lambda: csv_text(columns, rows).encode(), f"{shown.stem}-{method.key}-trust.csv", "text/csv")
 
 
 def _trust_task(shown: Shown, method: Method, each: Explained, values: Mapping[str, Mapping[str, Any]]) -> Task:
@@ -137,13 +146,16 @@ def _key(what: str, each: Explained, shown: Shown, method: Method, *settings: Ma
 
 def _sanity(shown: Shown, method: Method, explained: Sequence[Explained]) -> None:
     pressed, values, place = _head(
-        "Randomise",
+        tr("Randomise"),
         ":material/shuffle:",
         "predict.randomise",
         ("sanity",),
-        "The weights are replaced by random ones from the top layer down. A map that shows what the net has learned loses its order of "
-        "pixels, and its rank correlation falls: with signs to about 0, of magnitudes to what the maps of two random nets have in common, "
-        "which are of one image too (dotted). One that hardly changes shows the image. (Adebayo et al. 2018)",
+        tr(
+            "The weights are replaced by random ones from the top layer down. A map that shows what the net has "
+            "learned loses its order of pixels, and its rank correlation falls: with signs to about 0, of "
+            "magnitudes to what the maps of two random nets have in common, which are of one image too (dotted). "
+            "One that hardly changes shows the image. (Adebayo et al. 2018)"
+        ),
     )
     settings = values["sanity"]
     tasks = [_sanity_task(shown, method, each, settings) for each in explained]
@@ -151,7 +163,7 @@ def _sanity(shown: Shown, method: Method, explained: Sequence[Explained]) -> Non
     work = [(task.steps + 2) * cost(method, each.values, each.net) for task, each in zip(tasks, explained, strict=True)]
     if not _may_begin(pressed, tasks, work, place):
         return
-    found = computed.results(f"Sanity check of {method.label}: steps", tasks)
+    found = computed.results(tr("Sanity check of {label}: steps", label=method.label), tasks)
     there = {}
     for each, steps in zip(explained, found, strict=True):
         if isinstance(steps, Failed):
@@ -162,25 +174,29 @@ def _sanity(shown: Shown, method: Method, explained: Sequence[Explained]) -> Non
         return
     curves = [_curve(shown, each, steps, level, method, settings["seed"]) for each, steps, level in there.values()]
     picked: dict[str, Any] = {"format_func": titled(KINDS), "default": "signed", "required": True, "key": "rank", "bind": "query-params"}
-    kind = st.segmented_control("Rank correlation", list(KINDS), **picked) or "signed"
+    kind = st.segmented_control(tr("Rank correlation"), list(KINDS), **picked) or "signed"
     figure_chart(sanity_figure(curves, kind), sanity_figure(curves, kind, dark=True), key="sanity_chart")
-    note = (
-        f"Spearman's rank correlation of each map with that of the net as it is; {method.label}, {shown.name}, seed {settings['seed']}; "
-        "the target stays. No point where a map is flat. Dotted: the same of two nets with all weights random."
+    note = tr(
+        "Spearman's rank correlation of each map with that of the net as it is; {label}, {name}, seed "
+        "{seed}; the target stays. No point where a map is flat. Dotted: the same of two nets with all "
+        "weights random.",
+        label=method.label,
+        name=shown.name,
+        seed=settings["seed"],
     )
     if method.before:
-        note += f" With signs: of {method.before}; the pictures show the map, which has none."
+        note += tr(" With signs: of {before}; the pictures show the map, which has none.", before=method.before)
     st.caption(escaped(note))
     chart_files(
         f"{shown.stem}-{method.key}-sanity",
-        "ResNet Lab: sanity check",
+        tr("ResNet Lab: sanity check"),
         lambda: sanity_csv(curves),
         lambda dark: sanity_figure(curves, kind, dark),
         note,
     )
     for label, (each, steps, _) in there.items():
         _strip(shown, method, label, each, steps, kind)
-    st.caption("Each picture has a colour scale of its own: magnitudes of random nets cannot be compared with a trained one's.")
+    st.caption(tr("Each picture has a colour scale of its own: magnitudes of random nets cannot be compared with a trained one's."))
 
 
 def _sanity_task(shown: Shown, method: Method, each: Explained, settings: Mapping[str, Any]) -> Task:
@@ -215,13 +231,13 @@ def _strip(shown: Shown, method: Method, label: str, each: Explained, steps: Seq
         return [overlay(shown.seen_by(each.net), one, common_scale([one], method.signed), size) for one in maps]
 
     def sheet() -> bytes:
-        what = f"{method.label} for {each.target_name}"
-        words = [[label, what, f"random down to {step.label}" if k else step.label] for k, step in enumerate(steps)]
+        what = tr("{label} for {target_name}", label=method.label, target_name=each.target_name)
+        words = [[label, what, tr("random down to {label}", label=step.label) if k else step.label] for k, step in enumerate(steps)]
         return png(side_by_side([captioned(picture[..., :3], lines) for picture, lines in zip(pictures(SIZE), words, strict=True)]))
 
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"**{escaped(label)}**, for {escaped(each.target_name)}", width="content")
-        save("All steps (PNG)", sheet, f"{shown.stem}-{each.net.id}-{method.key}-sanity.png", "image/png")
+        st.markdown(tr("**{label}**, for {target_name}", label=escaped(label), target_name=escaped(each.target_name)), width="content")
+        save(tr("All steps (PNG)"), sheet, f"{shown.stem}-{each.net.id}-{method.key}-sanity.png", "image/png")
     captions = [escaped(f"{step.label} · {number(getattr(step, kind))}") for step in steps]
     st.image(
         [picture[..., :3] for picture in pictures(max(_SMALL_FILE, each.net.side))], caption=captions, width=_SMALL, output_format="PNG"

@@ -31,6 +31,7 @@ from resnet_core.figures.responses import (
     responses_figure,
 )
 from resnet_core.imports.cost import macs_per_image
+from resnet_core.language import mark, tr
 from resnet_core.nets import Net, catalog
 
 if TYPE_CHECKING:
@@ -40,20 +41,21 @@ if TYPE_CHECKING:
 #: Seconds between two looks at runs that are still going.
 POLL = 3.0
 #: As it stands on the page and in the URL.
-MEASURED, RECORDED = "on test images", "in training"
-DATA = {"sample": "sample", "CIFAR-10": "cifar10"}
+MEASURED, RECORDED = mark("on test images"), mark("in training")
+DATA = {mark("sample"): "sample", "CIFAR-10": "cifar10"}
 COUNTS = (100, 200, 500, 1000, 2000, 5000, 10_000)
 #: Enough for three digits, and there in a moment.
 DEFAULT_COUNT = 200
-FIGURE_7 = "He et al. 2016, Figure 7"
+FIGURE_7 = tr("He et al. 2016, Figure 7")
 
 
 def view_controls(recorded: bool) -> tuple[str, str, int, bool, bool]:
     """What is shown of the nets: where the responses come from, the images, how many, whether the axis is logarithmic, and which layers."""
-    st.subheader("Responses", anchor=False)
+    st.subheader(tr("Responses"), anchor=False)
     shown = st.segmented_control(
-        "Responses",
+        tr("Responses"),
         [MEASURED, RECORDED],
+        format_func=tr,
         default=MEASURED,
         required=True,
         key="responses",
@@ -66,15 +68,18 @@ def view_controls(recorded: bool) -> tuple[str, str, int, bool, bool]:
     if source == MEASURED:
         there = analyses.datasets()
         titles = [title for title, dataset in DATA.items() if dataset in there]
-        title = st.segmented_control("Test images of", titles, default="sample", required=True, key="images", bind="query-params")
+        title = st.segmented_control(
+            tr("Test images of"), titles, format_func=tr, default="sample", required=True, key="images", bind="query-params"
+        )
         if len(titles) == 1:
-            st.caption("All of CIFAR-10 is offered once it is on the server: see Train.")
+            st.caption(tr("All of CIFAR-10 is offered once it is on the server: see Train."))
         counts = [count for count in COUNTS if count <= (1000 if title == "sample" else 10_000)]
-        count = st.select_slider("How many", counts, DEFAULT_COUNT, key="n", bind="query-params")
-    log = st.toggle("Log scale", key="logscale", bind="query-params")
+        count = st.select_slider(tr("How many"), counts, DEFAULT_COUNT, key="n", bind="query-params")
+    log = st.toggle(tr("Log scale"), key="logscale", bind="query-params")
     added = st.toggle(
-        "Only what is added to x", key="added", bind="query-params",
-        help="Of each block the last layer only: its output is what the shortcut's x is added to. Figure 7 shows all layers.",
+        tr("Only what is added to x"), key="added", bind="query-params",
+        help=tr("Of each block the last layer only: its output is what the shortcut's x is added to. Figure 7 shows "
+"all layers."),
     )  # fmt: skip
     return source, DATA[title or "sample"], count, log, added
 
@@ -86,7 +91,7 @@ def measured_curves(
     curves, shown, where, preview = [], [], analyses.folder(), _Preview(nets, labels, log)
     for net in nets:
         if net.origin == "run" and net.iteration is None:
-            st.caption(f"{escaped(labels[net.id])} has no checkpoint yet: it is shown through its training only.")
+            st.caption(tr("{labels} has no checkpoint yet: it is shown through its training only.", labels=escaped(labels[net.id])))
             continue
         # A residual net twice: also as it was before its first update.
         work = count * (1 if net.model.is_plain else 2) * macs_per_image(net)
@@ -97,9 +102,9 @@ def measured_curves(
         except UserError as error:
             st.error(escaped(str(error)), icon=":material/error:")
             continue
-        after = f"weights after iteration {net.iteration:,}" if net.iteration is not None else ""
-        images = f"{found.n:,} test images of {_data_text(dataset)}"
-        note = " · ".join(filter(None, [images, "running statistics in BN", after, conditions(net)]))
+        after = tr("weights after iteration {iteration:,}", iteration=net.iteration) if net.iteration is not None else ""
+        images = tr("{n:,} test images of {data_text}", n=found.n, data_text=_data_text(dataset))
+        note = " · ".join(filter(None, [images, tr("running statistics in BN"), after, conditions(net)]))
         blocks = (found.blocks, found.ratio, found.dimensions_change)
         untrained = np.empty(0) if net.model.is_plain else _untrained(net, labels[net.id], dataset, count, where)
         curves.append(ResponseCurve(net.id, labels[net.id], net.model, found.names, found.std, *blocks, note, untrained))
@@ -109,7 +114,7 @@ def measured_curves(
 
 
 def _untrained(net: Net, label: str, dataset: str, count: int, where: str | None) -> np.ndarray:
-    return analyses.untrained_ratio(net, f"{label} before its first update", dataset, count, where)
+    return analyses.untrained_ratio(net, tr("{label} before its first update", label=label), dataset, count, where)
 
 
 class _Preview:
@@ -127,11 +132,18 @@ class _Preview:
         with self.place.container():
             light, night = (responses_figure(curves, dark, self.log) for dark in (False, True))
             figure_chart(light, night, key="preview_chart")
-            st.caption(escaped(f"Until the test images have been through: {recorded_note(self.nets, self.labels, iterations)}"))
+            st.caption(
+                escaped(
+                    tr(
+                        "Until the test images have been through: {recorded_note}",
+                        recorded_note=recorded_note(self.nets, self.labels, iterations),
+                    )
+                )
+            )
 
 
 def _data_text(dataset: str) -> str:
-    return "the sample" if dataset == "sample" else "CIFAR-10"
+    return tr("the sample") if dataset == "sample" else "CIFAR-10"
 
 
 def recorded_curves(nets: Sequence[Net], labels: dict[str, str], moment: Moment | None) -> tuple[list[ResponseCurve], dict[str, int]]:
@@ -142,7 +154,7 @@ def recorded_curves(nets: Sequence[Net], labels: dict[str, str], moment: Moment 
         if found is None:
             continue
         iterations[net.id], std = found.nearest(moment.iteration(net.training) if moment else math.inf)
-        note = f"batch of iteration {iterations[net.id]:,} · {conditions(recorded(net))}"
+        note = tr("batch of iteration {iterations:,} · {conditions}", iterations=iterations[net.id], conditions=conditions(recorded(net)))
         curves.append(ResponseCurve(net.id, labels[net.id], net.model, found.names, std, note=note))
     return curves, iterations
 
@@ -153,8 +165,14 @@ def moments_text(iterations: dict[str, int], labels: dict[str, str]) -> str:
     for net_id, iteration in iterations.items():
         kinds.setdefault(iteration, []).append(labels[net_id])
     if len(kinds) == 1:
-        return f"Snapshots of iteration {next(iter(kinds)):,}."
-    return "Snapshots of " + "; ".join(f"iteration {iteration:,}: {', '.join(names)}" for iteration, names in kinds.items()) + "."
+        return tr("Snapshots of iteration {next:,}.", next=next(iter(kinds)))
+    return (
+        tr("Snapshots of ")
+        + "; ".join(
+            tr("iteration {iteration:,}: {names}", iteration=iteration, names=", ".join(names)) for iteration, names in kinds.items()
+        )
+        + "."
+    )
 
 
 def show_measured(nets: Sequence[Net], labels: dict[str, str], dataset: str, count: int, log: bool, added: bool) -> None:
@@ -163,35 +181,45 @@ def show_measured(nets: Sequence[Net], labels: dict[str, str], dataset: str, cou
         return
     drawn = [only_added(curve) for curve in curves] if added else curves
     figure_chart(responses_figure(drawn, log=log), responses_figure(drawn, dark=True, log=log), key="responses_chart")
-    note = f"{_hook_point(added)} First {count:,} test images of {_data_text(dataset)}, with running statistics in BN. "
+    note = tr(
+        "{hook_point} First {count:,} test images of {data_text}, with running statistics in BN. ",
+        hook_point=_hook_point(added),
+        count=count,
+        data_text=_data_text(dataset),
+    )
     note += caption(shown, labels) + _scale_note(curves)
     st.caption(escaped(note))
     chart_files(
         "layer-responses",
-        "ResNet Lab: layer responses",
+        tr("ResNet Lab: layer responses"),
         lambda: responses_csv(drawn),
         lambda dark: responses_figure(drawn, dark, log),
         note,
     )
     findings.show(findings.response_findings(curves, {net.id: alike(net, net.iteration) for net in shown}))
 
-    st.subheader("The residual branch beside its input", anchor=False)
+    st.subheader(tr("The residual branch beside its input"), anchor=False)
     st.markdown(
-        "This is what the figure is about. A block passes on F(x) + x: the nearer to 0 it lies here, the less it changes its input. The "
-        "dashed line, the same net before its first update, tells how far that was learned: with batch normalisation the branches of a "
-        "deep residual net are small beside x from the start (De & Smith, *Batch Normalization Biases Residual Blocks Towards the Identity "
-        "Function in Deep Networks*, NeurIPS 2020)."
+        tr(
+            "This is what the figure is about. A block passes on F(x) + x: the nearer to 0 it lies here, the "
+            "less it changes its input. The dashed line, the same net before its first update, tells how far "
+            "that was learned: with batch normalisation the branches of a deep residual net are small beside x "
+            "from the start (De & Smith, *Batch Normalization Biases Residual Blocks Towards the Identity "
+            "Function in Deep Networks*, NeurIPS 2020)."
+        )
     )
     figure_chart(branch_figure(curves, log=log), branch_figure(curves, dark=True, log=log), key="branch_chart")
-    note = "|F(x)| / |x|: root mean square of the residual branch (after its last BN) over that of what it is added to. "
-    note += "Hollow: dimensions change, and it is the shortcut's output. Trained nets with running statistics in BN; dashed, untrained, "
-    note += "with those of each batch of 50."
+    note = tr("|F(x)| / |x|: root mean square of the residual branch (after its last BN) over that of what it is added to. ")
+    note += tr(
+        "Hollow: dimensions change, and it is the shortcut's output. Trained nets with running statistics in BN; dashed, untrained, "
+    )
+    note += tr("with those of each batch of 50.")
     if any(curve.model.is_plain for curve in curves):
-        note += f" Dotted: {PLAIN_NOTE[0].lower()}{PLAIN_NOTE[1:]}"
+        note += tr(" Dotted: {plain_note}{plain_note2}", plain_note=tr(PLAIN_NOTE)[0].lower(), plain_note2=tr(PLAIN_NOTE)[1:])
     st.caption(escaped(note))
     chart_files(
         "residual-branch",
-        "ResNet Lab: the residual branch beside its input",
+        tr("ResNet Lab: the residual branch beside its input"),
         lambda: branch_csv(curves),
         lambda dark: branch_figure(curves, dark, log),
         note,
@@ -199,7 +227,7 @@ def show_measured(nets: Sequence[Net], labels: dict[str, str], dataset: str, cou
 
 
 def _hook_point(added: bool) -> str:
-    return HOOK_POINT + (" Of each block the last layer only." if added else "")
+    return tr(HOOK_POINT) + (tr(" Of each block the last layer only.") if added else "")
 
 
 def _scale_note(curves: Sequence[ResponseCurve]) -> str:
@@ -209,14 +237,18 @@ def _scale_note(curves: Sequence[ResponseCurve]) -> str:
 def recorded_note(nets: Sequence[Net], labels: dict[str, str], iterations: dict[str, int], added: bool = False) -> str:
     shown = [recorded(net) for net in nets if net.id in iterations]
     left = [labels[net.id] for net in nets if net.id not in iterations]
-    note = f"{_hook_point(added)} {moments_text(iterations, labels)} Of the training batch of that moment, with its own statistics in BN. "
+    note = tr(
+        "{hook_point} {moments_text} Of the training batch of that moment, with its own statistics in BN. ",
+        hook_point=_hook_point(added),
+        moments_text=moments_text(iterations, labels),
+    )
     note += caption(shown, labels)
-    return note + (f" No snapshots: {', '.join(left)}." if left else "")
+    return note + (tr(" No snapshots: {left}.", left=", ".join(left)) if left else "")
 
 
 def recorded_panel(ids: Sequence[str], labels: dict[str, str], moment: Moment, log: bool, added: bool, polled: bool) -> None:
     """The chart and what it shows. ``polled`` tells whether this is run again every few seconds."""
-    with guarded("Layer responses"):
+    with guarded(tr("Layer responses")):
         nets = [net for net in catalog(unsaved=True).nets if net.id in ids]
         if any(map(is_active, nets)) != polled:
             st.rerun()
@@ -227,7 +259,9 @@ def recorded_panel(ids: Sequence[str], labels: dict[str, str], moment: Moment, l
         updated = [curve for curve in curves if iterations[curve.key] > 0]
         findings.show(findings.response_findings(updated, {net.id: alike(net, iterations.get(net.id)) for net in nets}))
         if len(updated) < len(curves):
-            st.info("Before the first update BN makes all responses 1 in every net; Figure 7 is of trained ones.", icon=":material/info:")
+            st.info(
+                tr("Before the first update BN makes all responses 1 in every net; Figure 7 is of trained ones."), icon=":material/info:"
+            )
 
 
 def show_recorded(nets: Sequence[Net], labels: dict[str, str], log: bool, added: bool) -> None:
@@ -242,30 +276,33 @@ def show_recorded(nets: Sequence[Net], labels: dict[str, str], log: bool, added:
 
     chart_files(  # read when they are clicked: a run goes on while its page is open
         "layer-responses-in-training",
-        "ResNet Lab: layer responses through training",
+        tr("ResNet Lab: layer responses through training"),
         lambda: responses_csv(drawn()),
         lambda dark: responses_figure(drawn(), dark, log),
         recorded_note(nets, labels, iterations, added),
     )
-    st.caption("F(x) beside x needs the weights: choose “on test images”.")
+    st.caption(tr("F(x) beside x needs the weights: choose “on test images”."))
 
 
 def main() -> None:
-    st.title("Layer responses", anchor=False)
+    st.title(tr("Layer responses"), anchor=False)
     found = catalog(unsaved=True)
     warn_of(found.problems)
     if not found.nets:
         nothing_yet()
         return
     st.markdown(
-        f"How strongly each layer responds, after BN and before the nonlinearity (ReLU) or the addition ({FIGURE_7}). "
-        "In a residual net that is how much a layer changes the signal."
+        tr(
+            "How strongly each layer responds, after BN and before the nonlinearity (ReLU) or the addition "
+            "({figure_7}). In a residual net that is how much a layer changes the signal.",
+            figure_7=FIGURE_7,
+        )
     )
     with st.sidebar:
         nets = choose_nets(found)
         source, dataset, count, log, added = view_controls(any(net.records("layers") for net in nets))
     if not nets:
-        st.info("Choose nets in the list of the sidebar (» opens it).", icon=":material/info:")
+        st.info(tr("Choose nets in the list of the sidebar (» opens it)."), icon=":material/info:")
         return
     labels = option_labels(nets)
     if source == RECORDED:

@@ -15,8 +15,9 @@ from pages.ui.permitted import downloading, may
 from resnet_core import data
 from resnet_core.config import DATASETS, DataConfig
 from resnet_core.errors import DataError, UserError
+from resnet_core.language import mark, tr
 
-_TITLES = {"sample": "Sample: 5,000 images, embedded", "cifar10": "CIFAR-10: 50,000 images"}
+_TITLES = {"sample": mark("Sample: 5,000 images, embedded"), "cifar10": mark("CIFAR-10: 50,000 images")}
 _MB = 1_000_000
 
 
@@ -49,7 +50,9 @@ class Download:
             self.error = str(error)
         except Exception as error:
             LOG.exception("download of CIFAR-10")
-            self.error = f"The download failed ({type(error).__name__}); the details are in the terminal where the app was started."
+            self.error = tr(
+                "The download failed ({name}); the details are in the terminal where the app was started.", name=type(error).__name__
+            )
 
     def _progress(self, done: int, total: int) -> None:
         self.done, self.total = done, total
@@ -73,19 +76,22 @@ def data_pick() -> tuple[DataConfig, str | None, bool]:
     """
     left, middle, right = st.columns([0.5, 0.2, 0.3], vertical_alignment="bottom")
     dataset = (
-        left.segmented_control("Images", DATASETS, format_func=titled(_TITLES), required=True, key="train.dataset", persist_state="session")
+        left.segmented_control(
+            tr("Images"), DATASETS, format_func=titled(_TITLES), required=True, key="train.dataset", persist_state="session"
+        )
         or DATASETS[0]
     )
     validation = right.toggle(
-        "Hold out a tenth for validation", key="train.validation", persist_state="session",
-        help="45k/5k on the full set, as in section 4.2 of the paper. The test set selects nothing either way.",
+        tr("Hold out a tenth for validation"), key="train.validation", persist_state="session",
+        help=tr("45k/5k on the full set, as in section 4.2 of the paper. The test set selects nothing either way."),
     )  # fmt: skip
     most = DataConfig(dataset).train_images // 10
     # Chosen for the larger set: the smaller one has no more.
     st.session_state["train.images_per_class"] = min(st.session_state.get("train.images_per_class", 0), most)
     few = middle.number_input(
-        "Images per class", 0, most, key="train.images_per_class", persist_state="session",
-        help=f"Trains on the first so many images of each class; 0 takes all {most:,}. On few images a training ends in minutes.",
+        tr("Images per class"), 0, most, key="train.images_per_class", persist_state="session",
+        help=tr("Trains on the first so many images of each class; 0 takes all {most:,}. On few images a training "
+"ends in minutes.", most=most),
     )  # fmt: skip
     config = DataConfig(dataset, validation, few)
     if dataset == "sample":
@@ -100,7 +106,7 @@ def data_pick() -> tuple[DataConfig, str | None, bool]:
 def _folder_field() -> str:
     """What the owner of this machine types; anybody else would learn from the answers what lies on it."""
     return st.text_input(
-        "Folder with CIFAR-10",
+        tr("Folder with CIFAR-10"),
         key="train.data_dir",
         persist_state="session",
         placeholder=str(data.resolve_data_dir() or "a folder on this machine, with the python or the binary version in it"),
@@ -118,7 +124,7 @@ def _is_there(config: DataConfig, folder: str | None) -> bool:
             st.info(escaped(str(error)), icon=":material/folder_off:")
         return False
     if config.dataset == "cifar10" and may("name folders"):
-        st.caption(f"Found in {escaped(str(data.resolve_data_dir(folder)))}.")
+        st.caption(tr("Found in {resolve_data_dir}.", resolve_data_dir=escaped(str(data.resolve_data_dir(folder)))))
     return True
 
 
@@ -128,11 +134,15 @@ def _download_panel(running: bool) -> None:
     if running:
         part = DOWNLOAD.done / DOWNLOAD.total if DOWNLOAD.total else 0.0
         unpacking = DOWNLOAD.total and DOWNLOAD.done >= DOWNLOAD.total
-        text = "Unpacking and checking" if unpacking else f"Downloading: {DOWNLOAD.done / _MB:.0f} of {DOWNLOAD.total / _MB:.0f} MB"
+        text = (
+            tr("Unpacking and checking")
+            if unpacking
+            else tr("Downloading: {done:.0f} of {total:.0f} MB", done=DOWNLOAD.done / _MB, total=DOWNLOAD.total / _MB)
+        )
         st.progress(min(part, 1.0), text=text)
         return
     if DOWNLOAD.error:
         st.error(escaped(DOWNLOAD.error), icon=":material/cloud_off:")
-    if may("download") and st.button("Download CIFAR-10 (170 MB)", icon=":material/download:", key="train.download"):
+    if may("download") and st.button(tr("Download CIFAR-10 (170 MB)"), icon=":material/download:", key="train.download"):
         DOWNLOAD.start()
         st.rerun()

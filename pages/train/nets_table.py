@@ -14,6 +14,7 @@ from resnet_core import memory
 from resnet_core.architectures import ModelConfig, parse
 from resnet_core.config import SCHEDULES, WARMUPS, DataConfig, Recipe, RunConfig
 from resnet_core.errors import ConfigError
+from resnet_core.language import mark, tr, tr_n
 
 #: The fields of the recipe in which rows can differ.
 OF_RECIPE = ("seed", "iterations", "batch_size", "learning_rate", "schedule", "warmup")
@@ -22,8 +23,8 @@ _WHOLE = ("seed", "iterations", "batch_size")
 
 #: field -> heading of the column that says it.
 TITLES = {
-    "net": "Net", "num_classes": "Net", "seed": "Seed", "iterations": "Iterations", "batch_size": "Batch", "learning_rate": "Rate",
-    "schedule": "Schedule", "warmup": "Warm-up",
+    "net": mark("Net"), "num_classes": mark("Net"), "seed": mark("Seed"), "iterations": mark("Iterations"), "batch_size": mark("Batch"),
+    "learning_rate": mark("Rate"), "schedule": mark("Schedule"), "warmup": mark("Warm-up"),
 }  # fmt: skip
 #: After a double click Streamlit's table (1.67) opens a cell's editor and takes the keyboard back: the first key opens it once more, which
 #: shows that key but knows nothing of it, and a number of one digit is lost. As long as an editor is open the keyboard is its own.
@@ -91,15 +92,19 @@ def nets_table(new_row: Recipe) -> pd.DataFrame:
 
 
 def _column_config(new: Recipe) -> dict[str, Any]:
-    number, choice, t = st.column_config.NumberColumn, st.column_config.SelectboxColumn, TITLES
+    number, choice, t = st.column_config.NumberColumn, st.column_config.SelectboxColumn, {name: tr(title) for name, title in TITLES.items()}
     return {
-        "net": st.column_config.TextColumn(t["net"], default="ResNet-20", help="By its name: plain-56, ResNet-56-B, ResNet-20-w32-nobn."),
-        "seed": number(t["seed"], default=new.seed, step=1, format="%d", help="Of the initial weights and the batches."),
-        "iterations": number(t["iterations"], default=new.iterations, step=1, format="%d", help="Parameter updates; the paper has 64,000."),
-        "batch_size": number(t["batch_size"], default=new.batch_size, step=1, format="%d", help="Images an update; the paper has 128."),
-        "learning_rate": number(t["learning_rate"], default=new.learning_rate, format="%g", help="The schedule's highest learning rate."),
+        "net": st.column_config.TextColumn(t["net"], default="ResNet-20",
+            help=tr("By its name: plain-56, ResNet-56-B, ResNet-20-w32-nobn.")),
+        "seed": number(t["seed"], default=new.seed, step=1, format="%d",
+            help=tr("Of the initial weights and the batches.")),
+        "iterations": number(t["iterations"], default=new.iterations, step=1, format="%d",
+            help=tr("Parameter updates; the paper has 64,000.")),
+        "batch_size": number(t["batch_size"], default=new.batch_size, step=1, format="%d", help=tr("Images an update; the paper has 128.")),
+        "learning_rate": number(t["learning_rate"], default=new.learning_rate, format="%g",
+            help=tr("The schedule's highest learning rate.")),
         "schedule": choice(t["schedule"], options=SCHEDULES, default=new.schedule),
-        "warmup": choice(t["warmup"], options=WARMUPS, default=new.warmup, help="error: the paper's rule for 110 layers."),
+        "warmup": choice(t["warmup"], options=WARMUPS, default=new.warmup, help=tr("error: the paper's rule for 110 layers.")),
     }  # fmt: skip
 
 
@@ -127,7 +132,10 @@ def complaints(rows: Sequence[Row]) -> list[str]:
     for row in rows:
         if row.error:
             about.setdefault(row.error, []).append(str(row.number))
-    return [f"Row{'s' if len(numbers) > 1 else ''} {', '.join(numbers)}: {error}" for error, numbers in about.items()]
+    return [
+        tr_n(len(numbers), "Row {numbers}: {error}", "Rows {numbers}: {error}", numbers=", ".join(numbers), error=error)
+        for error, numbers in about.items()
+    ]
 
 
 def _config(given: dict[str, Any], shared: dict[str, Any], data: DataConfig) -> RunConfig:

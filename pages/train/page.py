@@ -23,10 +23,11 @@ from pages.ui.turns import say_turns
 from resnet_core.differences import confounded, differing
 from resnet_core.errors import ConfigError
 from resnet_core.figures.captions import caption, grouped
+from resnet_core.language import mark, tr, tr_n
 from resnet_core.runs import Look, RunStore
 from resnet_core.runs.run import RESUMABLE, Run
 
-SET_UP, RUNS = "Set up", "Runs"
+SET_UP, RUNS = mark("Set up"), mark("Runs")
 _TAB, _PRESET, _SAID = "tab", "train.preset", "train.said"
 #: Ended runs listed at first.
 LISTED = 8
@@ -45,9 +46,9 @@ def fill(preset: Preset) -> None:
 
 def presets() -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown("Start from:")
+        st.markdown(tr("Start from:"))
         for preset in PRESETS:
-            st.button(preset.name, key=f"preset.{preset.name}", help=preset.about, on_click=fill, args=(preset,))
+            st.button(tr(preset.name), key="preset." + preset.name, help=tr(preset.about), on_click=fill, args=(preset,))
 
 
 def set_up(store: RunStore, seen: Sequence[Seen]) -> None:
@@ -58,7 +59,7 @@ def set_up(store: RunStore, seen: Sequence[Seen]) -> None:
     table = nets_table.nets_table(base)
     below_table = st.container(gap="xsmall")
     data, folder, data_are_there = data_pick.data_pick()
-    more = "More of the recipe, shared by all nets: optimiser, schedule, warm-up, device, precision, records"
+    more = tr("More of the recipe, shared by all nets: optimiser, schedule, warm-up, device, precision, records")
     with st.expander(more, icon=":material/tune:", key="train.more"):
         try:
             rows = nets_table.read(table, recipe_form.recipe_form(), data)
@@ -81,23 +82,35 @@ def about(rows: Sequence[Row]) -> None:
     for complaint in nets_table.complaints(rows):
         st.error(escaped(complaint), icon=":material/error:")
     if not rows:
-        st.info("The table is empty: add a net above or in its last line, or start from a preset.", icon=":material/info:")
+        st.info(tr("The table is empty: add a net above or in its last line, or start from a preset."), icon=":material/info:")
     configs = [row.config for row in rows if row.config]
     if len(configs) < max(2, len(rows)):
         return
     things = differing(configs)
-    said = f"These {len(rows)} rows differ in {listed(things)}." if things else f"These {len(rows)} rows are the same training."
+    said = (
+        tr("These {rows} rows differ in {listed}.", rows=len(rows), listed=listed(things))
+        if things
+        else tr("These {rows} rows are the same training.", rows=len(rows))
+    )
     st.caption(said)
     mixed = confounded(configs)
     for pair in mixed[:MIXED]:
-        names = [f"row {rows[place].number} ({escaped(configs[place].model.name)})" for place in (pair.first, pair.second)]
+        names = [
+            tr("row {number} ({name})", number=rows[place].number, name=escaped(configs[place].model.name))
+            for place in (pair.first, pair.second)
+        ]
         st.warning(
-            f"More than one thing differs between {names[0]} and {names[1]}: {listed(pair.things)}. No rows between them change one "
-            "thing at a time, so their results cannot tell which of these matters.",
+            tr(
+                "More than one thing differs between {names} and {names2}: {listed}. No rows between them change one "
+                "thing at a time, so their results cannot tell which of these matters.",
+                names=names[0],
+                names2=names[1],
+                listed=listed(pair.things),
+            ),
             icon=":material/call_split:",
         )
     if len(mixed) > MIXED:
-        st.caption(f"So it is with {len(mixed) - MIXED} more pairs of rows.")
+        st.caption(tr("So it is with {mixeds} more pairs of rows.", mixeds=len(mixed) - MIXED))
 
 
 def start_button(store: RunStore, rows: Sequence[Row], seen: Sequence[Seen], folder: str | None, data_are_there: bool) -> None:
@@ -105,18 +118,23 @@ def start_button(store: RunStore, rows: Sequence[Row], seen: Sequence[Seen], fol
     again = False
     if there:
         found = [there[row.config.fingerprint] for row in rows if row.config and row.config.fingerprint in there]
-        names = ", ".join(dict.fromkeys(f"{escaped(s.run.name)} ({s.status.state})" for s in found))
+        names = ", ".join(dict.fromkeys(f"{escaped(s.run.name)} ({tr(s.status.state)})" for s in found))
         st.info(
-            f"Exactly these configurations exist already: {names}. Starting shows the existing runs beside the new ones; those that have "
-            "stopped before their end go on.",
+            tr(
+                "Exactly these configurations exist already: {names}. Starting shows the existing runs beside the "
+                "new ones; those that have stopped before their end go on.",
+                names=names,
+            ),
             icon=":material/content_copy:",
         )
-        again = may("train again") and st.checkbox("Train them again all the same", key="train.again")
+        again = may("train again") and st.checkbox(tr("Train them again all the same"), key="train.again")
     # A configuration that stands in two rows is one training.
     wanted = {row.config.fingerprint: row for row in rows if row.config}
     new = [row for fingerprint, row in wanted.items() if again or fingerprint not in there]
-    count = f"{len(new)} net{'s' if len(new) != 1 else ''}"
-    label = f"Start training {count} ({total_time(new, seen)})" if new else _label_of_old(there.values())
+    count = tr_n(len(new), "{number} net", "{number} nets")
+    label = (
+        tr("Start training {count} ({total_time})", count=count, total_time=total_time(new, seen)) if new else _label_of_old(there.values())
+    )
     st.button(
         label,
         type="primary",
@@ -131,13 +149,13 @@ def start_button(store: RunStore, rows: Sequence[Row], seen: Sequence[Seen], fol
 def _label_of_old(there: Collection[Seen]) -> str:
     stopped = sum(s.status.state in RESUMABLE for s in there)
     if not stopped:
-        return "Show the existing runs"
-    return "Resume the existing runs" if stopped == len(there) else f"Show the existing runs, and resume {stopped}"
+        return tr("Show the existing runs")
+    return tr("Resume the existing runs") if stopped == len(there) else tr("Show the existing runs, and resume {stopped}", stopped=stopped)
 
 
 def start(store: RunStore, rows: Sequence[Row], folder: str | None, again: bool) -> None:
     """Submits all rows, and turns to the runs. Submitting asks the store once more: another viewer may have been faster."""
-    with guarded("Starting"):
+    with guarded(tr("Starting")):
         if not again:
             admit([row.config for row in rows if row.config])
         new: list[Run] = []
@@ -147,15 +165,15 @@ def start(store: RunStore, rows: Sequence[Row], folder: str | None, again: bool)
             (new if is_new else old).append(run)
         for run in [*new, *old]:
             st.session_state[f"show.{run.id}"] = True
-        said = [f"{len(new)} run{'s' if len(new) != 1 else ''} queued."] if new else []
+        said = [tr_n(len(new), "{number} run queued.", "{number} runs queued.")] if new else []
         for s in look(old):
             if s.status.state in RESUMABLE:
                 store.resume(s.run.id)
-                said.append(f"{escaped(s.run.name)} goes on from iteration {s.status.iteration:,}.")
+                said.append(tr("{name} goes on from iteration {iteration:,}.", name=escaped(s.run.name), iteration=s.status.iteration))
                 continue
-            said.append(f"{escaped(s.run.name)} exists already ({s.status.state}) and was not trained again.")
+            said.append(tr("{name} exists already ({state}) and was not trained again.", name=escaped(s.run.name), state=s.status.state))
         st.session_state[_SAID] = " ".join(said)
-        st.session_state[_TAB] = RUNS
+        st.session_state[_TAB] = tr(RUNS)
 
 
 def in_order(seen: Sequence[Seen]) -> list[Seen]:
@@ -179,20 +197,19 @@ def rows_of_runs(store: RunStore, seen: Sequence[Seen], broken: Sequence[tuple[P
     ordered = in_order(seen)
     listed = ordered if st.session_state.get("train.all") else ordered[: len(active) + LISTED]
     left = estimate.remaining(active, estimate.measured(seen))
-    if len([s for s in active if may_change(s.run, "stop")]) > 1 and st.button(
-        "Stop all", icon=":material/stop:", key="train.stop_all", width="stretch"
-    ):
+    stoppable = [s for s in active if may_change(s.run, "stop")]
+    if len(stoppable) > 1 and st.button(tr("Stop all"), icon=":material/stop:", key="train.stop_all", width="stretch"):
         stop_all(store, active)
         st.rerun()
     if active and left is not None:
-        st.caption(f"About {duration(left)} until everything in the queue is through.")
+        st.caption(tr("About {duration} until everything in the queue is through.", duration=duration(left)))
     say_turns(seen)
     with st.container(height=LIST_HEIGHT if len(listed) > 4 else "content", border=False, gap="small"):
         shown = [s for s in listed if run_row(s, store, s.run.id in by_default)]
         for folder, reason in broken:
             broken_row(folder, reason)
     if len(ordered) > len(active) + LISTED:
-        st.toggle(f"List all {len(ordered)} runs", key="train.all", persist_state="session")
+        st.toggle(tr("List all {ordereds} runs", ordereds=len(ordered)), key="train.all", persist_state="session")
     return shown
 
 
@@ -203,7 +220,7 @@ def runs_panel(was_active: bool, first: list[Look]) -> None:
         was_active: whether anything was trained or queued when the page was drawn, which decides whether this is run again and again.
         first: what the page has just seen, for the first time this is run.
     """
-    with guarded("Train"):
+    with guarded(tr("Train")):
         store = PermittedStore()
         looked = first.pop() if first else store.tend()
         seen = all_seen(looked)
@@ -217,12 +234,12 @@ def runs_panel(was_active: bool, first: list[Look]) -> None:
         wanted = {s.id for s in shown}
         records = [s.records() for s in seen if s.id in wanted]
         with left:
-            note = "The first points come after some seconds." if active else "Tick runs to see their curves."
+            note = tr("The first points come after some seconds.") if active else tr("Tick runs to see their curves.")
             live_chart(records, key="train_chart", note=note)
             if records:
                 st.caption(f"{caption(grouped(records))} {CAPTION}")
                 ids = [record.run_id for record in records]
-                st.page_link("compare/page.py", label="Compare these runs", icon=":material/ssid_chart:", query_params={"runs": ids})
+                st.page_link("compare/page.py", label=tr("Compare these runs"), icon=":material/ssid_chart:", query_params={"runs": ids})
 
 
 def main() -> None:
@@ -233,9 +250,9 @@ def main() -> None:
     if not nets_table.is_filled():
         fill(PRESETS[0])
         if active and _TAB not in st.query_params:
-            st.session_state[_TAB] = RUNS
-    st.title("Train", anchor=False)
-    form, runs = st.tabs([SET_UP, RUNS], key=_TAB, bind="query-params")
+            st.session_state[_TAB] = tr(RUNS)
+    st.title(tr("Train"), anchor=False)
+    form, runs = st.tabs([tr(SET_UP), tr(RUNS)], key=_TAB, bind="query-params")
     with form:
         set_up(store, seen)
     with runs:
@@ -244,7 +261,7 @@ def main() -> None:
         if seen or looked.broken:
             st.fragment(runs_panel, run_every=1.5 if active and runs.open else None)(active, [looked])
         else:
-            st.info("There are no runs yet. Choose nets under *Set up* and start them.", icon=":material/info:")
+            st.info(tr("There are no runs yet. Choose nets under *Set up* and start them."), icon=":material/info:")
     nets_table.keep_the_keyboard()
     dialogs()
 

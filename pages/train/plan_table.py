@@ -14,8 +14,9 @@ from pages.ui.labels import duration
 from pages.ui.runs_view import Seen
 from resnet_core.architectures.table import complexity
 from resnet_core.figures.captions import fraction_text
+from resnet_core.language import mark, tr
 
-_STATES = {"finished": "trained already", "running": "running now", "queued": "in the queue"}
+_STATES = {"finished": mark("trained already"), "running": mark("running now"), "queued": mark("in the queue")}
 
 
 def existing(rows: Sequence[Row], seen: Sequence[Seen]) -> dict[str, Seen]:
@@ -32,14 +33,16 @@ def plan_table(rows: Sequence[Row], seen: Sequence[Seen]) -> None:
         hide_index=True,
         width="stretch",
         column_config={
-            "row": "Row",
-            "net": "Net",
-            "parameters": st.column_config.NumberColumn("Parameters", format="localized"),
-            "MACs": st.column_config.NumberColumn(format="compact", help="Multiply-adds of a forward pass of one image."),
-            "epochs": st.column_config.NumberColumn("Epochs", format="%.1f"),
-            "schedule": "Length",
-            "time": st.column_config.TextColumn("Time", help="Estimated from the speed of this machine's runs, by batch size and MACs."),
-            "in the store": "In the store",
+            "row": tr("Row"),
+            "net": tr("Net"),
+            "parameters": st.column_config.NumberColumn(tr("Parameters"), format="localized"),
+            "MACs": st.column_config.NumberColumn(format="compact", help=tr("Multiply-adds of a forward pass of one image.")),
+            "epochs": st.column_config.NumberColumn(tr("Epochs"), format="%.1f"),
+            "schedule": tr("Length"),
+            "time": st.column_config.TextColumn(
+                tr("Time"), help=tr("Estimated from the speed of this machine's runs, by batch size and MACs.")
+            ),
+            "in the store": tr("In the store"),
         },
     )
 
@@ -58,8 +61,8 @@ def already(rows: Sequence[Row], seen: Sequence[Seen]) -> dict[int, str]:
         if row.config:
             fingerprint = row.config.fingerprint
             found = there.get(fingerprint)
-            note = "new" if found is None else _STATES.get(found.status.state, found.status.state)
-            notes[row.number] = f"the same as row {first[fingerprint]}" if fingerprint in first else note
+            note = tr("new") if found is None else tr(_STATES.get(found.status.state, found.status.state))
+            notes[row.number] = tr("the same as row {first}", first=first[fingerprint]) if fingerprint in first else note
             first.setdefault(fingerprint, row.number)
     return notes
 
@@ -76,6 +79,6 @@ def _line(row: Row, note: str, paces: Sequence[estimate.Pace]) -> dict[str, Any]
         "MACs": size.macs,
         "epochs": config.epochs,
         "schedule": fraction_text(config.recipe.schedule_fraction),
-        "time": "not yet measured" if seconds is None else f"about {duration(seconds)}",
+        "time": tr("not yet measured") if seconds is None else tr("about {duration}", duration=duration(seconds)),
         "in the store": note,
     }

@@ -11,13 +11,14 @@ from resnet_core import config
 from resnet_core.config import Recipe
 from resnet_core.errors import ConfigError
 from resnet_core.field_docs import field_docs
+from resnet_core.language import mark, tr
 
 #: heading -> fields, in the order of the form; those that are not here are columns of the table (``nets_table``), so that nets can differ.
 GROUPS = {
-    "Optimiser": ("momentum", "weight_decay", "augmentation"),
-    "Schedule": ("milestones", "gamma", "warmup_iterations", "warmup_learning_rate", "warmup_error"),
-    "Machine": ("device", "precision", "compile"),
-    "Records, every N iterations (0: chosen by the length)": ("record_every", "test_every", "layers_every", "checkpoint_every"),
+    mark("Optimiser"): ("momentum", "weight_decay", "augmentation"),
+    mark("Schedule"): ("milestones", "gamma", "warmup_iterations", "warmup_learning_rate", "warmup_error"),
+    mark("Machine"): ("device", "precision", "compile"),
+    mark("Records, every N iterations (0: chosen by the length)"): ("record_every", "test_every", "layers_every", "checkpoint_every"),
 }
 _CHOICES = {
     "augmentation": config.AUGMENTATIONS,
@@ -56,8 +57,8 @@ def recipe_form() -> dict[str, Any]:
 
 
 def _widget(name: str) -> Any:
-    label, key, default = name.replace("_", " ").capitalize(), _PREFIX + name, getattr(Recipe(), name)
-    shared: dict[str, Any] = {"key": key, "persist_state": "session", "help": f"{_DOCS[name]}."}
+    label, key, default = tr(name.replace("_", " ").capitalize()), _PREFIX + name, getattr(Recipe(), name)
+    shared: dict[str, Any] = {"key": key, "persist_state": "session", "help": f"{tr(_DOCS[name])}."}
     if name in _CHOICES:
         return st.selectbox(label, _CHOICES[name], **shared)
     if isinstance(default, tuple):
@@ -79,12 +80,19 @@ def _probe(device: str) -> None:
         return
     answer = timing.kept(chosen, "precision")
     if answer is None:
-        st.caption("Which precision is faster here is measured when the first training starts; it takes about a second.")
+        st.caption(tr("Which precision is faster here is measured when the first training starts; it takes about a second."))
     else:
-        st.caption(f"auto: {'bf16' if answer.wins else 'fp32'}. {probe.precision_text(answer)}, measured {answer.measured[:10]}.")
-    again = "Forgets the measurement and measures now. Nets that are compared are to be trained in one precision."
+        st.caption(
+            tr(
+                "auto: {value}. {precision_text}, measured {measured}.",
+                value="bf16" if answer.wins else "fp32",
+                precision_text=probe.precision_text(answer),
+                measured=answer.measured[:10],
+            )
+        )
+    again = tr("Forgets the measurement and measures now. Nets that are compared are to be trained in one precision.")
     measure: dict[str, Any] = {"on_click": probe.measure_again, "args": (chosen,)}
-    st.button("Measure the precisions", key="train.probe", icon=":material/speed:", help=again, **measure)
+    st.button(tr("Measure the precisions"), key="train.probe", icon=":material/speed:", help=again, **measure)
 
 
 def _shown(value: Any) -> Any:
@@ -95,4 +103,4 @@ def _numbers(name: str, text: str) -> tuple[float, ...]:
     try:
         return tuple(float(part) for part in text.replace(";", ",").split(",") if part.strip())
     except ValueError:
-        raise ConfigError(name, f"{text!r} is not a list of numbers with commas between them, like 0.5, 0.75.") from None
+        raise ConfigError(name, "{text!r} is not a list of numbers with commas between them, like 0.5, 0.75.", text=text) from None

@@ -19,6 +19,8 @@ _PARAMETERS = {
     "present": ("learn",),
     "revealed": ("learn",),
 }
+#: Those of them whose values are names that nobody translates.
+IDS = tuple(_PARAMETERS)
 _SCRIPT = (Path(__file__).parent / "address.js").read_text(encoding="utf-8")
 
 

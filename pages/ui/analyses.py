@@ -13,6 +13,7 @@ from pages.ui.permitted import may
 from resnet_core import data
 from resnet_core.config import DataConfig
 from resnet_core.errors import DataError
+from resnet_core.language import tr
 from resnet_core.nets import NORMALIZATIONS, Net
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def responses(net: Net, title: str, dataset: str, count: int, where: str | None,
         found = layer_responses(loaded.model, images, loaded.normalize, loaded.plan, progress=job.progress, should_stop=job.should_stop)
         return loaded.net, found
 
-    return JOBS.outcome(("responses", net.version, dataset, count), title, work, unit="test images", meanwhile=meanwhile)
+    return JOBS.outcome(("responses", net.version, dataset, count), title, work, unit=tr("test images"), meanwhile=meanwhile)
 
 
 def untrained_ratio(net: Net, title: str, dataset: str, count: int, where: str | None) -> np.ndarray:
@@ -74,7 +75,7 @@ def untrained_ratio(net: Net, title: str, dataset: str, count: int, where: str |
         found = layer_responses(fresh, images, prepare, plan, batch_statistics=True, progress=job.progress, should_stop=job.should_stop)
         return found.ratio
 
-    return JOBS.outcome(("untrained", net.version, seed, dataset, count), title, work, unit="test images")
+    return JOBS.outcome(("untrained", net.version, seed, dataset, count), title, work, unit=tr("test images"))
 
 
 def gradients(net: Net, title: str, batches: int, size: int) -> tuple[Net, Gradients]:
@@ -85,8 +86,12 @@ def gradients(net: Net, title: str, batches: int, size: int) -> tuple[Net, Gradi
     """
     if net.model.num_classes != len(data.CLASSES):
         raise DataError(
-            f"{title} tells {net.model.num_classes:,} classes apart, and the images are of CIFAR-10's {len(data.CLASSES)}, which are "
-            "not its own: there is no loss on them, and so no gradient. Its layer responses can be measured all the same."
+            "{title} tells {num_classes:,} classes apart, and the images are of CIFAR-10's {classes}, which are "
+            "not its own: there is no loss on them, and so no gradient. Its layer responses can be measured all "
+            "the same.",
+            title=title,
+            num_classes=net.model.num_classes,
+            classes=len(data.CLASSES),
         )
 
     def work(job: Job) -> tuple[Net, Gradients]:
@@ -107,7 +112,7 @@ def gradients(net: Net, title: str, batches: int, size: int) -> tuple[Net, Gradi
         )
         return loaded.net, found
 
-    return JOBS.outcome(("gradients", net.version, batches, size), title, work, unit="batches")
+    return JOBS.outcome(("gradients", net.version, batches, size), title, work, unit=tr("batches"))
 
 
 def at_initialization(title: str, depths: Sequence[int], shortcut: str, batch_norm: bool, images: int) -> list[AtInitialization]:
@@ -127,4 +132,4 @@ def at_initialization(title: str, depths: Sequence[int], shortcut: str, batch_no
         return work
 
     kind = ("initialization", shortcut, batch_norm, images)
-    return [JOBS.outcome((*kind, depth), f"{title}: depth {depth}", of_one(depth)) for depth in depths]
+    return [JOBS.outcome((*kind, depth), tr("{title}: depth {depth}", title=title, depth=depth), of_one(depth)) for depth in depths]

@@ -8,6 +8,7 @@ import streamlit as st
 
 from pages.ui.labels import escaped
 from resnet_core.imports.cost import said_before
+from resnet_core.language import tr
 
 #: In the session: what this viewer has asked for.
 _ASKED = "asked.for"
@@ -25,5 +26,5 @@ def may_begin(key: Hashable, name: str, macs: float) -> bool:
     if not text or key in asked:
         return True
     st.caption(f"**{escaped(name)}** · {text}")
-    st.button("Compute it", icon=":material/hourglass_top:", key=f"ask.{key}", on_click=asked.add, args=(key,))
+    st.button(tr("Compute it"), icon=":material/hourglass_top:", key=f"ask.{key}", on_click=asked.add, args=(key,))
     return False

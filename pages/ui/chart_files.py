@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from resnet_core.figures import export
+from resnet_core.language import mark, tr
 
 
 def chart_files(name: str, title: str, csv: Callable[[], str], figure: Callable[[bool], go.Figure], note: str, label: str = "") -> None:
@@ -24,17 +25,19 @@ def chart_files(name: str, title: str, csv: Callable[[], str], figure: Callable[
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         if label:
             st.caption(label, width="content")
-        looks = ("light", "dark")
+        looks = (mark("light"), mark("dark"))
         chosen = st.segmented_control(
-            "Look of the files", looks, default="light", required=True, key=f"{name}.look", label_visibility="collapsed", width="content",
-            help="Of HTML and PNG: light for paper and most slides, whatever this page looks like.",
+            tr("Look of the files"), looks, format_func=tr, default="light", required=True,
+            key=f"{name}.look", label_visibility="collapsed",
+                width="content",
+            help=tr("Of HTML and PNG: light for paper and most slides, whatever this page looks like."),
         )  # fmt: skip
         dark = chosen == "dark"
         st.download_button(
-            "CSV", lambda: csv().encode(), f"{name}.csv", "text/csv", key=f"{name}.csv", icon=icon, on_click="ignore", type="tertiary"
+            tr("CSV"), lambda: csv().encode(), f"{name}.csv", "text/csv", key=f"{name}.csv", icon=icon, on_click="ignore", type="tertiary"
         )
         st.download_button(
-            "HTML",
+            tr("HTML"),
             lambda: export.page(figure(dark), note, title).encode(),
             f"{name}.html",
             "text/html",
@@ -44,7 +47,7 @@ def chart_files(name: str, title: str, csv: Callable[[], str], figure: Callable[
             type="tertiary",
         )
         st.download_button(
-            "PNG",
+            tr("PNG"),
             lambda: export.png(figure(dark), note),
             f"{name}.png",
             "image/png",
@@ -53,5 +56,5 @@ def chart_files(name: str, title: str, csv: Callable[[], str], figure: Callable[
             on_click="ignore",
             type="tertiary",
             disabled=not drawable,
-            help=None if drawable else "Needs Chromium or Chrome on the server. The camera does not.",
+            help=None if drawable else tr("Needs Chromium or Chrome on the server. The camera does not."),
         )

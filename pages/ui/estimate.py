@@ -18,6 +18,7 @@ from pages.ui.runs_view import Seen
 from resnet_core import pace
 from resnet_core.architectures.table import complexity
 from resnet_core.config import RunConfig
+from resnet_core.language import tr
 from resnet_core.runs import RunStatus
 from resnet_core.runs.launch import pool_of
 from resnet_core.slots import is_light, slots
@@ -121,7 +122,7 @@ def together(configs: Sequence[RunConfig], paces: Sequence[Pace]) -> float | Non
 def words(configs: Sequence[RunConfig], paces: Sequence[Pace]) -> str:
     """``about 4 min 10 s`` until trainings are through; says so where it is not known."""
     known = together(configs, paces)
-    return "time not yet measured on this machine" if known is None else f"about {duration(known)}"
+    return tr("time not yet measured on this machine") if known is None else tr("about {duration}", duration=duration(known))
 
 
 def until_turn(one: Seen, active: Iterable[Seen], paces: Sequence[Pace]) -> float | None:

@@ -14,6 +14,7 @@ from pages.ui.labels import escaped, listed
 from resnet_core.claims.inside import TOO_CLOSE, VANISHED, WHY_LARGE, ratio_text, smaller
 from resnet_core.figures.gradients import GradientCurve, GradientHistory, InitializationCurve
 from resnet_core.figures.responses import ResponseCurve
+from resnet_core.language import tr
 
 
 @dataclass(frozen=True)
@@ -76,17 +77,20 @@ def _plain_against_residual(curves: Sequence[ResponseCurve], alike: Mapping[str,
     ]
     if not pairs:
         return None
-    text = "; ".join(f"{_median_text(residual, medians)} against {_median_text(plain, medians)}" for plain, residual in pairs)
+    text = "; ".join(
+        tr("{median_text} against {median_text2}", median_text=_median_text(residual, medians), median_text2=_median_text(plain, medians))
+        for plain, residual in pairs
+    )
     signs = {smaller(medians[residual.key], medians[plain.key]) for plain, residual in pairs}
     if signs == {1}:
-        end = "Residual nets respond less than their plain twins, as in the paper."
+        end = tr("Residual nets respond less than their plain twins, as in the paper.")
     elif 1 in signs and -1 in signs:
-        end = "Not in every pair does the residual net respond less; in the paper it generally does."
+        end = tr("Not in every pair does the residual net respond less; in the paper it generally does.")
     elif 1 not in signs and -1 in signs:
-        end = "Here the residual nets do not respond less than their plain twins, unlike in the paper."
+        end = tr("Here the residual nets do not respond less than their plain twins, unlike in the paper.")
     else:
         end = TOO_CLOSE
-    return Finding(f"Median over the layers: {text}. {end}", _holds(signs))
+    return Finding(tr("Median over the layers: {text}. {end}", text=text, end=end), _holds(signs))
 
 
 def _deeper(curves: Sequence[ResponseCurve], alike: Mapping[str, Hashable], medians: Mapping[str, float]) -> Finding | None:
@@ -104,12 +108,12 @@ def _deeper(curves: Sequence[ResponseCurve], alike: Mapping[str, Hashable], medi
     if not texts:
         return None
     if signs == {1}:
-        end = "The deeper the residual net, the smaller its responses, as in the paper: each layer changes the signal less."
+        end = tr("The deeper the residual net, the smaller its responses, as in the paper: each layer changes the signal less.")
     elif -1 in signs:
-        end = "Not every deeper residual net responds less than the shallower one here; in the paper it does."
+        end = tr("Not every deeper residual net responds less than the shallower one here; in the paper it does.")
     else:
         end = TOO_CLOSE
-    return Finding(f"Median over the layers by depth: {'; '.join(texts)}. {end}", _holds(signs))
+    return Finding(tr("Median over the layers by depth: {texts}. {end}", texts="; ".join(texts), end=end), _holds(signs))
 
 
 def _holds(signs: set[int]) -> bool | None:
@@ -129,11 +133,11 @@ def _branches(curves: Sequence[ResponseCurve]) -> Finding | None:
     medians.sort(key=lambda one: one[0].model.depth)
     text = ", ".join(f"{escaped(curve.label)} **{median:.2f}**{_before(curve)}" for curve, median in medians)
     if all(median < 1 for _, median in medians):
-        end = "F(x) is smaller than x: a block adds a change to its input rather than replacing it. What was so before is not learned."
+        end = tr("F(x) is smaller than x: a block adds a change to its input rather than replacing it. What was so before is not learned.")
     else:
         large = [escaped(curve.label) for curve, median in medians if median >= 1]
-        end = f"F(x) is not smaller than x in {listed(large)}."
-    return Finding(f"Size of F(x) beside x, median over the blocks that keep the dimensions: {text}. {end}", None)
+        end = tr("F(x) is not smaller than x in {listed}.", listed=listed(large))
+    return Finding(tr("Size of F(x) beside x, median over the blocks that keep the dimensions: {text}. {end}", text=text, end=end), None)
 
 
 def _before(curve: ResponseCurve) -> str:
@@ -141,7 +145,7 @@ def _before(curve: ResponseCurve) -> str:
     if not len(curve.untrained):
         return ""
     kept = np.asarray(curve.untrained)[~np.asarray(curve.dimensions_change, dtype=bool)]
-    return f" ({float(np.median(kept)):.2f} before its first update)"
+    return tr(" ({median:.2f} before its first update)", median=float(np.median(kept)))
 
 
 # Gradients
@@ -161,17 +165,19 @@ def to_last(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _range(low: float, high: float) -> str:
     """``from 1/7 to 500 times``: one digit, as another seed or batch would change the next."""
-    return f"from {ratio_text(low)} to {ratio_text(high)} times"
+    return tr("from {ratio_text} to {ratio_text2} times", ratio_text=ratio_text(low), ratio_text2=ratio_text(high))
 
 
 def _explanation(models: Iterable) -> str:
     """What follows from gradients that do not vanish."""
     plain = {model.is_plain for model in models}
-    where = "with and without shortcuts" if plain == {True, False} else "although there are no shortcuts" if plain == {True} else ""
-    text = f"The gradient does not vanish on its way to the first layer{', ' + where if where else ''}"
+    where = tr("with and without shortcuts") if plain == {True, False} else tr("although there are no shortcuts") if plain == {True} else ""
+    text = tr("The gradient does not vanish on its way to the first layer{where}", where=", " + where if where else "")
     if True not in plain:
         return f"{text}."
-    return f"{text}; so vanishing gradients do not explain degradation (He et al., section 4.1). What does is an open question."
+    return tr(
+        "{text}; so vanishing gradients do not explain degradation (He et al., section 4.1). What does is an open question.", text=text
+    )
 
 
 def training_findings(histories: Sequence[GradientHistory]) -> list[Finding]:
@@ -180,18 +186,39 @@ def training_findings(histories: Sequence[GradientHistory]) -> list[Finding]:
     for one in histories:
         smallest, largest = to_last(one.norms)
         if np.isnan(smallest).any():
-            broken.append(f"{escaped(one.label)} ({int(np.isnan(smallest).sum())} of {len(smallest)})")
+            broken.append(
+                tr(
+                    "{label} ({isnan} of {smallests})",
+                    label=escaped(one.label),
+                    isnan=int(np.isnan(smallest).sum()),
+                    smallests=len(smallest),
+                )
+            )
         if np.isnan(smallest).all():
             continue
         least, most = int(np.nanargmin(smallest)), int(np.nanargmax(largest))
         texts.append(f"{escaped(one.label)} {_range(smallest[least], largest[most])}")
         if smallest[least] < VANISHED:
-            low.append(f"{escaped(one.label)} ({ratio_text(smallest[least])} at iteration {one.iterations[least]:,})")
+            low.append(
+                tr(
+                    "{label} ({ratio_text} at iteration {iterations:,})",
+                    label=escaped(one.label),
+                    ratio_text=ratio_text(smallest[least]),
+                    iterations=one.iterations[least],
+                )
+            )
         if largest[most] > 1 / VANISHED:
-            high.append(f"{escaped(one.label)} ({ratio_text(largest[most])} times at iteration {one.iterations[most]:,})")
+            high.append(
+                tr(
+                    "{label} ({ratio_text} times at iteration {iterations:,})",
+                    label=escaped(one.label),
+                    ratio_text=ratio_text(largest[most]),
+                    iterations=one.iterations[most],
+                )
+            )
     if not texts:
         return []
-    text = f"Each layer's gradient norm beside the last layer's, over the recorded trainings: {'; '.join(texts)}. "
+    text = tr("Each layer's gradient norm beside the last layer's, over the recorded trainings: {texts}. ", texts="; ".join(texts))
     return [Finding(text + _conclusion(low, high, broken, [one.model for one in histories]), not low and not high and not broken)]
 
 
@@ -201,22 +228,41 @@ def moment_text(curves: Sequence[GradientCurve]) -> str:
     texts = [f"{label} {'no number' if math.isnan(low) else _range(low, high)}" for label, (low, high) in ratios.items()]
     small = [label for label, (low, _) in ratios.items() if low < VANISHED]
     large = [label for label, (_, high) in ratios.items() if high > 1 / VANISHED]
-    ends = [f"It all but vanishes in {listed(small)}." if small else f"None is below 1/{1 / VANISHED:.0f}: none vanishes."]
+    ends = [
+        tr("It all but vanishes in {listed}.", listed=listed(small))
+        if small
+        else tr("None is below 1/{vanished:.0f}: none vanishes.", vanished=1 / VANISHED)
+    ]
     if large:
-        ends.append(f"It is more than {1 / VANISHED:.0f} times as large in {listed(large)}: it explodes there.")
+        ends.append(
+            tr("It is more than {vanished:.0f} times as large in {listed}: it explodes there.", vanished=1 / VANISHED, listed=listed(large))
+        )
     return f"Each layer's gradient norm beside the last layer's: {'; '.join(texts)}. {' '.join(ends) if curves else ''}".strip()
 
 
 def _conclusion(low: list[str], high: list[str], broken: list[str], models: Sequence) -> str:
     parts = []
     if low:
-        parts.append(f"It falls below 1/{1 / VANISHED:.0f} in {listed(low)}: there it all but vanishes, unlike what He et al. report.")
+        parts.append(
+            tr(
+                "It falls below 1/{vanished:.0f} in {listed}: there it all but vanishes, unlike what He et al. report.",
+                vanished=1 / VANISHED,
+                listed=listed(low),
+            )
+        )
     else:
         parts.append(_explanation(models))
     if high:
-        parts.append(f"It grows beyond {1 / VANISHED:.0f} times in {listed(high)}: it is large there, not small. {WHY_LARGE}")
+        parts.append(
+            tr(
+                "It grows beyond {vanished:.0f} times in {listed}: it is large there, not small. {why_large}",
+                vanished=1 / VANISHED,
+                listed=listed(high),
+                why_large=WHY_LARGE,
+            )
+        )
     if broken:
-        parts.append(f"No number where the training diverged: {listed(broken)}.")
+        parts.append(tr("No number where the training diverged: {listed}.", listed=listed(broken)))
     return " ".join(parts)
 
 
@@ -227,7 +273,7 @@ def initialization_findings(curves: Sequence[InitializationCurve], of_weights: b
         of_weights: whether the gradients are those of the weights; else the backward signal's, of the responses.
     """
     found = []
-    what = "each layer's gradient" if of_weights else "the backward signal at each layer"
+    what = tr("each layer's gradient") if of_weights else tr("the backward signal at each layer")
     for batch_norm in (True, False):
         chosen = [curve for curve in curves if curve.batch_norm == batch_norm]
         if not chosen:
@@ -237,7 +283,11 @@ def initialization_findings(curves: Sequence[InitializationCurve], of_weights: b
         pairs = {curve.model.name: to_last(curve.values) for curve in chosen}
         ratios = {name: (float(smallest), float(largest)) for name, (smallest, largest) in pairs.items()}
         sizes = {curve.model.name: float(np.max(curve.values)) for curve in chosen if np.isfinite(curve.values).all()}
-        where = f"{'With' if batch_norm else 'Without'} BN, {what} beside the last layer's: {families}."
+        where = (
+            tr("With BN, {what} beside the last layer's: {families}.", what=what, families=families)
+            if batch_norm
+            else tr("Without BN, {what} beside the last layer's: {families}.", what=what, families=families)
+        )
         found.append(Finding(f"{where} {_at_start(ratios, sizes, of_weights)}", _healthy(ratios, sizes) if batch_norm else None))
     return found
 
@@ -246,7 +296,7 @@ def _by_depth(curves: Sequence[InitializationCurve]) -> str:
     return ", ".join(
         f"{curve.model.name} {_range(*map(float, to_last(curve.values)))}"
         if np.isfinite(curve.values).all()
-        else f"{curve.model.name} overflows"
+        else tr("{name} overflows", name=curve.model.name)
         for curve in sorted(curves, key=lambda curve: curve.model.depth)
     )
 
@@ -258,13 +308,19 @@ def _healthy(ratios: Mapping[str, tuple[float, float]], sizes: Mapping[str, floa
 def _at_start(ratios: Mapping[str, tuple[float, float]], sizes: Mapping[str, float], of_weights: bool) -> str:
     low = [name for name, (smallest, _) in ratios.items() if smallest < VANISHED]
     high = [name for name, (_, largest) in ratios.items() if largest > 1 / VANISHED]
-    parts = [f"It all but vanishes in {listed(low)}." if low else "It vanishes in none of them."]
+    parts = [tr("It all but vanishes in {listed}.", listed=listed(low)) if low else tr("It vanishes in none of them.")]
     if high:
-        parts.append(f"It explodes in {listed(high)}: the opposite of vanishing.")
-    huge = [f"{name} (up to {_number(size)})" for name, size in sizes.items() if size > 1_000 and name not in high]
+        parts.append(tr("It explodes in {listed}: the opposite of vanishing.", listed=listed(high)))
+    huge = [
+        tr("{name} (up to {number})", name=name, number=_number(size)) for name, size in sizes.items() if size > 1_000 and name not in high
+    ]
     if huge and of_weights:
         parts.append(
-            f"The weights' gradients are even from layer to layer but huge in {listed(huge)}. That holds for the weights only: the "
-            "backward signal itself (choose “responses”) grows from the last layer to the first."
+            tr(
+                "The weights' gradients are even from layer to layer but huge in {listed}. That holds for the "
+                "weights only: the backward signal itself (choose “responses”) grows from the last layer to the "
+                "first.",
+                listed=listed(huge),
+            )
         )
     return " ".join(parts)

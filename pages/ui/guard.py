@@ -11,6 +11,7 @@ import streamlit as st
 
 from pages.ui.labels import escaped
 from resnet_core.errors import UserError
+from resnet_core.language import tr
 from resnet_core.runs.files import shown
 
 LOG = logging.getLogger("resnet_lab")
@@ -36,12 +37,20 @@ def guarded(what: str) -> Iterator[None]:
     except Exception as error:
         _log(what, error)
         if isinstance(error, OSError) and error.filename is not None and error.strerror:
-            reason = f"{shown(error.filename)}: {error.strerror}. Check that path and who may use it, or name another one."
+            reason = tr(
+                "{filename}: {strerror}. Check that path and who may use it, or name another one.",
+                filename=shown(error.filename),
+                strerror=error.strerror,
+            )
             st.error(escaped(reason), icon=":material/error:")
             return
         st.error(
-            f"{escaped(what)}: something went wrong that is no fault of yours ({type(error).__name__}). "
-            "Reload the page to try again; the details are in the terminal where the app was started.",
+            tr(
+                "{what}: something went wrong that is no fault of yours ({name}). Reload the page to try again; the "
+                "details are in the terminal where the app was started.",
+                what=escaped(what),
+                name=type(error).__name__,
+            ),
             icon=":material/bug_report:",
         )
 

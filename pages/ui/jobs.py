@@ -30,6 +30,7 @@ from pages.ui.labels import duration, escaped
 from pages.ui.permitted import ask, may
 from pages.ui.viewers import Viewers
 from resnet_core.errors import UserError
+from resnet_core.language import tr
 
 Progress = Callable[[int, int], None]
 ShouldStop = Callable[[], bool]
@@ -124,9 +125,11 @@ class Job:
                 return
             LOG.error("%s", self.title, exc_info=error)
             self.exception = error
-            self.error = (
-                f"{self.title}: something went wrong that is no fault of yours ({type(error).__name__}). "
-                "The details are in the terminal where the app was started."
+            self.error = tr(
+                "{title}: something went wrong that is no fault of yours ({name}). The details are in the terminal "
+                "where the app was started.",
+                title=self.title,
+                name=type(error).__name__,
             )
             self.state = "failed"
 
@@ -222,18 +225,20 @@ def job_panel(job: Job, unit: str = "images") -> None:
     elif job.state == "failed":
         st.error(escaped(job.error), icon=":material/error:")
     elif job.state == "stopped":
-        st.info(f"{escaped(job.title)}: stopped before the end.", icon=":material/stop:")
+        st.info(tr("{title}: stopped before the end.", title=escaped(job.title)), icon=":material/stop:")
 
 
 def _how_far(job: Job, unit: str) -> tuple[float, str]:
     """The part that is done, and the words beside the bar."""
     if job.state == "waiting":
-        text = "waits for another computation"
+        text = tr("waits for another computation")
     elif not job.total:
-        text = "starting: loading weights and images"
+        text = tr("starting: loading weights and images")
     else:
         left = job.seconds_left
-        text = f"{job.done:,} of {job.total:,} {unit}" + ("" if left is None or left < _TOLD else f", about {duration(left)} left")
+        text = tr("{done:,} of {total:,} {unit}", done=job.done, total=job.total, unit=unit) + (
+            "" if left is None or left < _TOLD else tr(", about {duration} left", duration=duration(left))
+        )
     return job.done / job.total if job.total else 0.0, f"**{escaped(job.title)}** · {text}".rstrip()
 
 
@@ -243,7 +248,7 @@ def _bar(job: Job, unit: str, preview: Any) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.progress(*_how_far(job, unit))
         stops = job.should_stop() or not may("stop computation", job.viewers.are_one())
-        if st.button("Stop", icon=":material/stop:", key=f"job.stop.{hash(job.key)}", type="tertiary", disabled=stops):
+        if st.button(tr("Stop"), icon=":material/stop:", key=f"job.stop.{hash(job.key)}", type="tertiary", disabled=stops):
             ask("stop computation", job.viewers.are_one())
             job.stop()
             st.rerun(scope="fragment")

@@ -9,12 +9,13 @@ from typing import Any
 
 from resnet_core.figures.captions import Group, labels
 from resnet_core.figures.series import RunRecords
+from resnet_core.language import tr
 
 
 def curve_names(runs: Sequence[RunRecords]) -> list[str]:
     """A distinct and short name for each run: its own; with its seed where others are called the same; else with all that differs."""
     called = Counter(run.name for run in runs)
-    names = [run.name if called[run.name] == 1 else f"{run.name}, seed {run.config.recipe.seed}" for run in runs]
+    names = [run.name if called[run.name] == 1 else tr("{name}, seed {seed}", name=run.name, seed=run.config.recipe.seed) for run in runs]
     seeded = Counter(names)
     told_apart = labels([Group((run,)) for run in runs]) if max(seeded.values(), default=1) > 1 else names
     return [name if seeded[name] == 1 else label for name, label in zip(names, told_apart, strict=True)]
@@ -22,7 +23,7 @@ def curve_names(runs: Sequence[RunRecords]) -> list[str]:
 
 def titled(titles: Mapping[str, str]) -> Callable[[Any], str]:
     """Make the ``format_func`` of a widget whose options are the keys of ``titles``; what is none of them has no title."""
-    return lambda option: titles.get(option, "")
+    return lambda option: tr(titles.get(option, ""))
 
 
 #: Where Streamlit's Markdown would make a link of plain text, whatever is escaped: behind http, https and www, and after an @.
@@ -32,7 +33,7 @@ _WORD_JOINER = "\u2060"  # invisible, and of no width
 
 def escaped(text: str) -> str:
     """Write other people's text (a run's name, a value from a link) so that Streamlit's Markdown shows it literally, without links."""
-    return re.sub(r"([\\`*_{}\[\]()#+\-.!|~:$<>])", r"\\\1", _AUTOLINK.sub(_WORD_JOINER, text))
+    return re.sub(r"([\\`*_{}\[\]()#+\-.!|~:$<>])", r"\\\1", _AUTOLINK.sub(_WORD_JOINER, str(text)))
 
 
 def duration(seconds: float) -> str:
@@ -41,12 +42,13 @@ def duration(seconds: float) -> str:
     if whole < 60:
         return f"{whole} s"
     if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
+        return tr("{whole} min {whole2:02d} s", whole=whole // 60, whole2=whole % 60)
     if whole < 86_400:
-        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-    return f"{whole // 86_400} days {whole % 86_400 // 3600} h"
+        return tr("{whole} h {whole2:02d} min", whole=whole // 3600, whole2=whole % 3600 // 60)
+    return tr("{whole} days {whole2} h", whole=whole // 86400, whole2=whole % 86400 // 3600)
 
 
 def listed(parts: Sequence[str]) -> str:
     """``a``, ``a and b``, ``a, b and c``."""
-    return " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]])) if parts else ""
+    *first, last = [tr(part) for part in parts] or [""]
+    return tr("{first} and {last}", first=tr(", ").join(first), last=last) if first else last

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import streamlit as st
 
 from pages.ui.labels import escaped
+from resnet_core.language import tr
 
 
 def check_choice(parameter: str, label: str, options: Iterable[str], why: str = "") -> None:
@@ -17,8 +18,8 @@ def check_choice(parameter: str, label: str, options: Iterable[str], why: str = 
         why: the reason, and what to do, as a sentence.
     """
     for value in st.query_params.get_all(parameter):
-        if value not in set(options):
-            _say(label, value, why or "There is no such choice here.")
+        if value not in {tr(option) for option in options}:
+            _say(label, value, why or tr("There is no such choice here."))
 
 
 def check_number(parameter: str, label: str, low: float, high: float) -> None:
@@ -29,10 +30,10 @@ def check_number(parameter: str, label: str, low: float, high: float) -> None:
         except ValueError:
             fits = False
         if not fits:
-            _say(label, value, f"It goes from {low:,g} to {high:,g}.")
+            _say(label, value, tr("It goes from {low:,g} to {high:,g}.", low=low, high=high))
 
 
 def _say(label: str, value: str, why: str) -> None:
     shown = value if len(value) <= 60 else value[:59] + "…"
-    text = f"The link asks for {label} “{shown}”. {why} Something else is shown."
+    text = tr("The link asks for {label} “{shown}”. {why} Something else is shown.", label=label, shown=shown, why=why)
     st.warning(escaped(text), icon=":material/link_off:")

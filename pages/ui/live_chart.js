@@ -85,12 +85,11 @@ function traces(data, theme) {
 // The value of the record, also where the curve is a moving mean.
 function hover(data, curve) {
   if (curve.kind === "raw") return { hoverinfo: "skip" };
-  if (curve.kind === "test") return { hovertemplate: "%{y:.2f} % test error<br>at iteration %{x}" };
+  if (curve.kind === "test") return { hovertemplate: data.words.test };
   const raw = data.curves.find((other) => other.kind === "raw" && other.group === curve.group);
-  return { customdata: raw.y, hovertemplate: "%{customdata:.1f} % training error<br>at iteration %{x}<br>moving mean: %{y:.1f} %" };
+  return { customdata: raw.y, hovertemplate: data.words.training };
 }
 
-const KEY = "<b>━━</b> test\u2003╌╌ training\u2003";
 
 // Fingers scroll the page; they do not zoom.
 const TOUCHED = window.matchMedia("(pointer: coarse)").matches;
@@ -133,7 +132,7 @@ function wholeLayout(data, theme, fontFamily, narrow) {
       orientation: "h",
       x: 0,
       xanchor: "left",
-      title: { text: KEY, font: base.font, ...(narrow ? { side: "top" } : {}) },
+      title: { text: data.words.key, font: base.font, ...(narrow ? { side: "top" } : {}) },
       ...(narrow
         ? { entrywidth: 230, xref: "container", y: 0, yref: "container", yanchor: "bottom" } // one a line
         : { y: 1.02, yanchor: "bottom" }),

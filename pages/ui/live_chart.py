@@ -21,6 +21,7 @@ import streamlit as st
 from pages.ui import plotly_js
 from pages.ui.labels import curve_names
 from resnet_core.figures import end_names, series, style
+from resnet_core.language import mark, tr
 
 #: Training error is smoothed by a moving mean over this part of the run; the caption says so.
 SMOOTHED_PART = 1 / 20
@@ -35,10 +36,10 @@ _NARROWEST = 40.0
 #: Pixels: that of the page around it.
 _FONT_SIZE = 16
 
-CAPTION = (
-    "Dashed: training error of the batches as they were trained on, a moving mean over a twentieth of the run (unsmoothed: faint). "
-    "Bold: test error, as recorded. The pointer shows the records. "
-    "Drag to zoom, double-click to see all again; click a name in the legend to hide its curves."
+CAPTION = mark(
+    "Dashed: training error of the batches as they were trained on, a moving mean over a twentieth of "
+    "the run (unsmoothed: faint). Bold: test error, as recorded. The pointer shows the records. Drag to "
+    "zoom, double-click to see all again; click a name in the legend to hide its curves."
 )
 
 _HERE = Path(__file__).parent
@@ -82,8 +83,13 @@ def payload(runs: Sequence[series.RunRecords], note: str = "") -> dict[str, Any]
     return {
         "curves": curves,
         "note": "" if drawn else note,
-        "x": {"title": "iteration", "include": [0, longest], "room": end_names.ROOM * longest},
-        "y": {"title": "error (%)", "range": [low, high]},
+        "words": {
+            "key": tr("<b>━━</b> test\u2003╌╌ training\u2003"),
+            "test": tr("%{y:.2f} % test error<br>at iteration %{x}"),
+            "training": tr("%{customdata:.1f} % training error<br>at iteration %{x}<br>moving mean: %{y:.1f} %"),
+        },
+        "x": {"title": tr("iteration"), "include": [0, longest], "room": end_names.ROOM * longest},
+        "y": {"title": tr("error (%)"), "range": [low, high]},
         "label_width": max((len(curve["label"]) for curve in curves if curve["label_y"] is not None), default=0),
         "layouts": {"light": style.layout(dark=False, font_size=_FONT_SIZE), "dark": style.layout(dark=True, font_size=_FONT_SIZE)},
     }

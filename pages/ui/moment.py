@@ -11,6 +11,7 @@ import streamlit as st
 
 from pages.ui.net_words import is_active
 from resnet_core.config import RunConfig
+from resnet_core.language import mark, tr
 from resnet_core.nets import Net
 
 
@@ -62,13 +63,19 @@ def choose_moment(nets: Sequence[Net]) -> Moment:
         with slider:
             left, slider = st.columns([0.34, 0.66], vertical_alignment="bottom")
             by = left.segmented_control(
-                "All nets at the same", ["iteration", "part of training"], default="iteration", required=True, key="by", bind="query-params"
+                tr("All nets at the same"),
+                [mark("iteration"), mark("part of training")],
+                format_func=tr,
+                default="iteration",
+                required=True,
+                key="by",
+                bind="query-params",
             )
         is_part = by == "part of training"
     if is_part:
-        return Moment(slider.slider("Part of the training, %", 0, 100, 100, key="part", bind="query-params"), True)
+        return Moment(slider.slider(tr("Part of the training, %"), 0, 100, 100, key="part", bind="query-params"), True)
     # What is still being trained has its whole length, so that the slider stays as it is while it goes on.
     ends = [net.training.recipe.iterations if is_active(net) else net.records("layers")[-1]["iteration"] for net in nets]
     most = max(1, *ends)
     step = math.gcd(most, *(net.training.recipe.interval("layers_every") for net in nets))
-    return Moment(slider.slider("Iteration", 0, most, most, step=step, format="localized", key="at", bind="query-params"), False)
+    return Moment(slider.slider(tr("Iteration"), 0, most, most, step=step, format="localized", key="at", bind="query-params"), False)

@@ -11,6 +11,7 @@ from pages.ui.labels import escaped
 from pages.ui.permitted import PermittedStore
 from resnet_core.errors import RunError
 from resnet_core.figures.captions import schedule_text
+from resnet_core.language import tr
 from resnet_core.nets import NORMALIZATIONS, Net
 
 
@@ -35,9 +36,12 @@ def say_absent(ids: Sequence[str], what: str) -> None:
         except RunError:
             unknown.append(net_id)
     if early:
-        st.info(f"In training or waiting for it, with nothing to look into yet: {_shown(early)}.", icon=":material/hourglass_empty:")
+        st.info(
+            tr("In training or waiting for it, with nothing to look into yet: {shown}.", shown=_shown(early)),
+            icon=":material/hourglass_empty:",
+        )
     if unknown:
-        text = f"Not among the {what} here: {_shown(unknown)}. Deleted, or the link comes from elsewhere."
+        text = tr("Not among the {what} here: {shown}. Deleted, or the link comes from elsewhere.", what=what, shown=_shown(unknown))
         st.warning(text, icon=":material/link_off:")
 
 
@@ -55,17 +59,17 @@ def conditions(net: Net) -> str:
     if net.config is None:
         key = str(net.card.get("normalization") or "")
         shown = NORMALIZATIONS[key].label if key in NORMALIZATIONS else key or "unknown"
-        enlarged = f" · sees {net.side}x{net.side} pixels, to which CIFAR-10's images are enlarged" if net.side != 32 else ""
-        return f"trained elsewhere · input: {shown}{enlarged}"
+        enlarged = tr(" · sees {side}x{side} pixels, to which CIFAR-10's images are enlarged", side=net.side) if net.side != 32 else ""
+        return tr("trained elsewhere · input: {shown}{enlarged}", shown=shown, enlarged=enlarged)
     recipe = net.config.recipe
     parts = [
-        f"seed {recipe.seed}",
+        tr("seed {seed}", seed=recipe.seed),
         net.config.data.label,
         schedule_text(net.config),
-        net.precision or "precision not yet decided",
+        net.precision or tr("precision not yet decided"),
     ]
     if net.iteration is not None and net.iteration < recipe.iterations:
-        parts.append(f"after {net.iteration:,} of {recipe.iterations:,} iterations")
+        parts.append(tr("after {iteration:,} of {iterations:,} iterations", iteration=net.iteration, iterations=recipe.iterations))
     if net.state != "finished":
         parts.append(net.state)
     return " · ".join(parts)
@@ -77,7 +81,7 @@ def caption(nets: Sequence[Net], labels: Mapping[str, str]) -> str:
     for net in nets:
         kinds.setdefault(conditions(net), []).append(labels[net.id])
     if len(kinds) == 1:
-        return f"Every net: {next(iter(kinds))}."
+        return tr("Every net: {next}.", next=next(iter(kinds)))
     return " ".join(f"{', '.join(names)}: {text}." for text, names in kinds.items())
 
 

@@ -14,6 +14,7 @@ import streamlit as st
 from pages.ui.labels import escaped, titled
 from pages.ui.linked import Linked
 from pages.ui.net_words import say_absent
+from resnet_core.language import mark, tr
 from resnet_core.nets import Catalog, Net
 from resnet_core.verdict import trained_alike
 
@@ -33,10 +34,10 @@ def warn_of(problems: Sequence[str]) -> None:
 
 def nothing_yet() -> None:
     """What a page says where there is no net at all."""
-    st.info("There is no net to look into yet: no checkpoint ships with this copy, none was imported, and no run has been recorded.")
+    st.info(tr("There is no net to look into yet: no checkpoint ships with this copy, none was imported, and no run has been recorded."))
     with st.container(horizontal=True):
-        st.page_link("home/page.py", label="Home: run the demo", icon=":material/home:")
-        st.page_link("train/page.py", label="Train: choose nets", icon=":material/model_training:")
+        st.page_link("home/page.py", label=tr("Home: run the demo"), icon=":material/home:")
+        st.page_link("train/page.py", label=tr("Train: choose nets"), icon=":material/model_training:")
 
 
 def choose_nets(
@@ -51,7 +52,7 @@ def choose_nets(
         shipped: the ids that *Shipped* chooses, and which are chosen at first (default: ``shipped_set``).
         kept: what the session's keys begin with; pages with the same share the choice.
     """
-    quick = {"Shipped": (shipped or shipped_set)(found)[:most], "Newest runs": newest_runs(found)[-most:]}
+    quick = {mark("Shipped"): (shipped or shipped_set)(found)[:most], mark("Newest runs"): newest_runs(found)[-most:]}
     choice, widget = Linked(kept, _PARAMETER), f"{kept}.pick"
     ids = choice.current(lambda: quick["Shipped"] or default_set(found)[:most])
     missing = [i for i in ids if found.get(i) is None]
@@ -59,27 +60,30 @@ def choose_nets(
         say_absent(missing, "nets")
     known = [i for i in ids if i not in missing]
     if len(known) > most:
-        st.warning(f"Only the first {most} of the {len(known)} nets of this link are shown.", icon=":material/filter_list:")
+        st.warning(
+            tr("Only the first {most} of the {knowns} nets of this link are shown.", most=most, knowns=len(known)),
+            icon=":material/filter_list:",
+        )
     known = known[:most]
-    st.subheader("Nets", anchor=False)
+    st.subheader(tr("Nets"), anchor=False)
     offered = [net for net in found.nets if net.origin != "run"] + [net for net in reversed(found.nets) if net.origin == "run"]
     labels = option_labels(offered)
     # Set anew each time: the widget starts afresh, and empty, whenever its list of options changes.
     st.session_state[widget] = known
     st.multiselect(
-        f"Up to {most}",
+        tr("Up to {most}", most=most),
         list(labels),
         format_func=titled(labels),
         key=widget,
         on_change=choice.take,
         args=(widget,),
         max_selections=most,
-        placeholder="Choose nets",
+        placeholder=tr("Choose nets"),
     )
     with st.container(horizontal=True, gap="small"):
         for title, chosen in quick.items():
             if chosen:
-                st.button(title, key=f"{kept}.{title}", on_click=choice.choose, args=(chosen,))
+                st.button(tr(title), key=f"{kept}." + title, on_click=choice.choose, args=(chosen,))
     return [net for net in found.nets if net.id in known]
 
 
@@ -104,13 +108,13 @@ def _origin(net: Net) -> str:
 
 
 def _seed(net: Net) -> str:
-    return f"seed {net.config.recipe.seed}" if net.config else "trained elsewhere"
+    return tr("seed {seed}", seed=net.config.recipe.seed) if net.config else tr("trained elsewhere")
 
 
 def _schedule(net: Net) -> str:
     if net.config is None:
         return str(net.card.get("normalization"))
-    return f"{net.config.data.label.replace(' images', '')}, {net.config.recipe.iterations:,} iterations"
+    return tr("{value}, {iterations:,} iterations", value=net.config.data.short_label, iterations=net.config.recipe.iterations)
 
 
 def shipped_set(found: Catalog) -> list[str]:

@@ -12,6 +12,7 @@ from pages.ui.labels import titled
 from pages.ui.nets_pick import option_labels
 from resnet_core.attribution import Parameter, default_layer, layers_of
 from resnet_core.attribution.methods import scaled
+from resnet_core.language import tr
 from resnet_core.nets import Net, catalog
 
 #: Where nets differ in depth, one layer's name is not the same place in all: these are.
@@ -32,9 +33,9 @@ def parameter_widgets(parameters: Sequence[Parameter], nets: Sequence[Net], pref
 
 
 def _widget(parameter: Parameter, nets: Sequence[Net], key: str, row: bool) -> Any:
-    label = parameter.label[:1].upper() + parameter.label[1:]
+    label = tr(parameter.label)[:1].upper() + tr(parameter.label)[1:]
     width = (WIDE if parameter.kind == "layer" else NARROW) if row else "stretch"
-    shared: dict[str, Any] = {"key": key, "bind": "query-params", "help": parameter.help, "width": width}
+    shared: dict[str, Any] = {"key": key, "bind": "query-params", "help": tr(parameter.help), "width": width}
     if parameter.kind == "choice":
         titles = dict(parameter.choices)
         options = [value for value, _ in parameter.choices]
@@ -51,14 +52,14 @@ def _widget(parameter: Parameter, nets: Sequence[Net], key: str, row: bool) -> A
     bounds: list[Any] = [None if value is None else number(value) for value in ends]
     links.check_number(key, parameter.label, *ends[:2])
     form = "%g" if parameter.kind == "float" else None
-    return st.number_input(label, *bounds[:3], step=bounds[3], format=form, placeholder="all", **shared)
+    return st.number_input(label, *bounds[:3], step=bounds[3], format=form, placeholder=tr("all"), **shared)
 
 
 def _other_net(parameter: Parameter, nets: Sequence[Net], key: str, label: str, shared: dict[str, Any]) -> Any:
     """A net that one of those chosen can be compared with, being of the same architecture; empty for none."""
     others = {other.id: other for other in catalog().nets if any(net.model == other.model and net.id != other.id for net in nets)}
     titles = dict(parameter.choices) | option_labels(list(others.values()))
-    links.check_choice(key, parameter.label, titles.values(), "No net of that name has the architecture of another that is chosen.")
+    links.check_choice(key, parameter.label, titles.values(), tr("No net of that name has the architecture of another that is chosen."))
     chosen = st.selectbox(label, list(titles), format_func=titled(titles), **shared)
     return others.get(chosen, "")
 
@@ -74,8 +75,8 @@ def layer_options(nets: Sequence[Net], parameter: Parameter | None = None) -> li
 
 def _layer_title(option: str) -> str:
     if option == LAST:
-        return "the last one with a map"
-    return f"end of {option}" if option.startswith("layer") and "." not in option else option
+        return tr("the last one with a map")
+    return tr("end of {option}", option=option) if option.startswith("layer") and "." not in option else option
 
 
 def resolved(values: Mapping[str, Any], parameters: Sequence[Parameter], net: Net) -> dict[str, Any]:

@@ -36,5 +36,5 @@ def publish() -> str:
                 os.utime(written, (_LONG_AGO, _LONG_AGO))
     except OSError as error:
         reason = f"{error.filename or target}: {os.strerror(error.errno or 0)}"
-        raise UserError(f"{reason}; the live chart needs a copy of {source} there.") from error
+        raise UserError("{reason}; the live chart needs a copy of {source} there.", reason=reason, source=source) from error
     return f"app/static/{NAME}"

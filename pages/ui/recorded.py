@@ -12,6 +12,7 @@ from typing import Any
 import resnet_core
 from resnet_core.config import RunConfig
 from resnet_core.figures.series import RunRecords
+from resnet_core.language import tr
 
 #: See ``python -m resnet_core.reference``.
 FOLDER = Path(resnet_core.__file__).parent / "reference"
@@ -53,4 +54,8 @@ def recorded(name: str) -> Recorded:
         about = (f"recorded-{name}-{number}", config.name, config, entry["records"], "finished", precision, entry.get("result"))
         runs.append(RunRecords(*about, before=_before(config, runs)))
     first = entries[0]
-    return Recorded(runs, f"{first['date'][:10]}, on {first['machine']}, at commit {first['commit'][:10]}", first["machine"])
+    return Recorded(
+        runs,
+        tr("{date}, on {machine}, at commit {commit}", date=first["date"][:10], machine=first["machine"], commit=first["commit"][:10]),
+        first["machine"],
+    )

@@ -13,6 +13,7 @@ from pages.ui.runs_view import BADGES, Seen, fraction_done, progress_text
 from resnet_core.architectures import FAMILIES
 from resnet_core.config import RunConfig
 from resnet_core.errors import RunError
+from resnet_core.language import tr
 from resnet_core.runs import RunStore
 from resnet_core.runs.border import MAX_NAME
 from resnet_core.runs.files import shown as shown_path
@@ -25,7 +26,7 @@ _ASKED = "runs.asked"
 def state_badge(seen: Seen) -> str:
     """The run's state as a Markdown badge."""
     icon, color = BADGES[seen.status.state]
-    return f":{color}-badge[{icon} {seen.status.state}]"
+    return f":{color}-badge[{icon} {tr(seen.status.state)}]"
 
 
 def progress_row(seen: Seen) -> None:
@@ -65,11 +66,11 @@ def broken_row(folder: Path, reason: str) -> None:
     name = shown_path(folder.name)
     with st.container(border=True, gap="xsmall"):
         with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
-            st.markdown(f"**{escaped(name)}** :red-badge[:material/broken_image: damaged]", width="stretch")
-            if may("delete") and st.button("", icon=":material/delete:", key=f"delete.{name}", type="tertiary", help="Delete this run"):
+            st.markdown(tr("**{name}** :red-badge[:material/broken_image: damaged]", name=escaped(name)), width="stretch")
+            if may("delete") and st.button("", icon=":material/delete:", key=f"delete.{name}", type="tertiary", help=tr("Delete this run")):
                 st.session_state[_ASKED] = ("delete", name)
                 st.rerun()
-        st.caption(f"It cannot be read: {escaped(reason)}.")
+        st.caption(tr("It cannot be read: {reason}.", reason=escaped(reason)))
 
 
 def _buttons(seen: Seen, store: RunStore) -> None:
@@ -78,16 +79,17 @@ def _buttons(seen: Seen, store: RunStore) -> None:
         return
     with st.container(key=f"one_of.{run.id}", width="content"):
         if status.is_active:
-            if st.button("Stop", icon=":material/stop:", key=f"stop.{run.id}", type="tertiary", disabled=status.stopping):
-                with guarded("Stopping a run"):
+            if st.button(tr("Stop"), icon=":material/stop:", key=f"stop.{run.id}", type="tertiary", disabled=status.stopping):
+                with guarded(tr("Stopping a run")):
                     store.stop(run.id)
                     st.rerun()
-        elif status.state in RESUMABLE and st.button("Resume", icon=":material/play_arrow:", key=f"resume.{run.id}", type="tertiary"):
-            with guarded("Resuming a run"):
+        elif status.state in RESUMABLE and st.button(tr("Resume"), icon=":material/play_arrow:", key=f"resume.{run.id}", type="tertiary"):
+            with guarded(tr("Resuming a run")):
                 store.resume(run.id)
                 st.rerun()
-    for what, icon in (("rename", ":material/edit:"), ("delete", ":material/delete:")):
-        if st.button("", icon=icon, key=f"{what}.{run.id}", type="tertiary", help=f"{what.capitalize()} this run"):
+    actions = (("rename", ":material/edit:", tr("Rename this run")), ("delete", ":material/delete:", tr("Delete this run")))
+    for what, icon, help_text in actions:
+        if st.button("", icon=icon, key=f"{what}.{run.id}", type="tertiary", help=help_text):
             st.session_state[_ASKED] = (what, run.id)
             st.rerun()
 
@@ -98,7 +100,7 @@ def dialogs() -> None:
     if asked is None:
         return
     what, run_id = asked
-    title = {"rename": "Rename this run", "delete": "Delete this run?"}[what]
+    title = {"rename": tr("Rename this run"), "delete": tr("Delete this run?")}[what]
     st.dialog(title, on_dismiss=_dismiss)({"rename": _rename, "delete": _delete}[what])(run_id)
 
 
@@ -112,31 +114,42 @@ def _close() -> None:
 
 
 def _rename(run_id: str) -> None:
-    with guarded("Renaming a run"):
+    with guarded(tr("Renaming a run")):
         store = PermittedStore()
         run = store.get(run_id)
-        name = st.text_input("Name", run.name, max_chars=MAX_NAME, key=f"name.{run_id}")
-        if st.button("Rename", type="primary", key="rename.confirm"):
+        name = st.text_input(tr("Name"), run.name, max_chars=MAX_NAME, key=f"name.{run_id}")
+        if st.button(tr("Rename"), type="primary", key="rename.confirm"):
             store.rename(run_id, name)
             _close()
 
 
 def _delete(run_id: str) -> None:
-    with guarded("Deleting a run"):
+    with guarded(tr("Deleting a run")):
         store = PermittedStore()
-        called, status = f"Run `{run_id}`", None
+        called, status = tr("Run `{run_id}`", run_id=run_id), None
         try:
             run = store.get(run_id)
-            called, status = f"Run **{escaped(run.name)}** (`{run_id}`)", run.state()
+            called, status = tr("Run **{name}** (`{run_id}`)", name=escaped(run.name), run_id=run_id), run.state()
         except RunError:  # it went away meanwhile, or cannot be read: deleting says which
             pass
-        lost = f" after {status.iteration:,} of {status.iterations:,} iterations" if status and status.iteration else ""
-        running = " It is being trained: it will be stopped first." if status and status.state == "running" else ""
-        st.markdown(f"{called}{lost} goes away with its curves and weights, for all viewers.{running} This cannot be undone.")
+        lost = (
+            tr(" after {iteration:,} of {iterations:,} iterations", iteration=status.iteration, iterations=status.iterations)
+            if status and status.iteration
+            else ""
+        )
+        running = tr(" It is being trained: it will be stopped first.") if status and status.state == "running" else ""
+        st.markdown(
+            tr(
+                "{called}{lost} goes away with its curves and weights, for all viewers.{running} This cannot be undone.",
+                called=called,
+                lost=lost,
+                running=running,
+            )
+        )
         with st.container(horizontal=True):
-            if st.button("Delete", type="primary", icon=":material/delete:", key="delete.confirm"):
-                with st.spinner("Deleting"):
+            if st.button(tr("Delete"), type="primary", icon=":material/delete:", key="delete.confirm"):
+                with st.spinner(tr("Deleting")):
                     store.delete(run_id)
                 _close()
-            if st.button("Keep it", key="delete.cancel"):
+            if st.button(tr("Keep it"), key="delete.cancel"):
                 _close()

@@ -14,6 +14,7 @@ from pages.ui.recorded import recorded
 from resnet_core.config import RunConfig
 from resnet_core.errors import RunError
 from resnet_core.figures.series import RunRecords
+from resnet_core.language import tr
 from resnet_core.nets import Net, growth, shipped_nets
 from resnet_core.runs import Look, Run, RunStatus, RunStore
 from resnet_core.runs.run import RESUMABLE
@@ -84,7 +85,7 @@ class Shipped:
 
     @property
     def name(self) -> str:
-        return f"{self.net.name}, shipped"
+        return tr("{name}, shipped", name=self.net.name)
 
     @property
     def config(self) -> RunConfig:
@@ -110,7 +111,7 @@ class Recorded:
 
     @property
     def name(self) -> str:
-        return f"{self.given.name}, recorded"
+        return tr("{name}, recorded", name=self.given.name)
 
     @property
     def config(self) -> RunConfig:
@@ -183,19 +184,19 @@ def fraction_done(status: RunStatus) -> float:
 
 def progress_text(status: RunStatus) -> str:
     """One line on where a run stands: ``342 of 900 · 412 images/s · 1 min 12 s left``."""
-    done = f"{status.iteration:,} of {status.iterations:,}"
+    done = tr("{iteration:,} of {iterations:,}", iteration=status.iteration, iterations=status.iterations)
     if status.state == "queued":
-        waiting = "next in the queue" if status.place == 1 else f"place {status.place} in the queue"
-        return f"{waiting}, at {done}" if status.iteration else waiting
+        waiting = tr("next in the queue") if status.place == 1 else tr("place {place} in the queue", place=status.place)
+        return tr("{waiting}, at {done}", waiting=waiting, done=done) if status.iteration else waiting
     if status.state != "running":
         return " · ".join([done, *_errors(status)])
     if status.stopping:
-        return f"{done} · stopping after this iteration"
+        return tr("{done} · stopping after this iteration", done=done)
     if status.plan is None or status.images_per_second is None:
-        return f"{done} · starting: loading data, choosing the precision"
-    parts = [done, f"{status.images_per_second:,.0f} images/s"]
+        return tr("{done} · starting: loading data, choosing the precision", done=done)
+    parts = [done, tr("{images_per_second:,.0f} images/s", images_per_second=status.images_per_second)]
     if status.eta_seconds is not None:
-        parts.append(f"{duration(status.eta_seconds)} left")
+        parts.append(tr("{duration} left", duration=duration(status.eta_seconds)))
     return " · ".join(parts)
 
 
@@ -203,4 +204,8 @@ def _errors(status: RunStatus) -> list[str]:
     """The final errors, as far as there are any."""
     result = status.result or {}
     found = ((kind, result.get(f"{kind}_error")) for kind in ("train", "test"))
-    return [f"{'training' if kind == 'train' else kind} error {value:.1f} %" for kind, value in found if value is not None]
+    return [
+        tr("training error {value:.1f} %", value=value) if kind == "train" else tr("test error {value:.1f} %", value=value)
+        for kind, value in found
+        if value is not None
+    ]

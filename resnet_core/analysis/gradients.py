@@ -24,6 +24,7 @@ from resnet_core.analysis.passes import Normalize, Progress, ShouldStop, check_l
 from resnet_core.architectures import ModelConfig, ResNetConfig
 from resnet_core.architectures.net import Net, build_model
 from resnet_core.errors import Stopped, UserError
+from resnet_core.language import tr
 
 if TYPE_CHECKING:
     from resnet_core.training.plan import Plan
@@ -44,9 +45,15 @@ class BatchTooLarge(UserError):
         self.fits = most if most > 1 else None
         needed = size * activation_bytes(model, gradients=True) / 1e9
         super().__init__(
-            f"A batch of {size:,} images through {model.config.name} takes about {needed:.1f} GB of memory; {WHOLE_BUDGET / 1e9:.1f} GB "
-            f"are allowed. It cannot be cut: BN takes its statistics from the whole batch. "
-            + (f"Ask for at most {self.fits:,} images a batch." if self.fits else "Not even two images of this net fit.")
+            tr(
+                "A batch of {size:,} images through {name} takes about {needed:.1f} GB of memory; {whole_budget:.1f} "
+                "GB are allowed. It cannot be cut: BN takes its statistics from the whole batch. ",
+                size=size,
+                name=model.config.name,
+                needed=needed,
+                whole_budget=WHOLE_BUDGET / 1000000000.0,
+            )
+            + (tr("Ask for at most {fits:,} images a batch.", fits=self.fits) if self.fits else tr("Not even two images of this net fit."))
         )
 
 

@@ -48,8 +48,13 @@ def measured(config: ModelConfig) -> Measured:
     if expected.params > MAX_PARAMS or expected.macs > MAX_MACS:
         raise ConfigError(
             "width",
-            f"{config.name} has {expected.params:,} parameters and {expected.macs:,} MACs: too large to be built only to be counted "
-            f"(at most {MAX_PARAMS:,} and {MAX_MACS:,}). Choose a smaller width or depth, or rely on the arithmetic.",
+            "{name} has {params:,} parameters and {macs:,} MACs: too large to be built only to be counted (at "
+            "most {max_params:,} and {max_macs:,}). Choose a smaller width or depth, or rely on the arithmetic.",
+            name=config.name,
+            params=expected.params,
+            macs=expected.macs,
+            max_params=MAX_PARAMS,
+            max_macs=MAX_MACS,
         )
     import torch
 

@@ -25,6 +25,7 @@ from resnet_core import atomic
 from resnet_core.activations import images_at_once
 from resnet_core.analysis.passes import Progress, ShouldStop, in_batches
 from resnet_core.errors import CheckpointError, DataError
+from resnet_core.language import tr
 from resnet_core.nets.loading import LoadedNet
 
 #: How many neighbours the AlexNet paper shows.
@@ -96,7 +97,9 @@ def features(
         with loaded.plan.autocast():
             made[start:stop] = loaded.model.features(loaded.normalize(images[start:stop])).float().cpu().numpy()
     if not np.isfinite(made).all():
-        raise CheckpointError(f"{loaded.net.name}: its features are not numbers (NaN); its training has diverged, or its file is damaged.")
+        raise CheckpointError(
+            "{name}: its features are not numbers (NaN); its training has diverged, or its file is damaged.", name=loaded.net.name
+        )
     return made
 
 
@@ -123,8 +126,13 @@ def cached_index(
     needed = len(images) * _width(loaded) * 4
     if needed > MAX_BYTES:
         raise DataError(
-            f"{loaded.net.name} has {_width(loaded):,} features: those of {len(images):,} images take {needed / 1e9:.1f} GB "
-            f"of memory, and {MAX_BYTES / 1e9:.1f} GB are allowed. Take the training images of the sample."
+            "{name} has {width:,} features: those of {images:,} images take {needed:.1f} GB of memory, and "
+            "{max_bytes:.1f} GB are allowed. Take the training images of the sample.",
+            name=loaded.net.name,
+            width=_width(loaded),
+            images=len(images),
+            needed=needed / 1000000000.0,
+            max_bytes=MAX_BYTES / 1000000000.0,
         )
     path = index_path(loaded, data, home)
     wanted = {"images": _digest_of_images(images)}
@@ -137,7 +145,14 @@ def cached_index(
     try:
         _write(path, made, wanted)
     except OSError as error:
-        return FeatureIndex(made, f"The features cannot be kept in {path.parent} ({error.strerror}); they will be computed again.")
+        return FeatureIndex(
+            made,
+            tr(
+                "The features cannot be kept in {parent} ({strerror}); they will be computed again.",
+                parent=path.parent,
+                strerror=error.strerror,
+            ),
+        )
     return FeatureIndex(made)
 
 
@@ -148,7 +163,9 @@ def index_path(loaded: LoadedNet, data: str, home: Path) -> Path:
 
 def weights_sha256(loaded: LoadedNet) -> str:
     """Hash all that its features depend on: the net's tensors with their names, and its normalisation. The same for equal nets."""
-    enlarged = "" if loaded.side == 32 else f" at {loaded.side}"  # indices of before nets had a size of their own are not taken for theirs
+    enlarged = (
+        "" if loaded.side == 32 else tr(" at {side}", side=loaded.side)
+    )  # indices of before nets had a size of their own are not taken for theirs
     digest = hashlib.sha256((repr(loaded.net.model) + enlarged).encode())
     tensors = {**loaded.model.state_dict(), "normalization.mean": loaded.mean}
     if loaded.std is not None:

@@ -41,7 +41,11 @@ def check_labels(labels: torch.Tensor, classes: int) -> None:
     """Raises DataError if there are labels that a net of ``classes`` outputs has none for."""
     needed = int(labels.max()) + 1
     if needed > classes:
-        raise DataError(f"The net tells {classes} classes apart, and the images are of {needed}: it cannot be measured on them.")
+        raise DataError(
+            "The net tells {classes} classes apart, and the images are of {needed}: it cannot be measured on them.",
+            classes=classes,
+            needed=needed,
+        )
 
 
 @contextlib.contextmanager

@@ -19,6 +19,7 @@ import numpy as np
 from resnet_core.activations import images_at_once, side_of
 from resnet_core.data import CLASSES
 from resnet_core.errors import CheckpointError, ConfigError
+from resnet_core.language import mark, tr
 
 if TYPE_CHECKING:
     import torch
@@ -31,9 +32,10 @@ CROPS = (1, 10)
 #: Width of the zeros around an image that ten crops are taken from: as in training (He et al. 2016, section 4.2).
 PADDING = 4
 #: Why a net for larger images has one view only.
-ONE_VIEW = (
-    "it sees one view of an image. Ten crops are offered for nets of 32x32 pixels, whose image is padded; those of ImageNet's nets are cut "
-    "from a picture of 256 pixels, of which only the centre is kept here."
+ONE_VIEW = mark(
+    "it sees one view of an image. Ten crops are offered for nets of 32x32 pixels, whose image is "
+    "padded; those of ImageNet's nets are cut from a picture of 256 pixels, of which only the centre is "
+    "kept here."
 )
 
 
@@ -65,7 +67,7 @@ def predict(
     if crops not in CROPS:
         raise ValueError(f"crops: {crops!r} is not one of {CROPS}")
     if crops > most_crops(loaded):
-        raise ConfigError("crops", f"{loaded.net.name}: {ONE_VIEW}")
+        raise ConfigError("crops", "{name}: {one_view}", name=loaded.net.name, one_view=ONE_VIEW)
     parts = [torch.empty(0, loaded.net.model.num_classes)]
     with torch.no_grad():
         for start, stop in in_batches(len(images), max(1, images_at_once(loaded.model) // crops), progress, should_stop):
@@ -77,7 +79,9 @@ def predict(
             parts.append(logits.float().softmax(1).unflatten(0, (stop - start, crops)).mean(1).cpu())
     probabilities = torch.cat(parts).numpy()
     if not np.isfinite(probabilities).all():
-        raise CheckpointError(f"{loaded.net.name}: its outputs are not numbers (NaN); its training has diverged, or its file is damaged.")
+        raise CheckpointError(
+            "{name}: its outputs are not numbers (NaN); its training has diverged, or its file is damaged.", name=loaded.net.name
+        )
     return probabilities
 
 
@@ -118,7 +122,7 @@ def class_names(count: int) -> tuple[str, ...]:
     """Name the classes of a net with so many outputs: CIFAR-10's for 10, ImageNet's for 1,000; else ``class 17``: nobody says them."""
     if count == len(CLASSES):
         return CLASSES
-    return _imagenet() if count == 1000 else tuple(f"class {i}" for i in range(count))
+    return _imagenet() if count == 1000 else tuple(tr("class {i}", i=i) for i in range(count))
 
 
 @cache

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from resnet_core.architectures import ModelConfig
 from resnet_core.architectures.resnet import SHORTCUTS
 from resnet_core.architectures.table import Complexity, complexity
+from resnet_core.language import tr
 
 
 @dataclass(frozen=True)
@@ -54,20 +55,37 @@ def _text(net: Complexity, plain: Complexity) -> str:
     total = len(net.shortcuts)
     changing = sum(shortcut.dimensions_change for shortcut in net.shortcuts)
     if net.config.is_plain:
-        return f"Plain has no shortcuts: {plain.params:,} parameters and {plain.macs:,} MACs."
+        return tr("Plain has no shortcuts: {params:,} parameters and {macs:,} MACs.", params=plain.params, macs=plain.macs)
     if net.config.shortcut == "A":
-        elsewhere = " Elsewhere it passes the input on as it is." if changing < total else ""
-        return (
-            f"A adds no parameters and no MACs. Where dimensions change ({changing} of {total} shortcuts) it fills the new channels with "
-            f"zeros and, where the maps shrink, keeps every second pixel.{elsewhere} So neither size nor computation can explain why the "
-            "plain net degrades with depth and this one does not."
+        elsewhere = tr(" Elsewhere it passes the input on as it is.") if changing < total else ""
+        return tr(
+            "A adds no parameters and no MACs. Where dimensions change ({changing} of {total} shortcuts) it "
+            "fills the new channels with zeros and, where the maps shrink, keeps every second pixel.{elsewhere} "
+            "So neither size nor computation can explain why the plain net degrades with depth and this one does "
+            "not.",
+            changing=changing,
+            total=total,
+            elsewhere=elsewhere,
         )
     params, macs = net.params - plain.params, net.macs - plain.macs
-    cost = f"{params:,} parameters ({percent(params, plain.params)}) and {macs:,} MACs ({percent(macs, plain.macs)})"
-    bn = ", each with its BN" if any(shortcut.normed for shortcut in net.shortcuts) else ""
+    cost = tr(
+        "{params:,} parameters ({params2}) and {macs:,} MACs ({macs2})",
+        params=params,
+        params2=percent(params, plain.params),
+        macs=macs,
+        macs2=percent(macs, plain.macs),
+    )
+    bn = tr(", each with its BN") if any(shortcut.normed for shortcut in net.shortcuts) else ""
     if net.config.shortcut == "B":
         # Dimensions change at the first block of all stages but the first, and with bottlenecks also of that.
         number = {2: "two", 3: "three", 4: "four"}.get(changing, f"{changing}")
-        rest = "the other shortcuts stay identities" if changing < total else "no shortcut is left an identity"
-        return f"B adds {cost}: {number} 1×1 projections{bn}{bn and ','} where dimensions change; {rest}."
-    return f"C adds {cost}: all {total} shortcuts are 1×1 projections{bn}."
+        rest = tr("the other shortcuts stay identities") if changing < total else tr("no shortcut is left an identity")
+        return tr(
+            "B adds {cost}: {number} 1×1 projections{bn}{bn2} where dimensions change; {rest}.",
+            cost=cost,
+            number=number,
+            bn=bn,
+            bn2=bn and ",",
+            rest=rest,
+        )
+    return tr("C adds {cost}: all {total} shortcuts are 1×1 projections{bn}.", cost=cost, total=total, bn=bn)

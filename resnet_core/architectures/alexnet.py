@@ -13,14 +13,17 @@ from resnet_core.architectures.parts import Conv, Flatten, Linear, MaxPool, Part
 from resnet_core.architectures.plan import Plan, Unit
 from resnet_core.architectures.vgg import active
 from resnet_core.errors import ConfigError
+from resnet_core.language import mark
 
 _TOWERS = Field(
-    "towers", "towers", "Two: convolutions 2, 4 and 5 see their own half of the channels only; or one.", ("two", "one"),
+    "towers", "towers", mark("Two: convolutions 2, 4 and 5 see their own half of the channels only; or one."), ("two", "one"),
     tokens={"one": "onetower"},
 )  # fmt: skip
-_LRN = Field("lrn", "local response normalisation", "Behind the first two convolutions, or not.", ("yes", "no"), tokens={"no": "nolrn"})
+_LRN = Field(
+    "lrn", mark("local response normalisation"), mark("Behind the first two convolutions, or not."), ("yes", "no"), tokens={"no": "nolrn"}
+)
 _POOLING = Field(
-    "pooling", "pooling", "Of 3x3 pixels every 2 (they overlap), or of 2x2.", ("overlapping", "plain"), tokens={"plain": "pool2"},
+    "pooling", "pooling", mark("Of 3x3 pixels every 2 (they overlap), or of 2x2."), ("overlapping", "plain"), tokens={"plain": "pool2"},
 )  # fmt: skip
 
 
@@ -105,10 +108,10 @@ class AlexNetConfig(ModelConfig):
     family = "alexnet"
     is_numbered = False
     fields = (
-        Field("version", "version", "The paper's, or torchvision's: one tower, fewer filters, no local response normalisation.",
+        Field("version", "version", mark("The paper's, or torchvision's: one tower, fewer filters, no local response normalisation."),
               ("paper", "torchvision"), tokens={"torchvision": "torchvision"}),
         _TOWERS, _LRN, _POOLING, choices.NONLINEARITY, choices.INITIALIZATION,
-        choices.dropout("before each hidden fully connected layer"), choices.CLASSES,
+        choices.dropout(mark("before each hidden fully connected layer")), choices.CLASSES,
     )  # fmt: skip
     head = "AlexNet"
     depth = 8
@@ -225,7 +228,7 @@ class FourLayersConfig(ModelConfig):
         return Plan((3, 32, 32), layer(32, "1"), tuple(units), head, (), self.initialization)
 
 
-_PAPER = "Krizhevsky, Sutskever, Hinton: ImageNet Classification with Deep Convolutional Neural Networks (NIPS 2012)"
+_PAPER = mark("Krizhevsky, Sutskever, Hinton: ImageNet Classification with Deep Convolutional Neural Networks (NIPS 2012)")
 FAMILIES = (
     Family(
         "alexnet",
@@ -235,10 +238,10 @@ FAMILIES = (
         (AlexNetConfig(), AlexNetConfig("torchvision"), AlexNetConfig(towers="one")),
         layouts=projects.ALEXNETS,
     ),
-    Family("alexnet_cifar", "AlexNet for CIFAR", _PAPER, AlexNetCifarConfig, (AlexNetCifarConfig(),)),
+    Family("alexnet_cifar", mark("AlexNet for CIFAR"), _PAPER, AlexNetCifarConfig, (AlexNetCifarConfig(),)),
     Family(
         "alexnet_figure1",
-        "AlexNet's Figure 1",
+        mark("AlexNet's Figure 1"),
         f"{_PAPER}, section 3.1",
         FourLayersConfig,
         tuple(FourLayersConfig(nonlinearity) for nonlinearity in ("relu", "tanh")),

@@ -14,6 +14,7 @@ from resnet_core.architectures.parts import Shape
 from resnet_core.architectures.plan import Plan
 from resnet_core.checks import check_choice, check_whole
 from resnet_core.errors import ConfigError
+from resnet_core.language import tr
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,9 @@ class ModelConfig:
         for token in tokens:
             field, value = next(((one, value) for one in cls.fields if (value := one.read(token)) is not None), (None, None))
             if field is None or field.name in found:
-                raise ConfigError(token, "says twice what another part of the name says." if field else "is no part of such a name.")
+                raise ConfigError(
+                    token, tr("says twice what another part of the name says.") if field else tr("is no part of such a name.")
+                )
             found[field.name] = value
         return found
 

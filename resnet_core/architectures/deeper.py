@@ -10,6 +10,7 @@ from resnet_core.architectures.parts import BatchNorm, Conv
 from resnet_core.architectures.plan import Unit
 from resnet_core.architectures.registry import changed
 from resnet_core.errors import ConfigError
+from resnet_core.language import tr
 
 if TYPE_CHECKING:
     from resnet_core.architectures.net import Net
@@ -39,10 +40,12 @@ def _obstacle(unit: Unit) -> str:
         convs = [part for part in unit.branch if isinstance(part, Conv)]
         same = len({conv.filters for conv in convs}) == 1
         return (
-            "" if same and all(conv.kernel % 2 for conv in convs) else "a plain bottleneck is narrower inside and cannot be the identity."
+            ""
+            if same and all(conv.kernel % 2 for conv in convs)
+            else tr("a plain bottleneck is narrower inside and cannot be the identity.")
         )
     if unit.join.name != "add" or unit.skip:
-        return "the skip of its blocks is not the identity."
+        return tr("the skip of its blocks is not the identity.")
     return ""
 
 

@@ -14,8 +14,9 @@ from resnet_core.architectures.parts import BatchNorm, Conv, Flatten, GlobalPool
 from resnet_core.architectures.plan import Plan, Unit
 from resnet_core.checks import check_whole
 from resnet_core.errors import ConfigError
+from resnet_core.language import mark
 
-GROWTH = Field("growth", "growth rate", "The paper's k: channels that each layer adds.", low=1, high=128, prefix="k")
+GROWTH = Field("growth", mark("growth rate"), mark("The paper's k: channels that each layer adds."), low=1, high=128, prefix="k")
 
 
 def _dense(stage: int, index: int, growth: int, bottleneck: bool, dropout: int) -> Unit:
@@ -78,9 +79,10 @@ class DenseNetConfig(ModelConfig):
     family = "densenet"
     fields = (
         GROWTH,
-        Field("bottleneck", "bottleneck and compression", "BC: a 1x1 convolution before each 3x3, and half of the channels between blocks.",
+        Field("bottleneck", mark("bottleneck and compression"),
+            mark("BC: a 1x1 convolution before each 3x3, and half of the channels between blocks."),
               ("none", "BC"), tokens={"BC": "bc"}),
-        choices.dropout("after each convolution but the first"),
+        choices.dropout(mark("after each convolution but the first")),
         choices.CLASSES,
     )  # fmt: skip
 
@@ -90,7 +92,13 @@ class DenseNetConfig(ModelConfig):
         if (self.depth - 4) % self._step:
             below = (self.depth - 4) // self._step * self._step + 4
             nearest = " and ".join(str(depth) for depth in (below, below + self._step) if depth > 4)
-            raise ConfigError("depth", f"{self.depth} is not of the form {self._step}n+4; the nearest valid depths are {nearest}.")
+            raise ConfigError(
+                "depth",
+                "{depth} is not of the form {step}n+4; the nearest valid depths are {nearest}.",
+                depth=self.depth,
+                step=self._step,
+                nearest=nearest,
+            )
 
     @property
     def _step(self) -> int:
@@ -158,7 +166,7 @@ class DenseNetImageNetConfig(ModelConfig):
 
     family = "densenet_imagenet"
     fields = (
-        Field("growth", "growth rate", "Channels that each layer adds; 0 is the paper's.", low=0, high=128, prefix="k"),
+        Field("growth", mark("growth rate"), mark("Channels that each layer adds; 0 is the paper's."), low=0, high=128, prefix="k"),
         choices.CLASSES,
     )
     head = "DenseNet"
@@ -166,7 +174,10 @@ class DenseNetImageNetConfig(ModelConfig):
     def __post_init__(self) -> None:
         if self.depth not in LAYERS:
             raise ConfigError(
-                "depth", f"{self.depth} is not that of a DenseNet for ImageNet; they have {', '.join(map(str, LAYERS))} layers."
+                "depth",
+                "{depth} is not that of a DenseNet for ImageNet; they have {map} layers.",
+                depth=self.depth,
+                map=", ".join(map(str, LAYERS)),
             )
         self.check_fields()
         if self.growth == LAYERS[self.depth][1]:
@@ -199,11 +210,11 @@ class DenseNetImageNetConfig(ModelConfig):
         return Plan((3, 224, 224), stem, tuple(_blocks(2 * growth, counts, growth, True, 0.5)), _head(self.num_classes))
 
 
-_PAPER = "Huang, Liu, van der Maaten, Weinberger: Densely Connected Convolutional Networks (CVPR 2017)"
+_PAPER = mark("Huang, Liu, van der Maaten, Weinberger: Densely Connected Convolutional Networks (CVPR 2017)")
 FAMILIES = (
     Family(
         "densenet",
-        "DenseNets for CIFAR",
+        mark("DenseNets for CIFAR"),
         _PAPER,
         DenseNetConfig,
         (
@@ -214,7 +225,7 @@ FAMILIES = (
     ),
     Family(
         "densenet_imagenet",
-        "DenseNets for ImageNet",
+        mark("DenseNets for ImageNet"),
         _PAPER,
         DenseNetImageNetConfig,
         tuple(DenseNetImageNetConfig(depth) for depth in (121, 161, 169, 201)),

@@ -12,6 +12,7 @@ from resnet_core.architectures.further_parts import AveragedTo, AvgPool, Dropout
 from resnet_core.architectures.joins import Parallel
 from resnet_core.architectures.parts import BatchNorm, Conv, Flatten, GlobalPool, Linear, MaxPool, Part, Relu, Shape
 from resnet_core.architectures.plan import Auxiliary, Plan, Unit
+from resnet_core.language import mark
 
 #: Table 1 of the paper: of the modules in three stages (3a and 3b; 4a to 4e; 5a and 5b) the filters of the 1x1, of the 3x3 and the 1x1
 #: before it, of the 5x5 and the 1x1 before it, and of the 1x1 behind the pooling.
@@ -29,7 +30,8 @@ MODULES = (
 #: Weight of an auxiliary classifier's loss (section 5), and the modules (4a and 4d) that they stand behind.
 WEIGHT, BEHIND = 0.3, ("layer2.0", "layer2.3")
 AUXILIARY = Field(
-    "auxiliary", "auxiliary classifiers", "Two in the middle, whose losses are added in training, with a weight of 0.3; or none.",
+    "auxiliary", mark("auxiliary classifiers"),
+        mark("Two in the middle, whose losses are added in training, with a weight of 0.3; or none."),
     ("none", "two"), tokens={"two": "aux"},
 )  # fmt: skip
 
@@ -108,10 +110,10 @@ class GoogLeNetConfig(ModelConfig):
     family = "googlenet"
     is_numbered = False
     fields = (
-        Field("version", "version", "The paper's; the same with BN; or torchvision's: BN, and 3x3 in the place of 5x5.",
+        Field("version", "version", mark("The paper's; the same with BN; or torchvision's: BN, and 3x3 in the place of 5x5."),
               ("paper", "bn", "torchvision"), tokens={"bn": "BN", "torchvision": "torchvision"}),
         AUXILIARY,
-        choices.dropout("before the fully connected layer"),
+        choices.dropout(mark("before the fully connected layer")),
         choices.CLASSES,
     )  # fmt: skip
     head = "GoogLeNet"
@@ -196,7 +198,7 @@ class GoogLeNetCifarConfig(ModelConfig):
         return Plan((3, 32, 32), tuple(form.conv(192, 3, 1, "1")), units, _head(self.num_classes, self.dropout), auxiliary)
 
 
-_PAPER = "Szegedy et al.: Going Deeper with Convolutions (CVPR 2015)"
+_PAPER = mark("Szegedy et al.: Going Deeper with Convolutions (CVPR 2015)")
 FAMILIES = (
     Family(
         "googlenet",
@@ -208,7 +210,7 @@ FAMILIES = (
     ),
     Family(
         "googlenet_cifar",
-        "GoogLeNet for CIFAR",
+        mark("GoogLeNet for CIFAR"),
         f"{_PAPER}, as kuangliu/pytorch-cifar has it",
         GoogLeNetCifarConfig,
         (GoogLeNetCifarConfig(), GoogLeNetCifarConfig("two")),

@@ -15,10 +15,12 @@ from resnet_core.architectures.parts import Conv, Flatten, GlobalPool, Linear, M
 from resnet_core.architectures.plan import Plan, Unit
 from resnet_core.architectures.resnet import ResNetConfig
 from resnet_core.errors import ConfigError
+from resnet_core.language import mark
 
 GATE_BIAS = Field(
-    "gate_bias", "bias of the gates",
-    "What the gates' biases start at. The more negative, the more of its input a block passes on at first: of -2, 88 %; of -4, 98 %.",
+    "gate_bias", mark("bias of the gates"),
+    mark("What the gates' biases start at. The more negative, the more of its input a block passes on at "
+"first: of -2, 88 %; of -4, 98 %."),
     low=-10, high=0, prefix="b", sign=-1,
 )  # fmt: skip
 
@@ -104,7 +106,7 @@ class Highway19Config(ModelConfig):
     num_classes: int = 10
 
     family = "highway_19"
-    fields = (GATE_BIAS, choices.dropout("of the image and behind each stage"), choices.CLASSES)
+    fields = (GATE_BIAS, choices.dropout(mark("of the image and behind each stage")), choices.CLASSES)
     head = "Highway"
     depth = 19
 
@@ -136,14 +138,14 @@ class Highway19Config(ModelConfig):
         return Plan((3, 32, 32), stem, tuple(units), (*end, Linear("fc", self.num_classes)))
 
 
-_PAPER = "Srivastava, Greff, Schmidhuber: Training Very Deep Networks (NIPS 2015)"
+_PAPER = mark("Srivastava, Greff, Schmidhuber: Training Very Deep Networks (NIPS 2015)")
 FAMILIES = (
     Family(
         "highway",
-        "Highway nets of the ResNets' form",
+        mark("Highway nets of the ResNets' form"),
         f"{_PAPER}; the form of He et al. 2016, section 4.2",
         HighwayConfig,
         tuple(HighwayConfig(depth) for depth in (20, 32, 44, 56, 110)),
     ),
-    Family("highway_19", "The 19-layer Highway net", _PAPER, Highway19Config, (Highway19Config(),)),
+    Family("highway_19", mark("The 19-layer Highway net"), _PAPER, Highway19Config, (Highway19Config(),)),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from resnet_core.architectures.layouts import Layout, Names, numbered
+from resnet_core.language import mark, tr
 
 #: How files call the first convolution and its BN, if not conv1 and bn1.
 STEMS: tuple[Names, ...] = tuple(
@@ -31,16 +32,16 @@ def _kuangliu(names: Names, **others: Any) -> Layout:
 def _stride_unclear(config: Any) -> str:
     if config.block == "basic":
         return ""
-    return (
-        "It is a CIFAR ResNet of bottlenecks in another project's layout. Their stride may be in the first 1x1 or in the 3x3 convolution, "
-        "and nothing in the file tells which."
+    return tr(
+        "It is a CIFAR ResNet of bottlenecks in another project's layout. Their stride may be in the first "
+        "1x1 or in the 3x3 convolution, and nothing in the file tells which."
     )
 
 
 def _not_the_papers(config: Any) -> str:
     if getattr(config, "stride", "3x3") == "3x3" or config.block == "basic":
         return ""
-    return "torchvision's bottlenecks have their stride in the 3x3 convolution, unlike those of the paper."
+    return tr("torchvision's bottlenecks have their stride in the 3x3 convolution, unlike those of the paper.")
 
 
 CIFAR_RESNETS = (
@@ -54,8 +55,9 @@ IMAGENET_RESNETS = (_torchvision(_projections("downsample"), unclear=_not_the_pa
 FOUR_STAGES_CIFAR = (
     _kuangliu((*_projections("shortcut"), ("fc", "linear"))),
     Layout(
-        "torchvision-3x3", "torchvision, with another first convolution", _projections("downsample"), normalization="cifar10",
-        assumed="Its first convolution is 3x3, where torchvision's is 7x7: it was taken to have no stride, and no pooling behind it.",
+        "torchvision-3x3", mark("torchvision, with another first convolution"), _projections("downsample"), normalization="cifar10",
+        assumed=mark("Its first convolution is 3x3, where torchvision's is 7x7: it was taken to have no stride, and no "
+"pooling behind it."),
     ),
 )  # fmt: skip
 

@@ -117,8 +117,10 @@ def parse(text: str) -> ModelConfig:
         problem, piece = problems[0]
         mended = _mended(piece, problem.field)
         what = f"{problem.field!r} {str(problem).partition(': ')[2]}"
-        raise ConfigError("net", f"{text[:60]!r} does not name a net: {what} {_nearest(text, mended)}")
-    raise ConfigError("net", f"{text[:60]!r} does not name a net. {_nearest(text)}")
+        raise ConfigError(
+            "net", "{text!r} does not name a net: {what} {nearest}", text=text[:60], what=what, nearest=_nearest(text, mended)
+        )
+    raise ConfigError("net", "{text!r} does not name a net. {nearest}", text=text[:60], nearest=_nearest(text))
 
 
 #: The head of a name, its depth (0 where it has none), and its other words.
@@ -187,16 +189,16 @@ def from_dict(values: Mapping[str, Any], default: str = "resnet") -> ModelConfig
     key = fields.pop("family", default)
     family = next((one for one in FAMILIES.values() if isinstance(key, str) and key in (one.key, *one.aliases)), None)
     if family is None:
-        raise ConfigError("family", f"{key!r:.40} is not one of {', '.join(FAMILIES)}.")
+        raise ConfigError("family", "{key!r:.40} is not one of {families}.", key=key, families=", ".join(FAMILIES))
     fields = family.config.brought_up(fields)
     known = sorted(field.name for field in dataclasses.fields(family.config))
     for unknown in sorted(map(str, set(fields) - set(known))):
-        raise ConfigError(unknown, f"is not a field of model; they are {', '.join(known)}.")
+        raise ConfigError(unknown, "is not a field of model; they are {known}.", known=", ".join(known))
     try:
         rows = {field.name for field in dataclasses.fields(family.config) if isinstance(field.default, tuple)}  # lists, in JSON
         return family.config(**{name: tuple(value) if name in rows else value for name, value in fields.items()})
     except (TypeError, ValueError, OverflowError) as error:  # of another type altogether, as a number where a list belongs
-        raise ConfigError("model", f"has a field of the wrong type or size ({error}).") from error
+        raise ConfigError("model", "has a field of the wrong type or size ({error}).", error=error) from error
 
 
 def _load_others() -> None:
@@ -205,7 +207,9 @@ def _load_others() -> None:
         try:
             importlib.import_module(name)
         except ImportError as error:
-            raise ConfigError("RESNET_LAB_FAMILIES", f"the module {name!r} cannot be imported ({error}); mend or unset it.") from error
+            raise ConfigError(
+                "RESNET_LAB_FAMILIES", "the module {name!r} cannot be imported ({error}); mend or unset it.", name=name, error=error
+            ) from error
 
 
 _load_others()

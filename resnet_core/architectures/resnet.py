@@ -16,6 +16,7 @@ from resnet_core.architectures.plan import Plan
 from resnet_core.architectures.residual import Style, seen
 from resnet_core.checks import check_choice, check_whole
 from resnet_core.errors import ConfigError
+from resnet_core.language import mark, tr_n
 
 #: ``none`` is the plain net; A, B and C are the options of section 3.3 and Table 3 of the paper.
 SHORTCUTS = ("none", "A", "B", "C")
@@ -86,24 +87,26 @@ class ResNetConfig(ModelConfig):
     family = "resnet"
     fields = (
         Field("shortcut", "shortcut",
-              "Shortcut none is a plain net. A adds a block's input to its output, zeros for new channels; B does so with projections "
-              "(1x1 convolutions) where dimensions change; C has them everywhere.", SHORTCUTS,
+              mark("Shortcut none is a plain net. A adds a block's input to its output, zeros for new channels; B does "
+"so with projections (1x1 convolutions) where dimensions change; C has them everywhere."), SHORTCUTS,
               tokens={"A": "A", "B": "B", "C": "C"}),
-        Field("block", "block", "Two 3x3 convolutions, or a bottleneck of 1x1, 3x3 and 1x1.", BLOCKS,
+        Field("block", "block", mark("Two 3x3 convolutions, or a bottleneck of 1x1, 3x3 and 1x1."), BLOCKS,
               tokens={"basic": "basic", "bottleneck": "bottleneck"}),
         choices.NORM,
-        Field("activation", "activation order", "BN and ReLU behind each convolution, or before it (He et al. 2016b).", ("post", "pre"),
+        Field("activation", mark("activation order"), mark("BN and ReLU behind each convolution, or before it (He et al. 2016b)."),
+            ("post", "pre"),
               tokens={"pre": "preact"}),
-        Field("branch", "branch scale",
-              "As it is; times a learned number that starts at 0 (ReZero; without normalisation it is SkipInit); or Fixup, without "
-              "normalisation.", ("plain", "rezero", "fixup"), tokens={"rezero": "rezero", "fixup": "fixup"}),
+        Field("branch", mark("branch scale"),
+              mark("As it is; times a learned number that starts at 0 (ReZero; without normalisation it is SkipInit); "
+"or Fixup, without normalisation."), ("plain", "rezero", "fixup"), tokens={"rezero": "rezero", "fixup": "fixup"}),
         choices.width(),
         choices.NONLINEARITY,
         choices.INITIALIZATION,
-        Field("survival", "survival of the last block",
-              "Percent of the training batches that the last block's branch is there in; linearly more before it (stochastic depth).",
+        Field("survival", mark("survival of the last block"),
+              mark("Percent of the training batches that the last block's branch is there in; linearly more before it "
+"(stochastic depth)."),
               low=1, high=100, prefix="sd"),
-        choices.dropout("before the fully connected layer"),
+        choices.dropout(mark("before the fully connected layer")),
         choices.CLASSES,
     )  # fmt: skip
 
@@ -128,8 +131,16 @@ class ResNetConfig(ModelConfig):
             names = " and ".join(str(d) for d in nearest)
             raise ConfigError(
                 "depth",
-                f"{self.depth} is not of the form {form} ({self.block} blocks, up to {valid_depths(self.block)[-1]}); "
-                f"the nearest valid {'depths are' if len(nearest) > 1 else 'depth is'} {names}.",
+                tr_n(
+                    len(nearest),
+                    "{depth} is not of the form {form} ({block} blocks, up to {valid_depths}); the nearest valid depth is {names}.",
+                    "{depth} is not of the form {form} ({block} blocks, up to {valid_depths}); the nearest valid depths are {names}.",
+                    depth=self.depth,
+                    form=form,
+                    block=self.block,
+                    valid_depths=valid_depths(self.block)[-1],
+                    names=names,
+                ),
             )
 
     @property
@@ -203,8 +214,8 @@ class ResNetConfig(ModelConfig):
 FAMILIES = (
     Family(
         "resnet",
-        "ResNets for CIFAR",
-        "He, Zhang, Ren, Sun: Deep Residual Learning for Image Recognition (CVPR 2016), section 4.2",
+        mark("ResNets for CIFAR"),
+        mark("He, Zhang, Ren, Sun: Deep Residual Learning for Image Recognition (CVPR 2016), section 4.2"),
         ResNetConfig,
         (
             *(ResNetConfig(depth, shortcut) for shortcut in SHORTCUTS for depth in (20, 32, 44, 56, 110)),

@@ -17,6 +17,7 @@ from resnet_core.architectures.residual import Style, seen
 from resnet_core.architectures.resnet import BLOCKS, SHORTCUTS
 from resnet_core.checks import check_choice, check_whole
 from resnet_core.errors import ConfigError
+from resnet_core.language import mark, tr
 
 #: Table 1: depth -> kind and number of the blocks in each stage.
 TABLE_1: dict[int, tuple[str, tuple[int, ...]]] = {
@@ -28,7 +29,7 @@ TABLE_1: dict[int, tuple[str, tuple[int, ...]]] = {
 }
 #: The numbers of blocks of a net that is not in Table 1, in its name.
 _COUNTS = re.compile(r"\d{1,3}(\.\d{1,3}){3}", re.ASCII)
-WIDTH = choices.width("Filters of the first stage; the others have 2, 4 and 8 times as many.")
+WIDTH = choices.width(mark("Filters of the first stage; the others have 2, 4 and 8 times as many."))
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class FourStages(ModelConfig):
     def __post_init__(self) -> None:
         check_choice("block", self.block, BLOCKS)
         if not isinstance(self.layers, tuple) or len(self.layers) != 4:
-            raise ConfigError("layers", f"{self.layers!r} are not four numbers of blocks.")
+            raise ConfigError("layers", "{layers!r} are not four numbers of blocks.", layers=self.layers)
         for blocks in self.layers:
             check_whole("layers", blocks, 1, 100)
         check_choice("shortcut", self.shortcut, SHORTCUTS)
@@ -100,15 +101,28 @@ class FourStages(ModelConfig):
             counts = tuple(map(int, layers.split(".")))
             tokens = [token for token in tokens if token not in (layers, "bottleneck")]
         if not counts:
-            kind = "" if cls.images == "ImageNet" else " of four stages"
+            kind = "" if cls.images == "ImageNet" else tr(" of four stages")
             known = ", ".join(map(str, TABLE_1))
-            raise ConfigError("depth", f"{depth} is not that of a ResNet for {cls.images}{kind}; they have {known} layers.")
+            raise ConfigError(
+                "depth",
+                "{depth} is not that of a ResNet for {images}{kind}; they have {known} layers.",
+                depth=depth,
+                images=cls.images,
+                kind=kind,
+                known=known,
+            )
         read = cls.values(tokens)
         if twice := read.keys() & values.keys():
-            raise ConfigError(next(iter(tokens)), f"says of {twice.pop()} what the beginning of the name says.")
+            raise ConfigError(next(iter(tokens)), "says of {pop} what the beginning of the name says.", pop=twice.pop())
         config = cls(counts, block, **(read | values))
         if config.depth != depth:
-            raise ConfigError("depth", f"{depth} is not that of the blocks {layers}, which make {config.depth} layers.")
+            raise ConfigError(
+                "depth",
+                "{depth} is not that of the blocks {layers}, which make {depth2} layers.",
+                depth=depth,
+                layers=layers,
+                depth2=config.depth,
+            )
         return config
 
     @classmethod
@@ -142,7 +156,8 @@ class FourStages(ModelConfig):
 
 SHORTCUT = Field(
     "shortcut", "shortcut",
-    "None is a plain net. A pads with zeros where dimensions change, B has projections (1x1 convolutions) there, C has them everywhere.",
+    mark("None is a plain net. A pads with zeros where dimensions change, B has projections (1x1 "
+"convolutions) there, C has them everywhere."),
     SHORTCUTS, tokens={"A": "A", "B": "B", "C": "C"},
 )  # fmt: skip
 #: The same of families whose names begin alike with and without shortcuts.
@@ -164,7 +179,8 @@ class ImageNetConfig(FourStages):
     family = "resnet_imagenet"
     fields = (
         SHORTCUT,
-        Field("stride", "stride of bottlenecks", "Where the maps shrink: in the first 1x1 (the paper), or in the 3x3 (v1.5: torchvision).",
+        Field("stride", mark("stride of bottlenecks"),
+            mark("Where the maps shrink: in the first 1x1 (the paper), or in the 3x3 (v1.5: torchvision)."),
               ("1x1", "3x3"), tokens={"3x3": "v1.5"}),
         WIDTH,
         choices.CLASSES,
@@ -211,11 +227,11 @@ class FourStageCifarConfig(FourStages):
     images = "CIFAR"
 
 
-_PAPER = "He, Zhang, Ren, Sun: Deep Residual Learning for Image Recognition (CVPR 2016), section 4.1"
+_PAPER = mark("He, Zhang, Ren, Sun: Deep Residual Learning for Image Recognition (CVPR 2016), section 4.1")
 FAMILIES = (
     Family(
         "resnet_imagenet",
-        "ResNets for ImageNet",
+        mark("ResNets for ImageNet"),
         _PAPER,
         ImageNetConfig,
         (
@@ -230,7 +246,7 @@ FAMILIES = (
     ),
     Family(
         "resnet_cifar",
-        "ResNets of four stages for CIFAR",
+        mark("ResNets of four stages for CIFAR"),
         f"{_PAPER}, as kuangliu/pytorch-cifar has them",
         FourStageCifarConfig,
         tuple(FourStageCifarConfig(layers, block) for block, layers in TABLE_1.values()),

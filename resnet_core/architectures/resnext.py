@@ -17,16 +17,18 @@ from resnet_core.architectures.residual import Style, seen
 from resnet_core.architectures.resnet_imagenet import SHORTCUT_IN_WORDS, TABLE_1, FourStages
 from resnet_core.checks import check_whole
 from resnet_core.errors import ConfigError
+from resnet_core.language import mark
 
 MIN_DEPTH, MAX_DEPTH = 11, 1001
 _PATHS = re.compile(r"(\d{1,4})x(\d{1,4})d", re.ASCII)
-CARDINALITY = Field("cardinality", "cardinality", "Paths in each block.", low=1, high=128)
-BASE_WIDTH = Field("base_width", "width of a path", "Channels of each path in the first stage; they double from stage to stage.", low=1,
+CARDINALITY = Field("cardinality", "cardinality", mark("Paths in each block."), low=1, high=128)
+BASE_WIDTH = Field("base_width", mark("width of a path"),
+    mark("Channels of each path in the first stage; they double from stage to stage."), low=1,
                    high=512)  # fmt: skip
 FORM = Field(
-    "form", "form of the blocks",
-    "How the same block is written down (Fig. 3 of the paper): a, each path by itself, and their sum; b, the paths concatenated before "
-    "the last convolution; c, a convolution in groups.",
+    "form", mark("form of the blocks"),
+    mark("How the same block is written down (Fig. 3 of the paper): a, each path by itself, and their sum; b, "
+"the paths concatenated before the last convolution; c, a convolution in groups."),
     ("c", "b", "a"), tokens={"a": "a", "b": "b"},
 )  # fmt: skip
 
@@ -69,7 +71,13 @@ class ResNeXtConfig(ModelConfig):
         check_whole("depth", self.depth, MIN_DEPTH, MAX_DEPTH)
         if self.depth % 9 != 2:
             below = max(MIN_DEPTH, (self.depth - 2) // 9 * 9 + 2)
-            raise ConfigError("depth", f"{self.depth} is not of the form 9n+2; the nearest valid depths are {below} and {below + 9}.")
+            raise ConfigError(
+                "depth",
+                "{depth} is not of the form 9n+2; the nearest valid depths are {below} and {below2}.",
+                depth=self.depth,
+                below=below,
+                below2=below + 9,
+            )
         self.check_fields()
 
     @property
@@ -153,20 +161,20 @@ class ResNeXtImageNetConfig(FourStages):
         return dataclasses.replace(super().style(), groups=self.cardinality, base_width=self.base_width, form=self.form)
 
 
-_PAPER = "Xie, Girshick, Dollár, Tu, He: Aggregated Residual Transformations for Deep Neural Networks (CVPR 2017)"
+_PAPER = mark("Xie, Girshick, Dollár, Tu, He: Aggregated Residual Transformations for Deep Neural Networks (CVPR 2017)")
 #: The paths and widths of about equal complexity of Tables 2 and 3 in the paper.
 EQUAL_COMPLEXITY = ((1, 64), (2, 40), (4, 24), (8, 14), (32, 4))
 FAMILIES = (
     Family(
         "resnext",
-        "ResNeXts for CIFAR",
+        mark("ResNeXts for CIFAR"),
         f"{_PAPER}, section 5.3",
         ResNeXtConfig,
         tuple(ResNeXtConfig(29, *paths) for paths in ((1, 64), (32, 4), (8, 64), (16, 64), (32, 64))),
     ),
     Family(
         "resnext_imagenet",
-        "ResNeXts for ImageNet",
+        mark("ResNeXts for ImageNet"),
         _PAPER,
         ResNeXtImageNetConfig,
         (

@@ -14,6 +14,7 @@ from resnet_core.architectures.further_parts import AveragedTo, Dropout, Tanh
 from resnet_core.architectures.parts import BatchNorm, Conv, Flatten, Linear, MaxPool, Part, Relu, Shape
 from resnet_core.architectures.plan import Plan, Unit
 from resnet_core.errors import ConfigError
+from resnet_core.language import mark
 
 #: Table 1 of the paper (A, B, D, E): depth -> 3x3 convolutions in each of five stages; and their filters.
 CONVOLUTIONS: dict[int, tuple[int, ...]] = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
@@ -64,16 +65,22 @@ class VGGConfig(ModelConfig):
         dataclasses.replace(choices.NORM, help="None, as in the paper, or batch normalisation.", tokens={"batch": "BN"}),
         choices.NONLINEARITY,
         choices.INITIALIZATION,
-        Field("kernel", "third convolutions", "Of the last three stages of VGG-16: 3x3 (the paper's D), or 1x1 (its C).", ("3x3", "1x1"),
+        Field("kernel", mark("third convolutions"), mark("Of the last three stages of VGG-16: 3x3 (the paper's D), or 1x1 (its C)."),
+            ("3x3", "1x1"),
               tokens={"1x1": "C"}),
-        choices.dropout("behind the hidden fully connected layers"),
+        choices.dropout(mark("behind the hidden fully connected layers")),
         choices.CLASSES,
     )  # fmt: skip
     head = "VGG"
 
     def __post_init__(self) -> None:
         if self.depth not in CONVOLUTIONS:
-            raise ConfigError("depth", f"{self.depth} is not that of a VGG net; they have {', '.join(map(str, CONVOLUTIONS))} layers.")
+            raise ConfigError(
+                "depth",
+                "{depth} is not that of a VGG net; they have {map} layers.",
+                depth=self.depth,
+                map=", ".join(map(str, CONVOLUTIONS)),
+            )
         self.check_fields()
         if self.kernel == "1x1" and self.depth != 16:
             raise ConfigError("kernel", "C is a VGG net of 16 layers.")
@@ -147,7 +154,7 @@ class VGGCifarConfig(VGGConfig):
     fields = (
         dataclasses.replace(choices.NORM, help="Batch normalisation, or none.", tokens={"none": "nobn"}),
         *VGGConfig.fields[1:4],
-        choices.dropout("before the fully connected layer"),
+        choices.dropout(mark("before the fully connected layer")),
         choices.CLASSES,
     )
     _input = (3, 32, 32)
@@ -161,11 +168,11 @@ class VGGCifarConfig(VGGConfig):
         return [Flatten("flatten"), *([Dropout("dropout", self.dropout)] if self.dropout else [])]
 
 
-_PAPER = "Simonyan, Zisserman: Very Deep Convolutional Networks for Large-Scale Image Recognition (ICLR 2015)"
+_PAPER = mark("Simonyan, Zisserman: Very Deep Convolutional Networks for Large-Scale Image Recognition (ICLR 2015)")
 FAMILIES = (
     Family(
         "vgg",
-        "VGG nets for ImageNet",
+        mark("VGG nets for ImageNet"),
         _PAPER,
         VGGConfig,
         (*(VGGConfig(depth, norm) for norm in ("none", "batch") for depth in CONVOLUTIONS), VGGConfig(kernel="1x1")),
@@ -173,7 +180,7 @@ FAMILIES = (
     ),
     Family(
         "vgg_cifar",
-        "VGG nets for CIFAR",
+        mark("VGG nets for CIFAR"),
         f"{_PAPER}, as kuangliu/pytorch-cifar has them",
         VGGCifarConfig,
         (*(VGGCifarConfig(depth) for depth in CONVOLUTIONS), VGGCifarConfig(norm="none")),

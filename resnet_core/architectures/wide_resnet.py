@@ -16,6 +16,7 @@ from resnet_core.architectures.residual import Style, seen
 from resnet_core.architectures.resnet_imagenet import SHORTCUT_IN_WORDS, TABLE_1, FourStages
 from resnet_core.checks import check_whole
 from resnet_core.errors import ConfigError
+from resnet_core.language import mark
 
 MIN_DEPTH, MAX_DEPTH = 10, 1000
 
@@ -51,9 +52,9 @@ class WideResNetConfig(ModelConfig):
 
     family = "wide_resnet"
     fields = (
-        Field("factor", "widening factor", "The stages have 16, 32 and 64 times as many filters.", low=1, high=32),
+        Field("factor", mark("widening factor"), mark("The stages have 16, 32 and 64 times as many filters."), low=1, high=32),
         choices.WITH_SHORTCUTS,
-        choices.dropout("between the two convolutions of a block"),
+        choices.dropout(mark("between the two convolutions of a block")),
         choices.CLASSES,
     )
     head = "WRN"
@@ -62,7 +63,13 @@ class WideResNetConfig(ModelConfig):
         check_whole("depth", self.depth, MIN_DEPTH, MAX_DEPTH)
         if self.depth % 6 != 4:
             below = max(MIN_DEPTH, (self.depth - 4) // 6 * 6 + 4)
-            raise ConfigError("depth", f"{self.depth} is not of the form 6n+4; the nearest valid depths are {below} and {below + 6}.")
+            raise ConfigError(
+                "depth",
+                "{depth} is not of the form 6n+4; the nearest valid depths are {below} and {below2}.",
+                depth=self.depth,
+                below=below,
+                below2=below + 6,
+            )
         self.check_fields()
 
     @property
@@ -110,7 +117,7 @@ class WideImageNetConfig(FourStages):
 
     family = "wide_resnet_imagenet"
     fields = (
-        Field("factor", "widening factor", "A bottleneck has so many times a ResNet's filters inside.", low=1, high=16),
+        Field("factor", mark("widening factor"), mark("A bottleneck has so many times a ResNet's filters inside."), low=1, high=16),
         SHORTCUT_IN_WORDS,
         choices.CLASSES,
     )
@@ -144,11 +151,11 @@ class WideImageNetConfig(FourStages):
         return dataclasses.replace(super().style(), base_width=64 * self.factor)
 
 
-_PAPER = "Zagoruyko, Komodakis: Wide Residual Networks (BMVC 2016)"
+_PAPER = mark("Zagoruyko, Komodakis: Wide Residual Networks (BMVC 2016)")
 FAMILIES = (
     Family(
         "wide_resnet",
-        "Wide ResNets for CIFAR",
+        mark("Wide ResNets for CIFAR"),
         _PAPER,
         WideResNetConfig,
         (
@@ -159,7 +166,7 @@ FAMILIES = (
     ),
     Family(
         "wide_resnet_imagenet",
-        "Wide ResNets for ImageNet",
+        mark("Wide ResNets for ImageNet"),
         f"{_PAPER}, as torchvision has them",
         WideImageNetConfig,
         tuple(WideImageNetConfig(TABLE_1[depth][1]) for depth in (50, 101)),

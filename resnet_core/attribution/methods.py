@@ -10,6 +10,7 @@ from typing import Any
 from resnet_core.activations import config_of, side_of
 from resnet_core.attribution.layers import default_layer, layers_of, outputs_of
 from resnet_core.errors import ConfigError
+from resnet_core.language import mark, tr
 
 #: Pixels of the images' side that the declared numbers of pixels are for.
 SIDE = 32
@@ -75,14 +76,24 @@ class Parameter:
         if self.kind in ("choice", "layer"):
             possible = [key for key, _ in self.choices] if self.kind == "choice" else list(self.layers(model))
             if value not in possible:
-                raise ConfigError(self.name, f"{value!r} is not one of {_few(possible)}.")
+                raise ConfigError(self.name, "{value!r} is not one of {few}.", value=value, few=_few(possible))
             return value
         if isinstance(value, bool) or not isinstance(value, int if self.kind == "int" else (int, float)) or not math.isfinite(value):
-            raise ConfigError(self.name, f"{value!r} is not a {'whole' if self.kind == 'int' else 'finite'} number.")
+            raise ConfigError(
+                self.name,
+                mark("{value!r} is not a whole number.") if self.kind == "int" else mark("{value!r} is not a finite number."),
+                value=value,
+            )
         low, high = self.minimum, self.at(side_of(model)).maximum if self.pixels else self.maximum
         assert low is not None and high is not None  # every number's ends are declared
         if not low <= value <= high:
-            raise ConfigError(self.name, f"{value:g} is out of range; it must be from {_exact(low)} to {_exact(high)}.")
+            raise ConfigError(
+                self.name,
+                "{value:g} is out of range; it must be from {exact} to {exact2}.",
+                value=value,
+                exact=_exact(low),
+                exact2=_exact(high),
+            )
         return value if self.kind == "int" else float(value)
 
 
@@ -129,24 +140,26 @@ class Method:
         names = [parameter.name for parameter in self.parameters]
         for name in given:
             if name not in names:
-                has = f"it has {', '.join(names)}" if names else "it has none"
-                raise ConfigError(name, f"{self.label} has no such parameter; {has}.")
+                has = tr("it has {names}", names=", ".join(names)) if names else tr("it has none")
+                raise ConfigError(name, "{label} has no such parameter; {has}.", label=self.label, has=has)
         values = {parameter.name: parameter.check(given.get(parameter.name), model) for parameter in self.parameters}
         if "stride" in values and values["stride"] > values["window"]:
             raise ConfigError(
                 "stride",
-                f"{values['stride']} is more than the window of {values['window']}: pixels between the windows would never be hidden.",
+                "{stride} is more than the window of {window}: pixels between the windows would never be hidden.",
+                stride=values["stride"],
+                window=values["window"],
             )
         return values
 
 
-_BASELINE = (("mean", "mean image"), ("black", "black"))
-_NOTHING = "What counts as no image: the mean that the net's input is normalised with, or black."
+_BASELINE = (("mean", mark("mean image")), ("black", "black"))
+_NOTHING = mark("What counts as no image: the mean that the net's input is normalised with, or black.")
 _LAYER = Parameter(
     "layer",
     "layer",
     "layer",
-    help="The block whose output is weighted. The last one is the most specific to a class; earlier ones have finer maps.",
+    help=mark("The block whose output is weighted. The last one is the most specific to a class; earlier ones have finer maps."),
 )
 _STEPS = Parameter(
     "steps",
@@ -156,7 +169,7 @@ _STEPS = Parameter(
     2,
     500,
     1,
-    help="Points on the path from the baseline to the image (Gauss-Legendre). More bring the sum closer.",
+    help=mark("Points on the path from the baseline to the image (Gauss-Legendre). More bring the sum closer."),
 )
 _FROM = Parameter(
     "baseline",
@@ -168,7 +181,7 @@ _FROM = Parameter(
 )
 _FILL = Parameter(
     "baseline",
-    "hidden by",
+    mark("hidden by"),
     "choice",
     "mean",
     choices=_BASELINE,
@@ -182,7 +195,7 @@ _WINDOW = Parameter(
     1,
     SIDE,
     1,
-    help="Pixels of the side of the square that hides a part of the image, if that has 32; of larger images as much larger.",
+    help=mark("Pixels of the side of the square that hides a part of the image, if that has 32; of larger images as much larger."),
     pixels=True,
 )
 _STRIDE = Parameter(
@@ -193,16 +206,16 @@ _STRIDE = Parameter(
     1,
     SIDE,
     1,
-    help="Pixels from one window to the next, as for the window; at most that. Half of it takes four times as long.",
+    help=mark("Pixels from one window to the next, as for the window; at most that. Half of it takes four times as long."),
     pixels=True,
 )
 _CHANNELS = Parameter(
     "channels",
-    "colours joined by",
+    mark("colours joined by"),
     "choice",
     "maximum",
     choices=(("maximum", "maximum"), ("sum", "sum")),
-    help="Of the absolute gradients of red, green and blue the largest, as in the paper, or their sum.",
+    help=mark("Of the absolute gradients of red, green and blue the largest, as in the paper, or their sum."),
 )
 
 METHODS: dict[str, Method] = {
@@ -210,11 +223,14 @@ METHODS: dict[str, Method] = {
     for each in (
         Method(
             "integrated-gradients",
-            "Integrated Gradients",
-            "Sundararajan et al. 2017",
+            mark("Integrated Gradients"),
+            mark("Sundararajan et al. 2017"),
             signed=True,
-            meaning="Part of the difference between the target's logit for the image and for the baseline. Positive: the pixel speaks "
-            "for the target; negative: against it. All of them sum to the difference, up to the convergence delta.",
+            meaning=mark(
+                "Part of the difference between the target's logit for the image and for the baseline. Positive: the "
+                "pixel speaks for the target; negative: against it. All of them sum to the difference, up to the "
+                "convergence delta."
+            ),
             channels="sum",
             local=False,
             parameters=(_STEPS, _FROM),
@@ -222,73 +238,87 @@ METHODS: dict[str, Method] = {
         Method(
             "grad-cam",
             "Grad-CAM",
-            "Selvaraju et al. 2017",
+            mark("Selvaraju et al. 2017"),
             signed=False,
-            meaning="A layer's maps, each weighted by its mean gradient of the target's logit, summed; below zero cut off (ReLU); enlarged "
-            "bilinearly to the image's size. Zero: nothing there speaks for the target at this layer.",
-            channels="one value a pixel",
+            meaning=mark(
+                "A layer's maps, each weighted by its mean gradient of the target's logit, summed; below zero cut "
+                "off (ReLU); enlarged bilinearly to the image's size. Zero: nothing there speaks for the target at "
+                "this layer."
+            ),
+            channels=mark("one value a pixel"),
             local=False,
             parameters=(_LAYER,),
-            before="the sum before its ReLU",
+            before=mark("the sum before its ReLU"),
         ),
         Method(
             "occlusion",
-            "Occlusion",
-            "Zeiler and Fergus 2014",
+            mark("Occlusion"),
+            mark("Zeiler and Fergus 2014"),
             signed=True,
-            meaning="By how much the target's logit drops while the pixel is hidden: the mean over the windows that cover it. Positive: "
-            "the pixel speaks for the target; negative: the logit rises without it.",
-            channels="one value a pixel",
+            meaning=mark(
+                "By how much the target's logit drops while the pixel is hidden: the mean over the windows that "
+                "cover it. Positive: the pixel speaks for the target; negative: the logit rises without it."
+            ),
+            channels=mark("one value a pixel"),
             local=False,
             parameters=(_WINDOW, _STRIDE, _FILL),
         ),
         Method(
             "saliency",
-            "Saliency",
-            "Simonyan et al. 2014",
+            mark("Saliency"),
+            mark("Simonyan et al. 2014"),
             signed=False,
-            meaning="Absolute gradient of the target's logit, per unit of pixel / 255: how strongly a small change of the pixel would act, "
-            "whichever way.",
-            channels="the parameter says: maximum or sum of the absolute values",
+            meaning=mark(
+                "Absolute gradient of the target's logit, per unit of pixel / 255: how strongly a small change of "
+                "the pixel would act, whichever way."
+            ),
+            channels=mark("the parameter says: maximum or sum of the absolute values"),
             local=True,
             parameters=(_CHANNELS,),
-            before="the gradient itself",
+            before=mark("the gradient itself"),
         ),
         Method(
             "guided-grad-cam",
-            "Guided Grad-CAM",
-            "Selvaraju et al. 2017",
+            mark("Guided Grad-CAM"),
+            mark("Selvaraju et al. 2017"),
             signed=True,
-            meaning="Grad-CAM times guided backpropagation (Springenberg et al. 2015), in which no ReLU passes a negative gradient back. "
-            "Its scale has no unit.",
+            meaning=mark(
+                "Grad-CAM times guided backpropagation (Springenberg et al. 2015), in which no ReLU passes a "
+                "negative gradient back. Its scale has no unit."
+            ),
             channels="sum",
             local=True,
             parameters=(_LAYER,),
-            warning="Fails the sanity checks of Adebayo et al. 2018: guided backpropagation shows edges of the image, and in the nets tried"
-            " there it hardly changed when weights were replaced by random ones. It is no evidence of what a net has learned.",
+            warning=mark(
+                "Fails the sanity checks of Adebayo et al. 2018: guided backpropagation shows edges of the image, "
+                "and in the nets tried there it hardly changed when weights were replaced by random ones. It is no "
+                "evidence of what a net has learned."
+            ),
         ),
     )
 }
 
-_SEED = Parameter("seed", "seed", "int", 0, 0, 2**31 - 1, 1, help="Of the random numbers: the same seed gives the same result.")
+_SEED = Parameter("seed", "seed", "int", 0, 0, 2**31 - 1, 1, help=mark("Of the random numbers: the same seed gives the same result."))
 #: What checks a map -> its parameters: ``infidelity``, ``sensitivity`` and ``sanity``.
 TRUST: dict[str, tuple[Parameter, ...]] = {
-    "infidelity": (Parameter("samples", "hidden squares", "int", 64, 2, 1000, 1, help="How many squares are tried."), _SEED),
+    "infidelity": (Parameter("samples", mark("hidden squares"), "int", 64, 2, 1000, 1, help=mark("How many squares are tried.")), _SEED),
     "sensitivity": (
-        Parameter("radius", "radius", "float", 0.02, 0.001, 0.5, 0.005, help="The most that a pixel changes, of 1: 0.02 is 5 of 255."),
-        Parameter("samples", "changed images", "int", 10, 1, 100, 1, help="Each one takes a map of its own."),
+        Parameter(
+            "radius", "radius", "float", 0.02, 0.001, 0.5, 0.005, help=mark("The most that a pixel changes, of 1: 0.02 is 5 of 255.")
+        ),
+        Parameter("samples", mark("changed images"), "int", 10, 1, 100, 1, help=mark("Each one takes a map of its own.")),
         _SEED,
     ),
     "sanity": (
         Parameter(
             "per_stage",
-            "steps of a stage",
+            mark("steps of a stage"),
             "int",
             3,
             1,
             20,
             1,
-            help="A stage's blocks are randomised in at most so many steps, the last ones first.",
+            help=mark("A stage's blocks are randomised in at most so many steps, the last ones first."),
         ),
         _SEED,
     ),
@@ -298,7 +328,7 @@ TRUST: dict[str, tuple[Parameter, ...]] = {
 def method(key: str) -> Method:
     """Raises ConfigError for a key that is none of ``METHODS``."""
     if key not in METHODS:
-        raise ConfigError("method", f"{key!r} is not one of {', '.join(METHODS)}.")
+        raise ConfigError("method", "{key!r} is not one of {methods}.", key=key, methods=", ".join(METHODS))
     return METHODS[key]
 
 
@@ -314,8 +344,8 @@ def check_target(target: Any, model: Any) -> int:
         ConfigError: the net has no such class.
     """
     if isinstance(target, bool) or not isinstance(target, int):
-        raise ConfigError("target", f"{target!r} is not the number of a class.")
+        raise ConfigError("target", "{target!r} is not the number of a class.", target=target)
     classes = config_of(model).num_classes
     if not 0 <= target < classes:
-        raise ConfigError("target", f"{target} is out of range; the net's classes are 0 to {classes - 1}.")
+        raise ConfigError("target", "{target} is out of range; the net's classes are 0 to {classes}.", target=target, classes=classes - 1)
     return target

@@ -25,9 +25,10 @@ from resnet_core.attribution.layers import CascadeStep, cascade_steps
 from resnet_core.attribution.methods import TRUST, check_target, method
 from resnet_core.attribution.ranks import spearman
 from resnet_core.attribution.subject import Subject
+from resnet_core.language import mark
 from resnet_core.nets.loading import LoadedNet
 
-TRAINED = "as it is"
+TRAINED = mark("as it is")
 
 
 @dataclass(frozen=True, eq=False)

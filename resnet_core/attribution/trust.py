@@ -20,6 +20,7 @@ from resnet_core.analysis.passes import Progress, ShouldStop
 from resnet_core.attribution.compute import Attribution, Raw, compute
 from resnet_core.attribution.methods import METHODS, SIDE, TRUST, scaled
 from resnet_core.attribution.subject import Subject
+from resnet_core.language import tr
 from resnet_core.nets.loading import LoadedNet
 
 #: Sides of the hidden squares, in pixels of an image of 32: from and to.
@@ -144,9 +145,13 @@ def infidelity(
     others = (torch.ones_like(attributions), torch.from_numpy(noise).to(x.device))
     value, *compared = (score(of) for of in (attributions, *others))
     low, high = (scaled(pixels, loaded.side) for pixels in SQUARES)
-    text = (
-        f"{samples:,} squares of {low} to {high} pixels a side at random places (seed {seed}), hidden by the mean image; "
-        "the map scaled to fit best"
+    text = tr(
+        "{samples:,} squares of {low} to {high} pixels a side at random places (seed {seed}), hidden by the "
+        "mean image; the map scaled to fit best",
+        samples=samples,
+        low=low,
+        high=high,
+        seed=seed,
     )
     # Rounding may leave a fit just above 1.
     relative, constant, random = (min(one / changes, 1.0) if changes > 0 else None for one in (value, *compared))
@@ -177,7 +182,12 @@ def sensitivity(
         Stopped: ``should_stop`` returned True.
     """
     _checked(loaded, "sensitivity", radius=radius, samples=samples, seed=seed)
-    text = f"the largest of {samples:,} random changes of each pixel by at most {radius:g} of 1 (seed {seed})"
+    text = tr(
+        "the largest of {samples:,} random changes of each pixel by at most {radius:g} of 1 (seed {seed})",
+        samples=samples,
+        radius=radius,
+        seed=seed,
+    )
     subject = Subject(loaded, should_stop=should_stop)
     noise = np.random.default_rng(seed).uniform(-radius, radius, (samples, 3, loaded.side, loaded.side)).astype(np.float32)
     changes = iter(torch.from_numpy(noise).to(loaded.device))

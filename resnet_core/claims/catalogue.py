@@ -7,16 +7,17 @@ from collections.abc import Iterable, Mapping
 from resnet_core.claims import figure6, inside, table6
 from resnet_core.claims.claim import NOT_RUN, Claim, Result, look
 from resnet_core.claims.material import Cohort, TrainedNet, cohorts
+from resnet_core.language import mark
 
 CLAIMS: tuple[Claim, ...] = (*table6.CLAIMS, *figure6.CLAIMS, *inside.CLAIMS)
 GROUPS: tuple[str, ...] = tuple(dict.fromkeys(claim.group for claim in CLAIMS))
 #: What is said once beside the claims of a group.
 NOTES: dict[str, str] = {
     table6.ERRORS: table6.WHY_CLEAR,
-    table6.PARAMS: "Counted from the nets themselves; this needs no training.",
+    table6.PARAMS: mark("Counted from the nets themselves; this needs no training."),
     figure6.PLAIN: figure6.WHY_SCHEDULE,
     inside.RESPONSES: inside.WHAT_RESPONSES,
-    inside.GRADIENTS: "Norms are of the loss's gradient with respect to each convolution's weight, on one training batch.",
+    inside.GRADIENTS: mark("Norms are of the loss's gradient with respect to each convolution's weight, on one training batch."),
 }
 
 

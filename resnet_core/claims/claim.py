@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from resnet_core.claims.material import Cohort
+from resnet_core.language import mark, tr
 from resnet_core.noise import CLEAR, Difference
 
 REPRODUCED, NOT_REPRODUCED, UNDECIDED, NOT_AT_SCHEDULE, NOT_RUN = STATUSES = (
-    "reproduced", "not reproduced", "undecided", "not yet run at the paper's schedule", "not yet run",
+    mark("reproduced"), mark("not reproduced"), mark("undecided"), mark("not yet run at the paper's schedule"), mark("not yet run"),
 )  # fmt: skip
 
 
@@ -90,7 +91,7 @@ class Result:
 
 def listed(names: Sequence[str]) -> str:
     """``plain-20``, ``plain-20 and plain-56``, ``plain-20, plain-32 and plain-56``."""
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    return names[0] if len(names) == 1 else tr("{names} and {names2}", names=", ".join(names[:-1]), names2=names[-1])
 
 
 def look(claim: Claim, cohort: Cohort) -> Result:
@@ -100,6 +101,8 @@ def look(claim: Claim, cohort: Cohort) -> Result:
     if not missing:
         return Result(claim, claim.judge(cohort), (), present, cohort.fraction if claim.needs else None)
     so_far = claim.partial(cohort) if claim.partial and present else None
-    evidence = f"Missing: {listed(missing)}.{f' So far: {so_far.evidence}' if so_far else ''}"
+    evidence = tr(
+        "Missing: {listed}.{value}", listed=listed(missing), value=tr(" So far: {evidence}", evidence=so_far.evidence) if so_far else ""
+    )
     finding = Finding(so_far.ours if so_far else "–", so_far.status if so_far else NOT_RUN, evidence)
     return Result(claim, finding, missing, present if so_far else (), cohort.fraction if so_far else None)

@@ -10,15 +10,20 @@ from resnet_core.claims.claim import NOT_RUN, Claim, Finding, judged, judged_by_
 from resnet_core.claims.material import UNWARMED, WARMED_UP, Cohort
 from resnet_core.claims.table6 import against, chain_judges
 from resnet_core.config import Recipe
+from resnet_core.language import mark, tr
 
-PLAIN, RESIDUAL, TWINS = "Figure 6, left: plain nets", "Figure 6, middle: residual nets", "Figure 6: residual against plain"
-OVERFITTING = "Sections 1 and 4.1: it is not overfitting"
-SHORTCUTS = "Table 3: shortcuts A, B and C"
-WARMUP = "Section 4.2: ResNet-110 is warmed up"
+PLAIN, RESIDUAL, TWINS = (
+    mark("Figure 6, left: plain nets"),
+    mark("Figure 6, middle: residual nets"),
+    mark("Figure 6: residual against plain"),
+)
+OVERFITTING = mark("Sections 1 and 4.1: it is not overfitting")
+SHORTCUTS = mark("Table 3: shortcuts A, B and C")
+WARMUP = mark("Section 4.2: ResNet-110 is warmed up")
 #: Said once beside the claims on training errors.
-WHY_SCHEDULE = (
-    "The paper's curves are of its full schedule. A shorter one enlarges the gap between a deep plain net and a shallow one: the deep one "
-    "learns more slowly too."
+WHY_SCHEDULE = mark(
+    "The paper's curves are of its full schedule. A shorter one enlarges the gap between a deep plain "
+    "net and a shallow one: the deep one learns more slowly too."
 )
 #: The number of iterations of the warm-up may be smaller or larger than the paper's by this factor: it says "about".
 WARMUP_FACTOR = 2
@@ -42,18 +47,27 @@ def _pair(shallow_depth: int, deep_depth: int, plain: bool) -> Claim:
 
     def judge(cohort: Cohort) -> Finding:
         gap = cohort.difference(deep, shallow, "train")
-        ours = f"{cohort.shown(deep, 'train')} against {cohort.shown(shallow, 'train')}"
-        evidence = f"{deep} ends {against(gap.points)} {shallow} in training error; up to {margin(gap)} points could be luck."
+        ours = tr("{deep} against {shallow}", deep=cohort.shown(deep, "train"), shallow=cohort.shown(shallow, "train"))
+        evidence = tr(
+            "{deep} ends {against} {shallow} in training error; up to {margin} points could be luck.",
+            deep=deep,
+            against=against(gap.points),
+            shallow=shallow,
+            margin=margin(gap),
+        )
         return judged_by_signs([gap.sign if plain else -gap.sign], ours, evidence)
 
-    word = "higher" if plain else "lower"
+    higher = mark("{deep} ends with a higher training error than {shallow}.", deep=deep, shallow=shallow)
+    lower = mark("{deep} ends with a lower training error than {shallow}.", deep=deep, shallow=shallow)
     return Claim(
         id=f"figure6-{'plain' if plain else 'residual'}-{shallow_depth}-{deep_depth}",
         group=PLAIN if plain else RESIDUAL,
-        text=f"{deep} ends with a {word} training error than {shallow}.",
-        source="Figure 6, " + ("left" if plain else "middle"),
-        paper=word,
-        criterion=f"{word.capitalize()} by more than twice the standard error of the difference.",
+        text=higher if plain else lower,
+        source=mark("Figure 6, left") if plain else mark("Figure 6, middle"),
+        paper=mark("higher") if plain else mark("lower"),
+        criterion=mark("Higher by more than twice the standard error of the difference.")
+        if plain
+        else mark("Lower by more than twice the standard error of the difference."),
         needs=(shallow, deep),
         judge=judge,
     )
@@ -62,9 +76,11 @@ def _pair(shallow_depth: int, deep_depth: int, plain: bool) -> Claim:
 def _plain_test_errors() -> Claim:
     names = tuple(_name(depth, True) for depth in _PLAIN_DEPTHS)
     judge, partial = chain_judges(names, "test", 1)
-    text = "The deeper the plain net, the higher its test error, from 20 to 56 layers."
-    criterion = "Each net's final test error is above that of the next shallower one, by more than twice the difference's standard error."
-    return Claim("figure6-plain-test", PLAIN, text, "Figures 1 and 6, left", "rising", criterion, names, judge, partial)
+    text = mark("The deeper the plain net, the higher its test error, from 20 to 56 layers.")
+    criterion = mark(
+        "Each net's final test error is above that of the next shallower one, by more than twice the difference's standard error."
+    )
+    return Claim("figure6-plain-test", PLAIN, text, mark("Figures 1 and 6, left"), mark("rising"), criterion, names, judge, partial)
 
 
 def _paired(cohort: Cohort, a: str, b: str, end: float = math.inf) -> list[tuple[float, float]]:
@@ -79,18 +95,20 @@ def _throughout() -> Claim:
     def judge(cohort: Cohort) -> Finding:
         pairs = _paired(cohort, shallow, deep)
         if not pairs:
-            return Finding("–", NOT_RUN, f"The records of {shallow} and {deep} have no iteration in common.")
+            return Finding("–", NOT_RUN, tr("The records of {shallow} and {deep} have no iteration in common.", shallow=shallow, deep=deep))
         higher = sum(theirs > ours for ours, theirs in pairs)
-        evidence = f"The training error of {deep} is the higher one in {higher:,} of {len(pairs):,} records."
-        return judged(higher == len(pairs), f"{higher:,} of {len(pairs):,} records", evidence)
+        evidence = tr(
+            "The training error of {deep} is the higher one in {higher:,} of {pairs:,} records.", deep=deep, higher=higher, pairs=len(pairs)
+        )
+        return judged(higher == len(pairs), tr("{higher:,} of {pairs:,} records", higher=higher, pairs=len(pairs)), evidence)
 
     return Claim(
         id="section4.1-throughout",
         group=PLAIN,
-        text=f"{deep} has a higher training error than {shallow} throughout the training.",
-        source="section 4.1 (there of the ImageNet nets)",
-        paper="throughout",
-        criterion="Higher in every record of the training.",
+        text=mark("{deep} has a higher training error than {shallow} throughout the training.", deep=deep, shallow=shallow),
+        source=mark("section 4.1 (there of the ImageNet nets)"),
+        paper=mark("throughout"),
+        criterion=mark("Higher in every record of the training."),
         needs=(shallow, deep),
         judge=judge,
     )
@@ -101,12 +119,12 @@ def _plain_110() -> Claim:
 
     def judge(cohort: Cohort) -> Finding:
         train, test = cohort.mean(name, "train"), cohort.mean(name, "test")
-        evidence = f"{name} ends at {train:.2f} % training and {test:.2f} % test error."
-        return judged(min(train, test) > bound, f"{train:.2f} % training, {test:.2f} % test", evidence)
+        evidence = tr("{name} ends at {train:.2f} % training and {test:.2f} % test error.", name=name, train=train, test=test)
+        return judged(min(train, test) > bound, tr("{train:.2f} % training, {test:.2f} % test", train=train, test=test), evidence)
 
-    criterion = f"Its final training and test error are both above {bound:g} %; the paper's is after its full schedule."
-    text = f"{name} stays above {bound:g} % error."
-    return Claim("figure6-plain-110", PLAIN, text, "caption of Figure 6", f"{paper.PLAIN_110.text} %", criterion, (name,), judge)
+    criterion = mark("Its final training and test error are both above {bound:g} %; the paper's is after its full schedule.", bound=bound)
+    text = mark("{name} stays above {bound:g} % error.", name=name, bound=bound)
+    return Claim("figure6-plain-110", PLAIN, text, mark("caption of Figure 6"), f"{paper.PLAIN_110.text} %", criterion, (name,), judge)
 
 
 def _not_overfitting() -> Claim:
@@ -122,19 +140,28 @@ def _not_overfitting() -> Claim:
         # From the shallowest to the deepest: overfitting would widen the gap. Steps between neighbours may be too small to tell.
         whole, steps = shrinks(0, -1), [shrinks(i, i + 1).sign for i in range(len(names) - 1)]
         ours = ", ".join(f"{name} {gap:.1f}" for name, gap in zip(names, gaps, strict=True))
-        change = f"From {names[0]} to {names[-1]} it shrinks by {whole.points:.1f} ({margin(whole)})."
-        evidence = f"Test minus training error, in points: {ours}. {change}"
+        change = tr(
+            "From {names} to {names2} it shrinks by {points:.1f} ({margin}).",
+            names=names[0],
+            names2=names[-1],
+            points=whole.points,
+            margin=margin(whole),
+        )
+        evidence = tr("Test minus training error, in points: {ours}. {change}", ours=ours, change=change)
         return judged_by_signs([whole.sign, *(sign for sign in steps if sign < 0)], ours, evidence)
 
     return Claim(
         id="section1-not-overfitting",
         group=OVERFITTING,
-        text="That deeper plain nets are worse is not caused by overfitting.",
-        source="sections 1 and 4.1",
-        paper="not caused by it",
+        text=mark("That deeper plain nets are worse is not caused by overfitting."),
+        source=mark("sections 1 and 4.1"),
+        paper=mark("not caused by it"),
         criterion=(
-            "Overfitting means a larger gap between test and training error. The gap of the deepest plain net is clearly smaller than that "
-            "of the shallowest, and no step between neighbours is clearly the other way round."
+            mark(
+                "Overfitting means a larger gap between test and training error. The gap of the deepest plain net is "
+                "clearly smaller than that of the shallowest, and no step between neighbours is clearly the other "
+                "way round."
+            )
         ),
         needs=names,
         judge=judge,
@@ -147,20 +174,29 @@ def _twins(depth: int) -> Claim:
     def judge(cohort: Cohort) -> Finding:
         gaps = {kind: cohort.difference(residual, plain, kind) for kind in _BOTH}
         evidence = " ".join(
-            f"{residual} ends {against(gap.points)} {plain} in {'training' if kind == 'train' else 'test'} error "
-            f"({cohort.mean(residual, kind):.2f} against {cohort.mean(plain, kind):.2f} %, {margin(gap)})."
+            tr(
+                mark("{residual} ends {against} {plain} in training error ({residual2:.2f} against {plain2:.2f} %, {margin}).")
+                if kind == "train"
+                else mark("{residual} ends {against} {plain} in test error ({residual2:.2f} against {plain2:.2f} %, {margin})."),
+                residual=residual,
+                against=against(gap.points),
+                plain=plain,
+                residual2=cohort.mean(residual, kind),
+                plain2=cohort.mean(plain, kind),
+                margin=margin(gap),
+            )
             for kind, gap in gaps.items()
         )
-        ours = f"test {cohort.shown(residual, 'test')} against {cohort.shown(plain, 'test')}"
+        ours = tr("test {residual} against {plain}", residual=cohort.shown(residual, "test"), plain=cohort.shown(plain, "test"))
         return judged_by_signs([-gap.sign for gap in gaps.values()], ours, evidence)
 
     return Claim(
         id=f"figure6-twins-{depth}",
         group=TWINS,
-        text=f"{residual} has lower errors than {plain}.",
-        source="Figure 6, by its curves",
-        paper="lower",
-        criterion="Training and test error are both lower, each by more than twice the standard error of the difference.",
+        text=mark("{residual} has lower errors than {plain}.", residual=residual, plain=plain),
+        source=mark("Figure 6, by its curves"),
+        paper=mark("lower"),
+        criterion=mark("Training and test error are both lower, each by more than twice the standard error of the difference."),
         needs=(plain, residual),
         judge=judge,
     )
@@ -173,18 +209,37 @@ def _faster() -> Claim:
         end = cohort[plain].config.recipe.milestones[0] * cohort[plain].config.recipe.iterations
         pairs = _paired(cohort, plain, residual, end)
         if not pairs:
-            return Finding("–", NOT_RUN, f"The records of {plain} and {residual} have no iteration in common before the rate falls.")
+            return Finding(
+                "–",
+                NOT_RUN,
+                tr(
+                    "The records of {plain} and {residual} have no iteration in common before the rate falls.",
+                    plain=plain,
+                    residual=residual,
+                ),
+            )
         lower = sum(theirs < ours for ours, theirs in pairs)
-        evidence = f"Until the rate falls, the training error of {residual} is the lower one in {lower:,} of {len(pairs):,} records."
-        return judged(lower >= FASTER * len(pairs), f"{lower:,} of {len(pairs):,} records", evidence)
+        evidence = tr(
+            "Until the rate falls, the training error of {residual} is the lower one in {lower:,} of {pairs:,} records.",
+            residual=residual,
+            lower=lower,
+            pairs=len(pairs),
+        )
+        return judged(lower >= FASTER * len(pairs), tr("{lower:,} of {pairs:,} records", lower=lower, pairs=len(pairs)), evidence)
 
     return Claim(
         id="section4.1-faster",
         group=TWINS,
-        text=f"Where plain nets are not overly deep, the residual net converges faster: {residual} against {plain}.",
-        source="section 4.1 (there of the 18-layer ImageNet nets)",
-        paper="faster",
-        criterion=f"Its training error is lower in at least {FASTER:.0%} of the records before the learning rate first falls.",
+        text=mark(
+            "Where plain nets are not overly deep, the residual net converges faster: {residual} against {plain}.",
+            residual=residual,
+            plain=plain,
+        ),
+        source=mark("section 4.1 (there of the 18-layer ImageNet nets)"),
+        paper=mark("faster"),
+        criterion=mark(
+            "Its training error is lower in at least {faster:.0%} of the records before the learning rate first falls.", faster=FASTER
+        ),
         needs=(plain, residual),
         judge=judge,
     )
@@ -198,16 +253,23 @@ def _shortcuts() -> Claim:
         apart = max(errors) - min(errors)
         widest = cohort.difference(names[errors.index(max(errors))], names[errors.index(min(errors))], "test")
         ours = ", ".join(f"{name} {cohort.shown(name, 'test')}" for name in names)
-        evidence = f"The highest and the lowest test error are {apart:.2f} points apart; up to {margin(widest)} points could be luck."
+        evidence = tr(
+            "The highest and the lowest test error are {apart:.2f} points apart; up to {margin} points could be luck.",
+            apart=apart,
+            margin=margin(widest),
+        )
         return judged(apart <= SHORTCUTS_WITHIN, ours, evidence)
 
     return Claim(
         id="table3-shortcuts",
         group=SHORTCUTS,
-        text="Options A, B and C differ little, so projections are not essential for addressing degradation.",
-        source="Table 3 and section 4.1 (there ResNet-34 on ImageNet)",
+        text=mark("Options A, B and C differ little, so projections are not essential for addressing degradation."),
+        source=mark("Table 3 and section 4.1 (there ResNet-34 on ImageNet)"),
         paper="25.03, 24.52, 24.19 %",
-        criterion=f"The test errors of ResNet-20 with A, B and C are at most {SHORTCUTS_WITHIN:g} points apart, as in Table 3.",
+        criterion=mark(
+            "The test errors of ResNet-20 with A, B and C are at most {shortcuts_within:g} points apart, as in Table 3.",
+            shortcuts_within=SHORTCUTS_WITHIN,
+        ),
         needs=names,
         judge=judge,
     )
@@ -222,18 +284,28 @@ def _unwarmed() -> Claim:
         first = next((row["iteration"] for row in rows if row["train_error"] < CONVERGING), None)
         end = cohort.mean(name, "test")
         if first is None:
-            return judged(False, "never", f"The training error of {name} was never below {CONVERGING:g} %.")
+            return judged(
+                False, "never", tr("The training error of {name} was never below {converging:g} %.", name=name, converging=CONVERGING)
+            )
         epochs = first * net.config.recipe.batch_size / net.config.data.train_images
-        evidence = f"Its training error was first below {CONVERGING:g} % after {epochs:.1f} epochs; it ends at {end:.2f} % test error."
-        return judged(epochs >= 1, f"after {epochs:.1f} epochs", evidence)
+        evidence = tr(
+            "Its training error was first below {converging:g} % after {epochs:.1f} epochs; it ends at {end:.2f} % test error.",
+            converging=CONVERGING,
+            epochs=epochs,
+            end=end,
+        )
+        return judged(epochs >= 1, tr("after {epochs:.1f} epochs", epochs=epochs), evidence)
 
     return Claim(
         id="section4.2-without-warmup",
         group=WARMUP,
-        text=f"With a rate of {Recipe().learning_rate:g} from the start, ResNet-110 starts converging only after several epochs.",
-        source="section 4.2, footnote 5",
-        paper="several epochs",
-        criterion=f"Its training error is first below {CONVERGING:g} % after one epoch or more.",
+        text=mark(
+            "With a rate of {learning_rate:g} from the start, ResNet-110 starts converging only after several epochs.",
+            learning_rate=Recipe().learning_rate,
+        ),
+        source=mark("section 4.2, footnote 5"),
+        paper=mark("several epochs"),
+        criterion=mark("Its training error is first below {converging:g} % after one epoch or more.", converging=CONVERGING),
         needs=(name,),
         judge=judge,
     )
@@ -251,28 +323,54 @@ def _warmup() -> Claim:
         # The rate of the schedule comes down to the warm-up's later on: only the rows before its first change are the warm-up's.
         after = next((row for row in rows if row["learning_rate"] > rate * 1.001), None)
         if warm and after is None:
-            return judged(False, "did not end", f"The rate was {rate:g} to the last record of {name}: its warm-up did not end.")
+            return judged(
+                False,
+                tr("did not end"),
+                tr("The rate was {rate:g} to the last record of {name}: its warm-up did not end.", rate=rate, name=name),
+            )
         if after is None or not warm or warm[0]["iteration"] > after["iteration"]:
-            return judged(False, "no warm-up", f"The records of {name} show no stretch at a rate of {rate:g} before a higher one.")
+            return judged(
+                False,
+                tr("no warm-up"),
+                tr("The records of {name} show no stretch at a rate of {rate:g} before a higher one.", name=name, rate=rate),
+            )
         last = max(row["iteration"] for row in warm if row["iteration"] < after["iteration"])
         first = after["iteration"]
         holds = first >= low and last <= high
-        evidence = (
-            f"The rate was {rate:g} up to iteration {last:,} at least and {after['learning_rate']:g} at {first:,} at the latest, where the "
-            f"training error since the record before was {after['train_error']:.1f} %."
+        evidence = tr(
+            "The rate was {rate:g} up to iteration {last:,} at least and {learning_rate:g} at {first:,} at the "
+            "latest, where the training error since the record before was {train_error:.1f} %.",
+            rate=rate,
+            last=last,
+            learning_rate=after["learning_rate"],
+            first=first,
+            train_error=after["train_error"],
         )
-        return judged(holds, f"{last:,} to {first:,} iterations", evidence)
+        return judged(holds, tr("{last:,} to {first:,} iterations", last=last, first=first), evidence)
 
     return Claim(
         id="section4.2-warmup",
         group=WARMUP,
         text=(
-            f"{name} trains at {rate:g} for about {about} iterations, until its training error is under {paper.WARMUP_ERROR:g} %, then at "
-            f"{Recipe().learning_rate:g}."
+            mark(
+                "{name} trains at {rate:g} for about {about} iterations, until its training error is under "
+                "{warmup_error:g} %, then at {learning_rate:g}.",
+                name=name,
+                rate=rate,
+                about=about,
+                warmup_error=paper.WARMUP_ERROR,
+                learning_rate=Recipe().learning_rate,
+            )
         ),
-        source="section 4.2",
-        paper=f"about {about} iterations",
-        criterion=f"By the recorded rates it ended between {low} and {high} iterations: {about} within a factor of {WARMUP_FACTOR}.",
+        source=mark("section 4.2"),
+        paper=mark("about {about} iterations", about=about),
+        criterion=mark(
+            "By the recorded rates it ended between {low} and {high} iterations: {about} within a factor of {warmup_factor}.",
+            low=low,
+            high=high,
+            about=about,
+            warmup_factor=WARMUP_FACTOR,
+        ),
         needs=(name,),
         judge=judge,
     )

@@ -9,28 +9,30 @@ from typing import Any
 from resnet_core.architectures import ResNetConfig
 from resnet_core.claims.claim import NOT_RUN, Claim, Finding, judged, judged_by_signs
 from resnet_core.claims.material import Cohort, TrainedNet
+from resnet_core.language import mark, tr
 
-RESPONSES, GRADIENTS = "Figure 7: layer responses", "Section 4.1: gradients with batch normalisation"
+RESPONSES, GRADIENTS = mark("Figure 7: layer responses"), mark("Section 4.1: gradients with batch normalisation")
 #: A layer's gradient counts as vanished when its norm is below this part of the last convolution's, as exploded above the inverse.
 VANISHED = 1 / 100
 #: Why the norms of a deep plain net are large at first, and what does not follow.
-WHY_LARGE = (
-    "At initialisation the backward signal of a plain net with batch normalisation grows with each layer that it passes, about 1.2 times "
-    "(Yang et al. 2019, Balduzzi et al. 2017); some steps of training calm it. So it is not vanishing that makes deep plain nets worse; "
-    "what does is an open question."
+WHY_LARGE = mark(
+    "At initialisation the backward signal of a plain net with batch normalisation grows with each layer "
+    "that it passes, about 1.2 times (Yang et al. 2019, Balduzzi et al. 2017); some steps of training "
+    "calm it. So it is not vanishing that makes deep plain nets worse; what does is an open question."
 )
 #: Said once beside the claims on responses.
-WHAT_RESPONSES = (
-    "Responses are standard deviations after batch normalisation and before ReLU or the addition, by the last record of each training: of "
-    "one training batch, with its own batch statistics. In a plain net their size is a free scale: halving a batch normalisation's scale "
-    "and shift halves that layer's responses and changes no prediction. So this compares what trainings ended with, not functions."
+WHAT_RESPONSES = mark(
+    "Responses are standard deviations after batch normalisation and before ReLU or the addition, by the "
+    "last record of each training: of one training batch, with its own batch statistics. In a plain net "
+    "their size is a free scale: halving a batch normalisation's scale and shift halves that layer's "
+    "responses and changes no prediction. So this compares what trainings ended with, not functions."
 )
 
 
 #: Two medians of responses are told apart when they differ by more than this part. Chosen, not measured: no net ships with a second seed
 #: yet, which would tell how far that moves them.
 RESPONSE_MARGIN = 0.05
-TOO_CLOSE = f"Some are within {RESPONSE_MARGIN:.0%} of each other: too close to tell with one seed."
+TOO_CLOSE = mark("Some are within {margin:.0%} of each other: too close to tell with one seed.", margin=RESPONSE_MARGIN)
 
 
 def smaller(a: float, b: float) -> int:
@@ -45,7 +47,9 @@ def _last_responses(net: TrainedNet) -> dict[str, float] | None:
 
 
 def _unrecorded(net: TrainedNet) -> Finding:
-    return Finding("–", NOT_RUN, f"The records of {net.name} ({net.id}) hold no layer statistics; train it again to have them.")
+    return Finding(
+        "–", NOT_RUN, tr("The records of {name} ({id}) hold no layer statistics; train it again to have them.", name=net.name, id=net.id)
+    )
 
 
 def _smaller_than_plain(depth: int) -> Claim:
@@ -59,20 +63,29 @@ def _smaller_than_plain(depth: int) -> Claim:
             return _unrecorded(cohort[residual])
         count = sum(ours[layer] < theirs[layer] for layer in ours)
         a, b = statistics.median(ours.values()), statistics.median(theirs.values())
-        evidence = (
-            f"The median over the layers is {a:.3f} in {residual} and {b:.3f} in {plain}; the response of {residual} is the smaller one in "
-            f"{count} of {len(ours)} layers."
+        evidence = tr(
+            "The median over the layers is {a:.3f} in {residual} and {b:.3f} in {plain}; the response of "
+            "{residual} is the smaller one in {count} of {ours} layers.",
+            a=a,
+            residual=residual,
+            b=b,
+            plain=plain,
+            count=count,
+            ours=len(ours),
         )
         most = 1 if 2 * count > len(ours) else -1
-        return judged_by_signs([smaller(a, b), most], f"median {a:.3f} against {b:.3f}", evidence)
+        return judged_by_signs([smaller(a, b), most], tr("median {a:.3f} against {b:.3f}", a=a, b=b), evidence)
 
     return Claim(
         id=f"figure7-smaller-{depth}",
         group=RESPONSES,
-        text=f"{residual} has generally smaller responses than {plain}.",
-        source="Figure 7, section 4.2",
-        paper="smaller",
-        criterion=f"The median over the layers is smaller by more than {RESPONSE_MARGIN:.0%}, and so is the response of most layers.",
+        text=mark("{residual} has generally smaller responses than {plain}.", residual=residual, plain=plain),
+        source=mark("Figure 7, section 4.2"),
+        paper=mark("smaller"),
+        criterion=mark(
+            "The median over the layers is smaller by more than {response_margin:.0%}, and so is the response of most layers.",
+            response_margin=RESPONSE_MARGIN,
+        ),
         needs=(plain, residual),
         judge=judge,
     )
@@ -89,16 +102,16 @@ def _smaller_with_depth(shallow_depth: int, deep_depth: int) -> Claim:
                 return _unrecorded(cohort[name])
             medians[name] = statistics.median(responses.values())
         a, b = medians[deep], medians[shallow]
-        evidence = f"The median over the layers is {a:.3f} in {deep} and {b:.3f} in {shallow}."
-        return judged_by_signs([smaller(a, b)], f"median {a:.3f} against {b:.3f}", evidence)
+        evidence = tr("The median over the layers is {a:.3f} in {deep} and {b:.3f} in {shallow}.", a=a, deep=deep, b=b, shallow=shallow)
+        return judged_by_signs([smaller(a, b)], tr("median {a:.3f} against {b:.3f}", a=a, b=b), evidence)
 
     return Claim(
         id=f"figure7-depth-{shallow_depth}-{deep_depth}",
         group=RESPONSES,
-        text=f"The deeper ResNet has the smaller responses: {deep} against {shallow}.",
-        source="Figure 7, section 4.2",
-        paper="smaller",
-        criterion=f"The median over the layers is smaller by more than {RESPONSE_MARGIN:.0%}.",
+        text=mark("The deeper ResNet has the smaller responses: {deep} against {shallow}.", deep=deep, shallow=shallow),
+        source=mark("Figure 7, section 4.2"),
+        paper=mark("smaller"),
+        criterion=mark("The median over the layers is smaller by more than {response_margin:.0%}.", response_margin=RESPONSE_MARGIN),
         needs=(shallow, deep),
         judge=judge,
     )
@@ -119,7 +132,7 @@ def largest_ratio(row: dict[str, Any]) -> tuple[float, str]:
 
 
 def _moment(iteration: int) -> str:
-    return "at initialisation" if iteration == 0 else f"at iteration {iteration:,}"
+    return tr("at initialisation") if iteration == 0 else tr("at iteration {iteration:,}", iteration=iteration)
 
 
 def _vanishing(depth: int) -> Claim:
@@ -132,27 +145,38 @@ def _vanishing(depth: int) -> Claim:
             return _unrecorded(net)
         lost = next((row["iteration"] for row in rows if None in row["gradient_norm"]), None)
         if lost is not None:
-            return judged(False, "not finite", f"At iteration {lost:,} the gradient norms are not all finite numbers.")
+            return judged(False, tr("not finite"), tr("At iteration {lost:,} the gradient norms are not all finite numbers.", lost=lost))
         ratio, layer, iteration = min((*smallest_ratio(row), row["iteration"]) for row in rows)
         largest, where, when = max((*largest_ratio(row), row["iteration"]) for row in rows)
-        evidence = (
-            f"Over {len(rows)} moments of the training the smallest norm against the last convolution's is {ratio_text(ratio)}, of {layer} "
-            f"{_moment(iteration)}; the largest is {ratio_text(largest)}, of {where} {_moment(when)}."
+        evidence = tr(
+            "Over {rows} moments of the training the smallest norm against the last convolution's is "
+            "{ratio_text}, of {layer} {moment}; the largest is {ratio_text2}, of {where} {moment2}.",
+            rows=len(rows),
+            ratio_text=ratio_text(ratio),
+            layer=layer,
+            moment=_moment(iteration),
+            ratio_text2=ratio_text(largest),
+            where=where,
+            moment2=_moment(when),
         )
         if largest > 1 / VANISHED:
-            evidence += f" They do not vanish; they are large {_moment(when)}. {WHY_LARGE}"
-        ours = f"from {ratio_text(ratio)} to {ratio_text(largest)} times"
+            evidence += tr(" They do not vanish; they are large {moment}. {why_large}", moment=_moment(when), why_large=WHY_LARGE)
+        ours = tr("from {ratio_text} to {ratio_text2} times", ratio_text=ratio_text(ratio), ratio_text2=ratio_text(largest))
         return judged(ratio >= VANISHED and largest <= 1 / VANISHED, ours, evidence)
 
     return Claim(
         id=f"section4.1-gradients-{depth}",
         group=GRADIENTS,
-        text=f"The gradients on their way back through {name} have healthy norms with batch normalisation.",
-        source="section 4.1 (there of the ImageNet nets)",
-        paper="healthy norms",
+        text=mark("The gradients on their way back through {name} have healthy norms with batch normalisation.", name=name),
+        source=mark("section 4.1 (there of the ImageNet nets)"),
+        paper=mark("healthy norms"),
         criterion=(
-            f"At initialisation and in every record of the training each layer's gradient norm is between 1/{1 / VANISHED:.0f} of and "
-            f"{1 / VANISHED:.0f} times that of the last convolution, where the way back begins."
+            mark(
+                "At initialisation and in every record of the training each layer's gradient norm is between "
+                "1/{vanished:.0f} of and {vanished:.0f} times that of the last convolution, where the way back "
+                "begins.",
+                vanished=1 / VANISHED,
+            )
         ),
         needs=(name,),
         judge=judge,

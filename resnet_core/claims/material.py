@@ -10,6 +10,7 @@ from typing import Any
 
 from resnet_core import noise
 from resnet_core.config import Recipe, RunConfig
+from resnet_core.language import mark, tr
 from resnet_core.verdict import trained_alike
 
 #: Shorter trainings are not judged by the paper's claims, as a part of its schedule: that of the nets that ship with the project.
@@ -17,12 +18,12 @@ SHORTEST = 0.25
 #: Nets from this depth on may be warmed up (He et al. 2016, section 4.2: ResNet-110).
 WARMED_UP = 110
 #: Behind the name of such a net that was not.
-UNWARMED = " without warm-up"
+UNWARMED = mark(" without warm-up")
 #: Of CIFAR-10.
 TEST_IMAGES = 10_000
 #: Fields of a recipe that the paper's claims hang on.
 _ALIKE = ("batch_size", "learning_rate", "schedule", "milestones", "gamma", "momentum", "weight_decay", "augmentation")
-_NAMES = {"batch_size": "batch size", "learning_rate": "learning rate", "weight_decay": "weight decay"}
+_NAMES = {"batch_size": mark("batch size"), "learning_rate": mark("learning rate"), "weight_decay": mark("weight decay")}
 
 
 @dataclass(frozen=True)
@@ -112,21 +113,21 @@ def unlike_the_paper(config: RunConfig) -> str:
     """
     model, recipe, paper = config.model, config.recipe, Recipe()
     if config.start:
-        return "did not begin with random weights"
+        return tr("did not begin with random weights")
     if model.series not in ("plain", "ResNet", "ResNet-B", "ResNet-C"):
-        return "is not one of the paper's CIFAR-10 nets (basic blocks, 16 filters)"
+        return tr("is not one of the paper's CIFAR-10 nets (basic blocks, 16 filters)")
     if config.data.dataset != "cifar10" or config.data.images_per_class:
-        return "was not trained on all of CIFAR-10"
+        return tr("was not trained on all of CIFAR-10")
     if config.data.validation:
-        return "was trained without the images that it held out for validation"
+        return tr("was trained without the images that it held out for validation")
     for name in _ALIKE:
         if getattr(recipe, name) != getattr(paper, name):
-            return f"has another {_NAMES.get(name, name)} than the paper's recipe"
+            return tr("has another {name} than the paper's recipe", name=_NAMES.get(name, name))
     rule = (recipe.warmup, recipe.warmup_learning_rate, recipe.warmup_error)
     if recipe.warmup != "none" and (model.depth < WARMED_UP or rule != ("error", paper.warmup_learning_rate, paper.warmup_error)):
-        return "has another warm-up than the paper's recipe"
+        return tr("has another warm-up than the paper's recipe")
     if recipe.schedule_fraction < SHORTEST * 0.999:
-        return f"saw less than {SHORTEST:.0%} of the paper's schedule"
+        return tr("saw less than {shortest:.0%} of the paper's schedule", shortest=SHORTEST)
     return ""
 
 

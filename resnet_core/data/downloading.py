@@ -19,6 +19,7 @@ from pathlib import Path
 from resnet_core import atomic
 from resnet_core.data.folders import BY_HAND, PYTHON, default_folder, find
 from resnet_core.errors import DataError
+from resnet_core.language import tr
 
 #: As in torchvision.datasets.CIFAR10 (a test compares), which is not imported for it; and the archive's size.
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
@@ -83,9 +84,13 @@ def _fetch(part: Path, lock: int, progress: Progress | None) -> None:
             process.kill()  # a progress callback may raise, e.g. KeyboardInterrupt
     if process.returncode != 0:
         raise DataError(
-            f"CIFAR-10 could not be downloaded from {URL}: {reason or f'the downloading process ended ({process.returncode})'} "
-            f"({_arrived(part):,} of {ARCHIVE_BYTES:,} bytes had arrived). Nothing was kept of it. "
-            f"Try again when the network is there, or by hand: {BY_HAND}."
+            "CIFAR-10 could not be downloaded from {url}: {reason} ({arrived:,} of {archive_bytes:,} bytes had "
+            "arrived). Nothing was kept of it. Try again when the network is there, or by hand: {by_hand}.",
+            url=URL,
+            reason=reason or tr("the downloading process ended ({returncode})", returncode=process.returncode),
+            arrived=_arrived(part),
+            archive_bytes=ARCHIVE_BYTES,
+            by_hand=BY_HAND,
         )
 
 
@@ -122,7 +127,12 @@ def download(progress: Progress | None = None, to: Path | None = None) -> Path:
             finally:
                 shutil.rmtree(part, ignore_errors=True)
     except OSError as error:
-        raise DataError(f"CIFAR-10 could not be downloaded to {place}: {error}. Name another folder, or by hand: {BY_HAND}.") from error
+        raise DataError(
+            "CIFAR-10 could not be downloaded to {place}: {error}. Name another folder, or by hand: {by_hand}.",
+            place=place,
+            error=error,
+            by_hand=BY_HAND,
+        ) from error
     if progress is not None:
         progress(ARCHIVE_BYTES, ARCHIVE_BYTES)
     return final

@@ -17,8 +17,12 @@ from pathlib import Path
 
 from resnet_core.config import DataConfig
 from resnet_core.errors import DataError
+from resnet_core.language import mark, tr
 
-CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+CLASSES = (
+    mark("airplane"), mark("automobile"), mark("bird"), mark("cat"), mark("deer"), mark("dog"), mark("frog"), mark("horse"), mark("ship"),
+    mark("truck"),
+)  # fmt: skip
 #: Bytes of one image: 3 channels of 32 x 32.
 PIXELS = 3 * 32 * 32
 IMAGES_PER_FILE = 10_000
@@ -27,9 +31,12 @@ TEST_BATCHES = ("test_batch",)
 ARCHIVES = ("cifar-10-python.tar.gz", "cifar-10-binary.tar.gz")
 HOMEPAGE = "https://www.cs.toronto.edu/~kriz/cifar.html"
 ENVIRONMENT = "RESNET_LAB_DATA"
-BY_HAND = (
-    f"fetch {ARCHIVES[0]} from {HOMEPAGE}, unpack it (tar -xzf {ARCHIVES[0]}), and name the folder with --data-dir or {ENVIRONMENT}; "
-    "or train on the embedded sample, which needs neither network nor folder"
+BY_HAND = mark(
+    "fetch {archive} from {homepage}, unpack it (tar -xzf {archive}), and name the folder with --data-dir or {environment}; "
+    "or train on the embedded sample, which needs neither network nor folder",
+    archive=ARCHIVES[0],
+    homepage=HOMEPAGE,
+    environment=ENVIRONMENT,
 )
 
 
@@ -49,10 +56,18 @@ class Layout:
         if self.suffix == ".bin":
             expected = IMAGES_PER_FILE * (PIXELS + 1)
             if size != expected:
-                return f"{'short' if size < expected else 'too long'}: {size:,} bytes instead of {expected:,}"
+                return tr(
+                    mark("short: {size:,} bytes instead of {expected:,}")
+                    if size < expected
+                    else mark("too long: {size:,} bytes instead of {expected:,}"),
+                    size=size,
+                    expected=expected,
+                )
         elif size < IMAGES_PER_FILE * PIXELS:
             # A pickle's length depends on who wrote it, but the pixels stand in it uncompressed.
-            return f"short: {size:,} bytes, and the pixels alone take {IMAGES_PER_FILE * PIXELS:,}"
+            return tr(
+                "short: {size:,} bytes, and the pixels alone take {images_per_file:,}", size=size, images_per_file=IMAGES_PER_FILE * PIXELS
+            )
         return None
 
     def problems(self, folder: Path) -> list[str]:
@@ -63,7 +78,7 @@ class Layout:
             try:
                 problem = self.size_problem(path.stat().st_size) if path.is_file() else "missing"
                 if problem is None and not os.access(path, os.R_OK):
-                    problem = "no permission to read it"
+                    problem = tr("no permission to read it")
             except OSError as error:
                 problem = error.strerror or str(error)
             if problem:
@@ -99,28 +114,44 @@ def find(folder: Path) -> tuple[Layout, Path]:
     try:
         candidates = _candidates(folder) if stat.S_ISDIR(folder.stat().st_mode) else None
     except (OSError, ValueError) as error:  # no such folder, no permission, no possible name
-        reason = getattr(error, "strerror", None) or "that is no name for a folder"
-        what = "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be looked into ({reason})"
-        raise DataError(f"The data folder {_shown(folder)} {what}. For the full CIFAR-10, {BY_HAND}.") from error
+        reason = getattr(error, "strerror", None) or tr("that is no name for a folder")
+        what = tr("does not exist") if isinstance(error, FileNotFoundError) else tr("cannot be looked into ({reason})", reason=reason)
+        raise DataError(
+            "The data folder {shown} {what}. For the full CIFAR-10, {by_hand}.", shown=_shown(folder), what=what, by_hand=BY_HAND
+        ) from error
     if candidates is None:
-        raise DataError(f"The data folder {_shown(folder)} is a file, not a folder. For the full CIFAR-10, {BY_HAND}.")
+        raise DataError(
+            "The data folder {shown} is a file, not a folder. For the full CIFAR-10, {by_hand}.", shown=_shown(folder), by_hand=BY_HAND
+        )
     complaint = None
     for layout, place, _ in candidates:
         problems = layout.problems(place)
         if not problems:
             return layout, place
         complaint = complaint or (
-            f"CIFAR-10 in {place} ({layout.name} layout) is not whole: {', '.join(problems)}. "
-            f"Copy or unpack these files again, or download the set anew; by hand: {BY_HAND}."
+            tr(
+                "CIFAR-10 in {place} ({name} layout) is not whole: {problems}. Copy or unpack these files again, or "
+                "download the set anew; by hand: {by_hand}.",
+                place=place,
+                name=layout.name,
+                problems=", ".join(problems),
+                by_hand=BY_HAND,
+            )
         )
     if complaint:
         raise DataError(complaint)
     packed = [name for name in ARCHIVES if (folder / name).is_file()]
     if packed:
-        raise DataError(f"{folder} holds {packed[0]}, still packed. Unpack it there first: tar -xzf {packed[0]}")
+        raise DataError("{folder} holds {packed}, still packed. Unpack it there first: tar -xzf {packed}", folder=folder, packed=packed[0])
     raise DataError(
-        f"{folder} holds no CIFAR-10: neither {BINARY.folder} ({BINARY.files()[0]}, ...) nor {PYTHON.folder} ({PYTHON.files()[0]}, ...), "
-        f"nor their files. For the full set, {BY_HAND}."
+        "{folder} holds no CIFAR-10: neither {folder2} ({files}, ...) nor {folder3} ({files2}, ...), nor "
+        "their files. For the full set, {by_hand}.",
+        folder=folder,
+        folder2=BINARY.folder,
+        files=BINARY.files()[0],
+        folder3=PYTHON.folder,
+        files2=PYTHON.files()[0],
+        by_hand=BY_HAND,
     )
 
 
@@ -149,8 +180,11 @@ def require_data_dir(data_dir: Path | str | None = None) -> Path:
     if folder is not None:
         return folder
     raise DataError(
-        f"The full CIFAR-10 was not found: no --data-dir was given, {ENVIRONMENT} is not set, and {default_folder()} holds no whole "
-        f"copy. Download it, or {BY_HAND}."
+        "The full CIFAR-10 was not found: no --data-dir was given, {environment} is not set, and "
+        "{default_folder} holds no whole copy. Download it, or {by_hand}.",
+        environment=ENVIRONMENT,
+        default_folder=default_folder(),
+        by_hand=BY_HAND,
     )
 
 

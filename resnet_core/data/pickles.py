@@ -13,6 +13,8 @@ from typing import Any, cast
 
 import numpy as np
 
+from resnet_core.language import tr
+
 #: What numpy 1 and 2, on Python 2 and 3, pickle arrays and scalars with.
 _NUMPY = {
     (f"{core}.{module}", name)
@@ -46,19 +48,21 @@ class _Recorder:
         if self._name == "encode":  # how Python 3 writes bytes for Python 2: encode("\xff...", "latin1")
             text, encoding = args
             if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
-                raise pickle.UnpicklingError("an unexpected call of _codecs.encode")
+                raise pickle.UnpicklingError(tr("an unexpected call of _codecs.encode"))
             return text.encode("latin-1")
         return _Recorded(self._name, args)
 
     def __setstate__(self, state: Any) -> None:
-        raise pickle.UnpicklingError("a pickle may not set a state here")
+        raise pickle.UnpicklingError(tr("a pickle may not set a state here"))
 
 
 class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) in _NUMPY or (module, name) == ("_codecs", "encode"):
             return _Recorder(name)
-        raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no CIFAR-10 file needs; it was not run")
+        raise pickle.UnpicklingError(
+            tr("it asks for {module}.{name}, which no CIFAR-10 file needs; it was not run", module=module, name=name)
+        )
 
 
 def _name(value: Any) -> str:

@@ -11,6 +11,7 @@ from resnet_core.data import folders
 from resnet_core.data.folders import CLASSES, PIXELS, TEST_BATCHES, TRAIN_BATCHES, Layout
 from resnet_core.data.pickles import read_batch
 from resnet_core.errors import DataError
+from resnet_core.language import tr
 
 #: Size and MD5 of the official files. A file of that very size but with another MD5 is damaged or of another set. (A pickle of another
 #: size was written anew, and its structure is what counts; binary files all have one size.)
@@ -45,7 +46,7 @@ def _pixels_and_labels(layout: Layout, name: str, content: bytes, md5: str | Non
     """uint8 (N, 3072) and integers (N,) of one file. Raises ValueError with what is wrong with it."""
     source = SUMS
     if md5 is None and len(content) == OFFICIAL[name][0]:
-        md5, source = OFFICIAL[name][1], "the official file"
+        md5, source = OFFICIAL[name][1], tr("the official file")
     if md5 is not None and hashlib.md5(content, usedforsecurity=False).hexdigest() != md5:
         raise ValueError(f"its MD5 is not the one of {source}")
     if layout is folders.BINARY:
@@ -105,7 +106,11 @@ def read(layout: Layout, folder: Path) -> list[tuple[np.ndarray, np.ndarray]]:
         splits.append((images, labels))
     if problems:
         raise DataError(
-            f"CIFAR-10 in {folder} ({layout.name} layout) is damaged: {'; '.join(problems)}. "
-            f"Copy or unpack these files again, or download the set anew; by hand: {folders.BY_HAND}."
+            "CIFAR-10 in {folder} ({name} layout) is damaged: {problems}. Copy or unpack these files again, or "
+            "download the set anew; by hand: {by_hand}.",
+            folder=folder,
+            name=layout.name,
+            problems="; ".join(problems),
+            by_hand=folders.BY_HAND,
         )
     return splits

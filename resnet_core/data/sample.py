@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resnet_core.errors import DataError
+from resnet_core.language import mark, tr
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,14 +23,19 @@ MANIFEST, SUMS = "sample.json", "SHA256SUMS"
 MOSAICS = {"train": "train.webp", "test": "test.webp"}
 #: Pixels of an image's side, and tiles in a row of a mosaic.
 SIDE, COLUMNS = 32, 50
-RESTORE = "It is part of the project: restore it (git checkout -- resnet_core/data/embedded) or clone again."
+RESTORE = mark("It is part of the project: restore it (git checkout -- resnet_core/data/embedded) or clone again.")
 
 
 def _bytes(name: str) -> bytes:
     try:
         return (FOLDER / name).read_bytes()
     except OSError as error:
-        raise DataError(f"The embedded sample's file {FOLDER / name} cannot be read: {error.strerror}. {RESTORE}") from error
+        raise DataError(
+            "The embedded sample's file {folder} cannot be read: {strerror}. {restore}",
+            folder=FOLDER / name,
+            strerror=error.strerror,
+            restore=RESTORE,
+        ) from error
 
 
 def _sums() -> dict[str, str]:
@@ -41,7 +47,12 @@ def _sums() -> dict[str, str]:
 def _verified(name: str, sums: dict[str, str]) -> bytes:
     content = _bytes(name)
     if hashlib.sha256(content).hexdigest() != sums.get(name):
-        raise DataError(f"The embedded sample's file {FOLDER / name} is corrupted: its SHA-256 is not the one in {SUMS}. {RESTORE}")
+        raise DataError(
+            "The embedded sample's file {folder} is corrupted: its SHA-256 is not the one in {sums}. {restore}",
+            folder=FOLDER / name,
+            sums=SUMS,
+            restore=RESTORE,
+        )
     return content
 
 
@@ -56,11 +67,13 @@ def check() -> None:
     for split, name in MOSAICS.items():
         path, expected = FOLDER / name, manifest[split]["bytes"]
         if not path.is_file():
-            problems.append(f"{path} (missing)")
+            problems.append(tr("{path} (missing)", path=path))
         elif path.stat().st_size != expected:
-            problems.append(f"{path} ({path.stat().st_size:,} bytes instead of {expected:,})")
+            problems.append(
+                tr("{path} ({st_size:,} bytes instead of {expected:,})", path=path, st_size=path.stat().st_size, expected=expected)
+            )
     if problems:
-        raise DataError(f"The embedded sample is not whole: {', '.join(problems)}. {RESTORE}")
+        raise DataError("The embedded sample is not whole: {problems}. {restore}", problems=", ".join(problems), restore=RESTORE)
 
 
 def read(split: str) -> tuple[np.ndarray, np.ndarray]:

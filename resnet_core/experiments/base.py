@@ -21,6 +21,7 @@ from resnet_core.architectures.table import complexity
 from resnet_core.attribution.methods import Parameter
 from resnet_core.data import CLASSES
 from resnet_core.errors import ConfigError, DataError
+from resnet_core.language import mark, tr
 
 if TYPE_CHECKING:
     from resnet_core.data import Split
@@ -104,29 +105,35 @@ class Experiment:
         names = [parameter.name for parameter in self.parameters]
         for name in given:
             if name not in names:
-                raise ConfigError(name, f"{self.title} has no such parameter; it has {', '.join(names) or 'none'}.")
+                raise ConfigError(
+                    name, "{title} has no such parameter; it has {names}.", title=self.title, names=", ".join(names) or tr("none")
+                )
         return {parameter.name: parameter.check(given.get(parameter.name), model) for parameter in self.parameters}
 
     def check(self, model: ModelConfig, name: str) -> None:
         """Raise ConfigError if it cannot be made with a net, called ``name``."""
         why = self.refusal(model)
         if not why and self.labelled and model.num_classes != len(CLASSES):
-            why = (
-                f"it tells {model.num_classes:,} classes apart, and the images are of CIFAR-10's {len(CLASSES)}, which are not its own: "
-                "this experiment holds its answers against them."
+            why = tr(
+                "it tells {num_classes:,} classes apart, and the images are of CIFAR-10's {classes}, which are not "
+                "its own: this experiment holds its answers against them.",
+                num_classes=model.num_classes,
+                classes=len(CLASSES),
             )
         if why:
-            raise ConfigError("net", f"{name}: {why}")
+            raise ConfigError("net", "{name}: {why}", name=name, why=why)
 
     def check_others(self, net: Net, given: Mapping[str, Any]) -> None:
         """Raise ConfigError if a net among the parameters is not another one of the same architecture."""
         for parameter in self.parameters:
             other = given.get(parameter.name) if parameter.kind == "net" else None
             if other and other.id == net.id:
-                raise ConfigError(parameter.name, f"{other.name} is the net itself: another of the same architecture is needed.")
+                raise ConfigError(parameter.name, "{name} is the net itself: another of the same architecture is needed.", name=other.name)
             if other and other.model != net.model:
-                which = f"{other.name} ({other.model.name}) and {net.name} ({net.model.name})"
-                raise ConfigError(parameter.name, f"{which} are of different architectures: choose two of the same.")
+                which = tr(
+                    "{name} ({name2}) and {name3} ({name4})", name=other.name, name2=other.model.name, name3=net.name, name4=net.model.name
+                )
+                raise ConfigError(parameter.name, "{which} are of different architectures: choose two of the same.", which=which)
 
     def work(self, net: Net, values: Mapping[str, Any]) -> float:
         """Multiply-adds that it takes with a net, on images of its size; ``values``: all parameters."""
@@ -157,12 +164,12 @@ def shown(value: Any) -> str:
 
 def images_parameter(default: int = 1000, most: int = 10_000) -> Parameter:
     """The number of test images."""
-    return Parameter("images", "test images", "int", default, 100, most, 100, help="The first of the test set; of fewer, all.")
+    return Parameter("images", mark("test images"), "int", default, 100, most, 100, help=mark("The first of the test set; of fewer, all."))
 
 
 #: One test image instead of all.
 PICTURE = Parameter(
-    "picture", "one picture", "int", None, 0, 9_999, 1, help="The number of one test image, as on Predict; empty: all together."
+    "picture", mark("one picture"), "int", None, 0, 9_999, 1, help=mark("The number of one test image, as on Predict; empty: all together.")
 )
 
 
@@ -176,7 +183,7 @@ class Picture:
     @property
     def name(self) -> str:
         """``test image 17 (ship)``."""
-        return f"test image {self.number} ({self.label})"
+        return tr("test image {number} ({label})", number=self.number, label=self.label)
 
 
 def picture_of(split: Split, number: int) -> Picture:
@@ -186,7 +193,7 @@ def picture_of(split: Split, number: int) -> Picture:
         DataError: there are not so many.
     """
     if number >= len(split):
-        raise DataError(f"There is no test image {number:,}: they go from 0 to {len(split) - 1:,}.")
+        raise DataError("There is no test image {number:,}: they go from 0 to {splits:,}.", number=number, splits=len(split) - 1)
     return Picture(number, CLASSES[int(split.labels[number])])
 
 
@@ -207,4 +214,6 @@ def each_of(results: Sequence[Measured], text: Callable[[Measured], str]) -> str
 
 def needs_addition(model: ModelConfig) -> str:
     """A refusal for nets whose units add nothing."""
-    return "" if any(unit.join.name == "add" for unit in model.plan().units) else "it has no additions, and this experiment is about them."
+    return (
+        "" if any(unit.join.name == "add" for unit in model.plan().units) else tr("it has no additions, and this experiment is about them.")
+    )

@@ -12,6 +12,7 @@ import numpy as np
 from resnet_core.errors import DataError
 from resnet_core.experiments.base import Experiment, Measured, Progress, ShouldStop, Table, first, images_parameter, whole_net_macs
 from resnet_core.figures.lines import heatmap
+from resnet_core.language import mark, tr
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -21,17 +22,23 @@ if TYPE_CHECKING:
 
 EXPERIMENT = Experiment(
     key="cka",
-    title="Two nets, block by block",
+    title=mark("Two nets, block by block"),
     module="resnet_core.experiments.cka",
-    question="Which blocks of two nets see the images alike?",
-    source="Kornblith, Norouzi, Lee and Hinton: Similarity of Neural Network Representations Revisited (ICML 2019), equation 3 and 5",
+    question=mark("Which blocks of two nets see the images alike?"),
+    source=mark("Kornblith, Norouzi, Lee and Hinton: Similarity of Neural Network Representations Revisited (ICML 2019), equation 3 and 5"),
     method=(
-        "Linear CKA between the outputs of all blocks of the first two nets chosen (of one net, with itself), every position and channel a "
-        "feature: 1 where the images lie alike up to rotation and scale, near 0 where they do not."
+        mark(
+            "Linear CKA between the outputs of all blocks of the first two nets chosen (of one net, with "
+            "itself), every position and channel a feature: 1 where the images lie alike up to rotation and "
+            "scale, near 0 where they do not."
+        )
     ),
     limits=(
-        "It compares how images lie to each other, not what the blocks compute. With few images and many features it is biased upwards; "
-        "and a block near a dominant direction of the data is like every other one."
+        mark(
+            "It compares how images lie to each other, not what the blocks compute. With few images and many "
+            "features it is biased upwards; and a block near a dominant direction of the data is like every "
+            "other one."
+        )
     ),
     parameters=(images_parameter(300, 1000),),
     macs=lambda model, values: whole_net_macs(model) * values["images"] * 1.5,
@@ -117,8 +124,14 @@ def _groups(loaded: LoadedNet, count: int) -> list[range]:
         needed = 4 * count * math.prod(maps[unit.name])
         if needed > WHOLE_BUDGET:
             raise DataError(
-                f"{loaded.net.name}: the maps of {count:,} images behind {unit.name} take {needed / 1e9:.1f} GB of memory, and "
-                f"{WHOLE_BUDGET / 1e9:.1f} GB are allowed. Ask for at most {count * WHOLE_BUDGET // needed:,} images."
+                "{name}: the maps of {count:,} images behind {name2} take {needed:.1f} GB of memory, and "
+                "{whole_budget:.1f} GB are allowed. Ask for at most {count2:,} images.",
+                name=loaded.net.name,
+                count=count,
+                name2=unit.name,
+                needed=needed / 1000000000.0,
+                whole_budget=WHOLE_BUDGET / 1000000000.0,
+                count2=count * WHOLE_BUDGET // needed,
             )
         if needed > room:
             groups.append(range(i, i))
@@ -137,14 +150,19 @@ def table(results: Sequence[Measured]) -> Table:
     one, other = _pair(results)
     like = one.result.like(other.result)
     rows = [(name, other.result.blocks[int(line.argmax())], float(line.max())) for name, line in zip(one.result.blocks, like, strict=True)]
-    return Table((f"Block of {one.label}", f"most like it in {other.label}", "CKA"), tuple(rows))
+    return Table((tr("Block of {label}", label=one.label), tr("most like it in {label}", label=other.label), tr("CKA")), tuple(rows))
 
 
 def figure(results: Sequence[Measured], dark: bool = False) -> go.Figure:
     """CKA of all pairs as a heat map."""
     one, other = _pair(results)
     return heatmap(
-        one.result.like(other.result), one.result.blocks, other.result.blocks, f"blocks of {one.label}", f"blocks of {other.label}", dark
+        one.result.like(other.result),
+        one.result.blocks,
+        other.result.blocks,
+        tr("blocks of {label}", label=one.label),
+        tr("blocks of {label}", label=other.label),
+        dark,
     )
 
 
@@ -155,7 +173,12 @@ def finding(results: Sequence[Measured]) -> str:
     places = (like.argmax(1) + 0.5) / like.shape[1]
     own = (np.arange(len(like)) + 0.5) / len(like)
     off = 100 * float(np.abs(places - own).mean())
-    return (
-        f"{one.label} beside {other.label}, {one.result.n:,} test images: CKA is {float(like.mean()):.2f} in the mean over all pairs of "
-        f"blocks, and the block most like one lies {off:.0f} % of the depth away from its place in the mean."
+    return tr(
+        "{label} beside {label2}, {n:,} test images: CKA is {like:.2f} in the mean over all pairs of blocks, "
+        "and the block most like one lies {off:.0f} % of the depth away from its place in the mean.",
+        label=one.label,
+        label2=other.label,
+        n=one.result.n,
+        like=float(like.mean()),
+        off=off,
     )

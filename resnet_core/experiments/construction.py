@@ -12,6 +12,7 @@ from resnet_core.architectures.deeper import construct, deeper, why_not_deeper
 from resnet_core.attribution.methods import Parameter
 from resnet_core.experiments.base import Experiment, Measured, Progress, ShouldStop, Table, each_of, first, images_parameter, whole_net_macs
 from resnet_core.figures.lines import Line, lines_figure
+from resnet_core.language import mark, tr
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -22,22 +23,30 @@ if TYPE_CHECKING:
 
 EXPERIMENT = Experiment(
     key="construction",
-    title="Identity by construction",
+    title=mark("Identity by construction"),
     module="resnet_core.experiments.construction",
-    question="Is there a deeper net that is no worse?",
-    source="He et al.: Deep Residual Learning for Image Recognition (CVPR 2016), section 1",
+    question=mark("Is there a deeper net that is no worse?"),
+    source=mark("He et al.: Deep Residual Learning for Image Recognition (CVPR 2016), section 1"),
     method=(
-        "Blocks that do nothing are inserted at the end of each stage of the trained net. A residual block does nothing when its branch "
-        "ends in zeros; a plain one when its convolutions pass on their input and its BN divides by 1. Both nets' logits are compared, in "
-        "evaluation mode and with the statistics of a batch, as in training."
+        mark(
+            "Blocks that do nothing are inserted at the end of each stage of the trained net. A residual block "
+            "does nothing when its branch ends in zeros; a plain one when its convolutions pass on their input "
+            "and its BN divides by 1. Both nets' logits are compared, in evaluation mode and with the statistics "
+            "of a batch, as in training."
+        )
     ),
     limits=(
-        "That the solution exists does not say that training finds it, which is the paper's point; nor that training would keep it: that "
-        "is on the page Myths for nets of demo size, and Grow, on the page Checkpoints, does it with any net. In a plain net with BN the "
-        "inserted blocks are the identity in evaluation mode alone: in training BN normalises again."
+        mark(
+            "That the solution exists does not say that training finds it, which is the paper's point; nor that "
+            "training would keep it: that is on the page Myths for nets of demo size, and Grow, on the page "
+            "Checkpoints, does it with any net. In a plain net with BN the inserted blocks are the identity in "
+            "evaluation mode alone: in training BN normalises again."
+        )
     ),
     parameters=(
-        Parameter("rounds", "blocks added to each stage", "int", 6, 1, 100, 1, help="6 make 56 layers of 20 with basic blocks."),
+        Parameter(
+            "rounds", mark("blocks added to each stage"), "int", 6, 1, 100, 1, help=mark("6 make 56 layers of 20 with basic blocks.")
+        ),
         images_parameter(),
     ),
     macs=lambda model, values: 2 * whole_net_macs(model) * values["images"] * (1 + values["rounds"] * 3 / len(model.plan().units)),
@@ -120,13 +129,13 @@ def table(results: Sequence[Measured]) -> Table:
         same = "yes" if found.is_equal else "no"
         rows.append((one.label, found.name, *errors, same, found.difference, found.in_training))
     head = (
-        "Net",
-        "made deeper",
-        "Error (%)",
-        "Error, deeper (%)",
-        "Same logits, bit for bit",
-        "Largest difference",
-        "with batch statistics",
+        tr("Net"),
+        tr("made deeper"),
+        tr("Error (%)"),
+        tr("Error, deeper (%)"),
+        tr("Same logits, bit for bit"),
+        tr("Largest difference"),
+        tr("with batch statistics"),
     )
     return Table(head, tuple(rows))
 
@@ -137,8 +146,17 @@ def figure(results: Sequence[Measured], dark: bool = False) -> go.Figure:
     for one in results:
         found: Construction = one.result
         errors = np.array([100.0 * wrong / found.n for wrong in found.wrong])
-        lines.append(Line(one.key, one.label, one.model, np.array(found.layers), errors, ("as trained", f"{found.name}, by construction")))
-    return lines_figure(lines, "weighted layers", "test error (%)", dark)
+        lines.append(
+            Line(
+                one.key,
+                one.label,
+                one.model,
+                np.array(found.layers),
+                errors,
+                (tr("as trained"), tr("{name}, by construction", name=found.name)),
+            )
+        )
+    return lines_figure(lines, tr("weighted layers"), tr("test error (%)"), dark)
 
 
 def finding(results: Sequence[Measured]) -> str:
@@ -146,7 +164,11 @@ def finding(results: Sequence[Measured]) -> str:
 
     def of(one: Measured) -> str:
         found: Construction = one.result
-        how = "the same logits, bit for bit" if found.is_equal else f"logits at most {found.difference:.2g} apart"
-        return f"{found.name} gives {how}"
+        how = (
+            tr("the same logits, bit for bit")
+            if found.is_equal
+            else tr("logits at most {difference:.2g} apart", difference=found.difference)
+        )
+        return tr("{name} gives {how}", name=found.name, how=how)
 
-    return f"By construction, on {results[0].result.n:,} test images: {each_of(results, of)}."
+    return tr("By construction, on {n:,} test images: {each_of}.", n=results[0].result.n, each_of=each_of(results, of))

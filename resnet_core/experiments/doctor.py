@@ -11,6 +11,7 @@ import numpy as np
 
 from resnet_core.experiments.base import Experiment, Measured, Progress, ShouldStop, Table, first, images_parameter, whole_net_macs
 from resnet_core.figures.lines import Line, lines_figure
+from resnet_core.language import mark, tr
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -28,18 +29,25 @@ _Z = 1.959963984540054
 
 EXPERIMENT = Experiment(
     key="doctor",
-    title="Doctor",
+    title=mark("Doctor"),
     module="resnet_core.experiments.doctor",
-    question="Is this checkpoint sound, and how sure may one be of its error?",
-    source="Wilson 1927 (interval); Guo et al.: On Calibration of Modern Neural Networks (ICML 2017)",
+    question=mark("Is this checkpoint sound, and how sure may one be of its error?"),
+    source=mark("Wilson 1927 (interval); Guo et al.: On Calibration of Modern Neural Networks (ICML 2017)"),
     method=(
-        "The error with Wilson's 95 % interval for that many images; the confidence of its answers against how often they are right, in 15 "
-        "bins (ECE: their mean distance, weighted by images); channels whose ReLU is 0 for every image and position; and the error after "
-        f"BN's statistics were estimated anew on {BN_IMAGES:,} training images: one that falls clearly says that they did not fit."
+        mark(
+            "The error with Wilson's 95 % interval for that many images; the confidence of its answers against how often "
+            "they are right, in 15 bins (ECE: their mean distance, weighted by images); channels whose ReLU is 0 for every "
+            "image and position; and the error after BN's statistics were estimated anew on {images:,} training images: one"
+            " that falls clearly says that they did not fit.",
+            images=BN_IMAGES,
+        )
     ),
     limits=(
-        "The interval is of the images alone, not of another training. A channel that is 0 here may answer others. Calibration on few "
-        "images is biased upwards. Nets are comparable only as far as data, normalisation and schedule are: their cards say so."
+        mark(
+            "The interval is of the images alone, not of another training. A channel that is 0 here may answer "
+            "others. Calibration on few images is biased upwards. Nets are comparable only as far as data, "
+            "normalisation and schedule are: their cards say so."
+        )
     ),
     parameters=(images_parameter(),),
     macs=lambda model, values: whole_net_macs(model) * (values["images"] + BN_IMAGES * 2),
@@ -198,9 +206,19 @@ def table(results: Sequence[Measured]) -> Table:
         found: Findings = one.result
         low, high = found.interval
         anew = None if found.wrong_anew is None else 100.0 * found.wrong_anew / found.n
-        dead = f"{found.dead:,} of {found.channels:,}"
-        rows.append((one.label, 100.0 * found.wrong / found.n, f"{low:.1f} to {high:.1f}", found.loss, found.ece, dead, anew))
-    head = ("Net", "Error (%)", "95 % interval", "Cross-entropy", "ECE (points)", "Dead channels", "Error, BN anew (%)")
+        dead = tr("{dead:,} of {channels:,}", dead=found.dead, channels=found.channels)
+        rows.append(
+            (one.label, 100.0 * found.wrong / found.n, tr("{low:.1f} to {high:.1f}", low=low, high=high), found.loss, found.ece, dead, anew)
+        )
+    head = (
+        tr("Net"),
+        tr("Error (%)"),
+        tr("95 % interval"),
+        tr("Cross-entropy"),
+        tr("ECE (points)"),
+        tr("Dead channels"),
+        tr("Error, BN anew (%)"),
+    )
     return Table(head, tuple(rows))
 
 
@@ -210,9 +228,9 @@ def figure(results: Sequence[Measured], dark: bool = False) -> go.Figure:
     for one in results:
         found: Findings = one.result
         there = found.count > 0
-        names = [f"{count:,} images" for count in found.count[there]]
+        names = [tr("{count:,} images", count=count) for count in found.count[there]]
         lines.append(Line(one.key, one.label, one.model, 100 * found.confidence[there], 100 * found.accuracy[there], names))
-    made = lines_figure(lines, "confidence of the answer (%)", "answers that are right (%)", dark)
+    made = lines_figure(lines, tr("confidence of the answer (%)"), tr("answers that are right (%)"), dark)
     made.add_shape(type="line", x0=0, y0=0, x1=100, y1=100, line={"dash": "dot", "width": 1.5, "color": "#7f8896"})
     return made
 
@@ -223,8 +241,13 @@ def finding(results: Sequence[Measured]) -> str:
     for one in results:
         found: Findings = one.result
         low, high = found.interval
-        said = f"{one.label} {100.0 * found.wrong / found.n:.1f} % ({low:.1f} to {high:.1f})"
+        said = tr(
+            "{label} {wrong:.1f} % ({low:.1f} to {high:.1f})", label=one.label, wrong=100.0 * found.wrong / found.n, low=low, high=high
+        )
         if found.wrong_anew is not None and 100.0 * found.wrong_anew / found.n < low:
-            said += f", with BN statistics estimated anew {100.0 * found.wrong_anew / found.n:.1f} %: its own do not fit these images"
+            said += tr(
+                ", with BN statistics estimated anew {wrong_anew:.1f} %: its own do not fit these images",
+                wrong_anew=100.0 * found.wrong_anew / found.n,
+            )
         parts.append(said)
-    return f"Error on {results[0].result.n:,} test images with its 95 % interval: {'; '.join(parts)}."
+    return tr("Error on {n:,} test images with its 95 % interval: {parts}.", n=results[0].result.n, parts="; ".join(parts))

@@ -10,6 +10,7 @@ import numpy as np
 from resnet_core.attribution.methods import Parameter
 from resnet_core.experiments.base import Experiment, Measured, Table, first, whole_net_macs
 from resnet_core.figures.lines import Line, lines_figure
+from resnet_core.language import mark, tr
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -20,13 +21,13 @@ if TYPE_CHECKING:
 
 EXPERIMENT = Experiment(
     key="evaluation",
-    title="Error by class",
+    title=mark("Error by class"),
     module="resnet_core.experiments.evaluation",
-    question="How often is a net wrong, and on which classes?",
-    source="He et al.: Deep Residual Learning for Image Recognition (CVPR 2016), section 4.2",
-    method="The error of a single view of each test image, in evaluation mode.",
-    limits="One error of one training: another seed gives another one, and the test images are a sample too.",
-    parameters=(Parameter("images", "test images", "int", 1000, 100, 10_000, 100, help="The first of the test set."),),
+    question=mark("How often is a net wrong, and on which classes?"),
+    source=mark("He et al.: Deep Residual Learning for Image Recognition (CVPR 2016), section 4.2"),
+    method=mark("The error of a single view of each test image, in evaluation mode."),
+    limits=mark("One error of one training: another seed gives another one, and the test images are a sample too."),
+    parameters=(Parameter("images", mark("test images"), "int", 1000, 100, 10_000, 100, help=mark("The first of the test set.")),),
     macs=lambda model, values: whole_net_macs(model) * values["images"],
 )
 
@@ -50,7 +51,7 @@ def measure(
 def table(results: Sequence[Measured]) -> Table:
     """Error, its standard error by the number of images alone, and mean cross-entropy."""
     rows = [(each.label, each.result.top1_error, _of_images(each.result), each.result.loss, each.result.n) for each in results]
-    return Table(("Net", "Error (%)", "± (images alone)", "Cross-entropy", "Images"), tuple(rows))
+    return Table((tr("Net"), tr("Error (%)"), tr("± (images alone)"), tr("Cross-entropy"), tr("Images")), tuple(rows))
 
 
 def _of_images(found: Evaluation) -> float:
@@ -67,10 +68,14 @@ def figure(results: Sequence[Measured], dark: bool = False) -> go.Figure:
         errors = each.result.class_errors
         names = CLASSES if len(CLASSES) == len(errors) else [str(i) for i in range(len(errors))]
         lines.append(Line(each.key, each.label, each.model, np.array(names), errors))
-    return lines_figure(lines, "true class", "error (%)", dark)
+    return lines_figure(lines, tr("true class"), tr("error (%)"), dark)
 
 
 def finding(results: Sequence[Measured]) -> str:
     """The lowest and the highest error of these nets."""
     parts = [f"{each.label} {each.result.top1_error:.2f} ± {_of_images(each.result):.2f} %" for each in results]
-    return f"Errors on {results[0].result.n:,} test images, with the standard error that their number alone gives: {'; '.join(parts)}."
+    return tr(
+        "Errors on {n:,} test images, with the standard error that their number alone gives: {parts}.",
+        n=results[0].result.n,
+        parts="; ".join(parts),
+    )

@@ -12,6 +12,7 @@ from resnet_core.architectures.table import complexity
 from resnet_core.errors import Stopped
 from resnet_core.experiments.base import Experiment, Measured, Progress, ShouldStop, Table, each_of
 from resnet_core.figures.pictures import Sheet, colored, sheets
+from resnet_core.language import mark, tr
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -23,18 +24,23 @@ ACROSS = 8
 
 EXPERIMENT = Experiment(
     key="filters",
-    title="First filters",
+    title=mark("First filters"),
     module="resnet_core.experiments.filters",
-    question="What do the filters of the first convolution look like?",
-    source="Krizhevsky, Sutskever and Hinton: ImageNet Classification with Deep CNNs (2012), Figure 3",
+    question=mark("What do the filters of the first convolution look like?"),
+    source=mark("Krizhevsky, Sutskever and Hinton: ImageNet Classification with Deep CNNs (2012), Figure 3"),
     method=(
-        "Each filter's weights on red, green and blue as the colours of a small picture. Each is scaled by itself, from its least weight "
-        "to its greatest: what is grey in a picture is not zero. A filter is called mostly grey where more than half of the sum of its "
-        "squared weights is of their mean over the three colours."
+        mark(
+            "Each filter's weights on red, green and blue as the colours of a small picture. Each is scaled by "
+            "itself, from its least weight to its greatest: what is grey in a picture is not zero. A filter is "
+            "called mostly grey where more than half of the sum of its squared weights is of their mean over the "
+            "three colours."
+        )
     ),
     limits=(
-        "Only of the first convolution can weights be seen as pictures. Filters of 3x3 pixels show little; a filter that looks clear may "
-        "still matter little to what follows."
+        mark(
+            "Only of the first convolution can weights be seen as pictures. Filters of 3x3 pixels show little; a "
+            "filter that looks clear may still matter little to what follows."
+        )
     ),
     parameters=(),
     macs=lambda model, values: float(complexity(model).params),
@@ -94,14 +100,14 @@ def table(results: Sequence[Measured]) -> Table:
         count, _, height, width = found.weight.shape
         gray, norm = int((found.gray > 0.5).sum()), found.norm
         rows.append((one.label, count, f"{height}x{width}", gray, float(norm.min()), float(norm.max())))
-    return Table(("Net", "Filters", "Pixels", "Mostly grey", "Least norm", "Greatest norm"), tuple(rows))
+    return Table((tr("Net"), tr("Filters"), tr("Pixels"), tr("Mostly grey"), tr("Least norm"), tr("Greatest norm")), tuple(rows))
 
 
 def figure(results: Sequence[Measured], dark: bool = False) -> go.Figure:
     """The filters as pictures, a sheet for each net."""
     found = []
     for one in results:
-        hover = [f"filter {i}<br>norm {norm:.3g}<br>grey {100 * gray:.0f} %" for i, (norm, gray) in enumerate(
+        hover = [tr("filter {i}<br>norm {norm:.3g}<br>grey {gray:.0f} %", i=i, norm=norm, gray=100 * gray) for i, (norm, gray) in enumerate(
             zip(one.result.norm, one.result.gray, strict=True))]  # fmt: skip
         found.append(Sheet(one.key, one.label, colored(one.result.weight), hover, ACROSS))
     return sheets(found, dark)
@@ -111,6 +117,6 @@ def finding(results: Sequence[Measured]) -> str:
     """How many filters are mostly grey."""
 
     def of(one: Measured) -> str:
-        return f"{int((one.result.gray > 0.5).sum())} of {len(one.result.weight)}"
+        return tr("{value} of {weights}", value=int((one.result.gray > 0.5).sum()), weights=len(one.result.weight))
 
-    return f"First filters that are mostly grey: {each_of(results, of)}."
+    return tr("First filters that are mostly grey: {each_of}.", each_of=each_of(results, of))

@@ -21,6 +21,7 @@ from resnet_core.experiments.base import (
     whole_net_macs,
 )
 from resnet_core.figures.lines import Line, lines_figure
+from resnet_core.language import mark, tr
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -31,22 +32,27 @@ if TYPE_CHECKING:
 
 
 def _needs_gates(model: ModelConfig) -> str:
-    return "" if any(unit.join.name == "gate" for unit in model.plan().units) else "it has no gates."
+    return "" if any(unit.join.name == "gate" for unit in model.plan().units) else tr("it has no gates.")
 
 
 EXPERIMENT = Experiment(
     key="gates",
-    title="Gates",
+    title=mark("Gates"),
     module="resnet_core.experiments.gates",
-    question="How open are the gates of a Highway net?",
-    source="Srivastava, Greff and Schmidhuber: Training Very Deep Networks (NeurIPS 2015), section 3.3 and Figure 2",
+    question=mark("How open are the gates of a Highway net?"),
+    source=mark("Srivastava, Greff and Schmidhuber: Training Very Deep Networks (NeurIPS 2015), section 3.3 and Figure 2"),
     method=(
-        "The mean of each block's gate T over test images, channels and positions: 1 lets the branch through, 0 the input. Beside it, the "
-        "standard deviation over the images of each image's own mean, and the bias that the gates have now."
+        mark(
+            "The mean of each block's gate T over test images, channels and positions: 1 lets the branch "
+            "through, 0 the input. Beside it, the standard deviation over the images of each image's own mean, "
+            "and the bias that the gates have now."
+        )
     ),
     limits=(
-        "A gate says how much of the branch is taken, not how much the branch does: an open gate before zeros changes the input "
-        "as much as a closed one keeps it. See Lesions for what a block is worth."
+        mark(
+            "A gate says how much of the branch is taken, not how much the branch does: an open gate before "
+            "zeros changes the input as much as a closed one keeps it. See Lesions for what a block is worth."
+        )
     ),
     parameters=(images_parameter(),),
     macs=lambda model, values: whole_net_macs(model) * values["images"],
@@ -128,7 +134,10 @@ def table(results: Sequence[Measured]) -> Table:
         rows.append(
             (one.label, float(found.mean.mean()), float(found.mean.min()), float(found.mean.max()), found.start, lower, len(found.bias))
         )
-    return Table(("Net", "Mean gate", "Least open", "Most open", "Bias at the start", "Biases that fell", "of"), tuple(rows))
+    return Table(
+        (tr("Net"), tr("Mean gate"), tr("Least open"), tr("Most open"), tr("Bias at the start"), tr("Biases that fell"), tr("of all")),
+        tuple(rows),
+    )
 
 
 def figure(results: Sequence[Measured], dark: bool = False) -> go.Figure:
@@ -139,7 +148,7 @@ def figure(results: Sequence[Measured], dark: bool = False) -> go.Figure:
         place = np.arange(1, len(found.blocks) + 1) / len(found.blocks)
         band = {"low": found.mean - found.over_images, "high": found.mean + found.over_images}
         lines.append(Line(one.key, one.label, one.model, place, found.mean, found.blocks, **band))
-    return lines_figure(lines, "block, as part of the depth", "gate: part of the branch that goes on", dark)
+    return lines_figure(lines, tr("block, as part of the depth"), tr("gate: part of the branch that goes on"), dark)
 
 
 def finding(results: Sequence[Measured]) -> str:
@@ -147,6 +156,11 @@ def finding(results: Sequence[Measured]) -> str:
 
     def of(one: Measured) -> str:
         found: Gates = one.result
-        return f"{100 * found.mean.mean():.0f} % open, from {100 * found.mean.min():.0f} to {100 * found.mean.max():.0f} % by block"
+        return tr(
+            "{mean:.0f} % open, from {mean2:.0f} to {mean3:.0f} % by block",
+            mean=100 * found.mean.mean(),
+            mean2=100 * found.mean.min(),
+            mean3=100 * found.mean.max(),
+        )
 
-    return f"Gates in the mean over {results[0].result.n:,} test images: {each_of(results, of)}."
+    return tr("Gates in the mean over {n:,} test images: {each_of}.", n=results[0].result.n, each_of=each_of(results, of))

@@ -10,6 +10,7 @@ import numpy as np
 from resnet_core.attribution.methods import Parameter
 from resnet_core.experiments.base import Experiment, Measured, Progress, ShouldStop, Table, each_of, whole_net_macs
 from resnet_core.figures.lines import Line, lines_figure
+from resnet_core.language import mark, tr
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -20,21 +21,27 @@ if TYPE_CHECKING:
 
 EXPERIMENT = Experiment(
     key="gradients",
-    title="Gradients",
+    title=mark("Gradients"),
     module="resnet_core.experiments.gradients",
-    question="How large is the gradient at each layer?",
-    source="He et al.: Deep Residual Learning for Image Recognition (CVPR 2016), section 4.1; Yang et al. (2019)",
+    question=mark("How large is the gradient at each layer?"),
+    source=mark("He et al.: Deep Residual Learning for Image Recognition (CVPR 2016), section 4.1; Yang et al. (2019)"),
     method=(
-        "The L2 norm of the gradient of the mean loss with respect to each layer's weight, on batches of training images that are not "
-        "augmented, BN with the statistics of the batch; the mean over the batches."
+        mark(
+            "The L2 norm of the gradient of the mean loss with respect to each layer's weight, on batches of "
+            "training images that are not augmented, BN with the statistics of the batch; the mean over the "
+            "batches."
+        )
     ),
     limits=(
-        "The gradients of weights as they are now: a trained net's say nothing of how training began. A norm says how much, not in which "
-        "direction, and a small weight gradient in front of a BN may still move that layer much."
+        mark(
+            "The gradients of weights as they are now: a trained net's say nothing of how training began. A norm "
+            "says how much, not in which direction, and a small weight gradient in front of a BN may still move "
+            "that layer much."
+        )
     ),
     parameters=(
-        Parameter("batches", "batches", "int", 4, 1, 40, 1, help="The first of the training set; the norms are the mean over them."),
-        Parameter("batch_size", "images a batch", "int", 128, 2, 1024, 1, help="BN takes its statistics from each batch."),
+        Parameter("batches", "batches", "int", 4, 1, 40, 1, help=mark("The first of the training set; the norms are the mean over them.")),
+        Parameter("batch_size", mark("images a batch"), "int", 128, 2, 1024, 1, help=mark("BN takes its statistics from each batch.")),
     ),
     macs=lambda model, values: 3 * whole_net_macs(model) * values["batches"] * values["batch_size"],
 )
@@ -62,7 +69,7 @@ def table(results: Sequence[Measured]) -> Table:
     for one in results:
         norm = one.result.gradient_norm
         rows.append((one.label, float(norm[0]), float(norm[-1]), _range(one)))
-    return Table(("Net", "First layer", "Last layer", "Largest / smallest"), tuple(rows))
+    return Table((tr("Net"), tr("First layer"), tr("Last layer"), tr("Largest / smallest")), tuple(rows))
 
 
 def _range(one: Measured) -> float:
@@ -76,11 +83,15 @@ def figure(results: Sequence[Measured], dark: bool = False) -> go.Figure:
     for one in results:
         place = np.linspace(0, 1, len(one.result.names))
         lines.append(Line(one.key, one.label, one.model, place, one.result.gradient_norm, one.result.names))
-    return lines_figure(lines, "layer, as part of the depth", "gradient norm", dark, log=True)
+    return lines_figure(lines, tr("layer, as part of the depth"), tr("gradient norm"), dark, log=True)
 
 
 def finding(results: Sequence[Measured]) -> str:
     """How far apart the layers' norms are."""
     found = results[0].result
-    batches = f"{len(found.losses)} batches of {found.batch_size} training images"
-    return f"The largest gradient norm of a layer over the smallest, {batches}: {each_of(results, lambda one: f'{_range(one):.3g}')}."
+    batches = tr("{losses} batches of {batch_size} training images", losses=len(found.losses), batch_size=found.batch_size)
+    return tr(
+        "The largest gradient norm of a layer over the smallest, {batches}: {each_of}.",
+        batches=batches,
+        each_of=each_of(results, lambda one: f"{_range(one):.3g}"),
+    )

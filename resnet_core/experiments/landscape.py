@@ -10,6 +10,7 @@ import torch
 from resnet_core.analysis.passes import untouched
 from resnet_core.architectures.net import Net
 from resnet_core.errors import ConfigError
+from resnet_core.language import tr
 from resnet_core.nets.loading import LoadedNet
 
 Tensors = dict[str, torch.Tensor]
@@ -49,8 +50,8 @@ def direction_to(loaded: LoadedNet, other: LoadedNet) -> Tensors:
     """
     pairs = [(loaded.mean, other.mean), (loaded.std, other.std)]
     if loaded.side != other.side or not all(a is b or (a is not None and b is not None and torch.equal(a, b)) for a, b in pairs):
-        names = f"{other.net.name} takes its images normalised in another way than {loaded.net.name}"
-        raise ConfigError("towards", f"{names}: choose nets of the same data.")
+        names = tr("{name} takes its images normalised in another way than {name2}", name=other.net.name, name2=loaded.net.name)
+        raise ConfigError("towards", "{names}: choose nets of the same data.", names=names)
     theirs = other.model.state_dict()
     return {name: theirs[name] - mine for name, mine in loaded.model.state_dict().items() if mine.is_floating_point()}
 

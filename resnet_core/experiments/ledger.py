@@ -24,6 +24,7 @@ from resnet_core.experiments.base import (
     whole_net_macs,
 )
 from resnet_core.figures.lines import Line, lines_figure
+from resnet_core.language import mark, tr
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -33,17 +34,23 @@ if TYPE_CHECKING:
 
 EXPERIMENT = Experiment(
     key="ledger",
-    title="Ledger of the additions",
+    title=mark("Ledger of the additions"),
     module="resnet_core.experiments.ledger",
-    question="At each addition, how much of the answer comes along the skip, and how much through the branch?",
-    source="gradient times activation (Shrikumar et al. 2016), which at an addition is exact; the additions of He et al. 2016",
+    question=mark("At each addition, how much of the answer comes along the skip, and how much through the branch?"),
+    source=mark("gradient times activation (Shrikumar et al. 2016), which at an addition is exact; the additions of He et al. 2016"),
     method=(
-        "The gradient of the predicted class's logit at each sum x + F(x), times x and times F(x), summed over channels and positions and "
-        "averaged over test images: two shares in logits. What later shifts (BN, biases) add by themselves is the rest."
+        mark(
+            "The gradient of the predicted class's logit at each sum x + F(x), times x and times F(x), summed "
+            "over channels and positions and averaged over test images: two shares in logits. What later shifts "
+            "(BN, biases) add by themselves is the rest."
+        )
     ),
     limits=(
-        "A share is of this answer, along the net's own linear piece around the image: it does not say what the net would do without that "
-        "branch (see Lesions), and what the skip carries was made by earlier branches."
+        mark(
+            "A share is of this answer, along the net's own linear piece around the image: it does not say what "
+            "the net would do without that branch (see Lesions), and what the skip carries was made by earlier "
+            "branches."
+        )
     ),
     parameters=(images_parameter(200, 5_000), PICTURE),
     macs=lambda model, values: 3 * whole_net_macs(model) * (values["images"] if values["picture"] is None else 1),
@@ -154,13 +161,13 @@ def table(results: Sequence[Measured]) -> Table:
                 one.result.blocks, *(part.tolist() for part in (one.result.skip, one.result.branch, one.result.rest)), strict=True
             )
         ]
-        return Table(("Net", "Addition", "Along the skip", "Through the branch", "Added later"), tuple(lines))
+        return Table((tr("Net"), tr("Addition"), tr("Along the skip"), tr("Through the branch"), tr("Added later")), tuple(lines))
     stages = sorted({int(stage) for one in results for stage in one.result.stage})
     rows = []
     for one in results:
         shares = [one.result.skip_share[one.result.stage == stage] for stage in stages]
         rows.append((one.label, one.result.logit, *(float(100 * np.mean(each)) if len(each) else None for each in shares)))
-    return Table(("Net", "Mean logit", *(f"Skip's share, stage {stage} (%)" for stage in stages)), tuple(rows))
+    return Table((tr("Net"), tr("Mean logit"), *(tr("Skip's share, stage {stage} (%)", stage=stage) for stage in stages)), tuple(rows))
 
 
 def figure(results: Sequence[Measured], dark: bool = False) -> go.Figure:
@@ -168,9 +175,9 @@ def figure(results: Sequence[Measured], dark: bool = False) -> go.Figure:
     lines = []
     for one in results:
         place, found = np.arange(1, len(one.result.blocks) + 1) / len(one.result.blocks), one.result
-        lines.append(Line(one.key, f"{one.label}, skip", one.model, place, found.skip, found.blocks))
-        lines.append(Line(one.key, f"{one.label}, branch", one.model, place, found.branch, found.blocks, dash="dot"))
-    return lines_figure(lines, "addition, as part of the depth", "share of the predicted logit", dark)
+        lines.append(Line(one.key, tr("{label}, skip", label=one.label), one.model, place, found.skip, found.blocks))
+        lines.append(Line(one.key, tr("{label}, branch", label=one.label), one.model, place, found.branch, found.blocks, dash="dot"))
+    return lines_figure(lines, tr("addition, as part of the depth"), tr("share of the predicted logit"), dark)
 
 
 def finding(results: Sequence[Measured]) -> str:
@@ -179,14 +186,23 @@ def finding(results: Sequence[Measured]) -> str:
 
         def last(one: Measured) -> str:
             found: Ledger = one.result
-            return (
-                f"{found.answer}, with a logit of {found.logit:.2f}, of which {found.skip[-1]:.2f} came along the skip, "
-                f"{found.branch[-1]:.2f} through the branch, and {found.rest[-1]:.2f} were added later"
+            return tr(
+                "{answer}, with a logit of {logit:.2f}, of which {skip:.2f} came along the skip, {branch:.2f} "
+                "through the branch, and {rest:.2f} were added later",
+                answer=found.answer,
+                logit=found.logit,
+                skip=found.skip[-1],
+                branch=found.branch[-1],
+                rest=found.rest[-1],
             )
 
-        return f"Of {picture.name} the nets say, at their last addition: {each_of(results, last)}."
+        return tr("Of {name} the nets say, at their last addition: {each_of}.", name=picture.name, each_of=each_of(results, last))
 
     def of(one: Measured) -> str:
         return f"{100 * float(np.mean(one.result.skip_share)):.0f} %"
 
-    return f"Along the skip comes, in the mean over the additions and {results[0].result.n:,} test images: {each_of(results, of)}."
+    return tr(
+        "Along the skip comes, in the mean over the additions and {n:,} test images: {each_of}.",
+        n=results[0].result.n,
+        each_of=each_of(results, of),
+    )

@@ -100,7 +100,14 @@ def deleted(kept: Kept, block: str, progress: Progress | None = None, should_sto
 
     net, names = kept.loaded.model, [unit.name for unit in kept.loaded.model.plan.units]
     if block not in names:
-        raise ConfigError("block", f"{kept.loaded.net.name} has no {block}; its blocks are {names[0]} to {names[-1]}.")
+        raise ConfigError(
+            "block",
+            "{name} has no {block}; its blocks are {names} to {names2}.",
+            name=kept.loaded.net.name,
+            block=block,
+            names=names[0],
+            names2=names[-1],
+        )
     index, blocks, wrong = names.index(block), net.blocks(), 0
     begin = max((i for i in kept.inputs if i <= index), default=None)
     with torch.no_grad():

@@ -12,6 +12,7 @@ from resnet_core.architectures import ModelConfig
 from resnet_core.attribution.methods import Parameter
 from resnet_core.experiments.base import Experiment, Measured, Table, first, whole_net_macs
 from resnet_core.figures.lines import Line, lines_figure
+from resnet_core.language import mark, tr
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -27,20 +28,25 @@ def _macs(model: ModelConfig, values: Mapping[str, Any]) -> float:
 
 EXPERIMENT = Experiment(
     key="lesions",
-    title="Lesions",
+    title=mark("Lesions"),
     module="resnet_core.experiments.lesions",
-    question="What happens if one block of a trained net is deleted?",
-    source="Veit, Wilber and Belongie: Residual Networks Behave Like Ensembles of Relatively Shallow Networks (NeurIPS 2016)",
+    question=mark("What happens if one block of a trained net is deleted?"),
+    source=mark("Veit, Wilber and Belongie: Residual Networks Behave Like Ensembles of Relatively Shallow Networks (NeurIPS 2016)"),
     method=(
-        "Each block is deleted in turn, its skip stays, and the error on the same test images is counted; weights and running statistics "
-        "stay as they are. A plain block has no skip: in its place stands the identity, or where dimensions change every second pixel "
-        "with zeros for the new channels."
+        mark(
+            "Each block is deleted in turn, its skip stays, and the error on the same test images is counted; "
+            "weights and running statistics stay as they are. A plain block has no skip: in its place stands the "
+            "identity, or where dimensions change every second pixel with zeros for the new channels."
+        )
     ),
     limits=(
-        "A deleted block was trained with the others: that a net survives without it does not say that it learned nothing, and a net "
-        "trained without it may be as good. The error is of so many test images, without training on."
+        mark(
+            "A deleted block was trained with the others: that a net survives without it does not say that it "
+            "learned nothing, and a net trained without it may be as good. The error is of so many test images, "
+            "without training on."
+        )
     ),
-    parameters=(Parameter("images", "test images", "int", 1000, 100, 10_000, 100, help="The first of the test set."),),
+    parameters=(Parameter("images", mark("test images"), "int", 1000, 100, 10_000, 100, help=mark("The first of the test set.")),),
     macs=_macs,
 )
 
@@ -130,7 +136,9 @@ def table(results: Sequence[Measured]) -> Table:
         rows.append(
             (each.label, 100.0 * found.whole / found.n, float(np.median(found.increase)), float(found.increase.max()), found.blocks[worst])
         )
-    return Table(("Net", "Error whole (%)", "Median increase (points)", "Largest increase (points)", "at block"), tuple(rows))
+    return Table(
+        (tr("Net"), tr("Error whole (%)"), tr("Median increase (points)"), tr("Largest increase (points)"), tr("at block")), tuple(rows)
+    )
 
 
 def figure(results: Sequence[Measured], dark: bool = False) -> go.Figure:
@@ -142,7 +150,7 @@ def figure(results: Sequence[Measured], dark: bool = False) -> go.Figure:
         lines.append(Line(each.key, each.label, each.model, place, found.errors, found.blocks, marked=found.dimensions_change))
     classes = results[0].model.num_classes
     return lines_figure(
-        lines, "deleted block, as part of the depth", "error without it (%)", dark, levels=[(100.0 - 100.0 / classes, "guessing")]
+        lines, tr("deleted block, as part of the depth"), tr("error without it (%)"), dark, levels=[(100.0 - 100.0 / classes, "guessing")]
     )
 
 
@@ -150,8 +158,13 @@ def finding(results: Sequence[Measured]) -> str:
     """Which nets lose least by a deletion, in these numbers."""
     ordered = sorted(results, key=lambda each: float(np.median(each.result.increase)))
     parts = [
-        f"{each.label}: {float(np.median(each.result.increase)):.1f} points in the median, {float(each.result.increase.max()):.1f} at most"
+        tr(
+            "{label}: {median:.1f} points in the median, {increase:.1f} at most",
+            label=each.label,
+            median=float(np.median(each.result.increase)),
+            increase=float(each.result.increase.max()),
+        )
         for each in ordered
     ]
     n = results[0].result.n
-    return f"Error that the deletion of one block adds, on {n:,} test images: {'; '.join(parts)}."
+    return tr("Error that the deletion of one block adds, on {n:,} test images: {parts}.", n=n, parts="; ".join(parts))

@@ -24,6 +24,7 @@ from resnet_core.experiments.base import (
     whole_net_macs,
 )
 from resnet_core.figures.pictures import Sheet, gray, sheets
+from resnet_core.language import mark, tr
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -35,27 +36,35 @@ ACROSS = 8
 
 LAYER = Parameter(
     "layer", "layer", "layer", inner=True,
-    help="A block's output, after the addition and the ReLU; or a convolution's own, after its BN and before its ReLU.",
+    help=mark("A block's output, after the addition and the ReLU; or a convolution's own, after its BN and before "
+"its ReLU."),
 )  # fmt: skip
 
 EXPERIMENT = Experiment(
     key="maps",
-    title="Feature maps",
+    title=mark("Feature maps"),
     module="resnet_core.experiments.maps",
-    question="What does a layer pass on of a picture?",
-    source="Zeiler and Fergus: Visualizing and Understanding Convolutional Networks (ECCV 2014), for looking at the maps of each layer",
+    question=mark("What does a layer pass on of a picture?"),
+    source=mark(
+        "Zeiler and Fergus: Visualizing and Understanding Convolutional Networks (ECCV 2014), for looking at the maps of each layer"
+    ),
     method=(
-        "One test image goes through the net, and the layer's output is drawn channel by channel. Each map is scaled by itself, from its "
-        "least value (dark) to its greatest (light): pointing at it tells both."
+        mark(
+            "One test image goes through the net, and the layer's output is drawn channel by channel. Each map "
+            "is scaled by itself, from its least value (dark) to its greatest (light): pointing at it tells both."
+        )
     ),
     limits=(
-        "Brightness cannot be compared between maps. A map says where a channel is active, and not what for (see Strongest images). A run "
-        "keeps its last two checkpoints alone, so that maps through a training are not shown."
+        mark(
+            "Brightness cannot be compared between maps. A map says where a channel is active, and not what for "
+            "(see Strongest images). A run keeps its last two checkpoints alone, so that maps through a training "
+            "are not shown."
+        )
     ),
     parameters=(
         LAYER,
         replace(PICTURE, label="picture", default=0, help="The number of a test image, as on Predict."),
-        Parameter("channels", "channels", "int", 64, 1, 4096, 16, help="The first of the layer; of fewer, all."),
+        Parameter("channels", "channels", "int", 64, 1, 4096, 16, help=mark("The first of the layer; of fewer, all.")),
     ),
     macs=lambda model, values: whole_net_macs(model),
     labelled=False,
@@ -136,7 +145,16 @@ def table(results: Sequence[Measured]) -> Table:
         channel, value = found.highest
         size = f"{found.maps.shape[1]}x{found.maps.shape[2]}"
         rows.append((one.label, found.layer, found.channels, len(found.maps), size, found.idle, channel, value))
-    head = ("Net", "Layer", "Channels", "shown", "Pixels", "Nowhere above 0", "Greatest value in channel", "Greatest value")
+    head = (
+        tr("Net"),
+        tr("Layer"),
+        tr("Channels"),
+        "shown",
+        tr("Pixels"),
+        tr("Nowhere above 0"),
+        tr("Greatest value in channel"),
+        tr("Greatest value"),
+    )
     return Table(head, tuple(rows))
 
 
@@ -144,7 +162,9 @@ def figure(results: Sequence[Measured], dark: bool = False) -> go.Figure:
     """The maps as pictures, a sheet for each net."""
     found = []
     for one in results:
-        hover = [f"channel {i}<br>{each.min():.3g} to {each.max():.3g}" for i, each in enumerate(one.result.maps)]
+        hover = [
+            tr("channel {i}<br>{each:.3g} to {each2:.3g}", i=i, each=each.min(), each2=each.max()) for i, each in enumerate(one.result.maps)
+        ]
         found.append(Sheet(one.key, f"{one.label}, {one.result.layer}", gray(one.result.maps), hover, ACROSS))
     return sheets(found, dark)
 
@@ -155,7 +175,7 @@ def finding(results: Sequence[Measured]) -> str:
     def of(one: Measured) -> str:
         found: Maps = one.result
         channel, value = found.highest
-        idle = f"{found.layer}, {found.idle} of {len(found.maps)} maps nowhere above 0"
-        return f"{idle}, the greatest value {value:.3g} in channel {channel}"
+        idle = tr("{layer}, {idle} of {maps} maps nowhere above 0", layer=found.layer, idle=found.idle, maps=len(found.maps))
+        return tr("{idle}, the greatest value {value:.3g} in channel {channel}", idle=idle, value=value, channel=channel)
 
-    return f"Of {results[0].result.picture.name}: {each_of(results, of)}."
+    return tr("Of {name}: {each_of}.", name=results[0].result.picture.name, each_of=each_of(results, of))

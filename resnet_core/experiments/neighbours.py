@@ -10,6 +10,7 @@ import numpy as np
 
 from resnet_core.experiments.base import Experiment, Measured, Progress, ShouldStop, Table, each_of, first, images_parameter, whole_net_macs
 from resnet_core.figures.lines import Line, lines_figure
+from resnet_core.language import mark, tr
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -22,15 +23,19 @@ VOTERS = (1, 3, 10, 30, 100)
 
 EXPERIMENT = Experiment(
     key="neighbours",
-    title="Nearest neighbours",
+    title=mark("Nearest neighbours"),
     module="resnet_core.experiments.neighbours",
-    question="Are images that a net takes for alike of one class?",
-    source="Krizhevsky, Sutskever and Hinton: ImageNet Classification with Deep CNNs (2012), section 6.1 and Figure 4",
+    question=mark("Are images that a net takes for alike of one class?"),
+    source=mark("Krizhevsky, Sutskever and Hinton: ImageNet Classification with Deep CNNs (2012), section 6.1 and Figure 4"),
     method=(
-        "Each test image's features, the inputs of the classifier, are compared with those of the training images by Euclidean distance; "
-        "the nearest ones vote on its class, the nearer side winning a tie."
+        mark(
+            "Each test image's features, the inputs of the classifier, are compared with those of the training "
+            "images by Euclidean distance; the nearest ones vote on its class, the nearer side winning a tie."
+        )
     ),
-    limits="The features were trained for the classifier that reads them: a vote that is as good says that they separate, and not why.",
+    limits=mark(
+        "The features were trained for the classifier that reads them: a vote that is as good says that they separate, and not why."
+    ),
     parameters=(images_parameter(),),
     macs=lambda model, values: whole_net_macs(model) * (values["images"] + 5_000),
 )
@@ -109,13 +114,13 @@ def measure(
 def table(results: Sequence[Measured]) -> Table:
     """Errors in percent."""
     rows = [(one.label, one.result.error, *one.result.errors.tolist()) for one in results]
-    return Table(("Net", "Its own error (%)", *(f"{k} voting (%)" for k in VOTERS)), tuple(rows))
+    return Table((tr("Net"), tr("Its own error (%)"), *(tr("{k} voting (%)", k=k) for k in VOTERS)), tuple(rows))
 
 
 def figure(results: Sequence[Measured], dark: bool = False) -> go.Figure:
     """The error of the vote over the number of voters, on a logarithmic scale."""
     lines = [Line(one.key, one.label, one.model, np.log10(VOTERS), one.result.errors) for one in results]
-    made = lines_figure(lines, "neighbours that vote", "error of the vote (%)", dark)
+    made = lines_figure(lines, tr("neighbours that vote"), tr("error of the vote (%)"), dark)
     made.update_xaxes(tickvals=np.log10(VOTERS), ticktext=[str(k) for k in VOTERS])
     return made
 
@@ -125,7 +130,12 @@ def finding(results: Sequence[Measured]) -> str:
 
     def of(one: Measured) -> str:
         vote = one.result.errors[VOTERS.index(10)]
-        return f"{vote:.1f} % by the vote of ten neighbours, {one.result.error:.1f} % by its own classifier"
+        return tr("{vote:.1f} % by the vote of ten neighbours, {error:.1f} % by its own classifier", vote=vote, error=one.result.error)
 
     found = results[0].result
-    return f"Errors on {found.n:,} test images, neighbours among {found.train:,} training images: {each_of(results, of)}."
+    return tr(
+        "Errors on {n:,} test images, neighbours among {train:,} training images: {each_of}.",
+        n=found.n,
+        train=found.train,
+        each_of=each_of(results, of),
+    )

@@ -12,6 +12,7 @@ import numpy as np
 from resnet_core.attribution.methods import Parameter
 from resnet_core.experiments.base import Experiment, Measured, Progress, ShouldStop, Table, each_of, needs_addition, whole_net_macs
 from resnet_core.figures.lines import Line, lines_figure
+from resnet_core.language import mark, tr
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -21,23 +22,31 @@ if TYPE_CHECKING:
 
 EXPERIMENT = Experiment(
     key="paths",
-    title="Paths",
+    title=mark("Paths"),
     module="resnet_core.experiments.paths",
-    question="Along paths of which length does the gradient reach the first block?",
-    source="Veit, Wilber and Belongie: Residual Networks Behave Like Ensembles of Relatively Shallow Networks (NeurIPS 2016), section 4.3",
+    question=mark("Along paths of which length does the gradient reach the first block?"),
+    source=mark(
+        "Veit, Wilber and Belongie: Residual Networks Behave Like Ensembles of Relatively Shallow Networks (NeurIPS 2016), section 4.3"
+    ),
     method=(
-        "A net of n blocks has 2^n paths: through each block either its branch or its skip. On the way back from the loss, k blocks are "
-        "drawn; through these the gradient takes the branch alone, through the others the skip alone; its norm at the input of the first "
-        "block is the mean over the draws. Times the number of paths of that length, it is their share. Forward, the net is whole."
+        mark(
+            "A net of n blocks has 2^n paths: through each block either its branch or its skip. On the way back "
+            "from the loss, k blocks are drawn; through these the gradient takes the branch alone, through the "
+            "others the skip alone; its norm at the input of the first block is the mean over the draws. Times "
+            "the number of paths of that length, it is their share. Forward, the net is whole."
+        )
     ),
     limits=(
-        "Norms of single paths do not add up like the gradients themselves, which point in different directions; so the shares say along "
-        "which lengths gradient flows, not how much of the sum they make. Where dimensions change, the skip is no identity."
+        mark(
+            "Norms of single paths do not add up like the gradients themselves, which point in different "
+            "directions; so the shares say along which lengths gradient flows, not how much of the sum they "
+            "make. Where dimensions change, the skip is no identity."
+        )
     ),
     parameters=(
-        Parameter("draws", "draws of each length", "int", 4, 1, 200, 1, help="Sets of blocks drawn for each length."),
-        Parameter("images", "training images", "int", 32, 2, 512, 2, help="The first of the training set, as one batch."),
-        Parameter("seed", "seed", "int", 0, 0, 9999, 1, help="Of the draws."),
+        Parameter("draws", mark("draws of each length"), "int", 4, 1, 200, 1, help=mark("Sets of blocks drawn for each length.")),
+        Parameter("images", mark("training images"), "int", 32, 2, 512, 2, help=mark("The first of the training set, as one batch.")),
+        Parameter("seed", "seed", "int", 0, 0, 9999, 1, help=mark("Of the draws.")),
     ),
     macs=lambda model, values: 2 * whole_net_macs(model) * values["images"] * values["draws"] * len(model.plan().units),
     refusal=needs_addition,
@@ -175,8 +184,15 @@ def table(results: Sequence[Measured]) -> Table:
     rows = []
     for one in results:
         gradient, paths = (between(each, 0.9) for each in (one.result.share, one.result.paths))
-        rows.append((one.label, one.result.n, f"{gradient[0]} to {gradient[1]}", f"{paths[0]} to {paths[1]}"))
-    return Table(("Net", "Blocks", "90 % of the gradient: lengths", "90 % of the paths: lengths"), tuple(rows))
+        rows.append(
+            (
+                one.label,
+                one.result.n,
+                tr("{gradient} to {gradient2}", gradient=gradient[0], gradient2=gradient[1]),
+                tr("{paths} to {paths2}", paths=paths[0], paths2=paths[1]),
+            )
+        )
+    return Table((tr("Net"), tr("Blocks"), tr("90 % of the gradient: lengths"), tr("90 % of the paths: lengths")), tuple(rows))
 
 
 def figure(results: Sequence[Measured], dark: bool = False) -> go.Figure:
@@ -184,9 +200,9 @@ def figure(results: Sequence[Measured], dark: bool = False) -> go.Figure:
     lines = []
     for one in results:
         place = np.arange(one.result.n + 1)
-        lines.append(Line(one.key, f"{one.label}, gradient", one.model, place, 100 * one.result.share))
-        lines.append(Line(one.key, f"{one.label}, paths", one.model, place, 100 * one.result.paths, dash="dot"))
-    return lines_figure(lines, "length of the path: blocks whose branch it takes", "part (%)", dark)
+        lines.append(Line(one.key, tr("{label}, gradient", label=one.label), one.model, place, 100 * one.result.share))
+        lines.append(Line(one.key, tr("{label}, paths", label=one.label), one.model, place, 100 * one.result.paths, dash="dot"))
+    return lines_figure(lines, tr("length of the path: blocks whose branch it takes"), tr("part (%)"), dark)
 
 
 def finding(results: Sequence[Measured]) -> str:
@@ -194,8 +210,8 @@ def finding(results: Sequence[Measured]) -> str:
 
     def of(one: Measured) -> str:
         low, high = between(one.result.share, 0.9)
-        return f"from {low} to {high} of {one.result.n} blocks"
+        return tr("from {low} to {high} of {n} blocks", low=low, high=high, n=one.result.n)
 
     found = results[0].result
-    how = f"{found.draws} draws a length, {found.images} images"
-    return f"Nine tenths of the gradient's share ({how}) come along paths: {each_of(results, of)}."
+    how = tr("{draws} draws a length, {images} images", draws=found.draws, images=found.images)
+    return tr("Nine tenths of the gradient's share ({how}) come along paths: {each_of}.", how=how, each_of=each_of(results, of))

@@ -24,6 +24,7 @@ from resnet_core.experiments.base import (
 )
 from resnet_core.experiments.readout_picture import OnePicture
 from resnet_core.figures.lines import Line, lines_figure
+from resnet_core.language import mark, tr
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -33,24 +34,32 @@ if TYPE_CHECKING:
 
 EXPERIMENT = Experiment(
     key="readout",
-    title="Block by block",
+    title=mark("Block by block"),
     module="resnet_core.experiments.readout",
-    question="What would the net say if it stopped after a block?",
-    source="Alain and Bengio: Understanding intermediate layers using linear classifier probes (2016)",
+    question=mark("What would the net say if it stopped after a block?"),
+    source=mark("Alain and Bengio: Understanding intermediate layers using linear classifier probes (2016)"),
     method=(
-        "The output of each block is averaged over its positions, and a ridge regression on the one-hot classes is fitted to it on the "
-        "sample's training images, in closed form, with standardised features; its error is counted on test images. Of one of these the "
-        "class with the highest score is shown after each block. The net is not changed."
+        mark(
+            "The output of each block is averaged over its positions, and a ridge regression on the one-hot "
+            "classes is fitted to it on the sample's training images, in closed form, with standardised "
+            "features; its error is counted on test images. Of one of these the class with the highest score is "
+            "shown after each block. The net is not changed."
+        )
     ),
     limits=(
-        "A linear readout of averages: what it cannot read may be there all the same. The blocks were not trained to be read, and the "
-        "readout of a wide block has more weights than that of a narrow one. A score is a regression on 0 and 1, and no probability."
+        mark(
+            "A linear readout of averages: what it cannot read may be there all the same. The blocks were not "
+            "trained to be read, and the readout of a wide block has more weights than that of a narrow one. A "
+            "score is a regression on 0 and 1, and no probability."
+        )
     ),
     parameters=(
         images_parameter(),
-        Parameter("train", "training images", "int", 5000, 500, 50_000, 500, help="The first of the training set; of fewer, all."),
         Parameter(
-            "ridge", "ridge", "float", 1.0, 1e-3, 1e4, 0.1, help="Penalty on the squared weights, times the number of images / 1,000."
+            "train", mark("training images"), "int", 5000, 500, 50_000, 500, help=mark("The first of the training set; of fewer, all.")
+        ),
+        Parameter(
+            "ridge", "ridge", "float", 1.0, 1e-3, 1e4, 0.1, help=mark("Penalty on the squared weights, times the number of images / 1,000.")
         ),
         PICTURE,
     ),
@@ -170,7 +179,10 @@ def table(results: Sequence[Measured]) -> Table:
     rows = [
         (one.label, *(one.result.at(part) for part in (0.25, 0.5, 0.75, 1.0)), 100.0 * one.result.whole / one.result.n) for one in results
     ]
-    return Table(("Net", "after 1/4 (%)", "after 1/2 (%)", "after 3/4 (%)", "after all (%)", "its own classifier (%)"), tuple(rows))
+    return Table(
+        (tr("Net"), tr("after 1/4 (%)"), tr("after 1/2 (%)"), tr("after 3/4 (%)"), tr("after all (%)"), tr("its own classifier (%)")),
+        tuple(rows),
+    )
 
 
 def figure(results: Sequence[Measured], dark: bool = False) -> go.Figure:
@@ -181,7 +193,7 @@ def figure(results: Sequence[Measured], dark: bool = False) -> go.Figure:
     for one in results:
         place = np.arange(1, len(one.result.blocks) + 1) / len(one.result.blocks)
         lines.append(Line(one.key, one.label, one.model, place, one.result.errors, one.result.blocks))
-    return lines_figure(lines, "after which block, as part of the depth", "error of the readout (%)", dark)
+    return lines_figure(lines, tr("after which block, as part of the depth"), tr("error of the readout (%)"), dark)
 
 
 def finding(results: Sequence[Measured]) -> str:
@@ -190,7 +202,12 @@ def finding(results: Sequence[Measured]) -> str:
         return readout_picture.finding(results)
 
     def of(one: Measured) -> str:
-        return f"{one.result.at(0.5):.1f} % after half of the blocks, {one.result.at(1.0):.1f} % after all"
+        return tr("{at:.1f} % after half of the blocks, {at2:.1f} % after all", at=one.result.at(0.5), at2=one.result.at(1.0))
 
     found = results[0].result
-    return f"Error of a linear readout on {found.n:,} test images, fitted on {found.train:,}: {each_of(results, of)}."
+    return tr(
+        "Error of a linear readout on {n:,} test images, fitted on {train:,}: {each_of}.",
+        n=found.n,
+        train=found.train,
+        each_of=each_of(results, of),
+    )

@@ -12,6 +12,7 @@ from resnet_core.data import CLASSES
 from resnet_core.errors import DataError
 from resnet_core.experiments.base import Measured, Picture, Table, each_of
 from resnet_core.figures.lines import Panel, heatmaps
+from resnet_core.language import tr
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -65,7 +66,10 @@ def of(found: Readout, number: int) -> OnePicture:
     """
     if number >= found.n:
         raise DataError(
-            f"Test image {number:,} is not among the {found.n:,} that were read, 0 to {found.n - 1:,}. Ask for more test images."
+            "Test image {number:,} is not among the {n:,} that were read, 0 to {n2:,}. Ask for more test images.",
+            number=number,
+            n=found.n,
+            n2=found.n - 1,
         )
     picture = Picture(number, CLASSES[int(found.labels[number])])
     return OnePicture(picture, found.blocks, found.scores[:, number], CLASSES[int(found.said[number])], found.train)
@@ -79,7 +83,10 @@ def table(results: Sequence[Measured]) -> Table:
         return f"{name} ({score:.2f})"
 
     rows = [(one.label, *(cell(one, part) for part in (0.25, 0.5, 0.75, 1.0)), one.result.settled, one.result.said) for one in results]
-    return Table(("Net", "after 1/4", "after 1/2", "after 3/4", "after all", "settled from", "its own classifier"), tuple(rows))
+    return Table(
+        (tr("Net"), tr("after 1/4"), tr("after 1/2"), tr("after 3/4"), tr("after all"), tr("settled from"), tr("its own classifier")),
+        tuple(rows),
+    )
 
 
 def figure(results: Sequence[Measured], dark: bool = False) -> go.Figure:
@@ -87,7 +94,7 @@ def figure(results: Sequence[Measured], dark: bool = False) -> go.Figure:
     true = results[0].result.picture.label
     rows = [f"<b>{name}</b>" if name == true else name for name in CLASSES]
     panels = [Panel(one.label, one.result.scores.T, rows, one.result.blocks) for one in results]
-    made = heatmaps(panels, 1, "class", "after block", dark)
+    made = heatmaps(panels, 1, "class", tr("after block"), dark)
     for index, one in enumerate(results):
         found: OnePicture = one.result
         made.add_scatter(
@@ -104,10 +111,21 @@ def finding(results: Sequence[Measured]) -> str:
 
     def said(one: Measured) -> str:
         (half, low), (end, high) = one.result.at(0.5), one.result.at(1.0)
-        return (
-            f"{half} ({low:.2f}) after half of the blocks, {end} ({high:.2f}) after all and from {one.result.settled} on; "
-            f"its own classifier says {one.result.said}"
+        return tr(
+            "{half} ({low:.2f}) after half of the blocks, {end} ({high:.2f}) after all and from {settled} on; "
+            "its own classifier says {said}",
+            half=half,
+            low=low,
+            end=end,
+            high=high,
+            settled=one.result.settled,
+            said=one.result.said,
         )
 
     found: OnePicture = results[0].result
-    return f"Of {found.picture.name} linear readouts, fitted on {found.train:,} training images, say: {each_of(results, said)}."
+    return tr(
+        "Of {name} linear readouts, fitted on {train:,} training images, say: {each_of}.",
+        name=found.picture.name,
+        train=found.train,
+        each_of=each_of(results, said),
+    )

@@ -29,6 +29,7 @@ from resnet_core.experiments import (
     surface,
 )
 from resnet_core.experiments.base import Experiment, Measured
+from resnet_core.language import tr
 from resnet_core.nets import find
 
 if TYPE_CHECKING:
@@ -67,8 +68,10 @@ def find_experiment(key: str) -> Experiment:
     """
     if key not in EXPERIMENTS:
         near = difflib.get_close_matches(key, EXPERIMENTS, 1, 0.5)
-        hint = f" Is it {near[0]}?" if near else ""
-        raise ConfigError("experiment", f"{key[:60]!r} is none.{hint} They are {', '.join(EXPERIMENTS)}.")
+        hint = tr(" Is it {near}?", near=near[0]) if near else ""
+        raise ConfigError(
+            "experiment", "{key!r} is none.{hint} They are {experiments}.", key=key[:60], hint=hint, experiments=", ".join(EXPERIMENTS)
+        )
     return EXPERIMENTS[key]
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from resnet_core.experiments.base import Experiment, Measured, Progress, ShouldStop, Table, each_of, first, images_parameter, whole_net_macs
 from resnet_core.figures.lines import Line, lines_figure
+from resnet_core.language import mark, tr
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -19,14 +20,19 @@ if TYPE_CHECKING:
 
 EXPERIMENT = Experiment(
     key="responses",
-    title="Layer responses",
+    title=mark("Layer responses"),
     module="resnet_core.experiments.responses",
-    question="How strongly does each layer respond?",
-    source="He et al.: Deep Residual Learning for Image Recognition (CVPR 2016), section 4.2 and Figure 7",
-    method="The standard deviation of each layer's outputs, after its BN where one follows, before ReLU or the addition, over test images.",
+    question=mark("How strongly does each layer respond?"),
+    source=mark("He et al.: Deep Residual Learning for Image Recognition (CVPR 2016), section 4.2 and Figure 7"),
+    method=mark(
+        "The standard deviation of each layer's outputs, after its BN where one follows, before ReLU or the addition, over test images."
+    ),
     limits=(
-        "In a plain net the size of the responses is a free scale: halving a BN's scale and shift halves its curve and keeps every "
-        "prediction. The curve of a residual net is largely there before the first update."
+        mark(
+            "In a plain net the size of the responses is a free scale: halving a BN's scale and shift halves its "
+            "curve and keeps every prediction. The curve of a residual net is largely there before the first "
+            "update."
+        )
     ),
     parameters=(images_parameter(),),
     macs=lambda model, values: whole_net_macs(model) * values["images"],
@@ -55,7 +61,7 @@ def table(results: Sequence[Measured]) -> Table:
         std = one.result.std
         ratio = float(np.nanmedian(one.result.ratio)) if one.result.has_addition else None
         rows.append((one.label, float(np.median(std)), float(std.min()), float(std.max()), ratio))
-    return Table(("Net", "Median", "Smallest", "Largest", "Median of |F(x)| / |x|"), tuple(rows))
+    return Table((tr("Net"), tr("Median"), tr("Smallest"), tr("Largest"), tr("Median of |F(x)| / |x|")), tuple(rows))
 
 
 def figure(results: Sequence[Measured], dark: bool = False) -> go.Figure:
@@ -64,13 +70,17 @@ def figure(results: Sequence[Measured], dark: bool = False) -> go.Figure:
     for one in results:
         place = np.linspace(0, 1, len(one.result.std))
         lines.append(Line(one.key, one.label, one.model, place, one.result.std, one.result.names))
-    return lines_figure(lines, "layer, as part of the depth", "standard deviation", dark)
+    return lines_figure(lines, tr("layer, as part of the depth"), tr("standard deviation"), dark)
 
 
 def finding(results: Sequence[Measured]) -> str:
     """The median response of each net."""
     n = results[0].result.n
-    return f"Median over the layers of the standard deviation of responses, {n:,} test images: {each_of(results, _median)}."
+    return tr(
+        "Median over the layers of the standard deviation of responses, {n:,} test images: {each_of}.",
+        n=n,
+        each_of=each_of(results, _median),
+    )
 
 
 def _median(one: Measured) -> str:

@@ -16,6 +16,7 @@ from resnet_core.architectures.table import complexity
 from resnet_core.errors import Stopped
 from resnet_core.experiments.base import Experiment, Measured, Progress, ShouldStop, Table, each_of
 from resnet_core.figures.lines import Panel, heatmaps
+from resnet_core.language import mark, tr
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -26,25 +27,31 @@ if TYPE_CHECKING:
 
 def _refusal(model: ModelConfig) -> str:
     joined = any(isinstance(unit.join, Concat) for unit in model.plan().units)
-    return "" if joined else "its layers do not read the outputs of all layers before them: it has no concatenations of skips."
+    return "" if joined else tr("its layers do not read the outputs of all layers before them: it has no concatenations of skips.")
 
 
 EXPERIMENT = Experiment(
     key="reuse",
-    title="Feature reuse",
+    title=mark("Feature reuse"),
     module="resnet_core.experiments.reuse",
-    question="Which earlier layers does each layer of a DenseNet use?",
-    source="Huang, Liu, van der Maaten and Weinberger: Densely Connected Convolutional Networks (CVPR 2017), section 5, Fig. 5",
+    question=mark("Which earlier layers does each layer of a DenseNet use?"),
+    source=mark("Huang, Liu, van der Maaten and Weinberger: Densely Connected Convolutional Networks (CVPR 2017), section 5, Fig. 5"),
     method=(
-        "The mean absolute weight that the convolution which reads the concatenated channels has on those of each source: the L1 norm of "
-        "these weights, divided by their number, and so by the number of input feature maps. Sources are the block's input and the layers "
-        "before; the transition behind a block, and behind the last one the classifier, are targets too. In the figure each block's "
-        "values are divided by the largest among its layers and what follows it."
+        mark(
+            "The mean absolute weight that the convolution which reads the concatenated channels has on those of "
+            "each source: the L1 norm of these weights, divided by their number, and so by the number of input "
+            "feature maps. Sources are the block's input and the layers before; the transition behind a block, "
+            "and behind the last one the classifier, are targets too. In the figure each block's values are "
+            "divided by the largest among its layers and what follows it."
+        )
     ),
     limits=(
-        "A small weight on channels with large values counts for much, and the BN before a convolution scales each channel: weights alone "
-        "do not say how much a source adds to an answer. No images are looked at. A transition or a classifier has another number of "
-        "weights for each source, so its column is not to be compared with those of the layers."
+        mark(
+            "A small weight on channels with large values counts for much, and the BN before a convolution "
+            "scales each channel: weights alone do not say how much a source adds to an answer. No images are "
+            "looked at. A transition or a classifier has another number of weights for each source, so its "
+            "column is not to be compared with those of the layers."
+        )
     ),
     parameters=(),
     macs=lambda model, values: float(complexity(model).params),
@@ -160,13 +167,13 @@ def table(results: Sequence[Measured]) -> Table:
             first, near = float(inner[:, 0].mean()), float(np.diagonal(inner).mean())
             rows.append((one.label, number, len(inner), first, near, float(np.nanmean(inner)), float(np.nanmean(weights[-1]))))
     head = (
-        "Net",
-        "Block",
-        "Layers",
-        "Mean |w| on the block's input",
-        "on the nearest source",
-        "on all sources",
-        "of what follows the block",
+        tr("Net"),
+        tr("Block"),
+        tr("Layers"),
+        tr("Mean |w| on the block's input"),
+        tr("on the nearest source"),
+        tr("on all sources"),
+        tr("of what follows the block"),
     )
     return Table(head, tuple(rows))
 
@@ -178,9 +185,16 @@ def figure(results: Sequence[Measured], dark: bool = False) -> go.Figure:
         for number, (targets, weights) in enumerate(zip(one.result.targets, one.result.weights, strict=True), start=1):
             layers = [str(layer) for layer in range(1, len(targets))]
             last = "classifier" if number == len(one.result.targets) else "transition"
-            maps.append(Panel(f"{one.label}, block {number}", weights.T / np.nanmax(weights), ["input", *layers], [*layers, last]))
+            maps.append(
+                Panel(
+                    tr("{label}, block {number}", label=one.label, number=number),
+                    weights.T / np.nanmax(weights),
+                    ["input", *layers],
+                    [*layers, last],
+                )
+            )
     columns = max(len(one.result.weights) for one in results)
-    return heatmaps(maps, columns, "source", "layer that reads", dark)
+    return heatmaps(maps, columns, "source", tr("layer that reads"), dark)
 
 
 def finding(results: Sequence[Measured]) -> str:
@@ -188,7 +202,11 @@ def finding(results: Sequence[Measured]) -> str:
 
     def of(one: Measured) -> str:
         if np.isnan(one.result.nearest):
-            return "no block has three layers to compare"
-        return f"{one.result.nearest:.2f} times on the nearest layer, {one.result.input:.2f} times on the block's input"
+            return tr("no block has three layers to compare")
+        return tr(
+            "{nearest:.2f} times on the nearest layer, {input:.2f} times on the block's input",
+            nearest=one.result.nearest,
+            input=one.result.input,
+        )
 
-    return f"Mean absolute weight of a layer, against its mean over all its sources: {each_of(results, of)}."
+    return tr("Mean absolute weight of a layer, against its mean over all its sources: {each_of}.", each_of=each_of(results, of))

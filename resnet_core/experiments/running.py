@@ -31,8 +31,13 @@ def check_room(loaded: LoadedNet, each: int, count: int) -> None:
     """Raise DataError if what is held of ``count`` images, ``each`` bytes of one, is more than ``MOST_BYTES``."""
     if each * count > MOST_BYTES:
         raise DataError(
-            f"{loaded.net.name}: the maps of {count:,} images take {each * count / 1e9:.1f} GB of memory, and {MOST_BYTES / 1e9:.1f} GB "
-            f"are allowed. Ask for at most {MOST_BYTES // each:,} images."
+            "{name}: the maps of {count:,} images take {each:.1f} GB of memory, and {most_bytes:.1f} GB are "
+            "allowed. Ask for at most {most_bytes2:,} images.",
+            name=loaded.net.name,
+            count=count,
+            each=each * count / 1000000000.0,
+            most_bytes=MOST_BYTES / 1000000000.0,
+            most_bytes2=MOST_BYTES // each,
         )
 
 

@@ -15,6 +15,7 @@ from resnet_core.differences import changed
 from resnet_core.errors import ConfigError
 from resnet_core.experiments.base import Experiment, Measured, Progress, ShouldStop, Table, each_of, whole_net_macs
 from resnet_core.figures.lines import Line, lines_figure
+from resnet_core.language import mark, tr
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -52,12 +53,16 @@ class Variant:
     @property
     def short(self) -> str:
         """What tells it from the other variants of its net, in a legend."""
-        return "trained" if self.trained else f"{'BN' if self.has_norm else 'no BN'}{self._factor}"
+        return tr("trained") if self.trained else f"{'BN' if self.has_norm else tr('no BN')}{self._factor}"
 
     @property
     def words(self) -> str:
         """The same in a sentence."""
-        return "trained" if self.trained else f"initial with{'' if self.has_norm else 'out'} BN{self._factor}"
+        return (
+            tr("trained")
+            if self.trained
+            else tr(mark("initial with BN{factor}") if self.has_norm else mark("initial without BN{factor}"), factor=self._factor)
+        )
 
     @property
     def _factor(self) -> str:
@@ -81,27 +86,34 @@ def _macs(model: ModelConfig, values: Mapping[str, Any]) -> float:
 
 EXPERIMENT = Experiment(
     key="shattered",
-    title="Shattered gradients",
+    title=mark("Shattered gradients"),
     module="resnet_core.experiments.shattered",
-    question="How far does the input gradient at one image resemble that at the next?",
-    source="Balduzzi, Frean, Leary, Lewis, Ma and McWilliams: The Shattered Gradients Problem (ICML 2017)",
+    question=mark("How far does the input gradient at one image resemble that at the next?"),
+    source=mark("Balduzzi, Frean, Leary, Lewis, Ma and McWilliams: The Shattered Gradients Problem (ICML 2017)"),
     method=(
-        "Along the straight line from one test image to another lie so many inputs, equally far apart. At each of them the gradient of one "
-        "logit with respect to the input is taken, of the class that the net prefers at the line's beginning; then the autocorrelation of "
-        "these gradients over the lag, less their mean. It is done for the trained net and for nets of its configuration at their "
-        "initialisation, with BN and without, and where branches are added to skips also with branches multiplied by 0.1 (β). BN has the "
-        "running statistics of the trained net, at initialisation those of 128 training images, and they count as constants."
+        mark(
+            "Along the straight line from one test image to another lie so many inputs, equally far apart. At "
+            "each of them the gradient of one logit with respect to the input is taken, of the class that the "
+            "net prefers at the line's beginning; then the autocorrelation of these gradients over the lag, less "
+            "their mean. It is done for the trained net and for nets of its configuration at their "
+            "initialisation, with BN and without, and where branches are added to skips also with branches "
+            "multiplied by 0.1 (β). BN has the running statistics of the trained net, at initialisation those of "
+            "128 training images, and they count as constants."
+        )
     ),
     limits=(
-        "The paper's inputs are single numbers from -2 to 2, and these lie between two images, so the order of nets can be compared, and "
-        "heights cannot. A lag is a part of the line: more points on it make lag 1 a smaller step. That gradients resemble each other does "
-        "not say that a net trains well; the function that is constant has the most alike."
+        mark(
+            "The paper's inputs are single numbers from -2 to 2, and these lie between two images, so the order "
+            "of nets can be compared, and heights cannot. A lag is a part of the line: more points on it make "
+            "lag 1 a smaller step. That gradients resemble each other does not say that a net trains well; the "
+            "function that is constant has the most alike."
+        )
     ),
     parameters=(
-        Parameter("points", "inputs on a line", "int", 256, 32, 1024, 32, help="Equally far apart, both images among them."),
-        Parameter("lines", "lines", "int", 2, 1, 20, 1, help="The first pairs of the test images."),
-        Parameter("draws", "initialisations", "int", 2, 1, 20, 1, help="Draws of the weights at the start."),
-        Parameter("seed", "seed", "int", 0, 0, 9999, 1, help="Of the first draw; the next ones follow."),
+        Parameter("points", mark("inputs on a line"), "int", 256, 32, 1024, 32, help=mark("Equally far apart, both images among them.")),
+        Parameter("lines", "lines", "int", 2, 1, 20, 1, help=mark("The first pairs of the test images.")),
+        Parameter("draws", "initialisations", "int", 2, 1, 20, 1, help=mark("Draws of the weights at the start.")),
+        Parameter("seed", "seed", "int", 0, 0, 9999, 1, help=mark("Of the first draw; the next ones follow.")),
     ),
     macs=_macs,
     labelled=False,
@@ -256,7 +268,7 @@ def table(results: Sequence[Measured]) -> Table:
     for one in results:
         for index, variant in enumerate(one.result.variants):
             rows.append((one.label, variant.words, *(one.result.at(index, lag) for lag in TOLD)))
-    return Table(("Net", "Weights", *(f"Correlation at lag {lag}" for lag in TOLD)), tuple(rows))
+    return Table((tr("Net"), tr("Weights"), *(tr("Correlation at lag {lag}", lag=lag) for lag in TOLD)), tuple(rows))
 
 
 def figure(results: Sequence[Measured], dark: bool = False) -> go.Figure:
@@ -267,7 +279,9 @@ def figure(results: Sequence[Measured], dark: bool = False) -> go.Figure:
             y = one.result.mean(index)
             lines.append(Line(one.key, f"{one.label}, {variant.short}", one.model, np.arange(1, len(y) + 1), y, dash=dashes[index]))
     found = results[0].result
-    return lines_figure(lines, f"lag, in steps of 1/{found.points - 1} of the line", "correlation of input gradients", dark)
+    return lines_figure(
+        lines, tr("lag, in steps of 1/{points} of the line", points=found.points - 1), tr("correlation of input gradients"), dark
+    )
 
 
 def finding(results: Sequence[Measured]) -> str:
@@ -285,5 +299,13 @@ def finding(results: Sequence[Measured]) -> str:
         return ", ".join(texts)
 
     found = results[0].result
-    how = f"{found.points:,} inputs a line, lines: {found.lines}, initialisations: {found.draws}"
-    return f"Correlation of input gradients at lag {TOLD[0]} and at lag {TOLD[1]} ({how}): {each_of(results, of)}."
+    how = tr(
+        "{points:,} inputs a line, lines: {lines}, initialisations: {draws}", points=found.points, lines=found.lines, draws=found.draws
+    )
+    return tr(
+        "Correlation of input gradients at lag {told} and at lag {told2} ({how}): {each_of}.",
+        told=TOLD[0],
+        told2=TOLD[1],
+        how=how,
+        each_of=each_of(results, of),
+    )

@@ -13,6 +13,7 @@ from resnet_core.architectures import ModelConfig
 from resnet_core.attribution.methods import Parameter
 from resnet_core.experiments.base import Experiment, Measured, Progress, ShouldStop, Table, each_of, first, images_parameter, whole_net_macs
 from resnet_core.figures.lines import Line, lines_figure
+from resnet_core.language import mark, tr
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -34,24 +35,27 @@ def _counts(model: ModelConfig) -> list[int]:
 
 
 def _refusal(model: ModelConfig) -> str:
-    return "" if len(_movable(model)) > 2 else "it has too few blocks that leave dimensions as they are."
+    return "" if len(_movable(model)) > 2 else tr("it has too few blocks that leave dimensions as they are.")
 
 
 EXPERIMENT = Experiment(
     key="shuffles",
-    title="Deletions and swaps",
+    title=mark("Deletions and swaps"),
     module="resnet_core.experiments.shuffles",
-    question="How does the error grow as blocks are deleted, or swapped?",
-    source="Veit, Wilber and Belongie: Residual Networks Behave Like Ensembles of Relatively Shallow Networks (NeurIPS 2016)",
+    question=mark("How does the error grow as blocks are deleted, or swapped?"),
+    source=mark("Veit, Wilber and Belongie: Residual Networks Behave Like Ensembles of Relatively Shallow Networks (NeurIPS 2016)"),
     method=(
-        "So many blocks that leave dimensions as they are, drawn at random, are deleted, their skips stay; or so many randomly drawn pairs "
-        "of blocks of one stage change places. Mean and range over draws; of swaps also Kendall's tau of the new order with the old."
+        mark(
+            "So many blocks that leave dimensions as they are, drawn at random, are deleted, their skips stay; "
+            "or so many randomly drawn pairs of blocks of one stage change places. Mean and range over draws; of "
+            "swaps also Kendall's tau of the new order with the old."
+        )
     ),
-    limits="The net was trained whole and in its order. Few draws tell the mean, not the extremes.",
+    limits=mark("The net was trained whole and in its order. Few draws tell the mean, not the extremes."),
     parameters=(
         images_parameter(500, 5_000),
-        Parameter("draws", "draws", "int", 3, 1, 50, 1, help="Of each number of blocks."),
-        Parameter("seed", "seed", "int", 0, 0, 9999, 1, help="Of the draws."),
+        Parameter("draws", "draws", "int", 3, 1, 50, 1, help=mark("Of each number of blocks.")),
+        Parameter("seed", "seed", "int", 0, 0, 9999, 1, help=mark("Of the draws.")),
     ),
     macs=lambda model, values: whole_net_macs(model) * values["images"] * values["draws"] * 2 * len(_counts(model)),
     refusal=_refusal,
@@ -164,7 +168,10 @@ def table(results: Sequence[Measured]) -> Table:
     for one in results:
         found: Shuffles = one.result
         rows.append((one.label, found.whole, *(found.after(k, what) for what in ("deleted", "swapped") for k in shown)))
-    return Table(("Net", "Whole (%)", *(f"{k} deleted (%)" for k in shown), *(f"{k} swapped (%)" for k in shown)), tuple(rows))
+    return Table(
+        (tr("Net"), tr("Whole (%)"), *(tr("{k} deleted (%)", k=k) for k in shown), *(tr("{k} swapped (%)", k=k) for k in shown)),
+        tuple(rows),
+    )
 
 
 def figure(results: Sequence[Measured], dark: bool = False) -> go.Figure:
@@ -175,10 +182,12 @@ def figure(results: Sequence[Measured], dark: bool = False) -> go.Figure:
         x, low, high = np.array([0, *found.counts]), found.deleted.min(1), found.deleted.max(1)
         start = [found.whole]
         low, high, mean = (np.concatenate([start, each]) for each in (low, high, found.deleted.mean(1)))
-        lines.append(Line(one.key, f"{one.label}, deleted", one.model, x, mean, low=low, high=high))
-        lines.append(Line(one.key, f"{one.label}, swapped", one.model, x, np.concatenate([start, found.swapped.mean(1)]), dash="dot"))
+        lines.append(Line(one.key, tr("{label}, deleted", label=one.label), one.model, x, mean, low=low, high=high))
+        lines.append(
+            Line(one.key, tr("{label}, swapped", label=one.label), one.model, x, np.concatenate([start, found.swapped.mean(1)]), dash="dot")
+        )
     guessing = 100.0 - 100.0 / results[0].model.num_classes
-    return lines_figure(lines, "blocks deleted, or pairs swapped", "error (%)", dark, levels=[(guessing, "guessing")])
+    return lines_figure(lines, tr("blocks deleted, or pairs swapped"), tr("error (%)"), dark, levels=[(guessing, "guessing")])
 
 
 def finding(results: Sequence[Measured]) -> str:
@@ -187,7 +196,14 @@ def finding(results: Sequence[Measured]) -> str:
     def of(one: Measured) -> str:
         found: Shuffles = one.result
         many = max(count for count in found.counts if count <= 5)
-        return f"{found.after(1):.1f} % without one block, {found.after(many):.1f} % without {many}"
+        return tr(
+            "{after:.1f} % without one block, {after2:.1f} % without {many}", after=found.after(1), after2=found.after(many), many=many
+        )
 
     found = results[0].result
-    return f"Mean error over {found.deleted.shape[1]} draws on {found.n:,} test images: {each_of(results, of)}."
+    return tr(
+        "Mean error over {shape} draws on {n:,} test images: {each_of}.",
+        shape=found.deleted.shape[1],
+        n=found.n,
+        each_of=each_of(results, of),
+    )

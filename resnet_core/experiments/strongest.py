@@ -15,6 +15,7 @@ from resnet_core.errors import DataError
 from resnet_core.experiments.base import Experiment, Measured, Progress, ShouldStop, Table, each_of, first, images_parameter, whole_net_macs
 from resnet_core.experiments.maps import LAYER
 from resnet_core.figures.pictures import Sheet, sheets
+from resnet_core.language import mark, tr
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -28,24 +29,37 @@ BY = {"maximum": "maximum", "mean": "mean"}
 
 EXPERIMENT = Experiment(
     key="strongest",
-    title="Strongest images",
+    title=mark("Strongest images"),
     module="resnet_core.experiments.strongest",
-    question="Which pictures does a channel answer to most?",
-    source="Zeiler and Fergus: Visualizing and Understanding Convolutional Networks (ECCV 2014), Figure 2",
+    question=mark("Which pictures does a channel answer to most?"),
+    source=mark("Zeiler and Fergus: Visualizing and Understanding Convolutional Networks (ECCV 2014), Figure 2"),
     method=(
-        "All test images go through the net, and of each channel of a layer the maximum and the mean over its positions are kept; the "
-        "images with the greatest ones are shown, with their classes and values. Once they are there, another channel takes no time."
+        mark(
+            "All test images go through the net, and of each channel of a layer the maximum and the mean over "
+            "its positions are kept; the images with the greatest ones are shown, with their classes and values. "
+            "Once they are there, another channel takes no time."
+        )
     ),
     limits=(
-        "The strongest images show what drives a channel to its utmost, among these images alone; what it does for all others may be "
-        "something else, and a channel need not stand for anything that has a name."
+        mark(
+            "The strongest images show what drives a channel to its utmost, among these images alone; what it "
+            "does for all others may be something else, and a channel need not stand for anything that has a "
+            "name."
+        )
     ),
     parameters=(
         LAYER,
         images_parameter(),
-        Parameter("channel", "channel", "int", 0, 0, 4095, 1, help="Of the layer, counted from 0."),
-        Parameter("by", "strongest by", "choice", "maximum", choices=tuple(BY.items()), help="Over the positions of the channel's map."),
-        Parameter("top", "pictures", "int", 8, 1, MOST, 1, help="The strongest first."),
+        Parameter("channel", "channel", "int", 0, 0, 4095, 1, help=mark("Of the layer, counted from 0.")),
+        Parameter(
+            "by",
+            mark("strongest by"),
+            "choice",
+            "maximum",
+            choices=tuple(BY.items()),
+            help=mark("Over the positions of the channel's map."),
+        ),
+        Parameter("top", "pictures", "int", 8, 1, MOST, 1, help=mark("The strongest first.")),
     ),
     macs=lambda model, values: whole_net_macs(model) * values["images"],
     labelled=False,
@@ -147,7 +161,12 @@ def view(found: Activations, values: Mapping[str, Any]) -> Strongest:
     """
     channel, kind = values["channel"], list(BY).index(values["by"])
     if channel >= found.order.shape[1]:
-        raise DataError(f"{found.layer} has no channel {channel:,}: they go from 0 to {found.order.shape[1] - 1:,}.")
+        raise DataError(
+            "{layer} has no channel {channel:,}: they go from 0 to {shape:,}.",
+            layer=found.layer,
+            channel=channel,
+            shape=found.order.shape[1] - 1,
+        )
     order = found.order[kind, channel, : values["top"]]
     classes, pictures = tuple(CLASSES[int(found.labels[i])] for i in order), np.stack([found.pictures[int(i)] for i in order])
     value = found.value[kind, channel, : values["top"]]
@@ -162,7 +181,9 @@ def table(results: Sequence[Measured]) -> Table:
         for rank, line in enumerate(zip(one.result.images.tolist(), one.result.classes, one.result.value.tolist(), strict=True), 1)
     ]
     by = BY[results[0].result.by]
-    return Table(("Net", "Layer", "Channel", "Rank", "Test image", "Class", f"Activation ({by})"), tuple(rows))
+    return Table(
+        (tr("Net"), tr("Layer"), tr("Channel"), tr("Rank"), tr("Test image"), tr("Class"), tr("Activation ({by})", by=by)), tuple(rows)
+    )
 
 
 def figure(results: Sequence[Measured], dark: bool = False) -> go.Figure:
@@ -170,9 +191,12 @@ def figure(results: Sequence[Measured], dark: bool = False) -> go.Figure:
     found = []
     for one in results:
         each = list(zip(one.result.images.tolist(), one.result.classes, one.result.value.tolist(), strict=True))
-        hover = [f"test image {image}: {name}<br>{one.result.by} {value:.4g}" for image, name, value in each]
+        hover = [
+            tr("test image {image}: {name}<br>{by} {value:.4g}", image=image, name=name, by=one.result.by, value=value)
+            for image, name, value in each
+        ]
         words = [f"{name}<br>{value:.3g}" for _, name, value in each]
-        title = f"{one.label}, {one.result.layer}, channel {one.result.channel}"
+        title = tr("{label}, {layer}, channel {channel}", label=one.label, layer=one.result.layer, channel=one.result.channel)
         found.append(Sheet(one.key, title, one.result.pictures, hover, min(4, len(each)), words))
     return sheets(found, dark)
 
@@ -183,7 +207,20 @@ def finding(results: Sequence[Measured]) -> str:
     def of(one: Measured) -> str:
         name, count = one.result.commonest
         value = float(one.result.value[0])
-        return f"{count} of the {len(one.result.classes)} strongest in {one.result.layer} are of the class {name}, the first at {value:.3g}"
+        return tr(
+            "{count} of the {classes} strongest in {layer} are of the class {name}, the first at {value:.3g}",
+            count=count,
+            classes=len(one.result.classes),
+            layer=one.result.layer,
+            name=name,
+            value=value,
+        )
 
     one: Strongest = results[0].result
-    return f"Channel {one.channel} by its {BY[one.by]}, of {one.n:,} test images: {each_of(results, of)}."
+    return tr(
+        "Channel {channel} by its {by}, of {n:,} test images: {each_of}.",
+        channel=one.channel,
+        by=BY[one.by],
+        n=one.n,
+        each_of=each_of(results, of),
+    )

@@ -13,6 +13,7 @@ from resnet_core.attribution.methods import Parameter
 from resnet_core.experiments.base import Experiment, Measured, Progress, ShouldStop, Table, each_of, first, whole_net_macs
 from resnet_core.figures.lines import Line, lines_figure
 from resnet_core.figures.surface import Slice, needs_log, surfaces_figure
+from resnet_core.language import mark, tr
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -40,33 +41,37 @@ def _passes(model: ModelConfig, values: Mapping[str, Any]) -> int:
 
 EXPERIMENT = Experiment(
     key="surface",
-    title="Loss surface",
+    title=mark("Loss surface"),
     module="resnet_core.experiments.surface",
-    question="How does the loss change when the weights move away from where training ended?",
-    source="Li, Xu, Taylor, Studer and Goldstein: Visualizing the Loss Landscape of Neural Nets (NeurIPS 2018), sections 3 and 4",
+    question=mark("How does the loss change when the weights move away from where training ended?"),
+    source=mark("Li, Xu, Taylor, Studer and Goldstein: Visualizing the Loss Landscape of Neural Nets (NeurIPS 2018), "
+"sections 3 and 4"),
     method=(
-        "The mean cross-entropy on training images without augmentation, at the weights plus a times one random direction, and b times "
-        "another. Each filter of a direction is as long as the net's own filter; biases and BN's parameters are not moved. BN keeps the "
-        "running statistics of training (evaluation mode). Towards another net of the same architecture, all weights and the running "
-        "statistics lie on the straight line from this net (0) to that one (1). Coarse places come first."
+        mark("The mean cross-entropy on training images without augmentation, at the weights plus a times one "
+"random direction, and b times another. Each filter of a direction is as long as the net's own "
+"filter; biases and BN's parameters are not moved. BN keeps the running statistics of training "
+"(evaluation mode). Towards another net of the same architecture, all weights and the running "
+"statistics lie on the straight line from this net (0) to that one (1). Coarse places come first.")
     ),
     limits=(
-        "Two directions of as many as there are weights: what is flat here may be steep elsewhere, and another seed gives another slice. "
-        "Running statistics do not fit moved weights, which raises the loss far from the middle. Between two nets, a variance that the "
-        "line takes below 0 counts as 0."
+        mark("Two directions of as many as there are weights: what is flat here may be steep elsewhere, and "
+"another seed gives another slice. Running statistics do not fit moved weights, which raises the "
+"loss far from the middle. Between two nets, a variance that the line takes below 0 counts as 0.")
     ),
     parameters=(
         Parameter(
-            "directions", "directions", "choice", "plane", choices=(("plane", "two: a plane"), ("line", "one: a line")),
-            help="Of a plane a map is drawn, of a line a curve.",
+            "directions", "directions", "choice", "plane", choices=(("plane", mark("two: a plane")), ("line", mark("one: a line"))),
+            help=mark("Of a plane a map is drawn, of a line a curve."),
         ),
-        Parameter("steps", "steps each way", "int", 5, 2, 25, 1, help="5 make 11x11 places, 12 make 25x25; a line has twice the steps."),
-        Parameter("images", "training images", "int", 200, 100, 5000, 100, help="The first of the training set; of fewer, all."),
-        Parameter("reach", "reach", "float", 1.0, 0.05, 2.0, 0.05, help="How far it goes, as a multiple of the directions."),
-        Parameter("seed", "seed", "int", 0, 0, 9999, 1, help="Of the directions."),
+        Parameter("steps", mark("steps each way"), "int", 5, 2, 25, 1,
+            help=mark("5 make 11x11 places, 12 make 25x25; a line has twice the steps.")),
+        Parameter("images", mark("training images"), "int", 200, 100, 5000, 100,
+            help=mark("The first of the training set; of fewer, all.")),
+        Parameter("reach", "reach", "float", 1.0, 0.05, 2.0, 0.05, help=mark("How far it goes, as a multiple of the directions.")),
+        Parameter("seed", "seed", "int", 0, 0, 9999, 1, help=mark("Of the directions.")),
         Parameter(
-            "towards", "towards", "net", "", choices=(("", "at random"),),
-            help="Another net of the architecture of one that is chosen: the straight line from that one to it.",
+            "towards", "towards", "net", "", choices=(("", mark("at random")),),
+            help=mark("Another net of the architecture of one that is chosen: the straight line from that one to it."),
         ),
     ),
     macs=lambda model, values: whole_net_macs(model) * _passes(model, values),
@@ -211,13 +216,13 @@ def table(results: Sequence[Measured]) -> Table:
         count, bad = found.loss.size, int((~np.isfinite(found.loss)).sum())
         rows.append((one.label, _plain(found.centre), _plain(found.highest), 100 * found.near, 100 * found.twice, count, bad))
     head = (
-        "Net",
-        "Its loss (nats)",
-        "Highest loss",
-        f"Places at most {NEAR:g} above (%)",
-        "at most twice as high (%)",
-        "Places",
-        "not finite",
+        tr("Net"),
+        tr("Its loss (nats)"),
+        tr("Highest loss"),
+        tr("Places at most {near:g} above (%)", near=NEAR),
+        tr("at most twice as high (%)"),
+        tr("Places"),
+        tr("not finite"),
     )
     return Table(head, tuple(rows))
 
@@ -227,24 +232,44 @@ def figure(results: Sequence[Measured], dark: bool = False) -> go.Figure:
     if results[0].result.is_plane:
         return surfaces_figure([Slice(one.label, one.result.a, one.result.b, one.result.loss) for one in results], dark)
     lines = [Line(one.key, one.label, one.model, one.result.a, one.result.loss[:, 0]) for one in results]
-    x_title = "from the net (0) to the other (1)" if results[0].result.towards else "a, along the direction"
-    return lines_figure(lines, x_title, "training loss (nats)", dark, log=needs_log([one.result.loss for one in results]))
+    x_title = tr("from the net (0) to the other (1)") if results[0].result.towards else tr("a, along the direction")
+    return lines_figure(lines, x_title, tr("training loss (nats)"), dark, log=needs_log([one.result.loss for one in results]))
 
 
 def finding(results: Sequence[Measured]) -> str:
     """How much of the slice is as low as the net, or the ridge between two nets."""
 
     def told(loss: float) -> str:
-        return f"{loss:.2f}" if np.isfinite(loss) else "not finite"
+        return f"{loss:.2f}" if np.isfinite(loss) else tr("not finite")
 
     def of(one: Measured) -> str:
         found: Surface = one.result
         if found.towards:
-            return f"{told(found.at(0))} at the net, {told(found.at(1))} at {found.towards}, at most {told(found.ridge)} between them"
-        return f"{100 * found.near:.0f} % (its own loss is {told(found.centre)})"
+            return tr(
+                "{told} at the net, {told2} at {towards}, at most {told3} between them",
+                told=told(found.at(0)),
+                told2=told(found.at(1)),
+                towards=found.towards,
+                told3=told(found.ridge),
+            )
+        return tr("{near:.0f} % (its own loss is {told})", near=100 * found.near, told=told(found.centre))
 
     found = results[0].result
     if found.towards:
-        return f"Loss in nats on {found.n:,} training images, on the straight line from one net to another: {each_of(results, of)}."
-    shape = f"{len(found.a)}x{len(found.b)} places of a plane" if found.is_plane else f"{len(found.a)} places of a line"
-    return f"Part of {shape} whose loss on {found.n:,} training images is at most {NEAR:g} nat above the net's own: {each_of(results, of)}."
+        return tr(
+            "Loss in nats on {n:,} training images, on the straight line from one net to another: {each_of}.",
+            n=found.n,
+            each_of=each_of(results, of),
+        )
+    shape = (
+        tr("{value}x{bs} places of a plane", value=len(found.a), bs=len(found.b))
+        if found.is_plane
+        else tr("{value} places of a line", value=len(found.a))
+    )
+    return tr(
+        "Part of {shape} whose loss on {n:,} training images is at most {near:g} nat above the net's own: {each_of}.",
+        shape=shape,
+        n=found.n,
+        near=NEAR,
+        each_of=each_of(results, of),
+    )

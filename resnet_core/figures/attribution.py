@@ -13,9 +13,10 @@ import plotly.graph_objects as go
 
 from resnet_core.csv_text import csv_text
 from resnet_core.figures import style
+from resnet_core.language import mark, tr
 
 #: The two rank correlations of a step, and what a chart calls them.
-KINDS = {"signed": "with signs", "absolute": "of magnitudes"}
+KINDS = {"signed": mark("with signs"), "absolute": mark("of magnitudes")}
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +104,7 @@ def sanity_figure(curves: Sequence[SanityCurve], kind: str = "signed", dark: boo
                 mode="lines+markers",
                 line={"color": color, "width": 2.6},
                 marker={"color": color, "size": 9, "symbol": symbol or "circle"},
-                hovertemplate="%{fullData.name}: <b>%{y:.2f}</b><br>%{customdata}<extra></extra>",
+                hovertemplate=tr("%{fullData.name}: <b>%{y:.2f}</b><br>%{customdata}<extra></extra>"),
                 showlegend=True,
             )
         )
@@ -118,9 +119,9 @@ def sanity_figure(curves: Sequence[SanityCurve], kind: str = "signed", dark: boo
         legend={**base["legend"], "orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"},
         uirevision="viewer",
     )
-    figure.update_xaxes(title_text="randomised from the top down to", tickvals=list(range(len(labels))), ticktext=labels)
+    figure.update_xaxes(title_text=tr("randomised from the top down to"), tickvals=list(range(len(labels))), ticktext=labels)
     figure.update_yaxes(
-        title_text=f"rank correlation {KINDS[kind]}",
+        title_text=tr("rank correlation {kinds}", kinds=KINDS[kind]),
         range=[min(-0.25, lowest - 0.08), 1.06],
         zeroline=True,
         zerolinewidth=2,

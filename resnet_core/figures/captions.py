@@ -13,6 +13,7 @@ from typing import Any
 
 from resnet_core.config import RunConfig
 from resnet_core.figures.series import RunRecords
+from resnet_core.language import tr, tr_n
 from resnet_core.verdict import without_seed
 
 
@@ -57,7 +58,7 @@ def fraction_short(fraction: float) -> str:
     if abs(fraction - 1) < 0.005:
         return "full"
     if fraction > 1:
-        return f"{fraction:.3g} times"
+        return tr("{fraction:.3g} times", fraction=fraction)
     near = Fraction(fraction).limit_denominator(8) if fraction > 0.1 else Fraction(1, round(1 / fraction))
     return f"{near.numerator}/{near.denominator:,}" if abs(near / Fraction(fraction) - 1) < 0.02 else f"1/{1 / fraction:.1f}"
 
@@ -66,35 +67,37 @@ def fraction_text(fraction: float) -> str:
     """The same as a phrase: ``1/284 of the paper's schedule``, ``the paper's full schedule``."""
     short = fraction_short(fraction)
     if short == "full":
-        return "the paper's full schedule"
-    return f"{short} the paper's schedule" if fraction > 1 else f"{short} of the paper's schedule"
+        return tr("the paper's full schedule")
+    return tr("{short} the paper's schedule", short=short) if fraction > 1 else tr("{short} of the paper's schedule", short=short)
 
 
 def schedule_text(config: RunConfig) -> str:
     """How long a training is, as a phrase: as a part of the paper's schedule, or where that is a small one in epochs."""
     fraction = config.recipe.schedule_fraction
-    return fraction_text(fraction) if fraction >= 1 / 8 else f"{config.epochs:.3g} epochs"
+    return fraction_text(fraction) if fraction >= 1 / 8 else tr("{epochs:.3g} epochs", epochs=config.epochs)
 
 
 def seeds_text(group: Group) -> str:
     """``seed 0``, ``3 seeds``, ``2 seeds, 3 runs``."""
     if len(group.drawn) == 1:
-        return f"seed {group.drawn[0].config.recipe.seed}"
-    count = f"{group.seeds} seed{'s' if group.seeds > 1 else ''}"
-    return count if group.seeds == len(group.drawn) else f"{count}, {len(group.drawn)} runs"
+        return tr("seed {seed}", seed=group.drawn[0].config.recipe.seed)
+    count = tr_n(group.seeds, "{number} seed", "{number} seeds")
+    return count if group.seeds == len(group.drawn) else tr("{count}, {drawns} runs", count=count, drawns=len(group.drawn))
 
 
 def precision_text(runs: Sequence[RunRecords]) -> str:
     """The precision that the runs were trained in; before a run has begun it is not decided."""
-    found = sorted({run.precision or "precision not yet decided" for run in runs})
+    found = sorted({run.precision or tr("precision not yet decided") for run in runs})
     return " and ".join(found)
 
 
 def conditions(group: Group) -> str:
     """What stands beside a curve: ``1 seed · sample (500 images) · 28.7 epochs · bf16``; of a grown net also what is before it."""
-    count = f"{group.seeds} seed{'s' if group.seeds > 1 else ''}"
+    count = tr_n(group.seeds, "{number} seed", "{number} seeds")
     start = group.config.start
-    before = f" · behind {start.iteration:,} iterations of {start.net}, trained in its own way" if start else ""
+    before = (
+        tr(" · behind {iteration:,} iterations of {net}, trained in its own way", iteration=start.iteration, net=start.net) if start else ""
+    )
     return f"{count} · {group.config.data.label} · {schedule_text(group.config)} · {precision_text(group.drawn)}{before}"
 
 
@@ -106,7 +109,7 @@ def caption(groups: Sequence[Group]) -> str:
         if group.config.name not in names:
             names.append(group.config.name)
     if len(kinds) == 1:
-        return f"Every curve: {next(iter(kinds))}."
+        return tr("Every curve: {next}.", next=next(iter(kinds)))
     return " ".join(f"{', '.join(names)}: {text}." for text, names in kinds.items())
 
 

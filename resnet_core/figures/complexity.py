@@ -17,13 +17,14 @@ from plotly.subplots import make_subplots
 
 from resnet_core.figures.diagram import SHORTCUT_COLOR, STAGE_COLORS, STEM_COLOR
 from resnet_core.figures.diagram_parts import layer_hover, shortcut_hover
+from resnet_core.language import mark, tr
 
 if TYPE_CHECKING:
     from resnet_core.architectures.table import Complexity, Shortcut
 
 #: Quantity -> title of its column, and what it counts.
-COLUMNS = {"macs": ("MACs per layer", "MACs"), "params": ("Parameters per layer", "parameters")}
-STEM_NAME, PROJECTION_NAME = "first and last layer", "projection of a shortcut"
+COLUMNS = {"macs": (mark("MACs per layer"), "MACs"), "params": (mark("Parameters per layer"), mark("parameters"))}
+STEM_NAME, PROJECTION_NAME = mark("first and last layer"), mark("projection of a shortcut")
 #: Pixels: a net's panels, the line above them with its name, and what legend, titles and axis take.
 PANEL, NAME, TOP, BOTTOM = 120, 54, 96, 56
 #: With more bars than this the gaps between them would be thinner than a pixel.
@@ -63,7 +64,7 @@ def layers_figure(nets: Sequence[Complexity]) -> go.Figure:
     deepest = max(sum(row.kind in ("conv", "fc") for row in net.rows) for net in nets)  # more than its depth, where branches are parallel
     # One axis for all, so that depth shows as length.
     figure.update_xaxes(range=[0, deepest + 1], showgrid=False, zeroline=False, tickfont={"size": 13})
-    figure.update_xaxes(title={"text": "weighted layer", "standoff": 4, "font": {"size": 15}}, row=len(nets))
+    figure.update_xaxes(title={"text": tr("weighted layer"), "standoff": 4, "font": {"size": 15}}, row=len(nets))
     figure.update_layout(
         barmode="overlay",
         height=inner + TOP + BOTTOM,
@@ -103,9 +104,14 @@ def _bars(net: Complexity, quantity: str) -> dict[str, list[_Bar]]:
         index += 1
         bn = after if after is not None and after.kind == "bn" else None
         value = getattr(layer, quantity) + (getattr(bn, quantity) if bn else 0)
-        bars = entries.setdefault(STEM_NAME if layer.stage is None else f"stage {layer.stage}", [])
+        bars = entries.setdefault(STEM_NAME if layer.stage is None else tr("stage {stage}", stage=layer.stage), [])
         if merge and bars and bars[-1].last == index - 1 and bars[-1].height == value:
-            hover = f"layers {bars[-1].first} to {index}, each like<br>{layer_hover(layer, bn)}"
+            hover = tr(
+                "layers {first} to {index}, each like<br>{layer_hover}",
+                first=bars[-1].first,
+                index=index,
+                layer_hover=layer_hover(layer, bn),
+            )
             bars[-1] = dataclasses.replace(bars[-1], last=index, hover=hover)
         else:
             bars.append(_Bar(index, index, 0, value, layer_hover(layer, bn)))
@@ -116,7 +122,7 @@ def _bars(net: Complexity, quantity: str) -> dict[str, list[_Bar]]:
 
 
 def _trace(name: str, bars: list[_Bar], *, show: bool, gaps: bool) -> go.Bar:
-    stages = {f"stage {stage}": color for stage, color in STAGE_COLORS.items()}
+    stages = {tr("stage {stage}", stage=stage): color for stage, color in STAGE_COLORS.items()}
     colors = {STEM_NAME: STEM_COLOR, **stages, PROJECTION_NAME: SHORTCUT_COLOR}
     return go.Bar(
         x=[(bar.first + bar.last) / 2 for bar in bars],
@@ -125,7 +131,7 @@ def _trace(name: str, bars: list[_Bar], *, show: bool, gaps: bool) -> go.Bar:
         width=[bar.last - bar.first + (0.8 if gaps else 1) for bar in bars],
         hovertext=[bar.hover for bar in bars],
         hovertemplate="%{hovertext}<extra></extra>",
-        name=name,
+        name=tr(name),
         legendgroup=name,
         legendrank=list(colors).index(name),
         showlegend=show,

@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 
 from resnet_core.csv_text import csv_text
 from resnet_core.figures import style
+from resnet_core.language import tr
 
 #: From nothing to everything: the page's background, then the blue of residual nets.
 _SCALES = {False: ("#ffffff", "#9ecae9", "#0072b2", "#00305c"), True: ("#0e1117", "#123c5c", "#2a86c4", "#b5defa")}
@@ -31,7 +32,7 @@ def confusion_figure(confusion: np.ndarray, classes: Sequence[str] = (), dark: b
     """
     counts = np.asarray(confusion)
     size = len(counts)
-    names = [html.escape(str(name), quote=False) for name in classes] if len(classes) == size else [str(i) for i in range(size)]
+    names = [html.escape(tr(name), quote=False) for name in classes] if len(classes) == size else [str(i) for i in range(size)]
     totals = counts.sum(1, keepdims=True)
     share = 100.0 * counts / np.maximum(totals, 1)
     few = size <= MOST_NAMED
@@ -50,14 +51,16 @@ def confusion_figure(confusion: np.ndarray, classes: Sequence[str] = (), dark: b
         xgap=1 if few else 0,
         ygap=1 if few else 0,
         colorbar={
-            "title": {"text": "% of the true class", "side": "right"},
+            "title": {"text": tr("% of the true class"), "side": "right"},
             "tickvals": [mark**0.5 for mark in _MARKS],
             "ticktext": [str(mark) for mark in _MARKS],
             "outlinewidth": 0,
             "thickness": 18,
         },
-        hovertemplate="<b>%{customdata[3]:,}</b> of class %{customdata[0]} taken for %{customdata[1]}<br>"
-        "%{customdata[2]:.1f} % of the class<extra></extra>",
+        hovertemplate=tr(
+            "<b>%{customdata[3]:,}</b> of class %{customdata[0]} taken for "
+            "%{customdata[1]}<br>%{customdata[2]:.1f} % of the class<extra></extra>"
+        ),
     )
     figure = go.Figure(heat)
     if few:
@@ -65,8 +68,8 @@ def confusion_figure(confusion: np.ndarray, classes: Sequence[str] = (), dark: b
     figure.update_layout(base, height=HEIGHT, uirevision="viewer")
     ticks = {"tickvals": list(range(size)), "ticktext": names} if few else {}
     axis = {"showgrid": False, "zeroline": False, **ticks}
-    figure.update_xaxes(title_text="predicted class", **axis)
-    figure.update_yaxes(title_text="true class", autorange="reversed", **axis)
+    figure.update_xaxes(title_text=tr("predicted class"), **axis)
+    figure.update_yaxes(title_text=tr("true class"), autorange="reversed", **axis)
     return figure
 
 
@@ -97,5 +100,5 @@ def _cell_colors(values: np.ndarray, dark: bool) -> np.ndarray:
 def confusion_csv(confusion: np.ndarray, classes: Sequence[str] = ()) -> str:
     """The counts with the predicted classes as header and the true class first in each row."""
     counts = np.asarray(confusion)
-    names = list(classes) if len(classes) == len(counts) else list(range(len(counts)))
-    return csv_text(("true \\ predicted", *names), [(name, *map(int, row)) for name, row in zip(names, counts, strict=True)])
+    names = [tr(name) for name in classes] if len(classes) == len(counts) else list(range(len(counts)))
+    return csv_text((tr("true \\ predicted"), *names), [(name, *map(int, row)) for name, row in zip(names, counts, strict=True)])

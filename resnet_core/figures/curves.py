@@ -19,11 +19,12 @@ from resnet_core.config import RunConfig
 from resnet_core.figures import end_names, style
 from resnet_core.figures.captions import Group, conditions, grouped, labels
 from resnet_core.figures.series import KINDS, Points, RunRecords, decimate, mean_over_runs, points, run_curve
+from resnet_core.language import mark, tr
 
-X_AXES = ("iterations", "epochs", "time")
+X_AXES = (mark("iterations"), mark("epochs"), mark("time"))
 _LINES = {"training": style.TRAIN_LINE, "test": style.TEST_LINE, "validation": {"dash": "1.5px,3px", "width": 2.4}}
 #: Samples of the lines, for the title of the legend.
-_KEYS = {"training": "╌╌ training", "test": "<b>━━</b> test", "validation": "┈┈ validation"}
+_KEYS = {"training": mark("╌╌ training"), "test": mark("<b>━━</b> test"), "validation": mark("┈┈ validation")}
 #: Names stand at the ends of the curves while there are at most so many, of at most so many characters.
 _MOST_END_LABELS, _LONGEST_END_LABEL = 10, 26
 #: Per metric the lowest and the highest value that there can be: no axis shows more.
@@ -107,7 +108,7 @@ def learning_curves(runs: Sequence[RunRecords], view: View = View(), dark: bool 
     # Without a validation split there is no curve to wait for. A net that has no point yet is in the legend already.
     kinds = [kind for kind in KINDS if kind in view.kinds and (kind != "validation" or any(len(whole[net.key, kind]) for net in nets))]
     unit, unit_name = _time_unit(list(whole.values()))
-    where = {"iterations": "iteration %{x:,.0f}", "epochs": "epoch %{x:.2f}", "time": f"%{{x:.1f}} {unit_name}"}[view.x]
+    where = {"iterations": tr("iteration %{x:,.0f}"), "epochs": tr("epoch %{x:.2f}"), "time": f"%{{x:.1f}} {unit_name}"}[view.x]
     form, unit_of_value = (".2f", " %") if view.metric == "error" else (".3f", "")
     bands, raw, lines, joints = [], [], [], []
     ends: list[tuple[_Net, float, float]] = []
@@ -131,10 +132,20 @@ def learning_curves(runs: Sequence[RunRecords], view: View = View(), dark: bool 
                     marker={"symbol": net.symbol or "circle", "size": 9 if kind == "test" else 7, "color": net.color, "maxdisplayed": 12},
                     meta=kind,
                     customdata=None if curve.raw is None else curve.raw,
-                    hovertemplate=f"%{{fullData.name}}: {kind} {view.metric} <b>%{{{'y' if curve.raw is None else 'customdata'}:{form}}}"
-                    f"{unit_of_value}</b><br>{where}"
-                    f"{'' if curve.raw is None else f'<br>moving mean: %{{y:{form}}}{unit_of_value}'}"
-                    f"{style.hover_note(conditions(net.group))}<extra></extra>",
+                    hovertemplate=tr(
+                        "%{{fullData.name}}: {kind} {metric} "
+                        "<b>%{{{value}:{form}}}{unit_of_value}</b><br>{where}{value2}{hover_note}<extra></extra>",
+                        kind=kind,
+                        metric=view.metric,
+                        value="y" if curve.raw is None else "customdata",
+                        form=form,
+                        unit_of_value=unit_of_value,
+                        where=where,
+                        value2=""
+                        if curve.raw is None
+                        else tr("<br>moving mean: %{{y:{form}}}{unit_of_value}", form=form, unit_of_value=unit_of_value),
+                        hover_note=style.hover_note(conditions(net.group)),
+                    ),
                 )
             )
             if kind == _named_by(kinds) and np.isfinite(curve.y).any():
@@ -178,7 +189,7 @@ def _joint(net: _Net, x: float, y: float) -> go.Scatter:
         mode="markers",
         marker={"symbol": "diamond", "size": 13, "color": net.color, "line": {"width": 2, "color": "#ffffff"}},
         meta="joint",
-        hovertemplate=f"{run.config.start.net} is made deeper here: {run.config.model.name}<extra></extra>",
+        hovertemplate=tr("{net} is made deeper here: {name}<extra></extra>", net=run.config.start.net, name=run.config.model.name),
     )
 
 
@@ -204,9 +215,9 @@ def _laid_out(
     figure: go.Figure, view: View, kinds: Sequence[str], unit: str, dark: bool, names: Sequence[str], labelled: bool
 ) -> go.Figure:
     base = style.layout(dark)
-    x_title = {"iterations": "iterations", "epochs": "epochs", "time": f"training time ({unit})"}[view.x]
-    y_title = "error (%)" if view.metric == "error" else "loss (cross-entropy)"
-    key = "\u2003".join(_KEYS[kind] for kind in ("test", "training", "validation") if kind in kinds)
+    x_title = {"iterations": "iterations", "epochs": "epochs", "time": tr("training time ({unit})", unit=unit)}[view.x]
+    y_title = tr("error (%)") if view.metric == "error" else tr("loss (cross-entropy)")
+    key = "\u2003".join(tr(_KEYS[kind]) for kind in ("test", "training", "validation") if kind in kinds)
     # Beside the chart, where names at the ends of the curves do not need the room.
     above = labelled or sum(len(name) + 6 for name in names) <= 90
     legend = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"} if above else {"orientation": "v", "y": 1}
@@ -229,7 +240,7 @@ def _laid_out(
     if view.log:  # in powers of ten, and without a lower end
         low, high = None, high and math.log10(high)
     figure.update_xaxes(minallowed=0)
-    figure.update_yaxes(title_text=y_title + (", log scale" if view.log else ""), type="log" if view.log else "linear", uirevision=axes)
+    figure.update_yaxes(title_text=y_title + (tr(", log scale") if view.log else ""), type="log" if view.log else "linear", uirevision=axes)
     figure.update_yaxes(minallowed=low, maxallowed=high)
     return figure
 
@@ -239,12 +250,23 @@ def view_note(groups: Sequence[Group], view: View) -> str:
     parts = []
     if view.smoothing > 0 and "training" in view.kinds:
         widths = sorted({window(group.config, view) for group in groups})
-        size = f"{widths[0]:,.0f}" if len(widths) == 1 else f"{widths[0]:,.0f} to {widths[-1]:,.0f}" if widths else "0"
+        size = (
+            f"{widths[0]:,.0f}"
+            if len(widths) == 1
+            else tr("{widths:,.0f} to {widths2:,.0f}", widths=widths[0], widths2=widths[-1])
+            if widths
+            else "0"
+        )
         parts.append(
-            f"Training: a moving mean over {size} iterations ({view.smoothing:.0%} of each run), centred; the raw curve stands faint "
-            "behind it. Test and validation are as recorded, and so are the values at the pointer."
+            tr(
+                "Training: a moving mean over {size} iterations ({smoothing:.0%} of each run), centred; the raw "
+                "curve stands faint behind it. Test and validation are as recorded, and so are the values at the "
+                "pointer.",
+                size=size,
+                smoothing=view.smoothing,
+            )
         )
     if view.seeds != "separate" and any(len(group.runs) > 1 for group in groups):
-        band = "lowest to highest" if view.seeds == "range" else "± one standard deviation"
-        parts.append(f"Lines are means over seeds, up to where every seed of a net has come; bands are {band}.")
+        band = tr("lowest to highest") if view.seeds == "range" else tr("± one standard deviation")
+        parts.append(tr("Lines are means over seeds, up to where every seed of a net has come; bands are {band}.", band=band))
     return " ".join(parts)

@@ -34,6 +34,7 @@ from resnet_core.figures.diagram_parts import shape_text
 from resnet_core.figures.diagram_steps import Box, Sketch, sketches
 from resnet_core.figures.diagram_words import heading
 from resnet_core.figures.style import rgba
+from resnet_core.language import tr
 
 if TYPE_CHECKING:
     from resnet_core.architectures.table import Complexity, Layer
@@ -158,7 +159,11 @@ class _Drawing:
         place = {"x0": 0, "x1": self.width, "y0": bottom, "y1": top}
         fill = rgba(stage_color(stage), 0.13)
         self.panels.append({"type": "rect", "layer": "below", "fillcolor": fill, "line": {"width": 0}, **place})
-        text = f"<b>Stage {stage}:</b> {heading(self.blocks[stage], [layer for layer in self.net.rows if layer.stage == stage])}"
+        text = tr(
+            "<b>Stage {stage}:</b> {heading}",
+            stage=stage,
+            heading=heading(self.blocks[stage], [layer for layer in self.net.rows if layer.stage == stage]),
+        )
         style = {"showarrow": False, "xanchor": "left", "font": {"size": 16}}
         self.headings.append({"x": START, "y": top - HEADING / 2 - 1, "text": text, **style})
 
@@ -188,8 +193,8 @@ class _Drawing:
 
     def _stem(self, middle: float) -> None:
         image = self.net.config.plan().input
-        hover = f"<b>image</b><br>{shape_text(image)}"
-        self.canvas.boxes[STEM_COLOR].add(START, middle, STEM, BOX_HEIGHT, f"image<br>{image[1]}×{image[2]}", hover)
+        hover = f"<b>{tr('image')}</b><br>{shape_text(image)}"
+        self.canvas.boxes[STEM_COLOR].add(START, middle, STEM, BOX_HEIGHT, f"{tr('image')}<br>{image[1]}×{image[2]}", hover)
         x = START + STEM + GAP / 2
         for step in self.sketches.stem:
             x = self.canvas.step(step, x, STEM_COLOR) + STEM_GAP
@@ -198,9 +203,9 @@ class _Drawing:
         rows = [layer for block in blocks for layer in self.layers[row.stage, block]]
         layers = sum(self.blocks[row.stage][block].layers for block in blocks)
         params, macs = sum(layer.params for layer in rows), sum(layer.macs for layer in rows)
-        text = f"<b>… {len(blocks)} more blocks …</b><br>{layers} layers like these"
+        text = tr("<b>… {blocks} more blocks …</b><br>{layers} layers like these", blocks=len(blocks), layers=layers)
         first, last = (self.layers[row.stage, block][0].name.rpartition(".")[0] for block in (blocks[0], blocks[-1]))
-        hover = f"<b>{first} to {last}</b><br>{params:,} parameters<br>{macs:,} MACs"
+        hover = tr("<b>{first} to {last}</b><br>{params:,} parameters<br>{macs:,} MACs", first=first, last=last, params=params, macs=macs)
         self.canvas.more(text, hover, x, LEFT_OUT, stage_color(row.stage), bool(self.net.shortcuts))
 
     def figure(self) -> go.Figure:

@@ -15,6 +15,7 @@ from resnet_core.architectures.table import complexity
 from resnet_core.figures.diagram_canvas import ARC, GAP, SHORTCUT_COLOR, STEM_COLOR, Canvas, height_of, layout, stage_color
 from resnet_core.figures.diagram_parts import Bars, Path
 from resnet_core.figures.diagram_steps import sketches
+from resnet_core.language import tr
 
 if TYPE_CHECKING:
     from resnet_core.architectures import ModelConfig
@@ -40,10 +41,18 @@ def dense_words(config: ModelConfig, stage: int) -> str:
     count = blocks[stage]
     each = {number: layers * (layers + 1) // 2 for number, layers in blocks.items()}
     total = " + ".join(f"{number:,}" for number in each.values())
-    return (
-        f"Who reads whom in dense block {stage}: each of its {count} layers reads the block's input and the outputs of all layers before "
-        f"it. These are {count} × {count + 1} / 2 = {each[stage]:,} connections, where a chain has {count}. In all {len(blocks)} blocks: "
-        f"{total} = {sum(each.values()):,}. Point at the top of an arc for its two ends."
+    return tr(
+        "Who reads whom in dense block {stage}: each of its {count} layers reads the block's input and the "
+        "outputs of all layers before it. These are {count} × {count2} / 2 = {each:,} connections, where a "
+        "chain has {count}. In all {blocks} blocks: {total} = {values:,}. Point at the top of an arc for its "
+        "two ends.",
+        stage=stage,
+        count=count,
+        count2=count + 1,
+        each=each[stage],
+        blocks=len(blocks),
+        total=total,
+        values=sum(each.values()),
     )
 
 
@@ -55,9 +64,22 @@ def dense_figure(config: ModelConfig, stage: int) -> go.Figure:
     adds = [next(part.filters for part in reversed(unit.branch) if isinstance(part, Conv)) for unit in units]
     count, arcs, tops, nodes, stem = len(units), Path(), Path(), Bars(), Bars()
     y, width = -ARCS - NODE / 2 - 14, 0.86
-    stem.add(-width / 2, y, width, NODE, "in", f"<b>the block's input</b><br>{reads[0]} channels, read by all {count} layers")
+    stem.add(
+        -width / 2,
+        y,
+        width,
+        NODE,
+        "in",
+        tr("<b>the block's input</b><br>{reads} channels, read by all {count} layers", reads=reads[0], count=count),
+    )
     for reader, unit in enumerate(units, start=1):
-        hover = f"<b>{unit.name}</b>: layer {reader}<br>reads {reads[reader - 1]} channels of {reader} sources<br>adds {adds[reader - 1]}"
+        hover = tr(
+            "<b>{name}</b>: layer {reader}<br>reads {reads} channels of {reader} sources<br>adds {adds}",
+            name=unit.name,
+            reader=reader,
+            reads=reads[reader - 1],
+            adds=adds[reader - 1],
+        )
         nodes.add(reader - width / 2, y, width, NODE, str(reader), hover)
         for source in range(reader):
             height, middle = ARCS * (reader - source) / count, (reader + source) / 2
@@ -65,8 +87,16 @@ def dense_figure(config: ModelConfig, stage: int) -> go.Figure:
             half = (reader - source) / 2 - 0.12  # apart from the next layer's
             foot = y + NODE / 2
             arcs.stroke([(middle - half * math.cos(angle), foot + height * math.sin(angle)) for angle in angles])
-            what = f"layer {source} adds: {adds[source - 1]}" if source else f"came into the block: {reads[0]}"
-            tops.point(middle, foot + height, f"layer {reader} reads what {what} of its {reads[reader - 1]} channels")
+            what = (
+                tr("layer {source} adds: {adds}", source=source, adds=adds[source - 1])
+                if source
+                else tr("came into the block: {reads}", reads=reads[0])
+            )
+            tops.point(
+                middle,
+                foot + height,
+                tr("layer {reader} reads what {what} of its {reads} channels", reader=reader, what=what, reads=reads[reader - 1]),
+            )
     lines = arcs.lines("", SHORTCUT_COLOR, showlegend=False, zorder=0)
     lines.line.width = 2 if count <= 16 else 1
     figure = go.Figure(
@@ -90,9 +120,9 @@ def forms_figure(config: Any) -> go.Figure:
     """
     number, paths = example(config), config.cardinality
     titles = {
-        "a": f"<b>(a)</b> {paths} paths, added",
-        "b": f"<b>(b)</b> {paths} paths, then one 1×1",
-        "c": f"<b>(c)</b> a 3×3 in {paths} groups",
+        "a": tr("<b>(a)</b> {paths} paths, added", paths=paths),
+        "b": tr("<b>(b)</b> {paths} paths, then one 1×1", paths=paths),
+        "c": tr("<b>(c)</b> a 3×3 in {paths} groups", paths=paths),
     }
     nets = {form: complexity(dataclasses.replace(config, form=form)) for form in FORMS}
     units = {form: [unit for found in sketches(net).units.values() for unit in found][number] for form, net in nets.items()}

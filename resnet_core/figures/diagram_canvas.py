@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 from resnet_core.architectures.parts import Conv
 from resnet_core.figures.diagram_parts import Bars, Path, join_text, shortcut_hover
 from resnet_core.figures.diagram_steps import FORK, JOINT, Box, Rows, Sketch, Step
+from resnet_core.language import tr
 
 if TYPE_CHECKING:
     from resnet_core.architectures.table import Shortcut
@@ -159,10 +160,10 @@ class Canvas:
             self.line_to((x - (1 - BRANCH) * GAP, self._middle))
             self._pen = x + width + (0.0 if sketch.gate else PLUS * GAP)
         words, left = (
-            ("deleted", "its shortcut stays") if sketch.unit.skip is not None else ("identity", "the identity stands in its place")
+            ("deleted", tr("its shortcut stays")) if sketch.unit.skip is not None else ("identity", tr("the identity stands in its place"))
         )
         text = "<br>".join(filter(None, (words, self.note)))
-        hover = f"<b>{sketch.unit.name}</b>: deleted; {left}<br>{self.note}"
+        hover = tr("<b>{name}</b>: deleted; {left}<br>{note}", name=sketch.unit.name, left=left, note=self.note)
         self.gone.add(x + 0.05, self._middle, width - 0.1, height_of(sketch.lanes), text, hover, self._unit)
         self._last = x + width / 2
         return x + width
@@ -174,15 +175,20 @@ class Canvas:
         path.arch(start, end, middle, top)
         unit = shortcut.name.removesuffix(".shortcut")
         if not sketch.gate:
-            told = "<br>no parameters"
+            told = tr("<br>no parameters")
             if shortcut.join == "concat":
                 adds = next(part.filters for part in reversed(sketch.unit.branch) if isinstance(part, Conv))
-                told = f"<br>{shortcut.output_shape[0]} channels came in; {adds} are put behind them{told}"
+                told = tr(
+                    "<br>{output_shape} channels came in; {adds} are put behind them{told}",
+                    output_shape=shortcut.output_shape[0],
+                    adds=adds,
+                    told=told,
+                )
             self.sums.setdefault(join_text(shortcut), Path()).point(end, middle, f"<b>{unit}</b>: {join_text(shortcut)}{told}")
         if shortcut.kind == "identity":
             self.arches.point(center, top, shortcut_hover(shortcut))
         else:
-            text = {"projection": "1×1", "zero-padded": "zeros"}[shortcut.kind]
+            text = {"projection": "1×1", "zero-padded": tr("zeros")}[shortcut.kind]
             self.marks.add(center - MARK_WIDTH / 2, top, MARK_WIDTH, MARK, text, shortcut_hover(shortcut), unit)
 
     def _auxiliary(self, box: Box, left: float, right: float) -> None:
@@ -202,27 +208,30 @@ class Canvas:
     def traces(self, normed: bool = False) -> list[go.Bar | go.Scatter]:
         """All of it, the lines behind the boxes; ``normed``: projections have a BN."""
         found: list[go.Bar | go.Scatter] = [self.chain.lines("", LINE_COLOR, showlegend=False, zorder=0)]
-        named = (("solid", self.solid, "dimensions match"), ("2px,3px", self.dotted, "dimensions change"))
-        for dash, path, name in (*named, ("solid", self.passed, "passes on all channels")):
+        named = (("solid", self.solid, tr("dimensions match")), ("2px,3px", self.dotted, tr("dimensions change")))
+        for dash, path, name in (*named, ("solid", self.passed, tr("passes on all channels"))):
             if path.x:
-                found.append(path.lines(f"shortcut, {name}", SHORTCUT_COLOR, dash=dash, zorder=1))
+                found.append(path.lines(tr("shortcut, {name}", name=name), SHORTCUT_COLOR, dash=dash, zorder=1))
         if self.aside.x:
             found.append(self.aside.lines("", LINE_COLOR, dash="2px,3px", showlegend=False, zorder=1))
         found += [bars.trace(color, 16, zorder=2) for color, bars in self.boxes.items()]
         if self.gone.text:
-            frame = self.gone.trace(GONE_COLOR, 16, zorder=2, name="deleted")
+            frame = self.gone.trace(GONE_COLOR, 16, zorder=2, name=tr("deleted"))
             found.append(frame.update(marker={"line": {"width": 2, "color": GONE_LINE}}))
         if self.joints.text:
             found.append(self.joints.trace(MARK_COLOR, 14, zorder=3).update(textangle=-90))
         if self.gates.text:
-            found.append(self.gates.trace(MARK_COLOR, 14, zorder=3, name="gate T: H·T + x·(1−T)"))
+            found.append(self.gates.trace(MARK_COLOR, 14, zorder=3, name=tr("gate T: H·T + x·(1−T)")))
         if self.training.text:
             found.append(
                 self.training.trace(STEM_COLOR, 14, zorder=3).update(
                     marker={"pattern": {"shape": "/", "fillmode": "overlay", "fgcolor": "#d3d8df"}}
                 )
             )
-        for text, name in (("1×1", f"1×1 projection{' with BN' * normed}"), ("zeros", "zeros for the new channels")):
+        for text, name in (
+            ("1×1", tr("1×1 projection with BN") if normed else tr("1×1 projection")),
+            (tr("zeros"), tr("zeros for the new channels")),
+        ):
             if text in self.marks.text:
                 found.append(self._marked(text).trace(MARK_COLOR, 14, zorder=3, name=name))
         if self.arrows.x:

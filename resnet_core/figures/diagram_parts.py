@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import plotly.graph_objects as go
 
+from resnet_core.language import tr
+
 if TYPE_CHECKING:
     from resnet_core.architectures.table import Layer, Shortcut
 
@@ -112,29 +114,53 @@ def layer_text(layer: Layer, roomy: bool, groups: int = 1) -> str:
 def layer_hover(layer: Layer, bn: Layer | None = None, groups: int = 1, bn_before: bool = False) -> str:
     """Name, geometry, output shape, parameters and MACs of a layer, and the parameters of its BN."""
     if layer.kind == "fc":
-        title = f"<b>{layer.name}</b>: fully connected, {layer.output_shape[0]} outputs"
+        title = tr("<b>{name}</b>: fully connected, {output_shape} outputs", name=layer.name, output_shape=layer.output_shape[0])
     else:
-        title = f"<b>{layer.name}</b>: {layer.kernel}×{layer.kernel} convolution, {layer.output_shape[0]} filters, stride {layer.stride}"
-        title += f", {groups} groups" if groups > 1 else ""
-        title += f"<br>output {shape_text(layer.output_shape)}"
-    with_bn = f" + {bn.params:,} of {'the BN before it' if bn_before else 'its BN'}" if bn else ""
-    return f"{title}<br>{layer.params:,} parameters{with_bn}<br>{layer.macs:,} MACs ({layer.share:.2%} of the net's)"
+        title = tr(
+            "<b>{name}</b>: {kernel}×{kernel} convolution, {output_shape} filters, stride {stride}",
+            name=layer.name,
+            kernel=layer.kernel,
+            output_shape=layer.output_shape[0],
+            stride=layer.stride,
+        )
+        title += tr(", {groups} groups", groups=groups) if groups > 1 else ""
+        title += tr("<br>output {shape_text}", shape_text=shape_text(layer.output_shape))
+    with_bn = tr(" + {params:,} of {value}", params=bn.params, value=tr("the BN before it") if bn_before else tr("its BN")) if bn else ""
+    return tr(
+        "{title}<br>{params:,} parameters{with_bn}<br>{macs:,} MACs ({share:.2%} of the net's)",
+        title=title,
+        params=layer.params,
+        with_bn=with_bn,
+        macs=layer.macs,
+        share=layer.share,
+    )
 
 
 def join_text(shortcut: Shortcut) -> str:
     """How a shortcut and its branch become one: ``the sum, then ReLU``."""
-    what = {"add": "the sum", "concat": "the concatenation"}.get(shortcut.join, shortcut.join)
-    return f"{what}, then {shortcut.activation}" if shortcut.activation else what
+    what = {"add": tr("the sum"), "concat": tr("the concatenation")}.get(shortcut.join, shortcut.join)
+    return tr("{what}, then {activation}", what=what, activation=shortcut.activation) if shortcut.activation else what
 
 
 def shortcut_hover(shortcut: Shortcut) -> str:
     """What a shortcut does to its input, and what that costs."""
-    cost, bn = f"{shortcut.params:,} parameters, {shortcut.macs:,} MACs", ", with BN" if shortcut.normed else ""
-    where = "dimensions change" if shortcut.dimensions_change else "dimensions match"
-    where = "all channels that came in are passed on" if shortcut.join == "concat" else where
+    cost, bn = (
+        tr("{params:,} parameters, {macs:,} MACs", params=shortcut.params, macs=shortcut.macs),
+        tr(", with BN") if shortcut.normed else "",
+    )
+    where = tr("dimensions change") if shortcut.dimensions_change else tr("dimensions match")
+    where = tr("all channels that came in are passed on") if shortcut.join == "concat" else where
     what = {
-        "identity": "identity: no parameters, no MACs",
-        "zero-padded": f"zeros for the new channels{', every second pixel' if shortcut.stride == 2 else ''}: no parameters, no MACs",
-        "projection": f"1×1 projection, stride {shortcut.stride}{bn}: {cost}",
+        "identity": tr("identity: no parameters, no MACs"),
+        "zero-padded": tr(
+            "zeros for the new channels{value}: no parameters, no MACs", value=tr(", every second pixel") if shortcut.stride == 2 else ""
+        ),
+        "projection": tr("1×1 projection, stride {stride}{bn}: {cost}", stride=shortcut.stride, bn=bn, cost=cost),
     }[shortcut.kind]
-    return f"<b>{shortcut.name}</b>: {where}<br>{what}<br>output {shape_text(shortcut.output_shape)}"
+    return tr(
+        "<b>{name}</b>: {where}<br>{what}<br>output {shape_text}",
+        name=shortcut.name,
+        where=where,
+        what=what,
+        shape_text=shape_text(shortcut.output_shape),
+    )

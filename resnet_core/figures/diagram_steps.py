@@ -12,6 +12,7 @@ from resnet_core.architectures.joins import Parallel
 from resnet_core.architectures.parts import Conv, GlobalPool, MaxPool
 from resnet_core.architectures.plan import AFTER, AUXILIARY, BEFORE, BRANCH, GATE, HEAD, STEM, Auxiliary, Placed, Unit
 from resnet_core.figures.diagram_parts import layer_hover, layer_text, shape_text
+from resnet_core.language import tr
 
 if TYPE_CHECKING:
     from resnet_core.architectures.table import Complexity, Layer
@@ -166,35 +167,47 @@ def _layer(layer: Layer, part: object, bn: Layer | None, bn_before: bool, unit: 
     halves: tuple[tuple[str, str], ...] = ()
     if groups == 2 and unit is not None and unit.skip is None and len(unit.branch) == 1:
         text = layer_text(layer, True).replace(f"<br>{layer.output_shape[0]}", f"<br>{layer.output_shape[0] // 2}")
-        more = "<br>this tower reads its half of the channels and makes its half of the filters"
-        halves = tuple((text, f"{hover}<br><b>tower {number} of 2</b>{more}") for number in (1, 2))
+        more = tr("<br>this tower reads its half of the channels and makes its half of the filters")
+        halves = tuple(
+            (text, tr("{hover}<br><b>tower {number} of 2</b>{more}", hover=hover, number=number, more=more)) for number in (1, 2)
+        )
     width = GROUPED if groups > 1 and not halves else 1.0
     return Box(layer_text(layer, False, groups), layer_text(layer, True, groups), hover, width, halves=halves)
 
 
 def _small(placed: Placed, bn: Sequence[Layer]) -> Box | None:
     """What has no weights and yet shapes the net: pooling, LRN, dropout. None of other parts, and of a pooling that does nothing."""
-    part, free = placed.part, f"<br>output {shape_text(placed.output)}<br>no parameters, no MACs counted"
+    part, free = placed.part, tr("<br>output {shape_text}<br>no parameters, no MACs counted", shape_text=shape_text(placed.output))
 
     def box(text: str, words: str) -> Box:
         return Box(text, text, f"<b>{placed.name}</b>: {words}{free}", SMALL, False)
 
     if isinstance(part, GlobalPool):
-        before = f"<br>behind the last BN ({bn[-1].params:,} parameters) and its ReLU" if bn else ""
-        words = f"<b>global average pooling</b>{before}<br>output {shape_text(placed.output)}<br>no parameters"
-        return Box("avg<br>pool", "avg<br>pool", words, 1.0, False)
+        before = tr("<br>behind the last BN ({params:,} parameters) and its ReLU", params=bn[-1].params) if bn else ""
+        words = tr(
+            "<b>global average pooling</b>{before}<br>output {shape_text}<br>no parameters",
+            before=before,
+            shape_text=shape_text(placed.output),
+        )
+        return Box(tr("avg<br>pool"), tr("avg<br>pool"), words, 1.0, False)
     if isinstance(part, (MaxPool, AvgPool)):
-        kind, word = ("max", "max") if isinstance(part, MaxPool) else ("avg", "average")
-        every = f", every {part.stride} pixels" if part.stride > 1 else ""
-        overlap = " (windows overlap)" if 1 < part.stride < part.kernel else ""
-        text = f"{kind}<br>/{part.stride}" if part.stride > 1 else f"{kind}<br>pool"
-        return box(text, f"{word} pooling of {part.kernel}×{part.kernel} pixels{every}{overlap}")
+        kind, word = (tr("max"), tr("max")) if isinstance(part, MaxPool) else (tr("avg"), tr("average"))
+        every = tr(", every {stride} pixels", stride=part.stride) if part.stride > 1 else ""
+        overlap = tr(" (windows overlap)") if 1 < part.stride < part.kernel else ""
+        text = f"{kind}<br>/{part.stride}" if part.stride > 1 else tr("{kind}<br>pool", kind=kind)
+        return box(
+            text,
+            tr("{word} pooling of {kernel}×{kernel} pixels{every}{overlap}", word=word, kernel=part.kernel, every=every, overlap=overlap),
+        )
     if isinstance(part, AveragedTo) and placed.output != placed.shape:
-        return box("avg<br>pool", f"average pooling to {part.side}×{part.side}")
+        return box(tr("avg<br>pool"), tr("average pooling to {side}×{side}", side=part.side))
     if isinstance(part, LocalResponseNorm):
-        return box("LRN", "local response normalisation over 5 neighbouring channels")
+        return box("LRN", tr("local response normalisation over 5 neighbouring channels"))
     if isinstance(part, Dropout):
-        return box(f"drop<br>{part.percent} %", f"dropout of {part.percent} % of the values, in training only")
+        return box(
+            tr("drop<br>{percent} %", percent=part.percent),
+            tr("dropout of {percent} % of the values, in training only", percent=part.percent),
+        )
     return None
 
 
@@ -211,13 +224,27 @@ def _rows(placed: Placed, part: Parallel, inner: Sequence[Placed], layers: dict[
         width, more = sum(box.width for box in shown[0]), len(paths) - 3
         rows = [layers[one.name] for one in inner if one.name in layers and one.row in names[2:-1]]
         params, macs = sum(row.params for row in rows), sum(row.macs for row in rows)
-        hover = f"<b>{names[2][:-1]} to {names[-2][:-1]}</b>: each like those drawn<br>{params:,} parameters<br>{macs:,} MACs"
-        lanes = (*shown[:2], (Box(f"<b>… {more} more …</b>", f"<b>… {more} more …</b>", hover, width),), shown[2])
+        hover = tr(
+            "<b>{names} to {names2}</b>: each like those drawn<br>{params:,} parameters<br>{macs:,} MACs",
+            names=names[2][:-1],
+            names2=names[-2][:-1],
+            params=params,
+            macs=macs,
+        )
+        lanes = (
+            *shown[:2],
+            (Box(tr("<b>… {more} more …</b>", more=more), tr("<b>… {more} more …</b>", more=more), hover, width),),
+            shown[2],
+        )
     else:
         lanes = tuple(boxes(name) for name in names)
-    words = {"concat": "their channels, one behind the other", "sum": "added"}[part.combine]
-    hover = (
-        f"<b>{placed.name}</b>: {len(paths)} rows side by side, {words}<br>output {shape_text(placed.output)}<br>no parameters of its own"
+    words = {"concat": tr("their channels, one behind the other"), "sum": "added"}[part.combine]
+    hover = tr(
+        "<b>{name}</b>: {paths} rows side by side, {words}<br>output {shape_text}<br>no parameters of its own",
+        name=placed.name,
+        paths=len(paths),
+        words=words,
+        shape_text=shape_text(placed.output),
     )
     return Rows(lanes, part.combine, hover, len(paths))
 
@@ -233,10 +260,20 @@ def _flat(found: Sequence[Step]) -> Iterator[Box]:
 
 def _gate(parts: Sequence[Placed], layers: dict[str, Layer]) -> Box:
     row = next(layers[one.name] for one in parts if one.name in layers)
-    what = "y = H·T + x·(1−T): T, between 0 and 1, lets the branch H through, and the input x as far as it is closed"
+    what = tr("y = H·T + x·(1−T): T, between 0 and 1, lets the branch H through, and the input x as far as it is closed")
     start = next(one.part.bias_start for one in parts if isinstance(one.part, Conv))
-    text = f"<b>gate T</b><br>{row.kernel}×{row.kernel}, {row.output_shape[0]}"
-    return Box(text, text, f"{layer_hover(row)}<br>its sigmoid is T; its biases start at {start:g}<br>{what}", is_layer=False)
+    text = tr("<b>gate T</b><br>{kernel}×{kernel}, {output_shape}", kernel=row.kernel, output_shape=row.output_shape[0])
+    return Box(
+        text,
+        text,
+        tr(
+            "{layer_hover}<br>its sigmoid is T; its biases start at {start:g}<br>{what}",
+            layer_hover=layer_hover(row),
+            start=start,
+            what=what,
+        ),
+        is_layer=False,
+    )
 
 
 def _auxiliary(aside: Auxiliary, parts: Sequence[Placed], layers: dict[str, Layer]) -> Box:
@@ -244,9 +281,29 @@ def _auxiliary(aside: Auxiliary, parts: Sequence[Placed], layers: dict[str, Laye
     for one in parts:
         row = layers.get(one.name)
         if row is not None and row.kind != "bn":
-            what = f"{row.kernel}×{row.kernel} convolution" if row.kind == "conv" else "fully connected"
-            rows.append(f"{row.name}: {what}, output {shape_text(row.output_shape)}, {row.params:,} parameters")
+            what = tr("{kernel}×{kernel} convolution", kernel=row.kernel) if row.kind == "conv" else tr("fully connected")
+            rows.append(
+                tr(
+                    "{name}: {what}, output {shape_text}, {params:,} parameters",
+                    name=row.name,
+                    what=what,
+                    shape_text=shape_text(row.output_shape),
+                    params=row.params,
+                )
+            )
         elif small := _small(one, ()):
-            rows.append(small.hover.split("<br>")[0].replace("<b>", "").replace("</b>", "") + f", output {shape_text(one.output)}")
-    told = f"<b>{aside.name}</b>: an auxiliary classifier, in training only; its loss counts {aside.weight:g} times, its MACs do not"
-    return Box(f"{aside.name}<br>training only", f"{aside.name}: training only", "<br>".join([told, *rows]), is_layer=False)
+            rows.append(
+                small.hover.split("<br>")[0].replace("<b>", "").replace("</b>", "")
+                + tr(", output {shape_text}", shape_text=shape_text(one.output))
+            )
+    told = tr(
+        "<b>{name}</b>: an auxiliary classifier, in training only; its loss counts {weight:g} times, its MACs do not",
+        name=aside.name,
+        weight=aside.weight,
+    )
+    return Box(
+        tr("{name}<br>training only", name=aside.name),
+        tr("{name}: training only", name=aside.name),
+        "<br>".join([told, *rows]),
+        is_layer=False,
+    )

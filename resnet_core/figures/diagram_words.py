@@ -10,6 +10,7 @@ from resnet_core.architectures.joins import Parallel
 from resnet_core.architectures.parts import Conv, MaxPool
 from resnet_core.architectures.plan import AUXILIARY
 from resnet_core.figures.diagram_steps import Box, Rows, Sketch, sketches
+from resnet_core.language import tr
 
 if TYPE_CHECKING:
     from resnet_core.architectures.table import Complexity, Layer
@@ -23,24 +24,49 @@ def heading(units: Sequence[Sketch], layers: Sequence[Layer]) -> str:
     """What a stage is made of: its units, their filters, its maps; ``layers`` are all of it."""
     every = [layer for layer in layers if layer.kind == "conv"]
     shapes = [layer.output_shape for layer in every if layer.block == units[0].unit.index]
-    maps = f"{shapes[-1][1]}×{shapes[-1][2]} maps"
+    maps = tr("{shapes}×{shapes2} maps", shapes=shapes[-1][1], shapes2=shapes[-1][2])
     dense = [unit for unit in units if unit.unit.join.name == "concat"]
     rows = [step for step in units[0].steps if isinstance(step, Rows)]
     filters = " and ".join(str(number) for number in dict.fromkeys((shapes[0][0], shapes[-1][0])))
     if dense:
-        transition = ", then a transition" if len(dense) < len(units) else ""
-        each = f" of {shapes[0][0]} and {shapes[-1][0]} filters" if len(shapes) > 1 else f" of {shapes[0][0]} filters"
-        return f"dense block, {_counted(len(dense), 'layer')}{each}, each reads all before it{transition}; {maps}"
+        transition = tr(", then a transition") if len(dense) < len(units) else ""
+        each = (
+            tr(" of {shapes} and {shapes2} filters", shapes=shapes[0][0], shapes2=shapes[-1][0])
+            if len(shapes) > 1
+            else tr(" of {shapes} filters", shapes=shapes[0][0])
+        )
+        return tr(
+            "dense block, {counted}{each}, each reads all before it{transition}; {maps}",
+            counted=_counted(len(dense), "layer"),
+            each=each,
+            transition=transition,
+            maps=maps,
+        )
     if rows and rows[0].combine == "concat" and units[0].unit.skip is None:
-        return f"{_counted(len(units), 'module')} of {rows[0].count} rows side by side, {maps}"
+        return tr("{counted} of {count} rows side by side, {maps}", counted=_counted(len(units), "module"), count=rows[0].count, maps=maps)
     if rows:
-        blocks = f"{_counted(len(units), 'block')} of {units[0].layers} layers"
-        return f"{blocks}, {rows[0].count} rows side by side of {shapes[0][0]} filters, {shapes[-1][0]} in all, {maps}"
+        blocks = tr("{counted} of {layers} layers", counted=_counted(len(units), "block"), layers=units[0].layers)
+        return tr(
+            "{blocks}, {count} rows side by side of {shapes} filters, {shapes2} in all, {maps}",
+            blocks=blocks,
+            count=rows[0].count,
+            shapes=shapes[0][0],
+            shapes2=shapes[-1][0],
+            maps=maps,
+        )
     if units[0].layers == 1:
-        towers = ", in two towers where their channels are parted" if any(_is_parted(unit) for unit in units) else ""
+        towers = tr(", in two towers where their channels are parted") if any(_is_parted(unit) for unit in units) else ""
         filters = " and ".join(str(number) for number in dict.fromkeys(layer.output_shape[0] for layer in every))
-        return f"{_counted(len(units), 'layer')}, {filters} filters, {maps}{towers}"
-    return f"{_counted(len(units), 'block')} of {units[0].layers} layers, {filters} filters, {maps}"
+        return tr(
+            "{counted}, {filters} filters, {maps}{towers}", counted=_counted(len(units), "layer"), filters=filters, maps=maps, towers=towers
+        )
+    return tr(
+        "{counted} of {layers} layers, {filters} filters, {maps}",
+        counted=_counted(len(units), "block"),
+        layers=units[0].layers,
+        filters=filters,
+        maps=maps,
+    )
 
 
 def _is_parted(unit: Sketch) -> bool:
@@ -59,38 +85,50 @@ def note(net: Complexity, in_full: bool) -> str:
     grouped = [part for part in parts if isinstance(part, Conv) and part.groups > 1]
     rows = [part for part in parts if isinstance(part, Parallel)]
     towers = [unit for units in sketches(net).units.values() for unit in units if _is_parted(unit)]
-    norm = "BN and " if any(row.kind == "bn" for row in net.rows) else ""
+    norm = tr("BN and ") if any(row.kind == "bn" for row in net.rows) else ""
     active = "tanh" if any(isinstance(part, Tanh) for part in parts) else "ReLU"
-    said = [f"Each box is a convolution with its {norm}{active}: kernel, filters, and /2 where it takes every second pixel."]
+    said = [
+        tr(
+            "Each box is a convolution with its {norm}{active}: kernel, filters, and /2 where it takes every second pixel.",
+            norm=norm,
+            active=active,
+        )
+    ]
     small: dict[str, tuple[type, ...]] = {
         "pooling (max or avg)": (MaxPool, AvgPool),
         "local response normalisation (LRN)": (LocalResponseNorm,),
         "dropout (drop)": (Dropout,),
     }
     if there := [words for words, kinds in small.items() if any(isinstance(placed.part, kinds) for placed in used)]:
-        said.append(f"Small grey boxes are {', '.join(there)}.")
+        said.append(tr("Small grey boxes are {there}.", there=", ".join(there)))
     if towers:
         said.append(
-            "Where a layer has two boxes, its channels are in two towers that do not see each other; in the high boxes between they meet."
+            tr(
+                "Where a layer has two boxes, its channels are in two towers that do not see each other; in the high "
+                "boxes between they meet."
+            )
         )
     elif grouped:
-        said.append("A convolution in groups reads and makes its channels in as many separate parts.")
+        said.append(tr("A convolution in groups reads and makes its channels in as many separate parts."))
     if rows:
-        end = "their channels are put one behind the other" if rows[0].combine == "concat" else "their outputs are added"
-        said.append(f"Rows under one another read the same input, and {end}.")
+        end = tr("their channels are put one behind the other") if rows[0].combine == "concat" else tr("their outputs are added")
+        said.append(tr("Rows under one another read the same input, and {end}.", end=end))
     if plan.auxiliary:
-        said.append("The hatched boxes are auxiliary classifiers: they are there in training only.")
+        said.append(tr("The hatched boxes are auxiliary classifiers: they are there in training only."))
     if "add" in joins:
-        said.append("Solid shortcuts where dimensions match, dotted where they change, as in Fig. 3 of the paper.")
+        said.append(tr("Solid shortcuts where dimensions match, dotted where they change, as in Fig. 3 of the paper."))
     elif "gate" in joins:
         said.append(
-            "In the place of an addition stands a gate T, which reads the block's input x: it lets the branch H through as far as it is "
-            "open, and x as far as it is closed. The line over a block is x: solid where dimensions match, dotted where they change."
+            tr(
+                "In the place of an addition stands a gate T, which reads the block's input x: it lets the branch H "
+                "through as far as it is open, and x as far as it is closed. The line over a block is x: solid where "
+                "dimensions match, dotted where they change."
+            )
         )
     elif "concat" in joins:
-        said.append("At each C what a layer makes is put behind all that came in, which the line over it passes on.")
+        said.append(tr("At each C what a layer makes is put behind all that came in, which the line over it passes on."))
     elif not joins:
-        said.append("There are no shortcuts.")
+        said.append(tr("There are no shortcuts."))
     if not in_full:
-        said.append("Of so deep a net the first and the last blocks of each stage are drawn; the wide box stands for those between.")
-    return " ".join([*said, "Point at anything for its shape, parameters and MACs."])
+        said.append(tr("Of so deep a net the first and the last blocks of each stage are drawn; the wide box stands for those between."))
+    return " ".join([*said, tr("Point at anything for its shape, parameters and MACs.")])

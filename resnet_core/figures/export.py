@@ -10,6 +10,7 @@ import plotly.io
 
 from resnet_core.errors import UserError
 from resnet_core.figures import style
+from resnet_core.language import current, mark
 
 #: Size of the picture in layout pixels; the file has SCALE times as many.
 WIDTH, HEIGHT, SCALE = 1280, 640, 2
@@ -58,16 +59,18 @@ def png(figure: go.Figure, caption: str) -> bytes:
         # Without mathjax=False it would be fetched from a CDN.
         return kaleido.calc_fig_sync(with_caption(figure, caption).to_dict(), opts=size, kopts={"mathjax": False, "timeout": _TIMEOUT})
     except Exception as error:  # of a browser that cannot start, dies or hangs: there are many, and none is of our making
-        raise ExportError(f"The browser that draws the PNG failed ({error}): use the camera button of the chart instead.") from error
+        raise ExportError(
+            "The browser that draws the PNG failed ({error}): use the camera button of the chart instead.", error=error
+        ) from error
 
 
-def page(figure: go.Figure, caption: str, title: str = "ResNet Lab: learning curves") -> str:
+def page(figure: go.Figure, caption: str, title: str = mark("ResNet Lab: learning curves")) -> str:
     """The chart as one HTML file that can be zoomed and needs no network: plotly.js is in it."""
     dark = figure.layout.paper_bgcolor == style.BACKGROUNDS[True]
     config = {"responsive": True, "displaylogo": False}
     chart = plotly.io.to_html(figure, config=config, include_plotlyjs=True, full_html=False, default_height="78vh")
     look = f"margin: 1rem; background: {style.BACKGROUNDS[dark]}; color: {style.MUTED[dark]}; font: 15px {style.FONT};"
     return (
-        f'<!DOCTYPE html>\n<html lang="en">\n<head><meta charset="utf-8"><title>{html.escape(title)}</title>\n'
+        f'<!DOCTYPE html>\n<html lang="{current()}">\n<head><meta charset="utf-8"><title>{html.escape(title)}</title>\n'
         f"<style>body {{ {look} }}</style></head>\n<body>\n{chart}\n<p>{html.escape(caption)}</p>\n</body>\n</html>\n"
     )

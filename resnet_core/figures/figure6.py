@@ -18,6 +18,7 @@ from resnet_core import paper
 from resnet_core.architectures import ModelConfig, ResNetConfig
 from resnet_core.figures import end_names, style
 from resnet_core.figures.series import RunRecords, decimate, final_errors, points, smoothed
+from resnet_core.language import mark, tr
 from resnet_core.verdict import trained_alike
 
 #: The nets of the figure, by depth.
@@ -31,8 +32,8 @@ _HEADROOM = 0.08
 #: Between the panels, as a part of the width: the names at the ends of the left one's curves stand there.
 _GAP = 0.115
 _AXES = ({"xaxis": "x", "yaxis": "y"}, {"xaxis": "x2", "yaxis": "y2"})
-_TITLES = ("plain nets", "residual nets")
-_KEY = "<b>━━</b> test\u2002╌╌ training"
+_TITLES = (mark("plain nets"), mark("residual nets"))
+_KEY = mark("<b>━━</b> test\u2002╌╌ training")
 
 
 def wanted() -> list[ModelConfig]:
@@ -49,7 +50,7 @@ def missing(runs: Iterable[RunRecords]) -> list[str]:
 def missing_text(runs: Iterable[RunRecords]) -> str:
     """``Missing: plain-32, ResNet-32.``; empty where all ten are there."""
     names = missing(runs)
-    return f"Missing: {', '.join(names)}." if names else ""
+    return tr("Missing: {names}.", names=", ".join(names)) if names else ""
 
 
 def epoch(run: RunRecords) -> float:
@@ -78,8 +79,10 @@ def gap_over_time(runs: Sequence[RunRecords]) -> str:
     last = shallow[-1]["iteration"] / epoch(short)
     if last < max(_EPOCHS) + 1:
         return ""
-    at = ", ".join(f"{apart(when):.0f} points after {when:.0f} epochs" for when in (*_EPOCHS, last))
-    return f"A short schedule enlarges the gap: plain-56 is above plain-20 by {at}. The paper's Figure 6, at full length, has less."
+    at = ", ".join(tr("{apart:.0f} points after {when:.0f} epochs", apart=apart(when), when=when) for when in (*_EPOCHS, last))
+    return tr(
+        "A short schedule enlarges the gap: plain-56 is above plain-20 by {at}. The paper's Figure 6, at full length, has less.", at=at
+    )
 
 
 def _worst(run: RunRecords) -> float:
@@ -127,11 +130,21 @@ def _curves(run: RunRecords, dark: bool) -> list[dict[str, Any]]:
         {
             "type": "scatter", "uid": f"figure6-{run.run_id}-{kind}", "name": run.config.model.name, "mode": "lines", "meta": kind,
             "x": curve.iteration, "y": curve.y, "line": {**line, "color": color}, "customdata": curve.y if curve.raw is None else curve.raw,
-            "hovertemplate": f"{run.config.model.name}: {kind} error <b>%{{customdata:.2f}} %</b><br>iteration %{{x:,.0f}}"
-            f"{'' if curve.raw is None else '<br>mean over one epoch: %{y:.2f} %'}<extra></extra>",
+            "hovertemplate": _hover(run.config.model.name, kind, averaged=kind == "training" and curve.raw is not None),
         }
         for kind, curve, line in (("training", train, style.TRAIN_LINE), ("test", test, style.TEST_LINE))
     ]  # fmt: skip
+
+
+def _hover(name: str, kind: str, averaged: bool) -> str:
+    texts = {
+        ("training", False): mark("{name}: training error <b>%{{customdata:.2f}} %</b><br>iteration %{{x:,.0f}}"),
+        ("training", True): mark(
+            "{name}: training error <b>%{{customdata:.2f}} %</b><br>iteration %{{x:,.0f}}<br>mean over one epoch: %{{y:.2f}} %"
+        ),
+        ("test", False): mark("{name}: test error <b>%{{customdata:.2f}} %</b><br>iteration %{{x:,.0f}}"),
+    }
+    return f"{tr(texts[kind, averaged], name=name)}<extra></extra>"
 
 
 def _names(runs: Sequence[RunRecords], top: float, length: float, dark: bool) -> list[dict[str, Any]]:
@@ -158,23 +171,39 @@ def _layout(panels: Sequence[Sequence[RunRecords]], top: float, length: int, dar
     base = style.layout(dark, font_size)
     # In full the numbers would run into each other where the panels meet.
     ticks = {"tickvals": [length * i / 4 for i in range(5)], "ticktext": [_thousands(length * i / 4) for i in range(5)]} if length else {}
-    x = {**base["xaxis"], "title": {"text": "iterations", "standoff": 4}, "range": [0, (1 + end_names.ROOM) * (length or 1)], **ticks}
+    x = {**base["xaxis"], "title": {"text": tr("iterations"), "standoff": 4}, "range": [0, (1 + end_names.ROOM) * (length or 1)], **ticks}
     y = {**base["yaxis"], "range": [0, top]}
     shapes, annotations = [], []
     for axes, title, panel in zip(_AXES, _TITLES, panels, strict=True):
         horizontal, vertical = axes["xaxis"], axes["yaxis"]
-        shared = {"xref": f"{horizontal} domain", "yref": f"{vertical} domain", "showarrow": False, "yanchor": "bottom"}
+        shared = {
+            "xref": f"{horizontal} domain",
+            "yref": f"{vertical} domain",
+            "showarrow": False,
+            "yanchor": "bottom",
+        }
         annotations.append({**shared, "text": f"<b>{title}</b>", "x": 0, "xanchor": "left", "y": 1, "font": {"size": font_size + 1}})
-        annotations.append({**shared, "text": _KEY, "x": 1, "xanchor": "right", "y": 1})
+        annotations.append({**shared, "text": tr(_KEY), "x": 1, "xanchor": "right", "y": 1})
         drops = {(m * r.iterations, r.gamma) for r in (run.config.recipe for run in panel) if r.schedule == "step" for m in r.milestones}
         line = {"dash": "dot", "width": 1, "color": style.MUTED[dark]}
-        upright = {"type": "line", "xref": horizontal, "yref": f"{vertical} domain", "y0": 0, "y1": 1, "line": line, "layer": "below"}
+        upright = {
+            "type": "line",
+            "xref": horizontal,
+            "yref": f"{vertical} domain",
+            "y0": 0,
+            "y1": 1,
+            "line": line,
+            "layer": "below",
+        }
         shapes += [{**upright, "x0": iteration, "x1": iteration} for iteration, _ in sorted(drops)]
         # Low on the left: no net has so small an error before the rate drops for the first time.
         factors = sorted({gamma for _, gamma in drops})
-        notes = [(f"dotted: learning rate divided by {1 / gamma:.0f}", style.MUTED[dark]) for gamma in factors]
+        notes = [(tr("dotted: learning rate divided by {gamma:.0f}", gamma=1 / gamma), style.MUTED[dark]) for gamma in factors]
         notes += [
-            (f"<b>{run.config.model.name}</b> ends at {_worst(run):.0f} %,<br>above the picture", style.net_color(run.config.model, dark))
+            (
+                tr("<b>{name}</b> ends at {worst:.0f} %,<br>above the picture", name=run.config.model.name, worst=_worst(run)),
+                style.net_color(run.config.model, dark),
+            )
             for run in off_the_picture(panel)
         ]
         for row, (text, color) in enumerate(notes):
@@ -188,7 +217,7 @@ def _layout(panels: Sequence[Sequence[RunRecords]], top: float, length: int, dar
         "uirevision": "figure6",
         "xaxis": {**x, "domain": [0, 0.5 - _GAP / 2], "anchor": "y"},
         "xaxis2": {**x, "domain": [0.5 + _GAP / 2, 1], "anchor": "y2"},
-        "yaxis": {**y, "anchor": "x", "title": {**y["title"], "text": "error (%)"}},
+        "yaxis": {**y, "anchor": "x", "title": {**y["title"], "text": tr("error (%)")}},
         "yaxis2": {**y, "anchor": "x2", "matches": "y", "showticklabels": False},
         "shapes": shapes,
         "annotations": annotations,
@@ -200,7 +229,9 @@ def _thousands(iterations: float) -> str:
 
 
 #: What must be read with the picture beside its conditions.
-NOTE = (
+NOTE = mark(
     "Training error of augmented batches as seen, a mean over one epoch. The paper's own Figure 6 is of its full schedule; its "
-    f"{paper.PLAIN_110.name} {paper.PLAIN_110.note}."
+    "{name} {note}.",
+    name=paper.PLAIN_110.name,
+    note=paper.PLAIN_110.note,
 )

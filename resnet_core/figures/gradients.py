@@ -15,14 +15,15 @@ from plotly.subplots import make_subplots
 from resnet_core.csv_text import csv_text
 from resnet_core.figures import style
 from resnet_core.figures.responses import number_text, traced, two_panels
+from resnet_core.language import mark, tr
 
-WEIGHT_GRADIENT = "gradient norm (L2, weights)"
-RESPONSE_GRADIENT = "gradient of the responses (root mean square)"
+WEIGHT_GRADIENT = mark("gradient norm (L2, weights)")
+RESPONSE_GRADIENT = mark("gradient of the responses (root mean square)")
 #: Perceptually uniform, for viewers with any common form of colour blindness, and legible on light and dark pages.
 SCALE = "Cividis"
-X_AXES = ("position", "layer")
+X_AXES = (mark("position"), mark("layer"))
 #: What the records of a training tell of each layer, as it stands on the page and in the URL -> its name in charts.
-QUANTITIES = {"|g|": WEIGHT_GRADIENT, "|w|": "weight norm (L2)", "|g| / |w|": "gradient norm / weight norm"}
+QUANTITIES = {"|g|": WEIGHT_GRADIENT, "|w|": mark("weight norm (L2)"), "|g| / |w|": mark("gradient norm / weight norm")}
 #: The colours of the heat maps span these percentiles: the few values at initialisation would use up the scale.
 CLIPPED = (2, 98)
 HEIGHT = 480
@@ -166,7 +167,11 @@ def gradient_heatmap(
                 text=text,
                 coloraxis="coloraxis",
                 name=html.escape(one.label, quote=False),
-                hovertemplate=f"%{{fullData.name}}: layer %{{y}} of {len(layers)}, %{{text}}<br>iteration %{{x:,}}{note}<extra></extra>",
+                hovertemplate=tr(
+                    "%{{fullData.name}}: layer %{{y}} of {layers}, %{{text}}<br>iteration %{{x:,}}{note}<extra></extra>",
+                    layers=len(layers),
+                    note=note,
+                ),
             ),
             row,
             column,
@@ -186,7 +191,7 @@ def gradient_heatmap(
             "cmin": low,
             "cmax": high,
             "colorbar": {
-                "title": {"text": QUANTITIES[quantity], "side": "right"},
+                "title": {"text": tr(QUANTITIES[quantity]), "side": "right"},
                 "tickvals": marks,
                 "ticktext": texts,
                 "outlinewidth": 0,
@@ -195,8 +200,8 @@ def gradient_heatmap(
         },
         uirevision="viewer",
     )
-    figure.update_xaxes({**base["xaxis"], "showgrid": False, "title": {"text": "iteration", "standoff": 6}})
-    figure.update_yaxes({**base["yaxis"], "showgrid": False, "title": {"text": "layer", "standoff": 6}})
+    figure.update_xaxes({**base["xaxis"], "showgrid": False, "title": {"text": tr("iteration"), "standoff": 6}})
+    figure.update_yaxes({**base["yaxis"], "showgrid": False, "title": {"text": tr("layer"), "standoff": 6}})
     return figure
 
 
@@ -211,7 +216,7 @@ def _places(count: int, x: str) -> np.ndarray:
     return np.linspace(0, 1, count) if x == "position" else np.arange(1, count + 1)
 
 
-_X_TITLES = {"position": "position of the layer (0: the first, 1: the last)", "layer": "layer"}
+_X_TITLES = {"position": mark("position of the layer (0: the first, 1: the last)"), "layer": "layer"}
 
 
 def gradient_lines(
@@ -230,9 +235,12 @@ def gradient_lines(
         legend={**base["legend"], "orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"},
         uirevision="viewer",
     )
-    figure.update_xaxes(title_text=_X_TITLES[x], uirevision=x)
+    figure.update_xaxes(title_text=tr(_X_TITLES[x]), uirevision=x)
     figure.update_yaxes(
-        title_text=quantity + (", log scale" if log else ""), rangemode="normal" if log else "tozero", uirevision=str(log), **_y_axis(log)
+        title_text=tr("{quantity}, log scale", quantity=quantity) if log else tr(quantity),
+        rangemode="normal" if log else "tozero",
+        uirevision=str(log),
+        **_y_axis(log),
     )
     return figure
 
@@ -252,8 +260,11 @@ def _line(
         x=_places(count, x),
         y=_positive(values) if log else np.where(np.isfinite(values), values, np.nan),
         customdata=np.stack([np.asarray(names, dtype=object), np.arange(1, count + 1).astype(object)], axis=1),
-        hovertemplate="%{fullData.name}: <b>%{y:.3g}</b><br>"
-        f"layer %{{customdata[1]}} of {count}, %{{customdata[0]}}{note}<extra></extra>",
+        hovertemplate=tr(
+            "%{{fullData.name}}: <b>%{{y:.3g}}</b><br>layer %{{customdata[1]}} of {count}, %{{customdata[0]}}{note}<extra></extra>",
+            count=count,
+            note=note,
+        ),
         showlegend=True,
     )
 
@@ -262,14 +273,14 @@ def initialization_figure(
     curves: Sequence[InitializationCurve], dark: bool = False, x: str = "position", quantity: str = WEIGHT_GRADIENT, shared_y: bool = True
 ) -> go.Figure:
     """Before the first update: with BN on the left, without on the right. What overflows fp32 is named in its panel."""
-    figure = two_panels(("<b>with BN</b>", "<b>without BN</b>"), dark, shared_y=shared_y)
+    figure = two_panels((tr("<b>with BN</b>"), tr("<b>without BN</b>")), dark, shared_y=shared_y)
     models = list(dict.fromkeys(curve.model for curve in curves))
     looks = dict(zip(models, style.told_apart(models, dark), strict=True))
     named = set()
     for curve in curves:
         column = 1 if curve.batch_norm else 2
         name, (color, symbol) = curve.model.name, looks[curve.model]
-        line = _line(name, name, curve.names, curve.values, f"seed {curve.seed}", color, symbol, x, True)
+        line = _line(name, name, curve.names, curve.values, tr("seed {seed}", seed=curve.seed), color, symbol, x, True)
         line.update(uid=f"{curve.model.name}-{column}", showlegend=curve.model not in named)
         named.add(curve.model)
         figure.add_trace(line, 1, column)
@@ -281,16 +292,18 @@ def initialization_figure(
                 text=text, showarrow=False, align="left", x=0.02, y=0.98, xref="x domain", yref="y domain", xanchor="left", yanchor="top",
                 bgcolor=style.BACKGROUNDS[dark], font={"size": 14, "color": style.TEXT[dark]}, row=1, col=column,
             )  # fmt: skip
-    figure.update_xaxes(title_text=_X_TITLES[x], uirevision=x)
+    figure.update_xaxes(title_text=tr(_X_TITLES[x]), uirevision=x)
     figure.update_yaxes(uirevision="log", **_y_axis(True))
-    figure.update_yaxes(title_text=f"{quantity}, log scale", col=1)
+    figure.update_yaxes(title_text=tr("{quantity}, log scale", quantity=quantity), col=1)
     return figure
 
 
 def overflow_text(values: np.ndarray) -> str:
     """``overflows fp32 in 12 of 109 layers``."""
     bad = int((~np.isfinite(np.asarray(values, dtype=float))).sum())
-    return f"overflows fp32 in {'all' if bad == len(values) else f'{bad:,} of'} {len(values):,} layers"
+    if bad == len(values):
+        return tr("overflows fp32 in all {layers:,} layers", layers=bad)
+    return tr("overflows fp32 in {bad:,} of {layers:,} layers", bad=bad, layers=len(values))
 
 
 def history_csv(histories: Sequence[GradientHistory]) -> str:

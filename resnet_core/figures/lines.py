@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from resnet_core.figures import style
+from resnet_core.language import tr
 
 HEIGHT = 500
 
@@ -102,8 +103,8 @@ def lines_figure(
         uirevision="viewer",
     )
     figure.update_layout(legend={**base["legend"], "orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"})
-    figure.update_xaxes(title=x_title)
-    figure.update_yaxes(title=y_title, type="log" if log else "linear")
+    figure.update_xaxes(title=tr(x_title))
+    figure.update_yaxes(title=tr(y_title), type="log" if log else "linear")
     return figure
 
 
@@ -121,8 +122,8 @@ def heatmap(values: np.ndarray, rows: Sequence[str], columns: Sequence[str], y_t
         )
     )  # fmt: skip
     figure.update_layout(**style.layout(dark), height=HEIGHT, uirevision="viewer")
-    figure.update_xaxes(title=html.escape(x_title))
-    figure.update_yaxes(title=html.escape(y_title))
+    figure.update_xaxes(title=html.escape(tr(x_title)))
+    figure.update_yaxes(title=html.escape(tr(y_title)))
     return figure
 
 
@@ -146,13 +147,14 @@ def heatmaps(panels: Sequence[Panel], across: int, y_title: str, x_title: str, d
         figure.add_trace(
             go.Heatmap(
                 z=panel.values, x=list(panel.columns), y=list(panel.rows), coloraxis="coloraxis", uid=panel.title,
-                hovertemplate=f"{x_title} %{{x}}<br>{y_title} %{{y}}<br>%{{z:.3f}}<extra></extra>", hoverongaps=False,
+                hovertemplate=tr("{x_title} %{{x}}<br>{y_title} %{{y}}<br>%{{z:.3f}}<extra></extra>", x_title=x_title, y_title=y_title),
+                    hoverongaps=False,
             ),
             row,
             column,
         )  # fmt: skip
-        figure.update_xaxes(title=html.escape(x_title) if row == down else None, row=row, col=column)
-        figure.update_yaxes(title=html.escape(y_title) if column == 1 else None, row=row, col=column)
+        figure.update_xaxes(title=html.escape(tr(x_title)) if row == down else None, row=row, col=column)
+        figure.update_yaxes(title=html.escape(tr(y_title)) if column == 1 else None, row=row, col=column)
     base = style.layout(dark)
     axes = {name: base.pop(name) for name in ("xaxis", "yaxis")}
     figure.update_xaxes(type="category", showgrid=False, **{name: value for name, value in axes["xaxis"].items() if name != "title"})

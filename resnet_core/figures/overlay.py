@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from resnet_core.language import tr
+
 POSITIVE, NEGATIVE = (0.10, 0.86, 0.35), (0.80, 0.30, 1.00)
 #: Colours of maps without signs, from little to much: orange to yellow.
 _RAMP = ((0.88, 0.33, 0.05), (1.00, 0.62, 0.05), (1.00, 0.95, 0.30))
@@ -45,9 +47,9 @@ class Scale:
     @property
     def text(self) -> str:
         """For a caption: what the colours say, from where to where."""
-        sides = "green: for the target, purple: against it; symmetrical" if self.signed else "the brighter, the more; no sign"
-        more = f"; {100 * self.beyond:.1f} % of the pixels are beyond it" if self.beyond else ""
-        return f"Colours: {sides}, from {self.low:.3g} to {self.limit:.3g}{more}."
+        sides = tr("green: for the target, purple: against it; symmetrical") if self.signed else tr("the brighter, the more; no sign")
+        more = tr("; {beyond:.1f} % of the pixels are beyond it", beyond=100 * self.beyond) if self.beyond else ""
+        return tr("Colours: {sides}, from {low:.3g} to {limit:.3g}{more}.", sides=sides, low=self.low, limit=self.limit, more=more)
 
 
 def common_scale(maps: Sequence[np.ndarray], signed: bool, percentile: float = PERCENTILE) -> Scale:

@@ -13,6 +13,7 @@ from plotly.subplots import make_subplots
 
 from resnet_core.csv_text import csv_text
 from resnet_core.figures import style
+from resnet_core.language import tr
 
 #: Classes shown of each net.
 COUNT = 5
@@ -97,7 +98,7 @@ def _bars(net: Prediction, dark: bool) -> list[go.Bar]:
     values = np.asarray(net.probabilities, np.float64)[shown]
     places = np.arange(len(shown)) + _BAR_BELOW
     colors = [TRUE[dark] if i == net.true else OTHER[dark] for i in shown]
-    names = [html.escape(str(net.classes[i]), quote=False) + (" (true class)" if i == net.true else "") for i in shown]
+    names = [html.escape(str(net.classes[i]), quote=False) + (tr(" (true class)") if i == net.true else "") for i in shown]
     common = {"y": places, "orientation": "h", "width": _BAR}
     whole = go.Bar(x=np.ones(len(shown)), marker={"color": style.GRID[dark], "line": {"width": 0}}, hoverinfo="skip", **common)
     part = go.Bar(
@@ -105,7 +106,7 @@ def _bars(net: Prediction, dark: bool) -> list[go.Bar]:
         marker={"color": colors, "line": {"width": 0}},
         customdata=names,
         name=html.escape(net.name, quote=False),
-        hovertemplate="%{customdata}: %{x:.3%}<extra>%{fullData.name}</extra>",
+        hovertemplate=tr("%{customdata}: %{x:.3%}<extra>%{fullData.name}</extra>"),
         **common,
     )
     return [whole, part]

@@ -13,20 +13,21 @@ from plotly.subplots import make_subplots
 
 from resnet_core.csv_text import csv_text
 from resnet_core.figures import style
+from resnet_core.language import mark, tr
 
 #: Figure 7 in one sentence, to stand beside the chart.
-HOOK_POINT = (
-    "Each point is a layer: the standard deviation of its outputs after its BN, where one follows, before the nonlinearity (ReLU) or the "
-    "addition."
+HOOK_POINT = mark(
+    "Each point is a layer: the standard deviation of its outputs after its BN, where one follows, "
+    "before the nonlinearity (ReLU) or the addition."
 )
 #: What must be said where responses of plain nets are compared.
-FREE_SCALE = (
-    "In a plain net the size of the responses is a free scale: halve the scale and shift of a batch normalisation, and that layer's "
-    "responses are half as large while every prediction stays. So this figure is no property of the function there; |F(x)| / |x| of a "
-    "residual net is."
+FREE_SCALE = mark(
+    "In a plain net the size of the responses is a free scale: halve the scale and shift of a batch "
+    "normalisation, and that layer's responses are half as large while every prediction stays. So this "
+    "figure is no property of the function there; |F(x)| / |x| of a residual net is."
 )
 #: What the ratio means where there is no shortcut.
-PLAIN_NOTE = "A plain net adds nothing: there F(x) is all that a block passes on, and the ratio is the block's gain over its input."
+PLAIN_NOTE = mark("A plain net adds nothing: there F(x) is all that a block passes on, and the ratio is the block's gain over its input.")
 HEIGHT = 520
 
 
@@ -103,7 +104,7 @@ def two_panels(titles: tuple[str, str], dark: bool, *, shared_y: bool = True) ->
 
 def responses_figure(curves: Sequence[ResponseCurve], dark: bool = False, log: bool = False) -> go.Figure:
     """Figure 7: the standard deviation of each layer's responses, in the layers' order (left) and ranked by size (right)."""
-    figure = two_panels(("<b>Layers in their order</b>", "<b>Layers ranked by size</b>"), dark)
+    figure = two_panels((tr("<b>Layers in their order</b>"), tr("<b>Layers ranked by size</b>")), dark)
     for curve, (color, symbol) in zip(curves, style.told_apart([curve.model for curve in curves], dark), strict=True):
         std, names = np.asarray(curve.std, dtype=float), np.asarray(curve.names)
         if log:
@@ -118,16 +119,20 @@ def responses_figure(curves: Sequence[ResponseCurve], dark: bool = False, log: b
                     x=number,
                     y=y,
                     customdata=np.stack([name.astype(object), layer.astype(object)], axis=1),
-                    hovertemplate="%{fullData.name}: <b>%{y:.3f}</b><br>layer %{customdata[1]} of "
-                    f"{len(std)}, %{{customdata[0]}}{note}<extra></extra>",
+                    hovertemplate=tr(
+                        "%{{fullData.name}}: <b>%{{y:.3f}}</b><br>layer %{{customdata[1]}} of {stds}, "
+                        "%{{customdata[0]}}{note}<extra></extra>",
+                        stds=len(std),
+                        note=note,
+                    ),
                     showlegend=column == 1,
                 ),
                 1,
                 column,
             )
-    figure.update_xaxes(title_text="layer", rangemode="tozero", col=1)
-    figure.update_xaxes(title_text="rank, the largest first", rangemode="tozero", col=2)
-    title = "standard deviation of responses" + (", log scale" if log else "")
+    figure.update_xaxes(title_text=tr("layer"), rangemode="tozero", col=1)
+    figure.update_xaxes(title_text=tr("rank, the largest first"), rangemode="tozero", col=2)
+    title = tr("standard deviation of responses") + (tr(", log scale") if log else "")
     figure.update_yaxes(title_text=title, col=1)
     figure.update_yaxes(type="log" if log else "linear", rangemode="normal" if log else "tozero", uirevision=str(log))
     return figure
@@ -143,9 +148,9 @@ def branch_figure(curves: Sequence[ResponseCurve], dark: bool = False, log: bool
     shown = [curve for curve in curves if len(curve.blocks)]
     for curve, (color, symbol) in zip(shown, style.told_apart([curve.model for curve in shown], dark), strict=True):
         ratio, changes = np.asarray(curve.ratio, dtype=float), np.asarray(curve.dimensions_change, dtype=bool)
-        against = np.where(changes, "beside the shortcut's output (dimensions change)", "beside x")
+        against = np.where(changes, tr("beside the shortcut's output (dimensions change)"), tr("beside x"))
         if curve.model.is_plain:
-            against = np.full(len(ratio), "no addition: the block's gain over its input")
+            against = np.full(len(ratio), tr("no addition: the block's gain over its input"))
         look = traced(curve.key, "branch", curve.label, color, symbol, len(ratio))
         look["mode"] = "lines+markers"
         look["line"] = {**look["line"], "dash": "dot" if curve.model.is_plain else "solid"}
@@ -161,7 +166,7 @@ def branch_figure(curves: Sequence[ResponseCurve], dark: bool = False, log: bool
                 go.Scatter(
                     uid=f"{curve.key}-untrained", legendgroup=curve.key, showlegend=False, mode="lines", name=look["name"],
                     x=np.arange(1, len(ratio) + 1), y=curve.untrained, line={"color": color, "width": 1.4, "dash": "dash"},
-                    hovertemplate="%{fullData.name}, before its first update: <b>%{y:.3f}</b><br>block %{x}<extra></extra>",
+                    hovertemplate=tr("%{fullData.name}, before its first update: <b>%{y:.3f}</b><br>block %{x}<extra></extra>"),
                 )
             )  # fmt: skip
         note = style.hover_note(curve.note)
@@ -171,8 +176,12 @@ def branch_figure(curves: Sequence[ResponseCurve], dark: bool = False, log: bool
                 x=np.arange(1, len(ratio) + 1),
                 y=np.where(ratio > 0, ratio, np.nan) if log else ratio,
                 customdata=np.stack([np.asarray(curve.blocks, dtype=object), against.astype(object)], axis=1),
-                hovertemplate="%{fullData.name}: |F(x)| / |x| <b>%{y:.3f}</b><br>block %{x} of "
-                f"{len(ratio)}, %{{customdata[0]}}<br>%{{customdata[1]}}{note}<extra></extra>",
+                hovertemplate=tr(
+                    "%{{fullData.name}}: |F(x)| / |x| <b>%{{y:.3f}}</b><br>block %{{x}} of {ratios}, "
+                    "%{{customdata[0]}}<br>%{{customdata[1]}}{note}<extra></extra>",
+                    ratios=len(ratio),
+                    note=note,
+                ),
                 showlegend=True,
             )
         )
@@ -185,9 +194,9 @@ def branch_figure(curves: Sequence[ResponseCurve], dark: bool = False, log: bool
         legend={**base["legend"], "orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"},
         uirevision="viewer",
     )
-    figure.update_xaxes(title_text="block", rangemode="tozero")
+    figure.update_xaxes(title_text=tr("block"), rangemode="tozero")
     figure.update_yaxes(
-        title_text="|F(x)| / |x|, root mean square" + (", log scale" if log else ""),
+        title_text=tr("|F(x)| / |x|, root mean square") + (tr(", log scale") if log else ""),
         type="log" if log else "linear",
         rangemode="normal" if log else "tozero",
         uirevision=str(log),

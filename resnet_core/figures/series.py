@@ -11,10 +11,11 @@ import numpy as np
 
 from resnet_core.config import RunConfig
 from resnet_core.csv_text import csv_text
+from resnet_core.language import mark
 from resnet_core.verdict import Outcome
 
-METRICS = ("error", "loss")
-KINDS = ("training", "test", "validation")
+METRICS = (mark("error"), mark("loss"))
+KINDS = (mark("training"), mark("test"), mark("validation"))
 #: Where a record holds (metric, kind): the record's kind and its field.
 _FIELDS = {
     ("error", "training"): ("train", "train_error"),

@@ -13,6 +13,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from resnet_core.figures import style
+from resnet_core.language import tr
 
 #: Pixels of a row of maps, and of surfaces.
 ROW = 420
@@ -62,7 +63,10 @@ def surfaces_figure(slices: Sequence[Slice], dark: bool = False) -> go.Figure:
     for index, (each, z) in enumerate(zip(slices, heights, strict=True)):
         row, column = 2 * (index // across) + 1, index % across + 1
         shared: dict[str, Any] = {"x": each.a, "y": each.b, "z": z.T, "coloraxis": "coloraxis", "customdata": each.loss.T}
-        hover = f"<b>{html.escape(each.label, quote=False)}</b><br>a %{{x:.3g}}, b %{{y:.3g}}<br>loss %{{customdata:.4g}}<extra></extra>"
+        hover = tr(
+            "<b>{escape}</b><br>a %{{x:.3g}}, b %{{y:.3g}}<br>loss %{{customdata:.4g}}<extra></extra>",
+            escape=html.escape(each.label, quote=False),
+        )
         # With bands of colour plotly would not share the scale with a surface.
         contours = {"start": low, "end": high, "size": (high - low) / _LEVELS, "coloring": "heatmap"}
         line = {"color": style.rgba("#ffffff", 0.5), "width": 1}
@@ -82,7 +86,7 @@ def surfaces_figure(slices: Sequence[Slice], dark: bool = False) -> go.Figure:
         aspectmode="cube", camera={"eye": {"x": 2.0, "y": -2.15, "z": 1.05}, "center": {"x": 0, "y": 0, "z": -0.15}}, uirevision="viewer",
     )  # fmt: skip
     base["margin"] |= {"t": 44}
-    bar = {**ticks, "title": {"text": "training loss (nats)", "side": "right"}, "outlinewidth": 0}
+    bar = {**ticks, "title": {"text": tr("training loss (nats)"), "side": "right"}, "outlinewidth": 0}
     figure.update_layout(
         **base, height=2 * down * ROW, uirevision="viewer",
         coloraxis={"colorscale": "Cividis", "cmin": low, "cmax": high, "colorbar": bar},

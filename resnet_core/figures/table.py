@@ -10,10 +10,19 @@ from collections.abc import Sequence
 from resnet_core import paper
 from resnet_core.figures.captions import Group, fraction_short, labels, precision_text, seeds_text
 from resnet_core.figures.series import RunRecords, final_errors
+from resnet_core.language import mark, tr
 
 #: The keys of a row, in order. Errors are in percent.
-NET, TRAINING, TRAINING_SPREAD, TEST, TEST_SPREAD = "net", "training error", "training spread", "test error", "test spread"
-PAPER, SEEDS, DATA, SCHEDULE, PRECISION, STATE = "paper's test error", "seeds", "data", "schedule", "precision", "state"
+NET, TRAINING, TRAINING_SPREAD, TEST, TEST_SPREAD = (
+    "net",
+    mark("training error"),
+    mark("training spread"),
+    mark("test error"),
+    mark("test spread"),
+)
+PAPER, SEEDS, DATA, SCHEDULE, PRECISION, STATE = (
+    mark("paper's test error"), mark("seeds"), mark("data"), mark("schedule"), mark("precision"), mark("state"),
+)  # fmt: skip
 
 Row = dict[str, "str | float | None"]
 
@@ -40,7 +49,7 @@ def final_table(groups: Sequence[Group], spread: str = "separate") -> list[Row]:
         row |= {
             PAPER: published.text if published else None,
             SEEDS: _seeds(counted or group.runs),
-            DATA: group.config.data.label.replace(" images", ""),
+            DATA: group.config.data.short_label,
             SCHEDULE: fraction_short(group.config.recipe.schedule_fraction),
             PRECISION: precision_text(group.runs),
             STATE: state_text(group.runs),
@@ -58,7 +67,7 @@ def _counted(group: Group) -> list[RunRecords]:
 def _seeds(runs: Sequence[RunRecords]) -> str:
     """``3``, or which one: ``1 (seed 0)``."""
     seeds = {run.config.recipe.seed for run in runs}
-    return str(len(seeds)) if len(seeds) > 1 else f"1 (seed {min(seeds)})"
+    return str(len(seeds)) if len(seeds) > 1 else tr("1 (seed {seeds})", seeds=min(seeds))
 
 
 def _mean(values: Sequence[float]) -> float | None:
@@ -77,6 +86,10 @@ def state_text(runs: Sequence[RunRecords]) -> str:
     if len(runs) == 1:
         run = runs[0]
         reached = max((record["iteration"] for record in run.records), default=0)
-        return run.state if run.state in ("finished", "queued") else f"{run.state} at {reached:,} of {run.config.recipe.iterations:,}"
+        return (
+            run.state
+            if run.state in ("finished", "queued")
+            else tr("{state} at {reached:,} of {iterations:,}", state=run.state, reached=reached, iterations=run.config.recipe.iterations)
+        )
     counts = Counter(run.state for run in runs)
     return next(iter(counts)) if len(counts) == 1 else ", ".join(f"{count} {state}" for state, count in counts.items())

@@ -13,6 +13,7 @@ from plotly.subplots import make_subplots
 from resnet_core.architectures.table import complexity
 from resnet_core.csv_text import csv_text
 from resnet_core.figures import style
+from resnet_core.language import mark, tr
 
 if TYPE_CHECKING:
     from resnet_core.architectures.table import Complexity
@@ -24,7 +25,7 @@ _COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b8860b", "#56b4e9", "#7
 #: A condition has a symbol: errors of different symbols cannot be compared.
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "star")
 #: Quantity -> its title.
-COSTS = {"macs": "MACs", "params": "Parameters", "activations": "Activations kept in training"}
+COSTS = {"macs": mark("MACs"), "params": mark("Parameters"), "activations": mark("Activations kept in training")}
 
 
 def _head(result: Result) -> str:
@@ -54,7 +55,7 @@ def tradeoff_figure(results: Sequence[Result], cost: str = "macs", dark: bool = 
                 text=[result.net.removesuffix("-ImageNet") if result in labelled else "" for result in of_both],
                 hovertext=[result.net for result in of_both],
                 customdata=[[result.source] for result in of_both],
-                name=f"{head}: {condition}",
+                name=f"{tr(head)}: {condition}",
                 uid=f"{head}-{condition}",
                 mode="markers+text",
                 textposition="top center",
@@ -65,14 +66,21 @@ def tradeoff_figure(results: Sequence[Result], cost: str = "macs", dark: bool = 
                     "symbol": _SYMBOLS[conditions.index(condition) % len(_SYMBOLS)],
                     "line": {"width": 1, "color": style.BACKGROUNDS[dark]},
                 },
-                hovertemplate="<b>%{hovertext}</b><br>%{y} % top-1 error<br>%{x:,} " + COSTS[cost].lower().replace("macs", "MACs")
+                hovertemplate=tr(
+                    "<b>%{{hovertext}}</b><br>%{{y}} % top-1 error<br>%{{x:,}} {cost}", cost=tr(COSTS[cost]).lower().replace("macs", "MACs")
+                )
                 + f"<br>{html.escape(condition)}<br>%{{customdata[0]}}<extra></extra>",
             )  # fmt: skip
     base = style.layout(dark)
     figure.update_layout(**base, height=HEIGHT, hovermode="closest", uirevision="viewer")
     figure.update_layout(legend={**base["legend"], "orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"})
-    figure.update_xaxes(type="log", title=f"{COSTS[cost]} of one image" if cost == "macs" else COSTS[cost], exponentformat="SI", dtick=1)
-    figure.update_yaxes(title="top-1 error (%)")
+    figure.update_xaxes(
+        type="log",
+        title=tr("{costs} of one image", costs=tr(COSTS[cost])) if cost == "macs" else tr(COSTS[cost]),
+        exponentformat="SI",
+        dtick=1,
+    )
+    figure.update_yaxes(title=tr("top-1 error (%)"))
     return figure
 
 
@@ -99,7 +107,9 @@ def tradeoff_csv(results: Sequence[Result]) -> str:
 
 def totals_figure(nets: Sequence[Complexity], dark: bool = False) -> go.Figure:
     """A bar each for MACs, parameters and activations, net under net."""
-    figure = make_subplots(rows=1, cols=len(COSTS), shared_yaxes=True, horizontal_spacing=0.03, subplot_titles=list(COSTS.values()))
+    figure = make_subplots(
+        rows=1, cols=len(COSTS), shared_yaxes=True, horizontal_spacing=0.03, subplot_titles=[tr(title) for title in COSTS.values()]
+    )
     names = [net.config.name for net in nets]
     for column, quantity in enumerate(COSTS, 1):
         values = [getattr(net, quantity) for net in nets]

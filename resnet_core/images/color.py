@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
 from resnet_core.images.refusal import printable
+from resnet_core.language import tr
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PilImage
@@ -37,16 +38,16 @@ def to_srgb(image: PilImage, notes: list[str]) -> ToSrgb:
         own = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         srgb = ImageCms.createProfile("sRGB")
         transforms = {mode: ImageCms.buildTransform(own, srgb, mode, mode) for mode in ("RGB", "RGBA")}
-        name = printable(ImageCms.getProfileDescription(own))[:40] or "its colour profile"
+        name = printable(ImageCms.getProfileDescription(own))[:40] or tr("its colour profile")
         levels = np.arange(0, 256, 51, dtype=np.uint8)
         colors = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(1, -1, 3)
         changed = np.asarray(ImageCms.applyTransform(Image.fromarray(colors), transforms["RGB"])).astype(int) - colors
     except Exception:  # of a damaged profile, or one of another kind of image; the pixels are whole
-        notes.append("its colour profile cannot be used: taken as sRGB")
+        notes.append(tr("its colour profile cannot be used: taken as sRGB"))
         return _as_it_is
     if abs(changed).max() <= _UNSEEN:
         return _as_it_is
-    notes.append(f"colours converted from {name} to sRGB")
+    notes.append(tr("colours converted from {name} to sRGB", name=name))
     return lambda part: cast(Image.Image, ImageCms.applyTransform(part, transforms[part.mode]))
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, cast
 from resnet_core.images import sniff
 from resnet_core.images.color import ToSrgb, to_srgb
 from resnet_core.images.refusal import ImageRefused, safe_name
+from resnet_core.language import mark, tr
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PilImage
@@ -34,7 +35,7 @@ _TILE = 512
 _DECODING = threading.Lock()
 # Pillow tells the terminal about damaged metadata, of which nothing but the orientation is used.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
-CONVERT = "Save it as PNG, JPEG or WebP with an image editor first."
+CONVERT = mark("Save it as PNG, JPEG or WebP with an image editor first.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,13 +63,15 @@ def read_file(path: Path | str) -> Picture:
     """
     path = Path(path)
     if path.exists() and not (path.is_file() or path.is_dir()):  # a pipe may never end, nor begin
-        raise ImageRefused(f"{safe_name(str(path))} is no regular file. Save the image in one, and name that.")
+        raise ImageRefused("{safe_name} is no regular file. Save the image in one, and name that.", safe_name=safe_name(str(path)))
     try:
         with open(path, "rb") as file:
             content = file.read(MAX_FILE_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise ImageRefused(f"{safe_name(str(path))} cannot be read: {reason}. Check its path.") from error
+        raise ImageRefused(
+            "{safe_name} cannot be read: {reason}. Check its path.", safe_name=safe_name(str(path)), reason=reason
+        ) from error
     return read_image(content, path.name)
 
 
@@ -86,7 +89,7 @@ def read_image(content: bytes, name: str) -> Picture:
     if outline.damage:
         raise _damaged(name, kind, outline.damage)
     if outline.excess:
-        raise ImageRefused(f"{name} {outline.excess}. Save it anew with an image editor first.")
+        raise ImageRefused("{name} {excess}. Save it anew with an image editor first.", name=name, excess=outline.excess)
     from PIL import Image
 
     try:
@@ -95,17 +98,26 @@ def read_image(content: bytes, name: str) -> Picture:
     except ImageRefused:
         raise
     except Image.DecompressionBombError as error:  # Pillow has found another size than we have
-        raise ImageRefused(f"{name} declares far more than {MAX_PIXELS:,} pixels, the most that is read. Save it smaller.") from error
+        raise ImageRefused(
+            "{name} declares far more than {max_pixels:,} pixels, the most that is read. Save it smaller.", name=name, max_pixels=MAX_PIXELS
+        ) from error
     except MemoryError as error:
-        raise ImageRefused(f"{name} takes more memory to decode than there is. Save it with fewer pixels.") from error
+        raise ImageRefused("{name} takes more memory to decode than there is. Save it with fewer pixels.", name=name) from error
     except Exception as error:  # Pillow's decoders raise nearly everything over a damaged file
         if isinstance(error, ValueError) and "MAX_TEXT" in str(error):  # of a PNG file's texts, and of its colour profile
-            raise ImageRefused(f"{name} holds texts or a colour profile that unpack to megabytes. Save it without metadata.") from error
+            raise ImageRefused(
+                "{name} holds texts or a colour profile that unpack to megabytes. Save it without metadata.", name=name
+            ) from error
         raise _damaged(name, kind, _reason(error)) from error
 
 
 def _damaged(name: str, kind: str, reason: str) -> ImageRefused:
-    return ImageRefused(f"{name} is a damaged or incomplete {sniff.LABELS[kind]} image: {reason}. Save or send it anew.")
+    return ImageRefused(
+        "{name} is a damaged or incomplete {labels} image: {reason}. Save or send it anew.",
+        name=name,
+        labels=sniff.LABELS[kind],
+        reason=reason,
+    )
 
 
 def _reason(error: Exception) -> str:
@@ -113,24 +125,34 @@ def _reason(error: Exception) -> str:
     from PIL import UnidentifiedImageError
 
     if isinstance(error, UnidentifiedImageError):
-        return "its beginning makes no sense"
+        return tr("its beginning makes no sense")
     text = " ".join(ascii(str(error))[1:-1].split()).rstrip(".") or type(error).__name__
     return text if len(text) <= 120 else text[:119] + "…"
 
 
 def _checked_kind(content: bytes, name: str) -> str:
     if not content:
-        raise ImageRefused(f"{name} is empty: it has 0 bytes. Save or send it anew.")
+        raise ImageRefused("{name} is empty: it has 0 bytes. Save or send it anew.", name=name)
     if len(content) > MAX_FILE_BYTES:
-        raise ImageRefused(f"{name} is larger than {MAX_FILE_BYTES // MIB} MiB, the most that is read. Save it smaller.")
+        raise ImageRefused(
+            "{name} is larger than {max_file_bytes} MiB, the most that is read. Save it smaller.",
+            name=name,
+            max_file_bytes=MAX_FILE_BYTES // MIB,
+        )
     kind = sniff.kind_of(content)
     if kind is None:
         what = sniff.described(content)
         claimed = sniff.EXTENSIONS.get(_extension(name))
         if what is None:
-            raise ImageRefused(f"{name} is not an image: it does not begin like PNG, JPEG or WebP, which are read here.")
-        although = f", although its name says {sniff.LABELS[claimed]}" if claimed else ""
-        raise ImageRefused(f"{name} is {what}{although}; only PNG, JPEG and WebP are read. {CONVERT}")
+            raise ImageRefused("{name} is not an image: it does not begin like PNG, JPEG or WebP, which are read here.", name=name)
+        although = tr(", although its name says {labels}", labels=sniff.LABELS[claimed]) if claimed else ""
+        raise ImageRefused(
+            "{name} is {what}{although}; only PNG, JPEG and WebP are read. {convert}",
+            name=name,
+            what=what,
+            although=although,
+            convert=CONVERT,
+        )
     return kind
 
 
@@ -143,10 +165,16 @@ def _check_size(size: tuple[int, int] | None, name: str, most: int) -> None:
         return
     width, height = size
     if width * height > most:
-        kind = "" if most == MAX_PIXELS else " of its kind, which takes more memory to decode than others,"
+        kind = "" if most == MAX_PIXELS else tr(" of its kind, which takes more memory to decode than others,")
         raise ImageRefused(
-            f"{name} declares {width:,} x {height:,} = {width * height:,} pixels; at most {most:,}{kind} are read, and nothing of it was "
-            "decoded. Save it smaller."
+            "{name} declares {width:,} x {height:,} = {width2:,} pixels; at most {most:,}{kind} are read, and "
+            "nothing of it was decoded. Save it smaller.",
+            name=name,
+            width=width,
+            height=height,
+            width2=width * height,
+            most=most,
+            kind=kind,
         )
 
 
@@ -156,11 +184,15 @@ def _decode(content: bytes, name: str, kind: str, most: int) -> Picture:
     notes = []
     claimed = sniff.EXTENSIONS.get(_extension(name))
     if claimed not in (None, kind):
-        notes.append(f"a {sniff.LABELS[kind]} image, although its name says {sniff.LABELS[claimed]}")
+        notes.append(tr("a {labels} image, although its name says {labels2}", labels=sniff.LABELS[kind], labels2=sniff.LABELS[claimed]))
     with Image.open(io.BytesIO(content), formats=[kind]) as image:
         _check_size(image.size, name, most)
         if (frames := getattr(image, "n_frames", 1)) > 1:
-            notes.append(f"the first of {frames:,} pictures in the file" if kind == "JPEG" else f"animated: the first of {frames:,} frames")
+            notes.append(
+                tr("the first of {frames:,} pictures in the file", frames=frames)
+                if kind == "JPEG"
+                else tr("animated: the first of {frames:,} frames", frames=frames)
+            )
         image.load()
         turn = _orientation(image)
         convert = to_srgb(image, notes)
@@ -170,7 +202,7 @@ def _decode(content: bytes, name: str, kind: str, most: int) -> Picture:
         upright = rgb.transpose(turn)
         size = size if upright.size == rgb.size else size[::-1]
         rgb = upright
-        notes.append("EXIF rotation applied")
+        notes.append(tr("EXIF rotation applied"))
     return Picture(name, rgb, tuple(notes), size)
 
 
@@ -225,7 +257,7 @@ def _rgb(image: PilImage, bits: int, notes: list[str], convert: ToSrgb) -> PilIm
     transparency = image.info.get("transparency")
     if bits == 16:
         # Pillow has taken the high byte of each sample of colour; of greyscale it keeps both, and its own conversion may clip.
-        notes.append("16 bits a channel: the high byte is used")
+        notes.append(tr("16 bits a channel: the high byte is used"))
         if image.mode.startswith("I"):
             deep = np.asarray(image)
             image = Image.fromarray((deep >> 8).astype(np.uint8))
@@ -234,13 +266,13 @@ def _rgb(image: PilImage, bits: int, notes: list[str], convert: ToSrgb) -> PilIm
         elif isinstance(transparency, tuple):
             image.info["transparency"] = tuple(value >> 8 for value in transparency)
     if image.mode == "CMYK":
-        notes.append("CMYK converted to RGB without its colour profile")
+        notes.append(tr("CMYK converted to RGB without its colour profile"))
     elif image.mode in ("1", "L", "I;16", "LA"):
-        notes.append("greyscale: the same in all three channels")
+        notes.append(tr("greyscale: the same in all three channels"))
     if image.has_transparency_data:
         image = convert(image.convert("RGBA"))
         if cast(tuple[int, int], image.getchannel("A").getextrema())[0] < 255:
-            notes.append("transparency composited on white")
+            notes.append(tr("transparency composited on white"))
         white = Image.new("RGBA", image.size, (255, 255, 255, 255))
         return Image.alpha_composite(white, image).convert("RGB")
     return convert(image.convert("RGB"))

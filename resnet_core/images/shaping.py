@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from resnet_core.images.reading import Picture
+from resnet_core.language import mark
 
 if TYPE_CHECKING:
     import numpy as np
@@ -14,7 +15,7 @@ SIDE = 32
 #: Of a larger one: the shorter side is brought to 256 pixels, of which the 224 in the centre are kept (torchvision's presets).
 SHORTER, KEPT = 256, 224
 #: How to make it square, with what to call that.
-HOWS = {"crop": "the square in its centre", "fit": "the whole picture, with a border"}
+HOWS = {"crop": mark("the square in its centre"), "fit": mark("the whole picture, with a border")}
 #: The border has the mean colour of CIFAR-10's training images (0.4914, 0.4822, 0.4465), about 0 after a net's normalisation, as is the
 #: padding of its training.
 BORDER = (125, 123, 114)

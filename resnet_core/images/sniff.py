@@ -7,6 +7,8 @@ import struct
 import zlib
 from typing import NamedTuple
 
+from resnet_core.language import mark, tr
+
 PNG = b"\x89PNG\r\n\x1a\n"
 #: The formats that are read, under Pillow's names.
 READ = ("PNG", "JPEG", "WEBP")
@@ -16,21 +18,21 @@ EXTENSIONS = {"png": "PNG", "apng": "PNG", "jpg": "JPEG", "jpeg": "JPEG", "jpe":
 
 #: Beginnings of files that people take for images, or that pretend to be some; what they are, with the article.
 _OTHERS = (
-    (b"GIF87a", "a GIF image"),
-    (b"GIF89a", "a GIF image"),
-    (b"II*\x00", "a TIFF image (or a camera's raw file)"),
-    (b"MM\x00*", "a TIFF image (or a camera's raw file)"),
-    (b"II+\x00", "a TIFF image"),
-    (b"MM\x00+", "a TIFF image"),
-    (b"\x00\x00\x01\x00", "an ICO icon"),
-    (b"8BPS", "a Photoshop file"),
-    (b"\x00\x00\x00\x0cjP  ", "a JPEG 2000 image"),
-    (b"\xff\x4f\xff\x51", "a JPEG 2000 image"),
-    (b"\x00\x00\x00\x0cJXL ", "a JPEG XL image"),
-    (b"\xff\x0a", "a JPEG XL image"),
-    (b"%!PS", "a PostScript file"),
-    (b"PK\x03\x04", "a ZIP archive (or an office document)"),
-    (b"\x1f\x8b", "a gzip archive"),
+    (b"GIF87a", mark("a GIF image")),
+    (b"GIF89a", mark("a GIF image")),
+    (b"II*\x00", mark("a TIFF image (or a camera's raw file)")),
+    (b"MM\x00*", mark("a TIFF image (or a camera's raw file)")),
+    (b"II+\x00", mark("a TIFF image")),
+    (b"MM\x00+", mark("a TIFF image")),
+    (b"\x00\x00\x01\x00", mark("an ICO icon")),
+    (b"8BPS", mark("a Photoshop file")),
+    (b"\x00\x00\x00\x0cjP  ", mark("a JPEG 2000 image")),
+    (b"\xff\x4f\xff\x51", mark("a JPEG 2000 image")),
+    (b"\x00\x00\x00\x0cJXL ", mark("a JPEG XL image")),
+    (b"\xff\x0a", mark("a JPEG XL image")),
+    (b"%!PS", mark("a PostScript file")),
+    (b"PK\x03\x04", mark("a ZIP archive (or an office document)")),
+    (b"\x1f\x8b", mark("a gzip archive")),
 )
 #: ``ftyp`` brands of ISO media files (ISO/IEC 14496-12), what they are, and what is asked first: an AVIF image also says that it is a HEIF
 #: one (mif1), and the image of a telephone that it has a film (mp42).
@@ -73,23 +75,23 @@ def described(content: bytes) -> str | None:
         if content.startswith(start):
             return label
     if content.startswith(b"BM") and content[6:10] == bytes(4):
-        return "a BMP image"
+        return tr("a BMP image")
     if content[4:8] == b"ftyp":
         return _iso_media(content)
     head = content[:2048].lstrip(_BLANK).lower()
     if content[:1024].find(b"%PDF-") >= 0:
-        return "a PDF document"
+        return tr("a PDF document")
     if b"<svg" in head and head.startswith(b"<"):
-        return "an SVG drawing"
+        return tr("an SVG drawing")
     if head.startswith((b"<!doctype html", b"<html", b"<head", b"<body")) or b"<html" in head[:512]:
-        return "an HTML page"
+        return tr("an HTML page")
     if head.startswith(b"<?xml"):
-        return "an XML document"
+        return tr("an XML document")
     try:
         text = content[:2048].decode("utf-8")
     except UnicodeDecodeError:
         return None
-    return "a text" if all(c.isprintable() or c.isspace() for c in text) else None
+    return tr("a text") if all(c.isprintable() or c.isspace() for c in text) else None
 
 
 def _iso_media(content: bytes) -> str:
@@ -99,7 +101,7 @@ def _iso_media(content: bytes) -> str:
     for label, known in _BRANDS.items():
         if not brands.isdisjoint(known):
             return label
-    return "a video, or an image of a kind that is not known here (ISO media)"
+    return tr("a video, or an image of a kind that is not known here (ISO media)")
 
 
 class Outline(NamedTuple):
@@ -137,21 +139,25 @@ def _png_frame(content: bytes) -> tuple[str, str]:
     at, name, chunks, notes = len(PNG), b"", 0, 0
     while name != b"IEND":
         if len(content) < at + 12:
-            return "it ends before its end", ""
+            return tr("it ends before its end"), ""
         length, name = struct.unpack_from(">I4s", content, at)
         label = ascii(name.decode("latin-1"))[1:-1]
         chunks += 1
         notes += name not in (b"IDAT", b"fdAT", b"fcTL")
         if chunks > MAX_CHUNKS or notes > MAX_NOTES:
-            most = f"{MAX_NOTES:,} chunks beside its pixels" if notes > MAX_NOTES else f"{MAX_CHUNKS:,} chunks"
-            return "", f"has more than {most}"
+            most = (
+                tr("{max_notes:,} chunks beside its pixels", max_notes=MAX_NOTES)
+                if notes > MAX_NOTES
+                else tr("{max_chunks:,} chunks", max_chunks=MAX_CHUNKS)
+            )
+            return "", tr("has more than {most}", most=most)
         if at == len(PNG) and (name != b"IHDR" or length != 13):
-            return "it does not begin with its header (IHDR)", ""
+            return tr("it does not begin with its header (IHDR)"), ""
         end = at + 8 + length
         if len(content) < end + 4:
-            return f"it ends within its part {label}", ""
+            return tr("it ends within its part {label}", label=label), ""
         if zlib.crc32(memoryview(content)[at + 4 : end]) != struct.unpack_from(">I", content, end)[0]:
-            return f"the checksum of its part {label} is wrong", ""
+            return tr("the checksum of its part {label} is wrong", label=label), ""
         at = end + 4
     return "", ""
 
@@ -171,12 +177,20 @@ def _jpeg_outline(content: bytes) -> Outline:
         found = (_MARKER_AMONG_PIXELS if scans else _MARKER).search(content, at, len(content) if scans else at + MAX_BETWEEN + 2)
         between += 0 if scans or not found else found.start() - at
         if not scans and (between > MAX_BETWEEN or (not found and len(content) > at + MAX_BETWEEN)):
-            return Outline(size, pixel_bytes, excess=f"has more than {MAX_BETWEEN:,} bytes of filling between its segments")
+            return Outline(
+                size, pixel_bytes, excess=tr("has more than {max_between:,} bytes of filling between its segments", max_between=MAX_BETWEEN)
+            )
         if not scans and at > MAX_METADATA:
-            return Outline(size, pixel_bytes, excess=f"has more than {MAX_METADATA >> 20} MiB of metadata before its pixels")
+            return Outline(
+                size,
+                pixel_bytes,
+                excess=tr("has more than {max_metadata} MiB of metadata before its pixels", max_metadata=MAX_METADATA >> 20),
+            )
         marker = content[found.end() - 1] if found else _END_OF_IMAGE
         if found is None or marker == _END_OF_IMAGE:
-            too_many = f"would be decoded in {scans:,} passes (JPEG scans); at most {MAX_SCANS} are made"
+            too_many = tr(
+                "would be decoded in {scans:,} passes (JPEG scans); at most {max_scans} are made", scans=scans, max_scans=MAX_SCANS
+            )
             return Outline(size, pixel_bytes, excess=too_many if scans > MAX_SCANS else "")
         at = found.end()
         scans += marker == _START_OF_SCAN
@@ -185,7 +199,7 @@ def _jpeg_outline(content: bytes) -> Outline:
             size, pixel_bytes = (width, height), _BYTES["progressive" if marker in _PROGRESSIVE else "JPEG"]
         if marker not in _WITHOUT_LENGTH:
             at += max(int.from_bytes(content[at : at + 2], "big"), 2)
-    return Outline(size, pixel_bytes, excess=f"has more than {MAX_SEGMENTS:,} segments")
+    return Outline(size, pixel_bytes, excess=tr("has more than {max_segments:,} segments", max_segments=MAX_SEGMENTS))
 
 
 def _webp_size(content: bytes) -> tuple[int, int] | None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from resnet_core import architectures
 from resnet_core.imports.proposal import Proposal
 from resnet_core.imports.refusal import ImportRefused, listed, shown
+from resnet_core.language import tr
 from resnet_core.nets import Net, catalog, find
 from resnet_core.nets.catalog import imported_folder, shipped_folder
 from resnet_core.nets.folder import WEIGHTS, tidy, write_folder
@@ -48,11 +49,13 @@ def valid_name(name: str, home: Path | str | None = None) -> str:
     text = str(name).strip()
     if not _NAME.fullmatch(text):
         raise ImportRefused(
-            f"{shown(text)} cannot be a checkpoint's name: 1 to {MAX_NAME} letters, digits, dots, dashes and underscores, beginning with a "
-            "letter or a digit."
+            "{text} cannot be a checkpoint's name: 1 to {max_name} letters, digits, dots, dashes and "
+            "underscores, beginning with a letter or a digit.",
+            text=shown(text),
+            max_name=MAX_NAME,
         )
     if text.casefold() in _taken(home):
-        raise ImportRefused(f"{shown(text)} is the name of another checkpoint or run. Choose another name.")
+        raise ImportRefused("{text} is the name of another checkpoint or run. Choose another name.", text=shown(text))
     return text
 
 
@@ -83,10 +86,12 @@ def _chosen(what: str, asked: str | None, possible: tuple[str, ...]) -> str:
     if asked is None and len(possible) == 1:
         return possible[0]
     if asked is None:
-        raise ImportRefused(f"The file does not say its {what}: choose one of {', '.join(possible)}.")
+        raise ImportRefused("The file does not say its {what}: choose one of {possible}.", what=what, possible=", ".join(possible))
     if asked not in possible:
-        choices = f"one of {', '.join(possible)}" if len(possible) > 1 else possible[0]
-        raise ImportRefused(f"{shown(asked)} is not a {what} that fits this file; it must be {choices}.")
+        choices = tr("one of {possible}", possible=", ".join(possible)) if len(possible) > 1 else possible[0]
+        raise ImportRefused(
+            "{asked} is not a {what} that fits this file; it must be {choices}.", asked=shown(asked), what=what, choices=choices
+        )
     return asked
 
 
@@ -158,7 +163,7 @@ def _write(proposal: Proposal, name: str, card: dict[str, Any], shortcut: str, h
         net = find(name, home)
         written = load_file(net.path / WEIGHTS)
         if wrong := [key for key, array in arrays.items() if not np.array_equal(written[key], array)]:
-            raise ImportRefused(f"{folder} was written, but reads otherwise: {listed(wrong)}. Check the disk.")
+            raise ImportRefused("{folder} was written, but reads otherwise: {listed}. Check the disk.", folder=folder, listed=listed(wrong))
         return net
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
@@ -174,10 +179,10 @@ def delete(name: str, home: Path | str | None = None) -> None:
     folder = imported_folder(home)
     path = folder / str(name)
     if not _NAME.fullmatch(str(name)):
-        raise ImportRefused(f"No imported checkpoint is called {shown(name)}.")
+        raise ImportRefused("No imported checkpoint is called {name}.", name=shown(name))
     hidden = folder / f".deleted-{name}-{uuid.uuid4().hex[:8]}"
     with files.locked(RunStore(home).home), files.explained(path):
         if not path.is_dir():  # looked at under the lock: another viewer may be deleting it too
-            raise ImportRefused(f"No imported checkpoint is called {shown(name)}.")
+            raise ImportRefused("No imported checkpoint is called {name}.", name=shown(name))
         os.rename(path, hidden)
         tidy(folder)

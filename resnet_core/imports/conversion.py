@@ -8,10 +8,11 @@ from typing import Any
 from resnet_core.imports.candidates import COUNTER
 from resnet_core.imports.recognition import Recognition
 from resnet_core.imports.refusal import shown
+from resnet_core.language import mark, tr
 
-REORDERED = (
-    "Its option A was taken to pad the new channels on both sides, where ours pads behind; the channels of stages 2 and 3 were put in our "
-    "order, so that the function is the same."
+REORDERED = mark(
+    "Its option A was taken to pad the new channels on both sides, where ours pads behind; the channels "
+    "of stages 2 and 3 were put in our order, so that the function is the same."
 )
 
 
@@ -34,9 +35,11 @@ def convert(arrays: Mapping[str, Any], recognition: Recognition) -> tuple[dict[s
         with np.errstate(over="ignore"):  # refused by whoever looks at the values
             ours[mean] = (ours[mean].astype(np.float64) - arrays[key]).astype(np.float32)
     if biases := len(recognition.biases):
-        notes.append(f"The biases of {biases:,} convolutions were folded into the BN that follows each; the function is the same.")
+        notes.append(
+            tr("The biases of {biases:,} convolutions were folded into the BN that follows each; the function is the same.", biases=biases)
+        )
     if missing:
-        notes.append(f"{missing:,} of BN's {shown(COUNTER)} were missing; they are 0 now.")
+        notes.append(tr("{missing:,} of BN's {counter} were missing; they are 0 now.", missing=missing, counter=shown(COUNTER)))
     return ours, notes
 
 

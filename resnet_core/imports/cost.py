@@ -8,6 +8,7 @@ from typing import Any
 from resnet_core.activations import config_of, side_of
 from resnet_core.architectures import ResNetConfig
 from resnet_core.architectures.table import complexity
+from resnet_core.language import tr
 
 #: MACs from which somebody should be asked first: about a minute on two cores, where a trial of a ResNet-56 takes half of one.
 HEAVY = 5e12
@@ -33,21 +34,31 @@ class Cost:
         return self.macs > HEAVY
 
     def __str__(self) -> str:
-        times = f"{self.yardstick:.0f} times" if self.yardstick >= 1.5 else "about"
-        return f"{self.passes:,} passes of an image, each {times} the work of a ResNet-56: {self.macs / 1e12:,.0f} trillion multiply-adds"
+        times = tr("{yardstick:.0f} times", yardstick=self.yardstick) if self.yardstick >= 1.5 else "about"
+        return tr(
+            "{passes:,} passes of an image, each {times} the work of a ResNet-56: {macs:,.0f} trillion multiply-adds",
+            passes=self.passes,
+            times=times,
+            macs=self.macs / 1000000000000.0,
+        )
 
 
 def said_before(macs: float) -> str:
     """A sentence for whoever is about to begin that many multiply-adds, of one net or several; empty where they are soon done."""
     if macs <= HEAVY:
         return ""
-    return f"This takes long: {in_images(macs)}. It ends when you leave."
+    return tr("This takes long: {in_images}. It ends when you leave.", in_images=in_images(macs))
 
 
 def in_images(macs: float, digits: int = 0) -> str:
     """A clause that says how much work so many multiply-adds are."""
     images = macs / macs_per_image(_YARDSTICK)
-    return f"{macs / 1e12:,.{digits}f} trillion multiply-adds, those of {images:,.0f} images through a ResNet-56"
+    return tr(
+        "{macs:,.{digits}f} trillion multiply-adds, those of {images:,.0f} images through a ResNet-56",
+        macs=macs / 1000000000000.0,
+        digits=digits,
+        images=images,
+    )
 
 
 def cost(model: Any, passes: int) -> Cost:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from resnet_core.imports.refusal import ImportRefused, listed, shown
+from resnet_core.language import tr, tr_n
 
 #: The last part of the keys that thop puts beside every module, and ``AveragedModel`` once beside its net.
 COUNTS = {"total_ops": "thop", "total_params": "thop", "n_averaged": "torch.optim.swa_utils.AveragedModel"}
@@ -25,16 +26,26 @@ def without_extras(arrays: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]
     notes = []
     for tool in dict.fromkeys(COUNTS.values()):
         if aside := [key for key in arrays if COUNTS.get(_last(key)) == tool]:
-            notes.append(f"{listed(aside, 1)}, which {tool} wrote, {'was' if len(aside) == 1 else 'were'} left out.")
+            notes.append(
+                tr_n(
+                    len(aside),
+                    "{listed}, which {tool} wrote, was left out.",
+                    "{listed}, which {tool} wrote, were left out.",
+                    listed=listed(aside, 1),
+                    tool=tool,
+                )
+            )
     pruned = [key.removesuffix(_ORIGINAL) for key in left if key.endswith(_ORIGINAL)]
     for key in pruned:
         original, mask = left.pop(key + _ORIGINAL), left.pop(key + _MASK, None)
         if mask is None or mask.shape != original.shape or key in left:
-            raise ImportRefused(f"{shown(key + _ORIGINAL)} is a pruned tensor, but there is no {shown(key + _MASK)} of its shape.")
+            raise ImportRefused(
+                "{key} is a pruned tensor, but there is no {key2} of its shape.", key=shown(key + _ORIGINAL), key2=shown(key + _MASK)
+            )
         with np.errstate(over="ignore"):  # refused by whoever looks at the values
             left[key] = original * mask
     if pruned:
-        notes.append(f"Pruned: {listed(pruned, 1)} is the product of its original and its mask.")
+        notes.append(tr("Pruned: {listed} is the product of its original and its mask.", listed=listed(pruned, 1)))
     return left, notes
 
 

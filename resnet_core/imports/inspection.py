@@ -20,6 +20,7 @@ from resnet_core.imports.recognition import Recognition, recognize
 from resnet_core.imports.refusal import ImportRefused, ReaderFailed, listed, shown
 from resnet_core.imports.scratch import scratch
 from resnet_core.imports.sniff import mismatch
+from resnet_core.language import tr
 from resnet_core.nets import NORMALIZATIONS
 from resnet_core.nets.folder import FORMAT, MEAN, STD, model_from_dict, sha256
 
@@ -39,16 +40,20 @@ def inspect_file(path: Path | str, name: str | None = None, gone: Gone = lambda:
     title = _title(name or path.name)
     try:
         if not path.is_file():
-            raise ImportRefused("There is no such file." if not path.exists() else "It is not a file.")
+            raise ImportRefused(tr("There is no such file.") if not path.exists() else tr("It is not a file."))
         if path.stat().st_size > limits.MAX_FILE_BYTES:
-            raise ImportRefused(f"The file has {path.stat().st_size:,} bytes; at most {limits.MAX_FILE_BYTES:,} are read.")
+            raise ImportRefused(
+                "The file has {st_size:,} bytes; at most {max_file_bytes:,} are read.",
+                st_size=path.stat().st_size,
+                max_file_bytes=limits.MAX_FILE_BYTES,
+            )
         digest = sha256(path)
         arrays, report = read_apart(path, gone=gone)
         return propose(arrays, report, title, path.stat().st_size, digest)
     except OSError as error:
-        raise ImportRefused(f"{title}: The file cannot be read: {error.strerror or error}.") from error
+        raise ImportRefused("{title}: The file cannot be read: {strerror}.", title=title, strerror=error.strerror or error) from error
     except ImportRefused as error:
-        raise ImportRefused(f"{title}: {error}") from error
+        raise ImportRefused("{title}: {error}", title=title, error=error) from error
 
 
 def inspect_bytes(content: bytes | BinaryIO, name: str, gone: Gone = lambda: False) -> Proposal:
@@ -68,14 +73,14 @@ def inspect_bytes(content: bytes | BinaryIO, name: str, gone: Gone = lambda: Fal
                     while part := content.read(limits.MIB):
                         file.write(part)
         except OSError as error:
-            raise ReaderFailed(f"there is no room for a copy of it ({error.strerror or error})") from error
+            raise ReaderFailed("there is no room for a copy of it ({strerror})", strerror=error.strerror or error) from error
         return inspect_file(copy, name, gone)
 
 
 def _title(name: str) -> str:
     """The last part of a file's name, without what would disturb a line."""
     text = "".join(c if c.isprintable() else "?" for c in re.split(r"[/\\]", name)[-1])
-    return text[:100] or "the file"
+    return text[:100] or tr("the file")
 
 
 def propose(arrays: Mapping[str, Any], report: Mapping[str, Any], name: str, size: int, digest: str) -> Proposal:
@@ -108,9 +113,13 @@ def propose(arrays: Mapping[str, Any], report: Mapping[str, Any], name: str, siz
         normalizations = (first, *others)  # the mean image is for images of its own size
     converted, changed = convert(arrays, recognition)
     if broken := [key for key, array in converted.items() if not np.isfinite(array).all()]:
-        raise ImportRefused(f"{listed(broken)} has values that are too large for float32 once pruning or biases are reckoned in.")
+        raise ImportRefused(
+            "{listed} has values that are too large for float32 once pruning or biases are reckoned in.", listed=listed(broken)
+        )
     if broken := [key for key, array in converted.items() if key.endswith("running_var") and (array < 0).any()]:
-        raise ImportRefused(f"{listed(broken)} has values below 0; a variance has none, and the net's outputs would not be numbers.")
+        raise ImportRefused(
+            "{listed} has values below 0; a variance has none, and the net's outputs would not be numbers.", listed=listed(broken)
+        )
     noted = (*notes, *put_aside, *recognition.notes, *changed)
     return Proposal(name, size, digest, recognition.layout, model, shortcuts, normalizations, noted, converted, mean, std)
 
@@ -120,22 +129,26 @@ def _told(metadata: Mapping[str, str]) -> ModelConfig:
     try:
         return model_from_dict(json.loads(metadata.get("model", "")))
     except (ValueError, TypeError, AttributeError, RecursionError, CheckpointError) as error:
-        raise ImportRefused(f"Its metadata say that ResNet Lab wrote it, but do not describe a net ({str(error)[:120]}).") from error
+        raise ImportRefused(
+            "Its metadata say that ResNet Lab wrote it, but do not describe a net ({error}).", error=str(error)[:120]
+        ) from error
 
 
 def _check_told(told: ModelConfig, recognition: Recognition) -> None:
     """Raises ImportRefused unless the tensors are of the net that the file says it is."""
     if tensors(told) != tensors(recognition.model):
-        raise ImportRefused(f"Its metadata say that it is {told.name}, but its tensors are those of {recognition.model.name}.")
+        raise ImportRefused(
+            "Its metadata say that it is {name}, but its tensors are those of {name2}.", name=told.name, name2=recognition.model.name
+        )
 
 
 def _check_normalization(mean: Any, std: Any) -> None:
     if mean is None and std is not None:
-        raise ImportRefused(f"It has {STD}, but no {MEAN}.")
+        raise ImportRefused("It has {std}, but no {mean}.", std=STD, mean=MEAN)
     if mean is not None and mean.shape not in ((3, 32, 32), (3, 1, 1)):
-        raise ImportRefused(f"Its {MEAN} has the shape {mean.shape}; (3, 32, 32) or (3, 1, 1) is due.")
+        raise ImportRefused("Its {mean} has the shape {shape}; (3, 32, 32) or (3, 1, 1) is due.", mean=MEAN, shape=mean.shape)
     if std is not None and (std.shape != (3, 1, 1) or not (std > 0).all()):
-        raise ImportRefused(f"Its {STD} is not of three numbers above 0 (shape {shown(std.shape)}).")
+        raise ImportRefused("Its {std} is not of three numbers above 0 (shape {shape}).", std=STD, shape=shown(std.shape))
 
 
 def _is(key: str, mean: Any, std: Any) -> bool:

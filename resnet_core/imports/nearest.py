@@ -11,6 +11,7 @@ from resnet_core.architectures.parts import Shape
 from resnet_core.errors import ConfigError
 from resnet_core.imports.candidates import Candidate, tensors
 from resnet_core.imports.refusal import listed, shown
+from resnet_core.language import tr, tr_n
 
 #: Differences that are told one by one.
 _TOLD = 3
@@ -33,11 +34,19 @@ def why_none(given: Mapping[str, Shape], candidates: Sequence[Candidate], proble
         return _impossible(given, found[key], FAMILIES[key])
     if best is None or far:
         first = next(iter(tensors(next(iter(FAMILIES.values())).presets[0])))
-        there = f"there is no {first}, but {listed(given)}" if first not in given else f"its keys are {listed(given)}"
+        there = (
+            tr("there is no {first}, but {listed}", first=first, listed=listed(given))
+            if first not in given
+            else tr("its keys are {listed}", listed=listed(given))
+        )
         projects = [title for key, title in LAYOUTS.items() if key != OWN.key]
-        due = f"Expected are the keys of a net of this project, of {', '.join(projects[:-1])} or {projects[-1]}."
-        return f"It is no net of a known layout: {there}. {due}"
-    nearest = f"Nearest is {best.layout.key}'s layout: {difference(given, best.due)}."
+        due = tr(
+            "Expected are the keys of a net of this project, of {projects} or {projects2}.",
+            projects=", ".join(projects[:-1]),
+            projects2=projects[-1],
+        )
+        return tr("It is no net of a known layout: {there}. {due}", there=there, due=due)
+    nearest = tr("Nearest is {key}'s layout: {difference}.", key=best.layout.key, difference=difference(given, best.due))
     wrong = _first(given, best) or _blocks(given, best) or _classifier(given, best) or _mixed(given, best)
     return f"{wrong or f'It is nearly {best.config.name}, but no net that can be built here.'} {nearest}"
 
@@ -57,8 +66,8 @@ def _impossible(given: Mapping[str, Shape], problem: ConfigError, family: Family
     """Why the net of a family that the keys tell of cannot be."""
     key = next((key for key in _classifiers(family.presets[0], family) if key in given), "")
     if problem.field == "num_classes" and key:
-        return f"Its classifier has {given[key][0]:,} classes ({problem})."
-    return f"It would be a net that cannot be built here: {problem}"
+        return tr("Its classifier has {given:,} classes ({problem}).", given=given[key][0], problem=problem)
+    return tr("It would be a net that cannot be built here: {problem}", problem=problem)
 
 
 def _convolution(best: Candidate) -> tuple[str, Shape]:
@@ -71,15 +80,30 @@ def _first(given: Mapping[str, Shape], best: Candidate) -> str:
     key, due = _convolution(best)
     shape = given.get(key, due)
     if len(shape) == 5:
-        return f"{key} has the shape {shape}, of a 3D convolution (video or volumes); images need four dimensions."
+        return tr("{key} has the shape {shape}, of a 3D convolution (video or volumes); images need four dimensions.", key=key, shape=shape)
     if len(shape) != 4:
-        return f"{key} has the shape {shape}; a convolution's has four dimensions."
+        return tr("{key} has the shape {shape}; a convolution's has four dimensions.", key=key, shape=shape)
     if shape[0] < 1:
-        return f"Its first convolution has no filters ({key} {shape})."
+        return tr("Its first convolution has no filters ({key} {shape}).", key=key, shape=shape)
     if shape[1] != due[1]:
-        return f"Its first convolution takes {shape[1]} channels ({key} {shape}); colour images have {due[1]}."
+        return tr(
+            "Its first convolution takes {shape} channels ({key} {shape2}); colour images have {due}.",
+            shape=shape[1],
+            key=key,
+            shape2=shape,
+            due=due[1],
+        )
     if shape[2:] != due[2:]:
-        return f"Its first convolution is {shape[2]}x{shape[3]} ({key} {shape}); that of {best.config.name} is {due[2]}x{due[3]}."
+        return tr(
+            "Its first convolution is {shape}x{shape2} ({key} {shape3}); that of {name} is {due}x{due2}.",
+            shape=shape[2],
+            shape2=shape[3],
+            key=key,
+            shape3=shape,
+            name=best.config.name,
+            due=due[2],
+            due2=due[3],
+        )
     return ""
 
 
@@ -90,20 +114,24 @@ def _blocks(given: Mapping[str, Shape], best: Candidate) -> str:
     if not units or not wanted.issuperset(units):
         return ""  # the layout has no modules for them
     if there.isdisjoint(units):
-        return f"There is no block: no key begins with {units[0]}."
+        return tr("There is no block: no key begins with {units}.", units=units[0])
     stages = list(dict.fromkeys(unit.rpartition(".")[0] for unit in units))
     alike = re.compile(re.escape(stages[0].rstrip("0123456789")) + r"\d{1,4}", re.ASCII)
     count = sum(alike.fullmatch(name) is not None for name in there)
     gone = next((stage for stage in stages if stage not in there), "")
     if gone or (len(stages) > 1 and count > len(stages)):
         side = _convolution(best)[1][2]
-        return (
-            f"{f'Stage {gone} is missing: it' if gone else 'It'} has a {side}x{side} first convolution and {count} stages; "
-            f"{best.config.name}, which begins so, has {len(stages)}."
+        return tr(
+            "{value} has a {side}x{side} first convolution and {count} stages; {name}, which begins so, has {stages}.",
+            value=tr("Stage {gone} is missing: it", gone=gone) if gone else "It",
+            side=side,
+            count=count,
+            name=best.config.name,
+            stages=len(stages),
         )
     missing = next((unit for unit in units if unit not in there), "")
     counts = ", ".join(str(sum(unit in there and unit.rpartition(".")[0] == stage for unit in units)) for stage in stages)
-    return f"Block {missing} is missing. Its stages have {counts} blocks." if missing else ""
+    return tr("Block {missing} is missing. Its stages have {counts} blocks.", missing=missing, counts=counts) if missing else ""
 
 
 def _containers(keys: Iterable[str]) -> set[str]:
@@ -122,15 +150,22 @@ def _classifier(given: Mapping[str, Shape], best: Candidate) -> str:
     names = _classifiers(best.config, best.family)
     held = [key for key in names if key in given]
     if not held:
-        return f"There is no classifier: {'neither ' if len(names) > 1 else 'no '}{' nor '.join(names)}."
+        return tr_n(
+            len(names), "There is no classifier: no {names}.", "There is no classifier: neither {names}.", names=" nor ".join(names)
+        )
     if len(held) > 1:
-        return f"There is both {' and '.join(held)}; a net has one classifier at its end."
+        return tr("There is both {held}; a net has one classifier at its end.", held=" and ".join(held))
     shape, bias = given[held[0]], given.get(held[0].removesuffix("weight") + "bias")
     if len(shape) != 2:
-        return f"{held[0]} has the shape {shape}; a fully connected layer's has two dimensions."
+        return tr("{held} has the shape {shape}; a fully connected layer's has two dimensions.", held=held[0], shape=shape)
     if bias is not None and bias != shape[:1]:
         name = held[0].removesuffix(".weight")
-        return f"The classifier does not fit itself: {name}.weight has {shape[0]:,} rows, {name}.bias the shape {bias}."
+        return tr(
+            "The classifier does not fit itself: {name}.weight has {shape:,} rows, {name}.bias the shape {bias}.",
+            name=name,
+            shape=shape[0],
+            bias=bias,
+        )
     return ""
 
 
@@ -139,7 +174,12 @@ def _mixed(given: Mapping[str, Shape], best: Candidate) -> str:
     for other in (OWN, *best.family.layouts):
         named = Candidate(best.config, best.family, other.of(best.config)).keys.keys() - best.keys.keys()
         if modules := dict.fromkeys(key.rpartition(".")[0] for key in given if key in named):
-            return f"It mixes layouts: {listed(modules)} as in {other.key}'s, the others as in {best.layout.key}'s."
+            return tr(
+                "It mixes layouts: {listed} as in {key}'s, the others as in {key2}'s.",
+                listed=listed(modules),
+                key=other.key,
+                key2=best.layout.key,
+            )
     return ""
 
 
@@ -153,19 +193,23 @@ def difference(given: Mapping[str, Shape], due: Mapping[str, Shape]) -> str:
         if (other := next((each for each, held in wanted.items() if held == tensors_in_it), None)) is not None:
             del wanted[other]
             renamed.append((module, other))
-    told = [f"{shown(module)} stands where {shown(other)} is due" for module, other in renamed[:_TOLD]]
+    told = [tr("{module} stands where {other} is due", module=shown(module), other=shown(other)) for module, other in renamed[:_TOLD]]
     if len(renamed) > _TOLD:
-        told.append(f"so do {len(renamed) - _TOLD:,} more for others")
+        told.append(tr("so do {renameds:,} more for others", renameds=len(renamed) - _TOLD))
     settled = {module for module, _ in renamed}
     extra = [key for key in extra if key.rpartition(".")[0] not in settled]
     missing = [key for key in missing if key.rpartition(".")[0] in wanted]
-    told += [f"{listed(extra)} should not be there"] if extra else []
-    told += [f"{listed(missing)} is missing: {len(missing):,} of {len(due):,} keys"] if missing else []
+    told += [tr("{listed} should not be there", listed=listed(extra))] if extra else []
+    told += (
+        [tr("{listed} is missing: {missings:,} of {dues:,} keys", listed=listed(missing), missings=len(missing), dues=len(due))]
+        if missing
+        else []
+    )
     wrong = [key for key in due if key in given and given[key] != due[key]]
-    told += [f"{key} has {given[key]} where {due[key]} is due" for key in wrong[:_TOLD]]
-    more = f" and {len(wrong) - _TOLD:,} more" if len(wrong) > _TOLD else ""
+    told += [tr("{key} has {given} where {due} is due", key=key, given=given[key], due=due[key]) for key in wrong[:_TOLD]]
+    more = tr(" and {wrongs:,} more", wrongs=len(wrong) - _TOLD) if len(wrong) > _TOLD else ""
     fitting = sum(given.get(key) == shape for key, shape in due.items())
-    return f"{len(given):,} keys, {fitting:,} of them fit; {'; '.join(told)}{more}"
+    return tr("{givens:,} keys, {fitting:,} of them fit; {told}{more}", givens=len(given), fitting=fitting, told="; ".join(told), more=more)
 
 
 def _modules(keys: Iterable[str], shapes: Mapping[str, Shape]) -> dict[str, dict[str, Shape]]:

@@ -13,6 +13,7 @@ from resnet_core.imports.refusal import ImportRefused, listed, shown
 from resnet_core.imports.safe import check_total, conversion_notes, to_float32
 from resnet_core.imports.sniff import LEGACY_MAGIC
 from resnet_core.imports.zips import NUMPY_NAMES, RESAVE, as_checked, check_pickle, check_zip
+from resnet_core.language import tr
 
 #: Under these keys training scripts keep the state_dict, beside the epoch, the optimizer and the like.
 WRAPPERS = ("state_dict", "model_state_dict", "model_state", "model", "net", "weights", "ema")
@@ -58,18 +59,22 @@ def read_pickled(path: Path) -> tuple[dict[str, Any], list[str]]:
             raw.seek(0)
             loaded = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        raise ImportRefused(f"torch.load(weights_only=True) refuses it: {_first_sentence(error)} {RESAVE}") from error
+        raise ImportRefused(
+            "torch.load(weights_only=True) refuses it: {first_sentence} {resave}", first_sentence=_first_sentence(error), resave=RESAVE
+        ) from error
     except (MemoryError, ImportRefused):
         raise
     except Exception as error:  # a damaged file raises nearly anything
         if "allocate" in str(error):
             raise MemoryError from error
-        raise ImportRefused(f"It is truncated or damaged: torch.load says {_first_sentence(error)}") from error
+        raise ImportRefused(
+            "It is truncated or damaged: torch.load says {first_sentence}", first_sentence=_first_sentence(error)
+        ) from error
     state = _unwrap(loaded, notes)
     arrays: dict[str, Any] = {}
     converted: set[str] = set()
     if len(state) > MAX_TENSORS:
-        raise ImportRefused(f"It has {len(state):,} tensors; at most {MAX_TENSORS:,} are read.")
+        raise ImportRefused("It has {states:,} tensors; at most {max_tensors:,} are read.", states=len(state), max_tensors=MAX_TENSORS)
     for key, value in state.items():
         _check_tensor(key, value)
     check_total(sum(value.numel() for value in state.values()))
@@ -104,20 +109,25 @@ def _unwrap(loaded: Any, notes: list[str]) -> dict[str, Any]:
         if not found:
             break
         if len(found) > 1:
-            notes.append(f"It holds several nets ({listed(found)}); {shown(found[0])} was taken.")
+            notes.append(tr("It holds several nets ({listed}); {found} was taken.", listed=listed(found), found=shown(found[0])))
         left = [key for key in loaded if key != found[0]]
         path.append(found[0])
-        notes.append(f"Unwrapped from {shown('/'.join(path))}" + (f"; beside it were {listed(left)}." if left else "."))
+        notes.append(
+            tr("Unwrapped from {path}", path=shown("/".join(path)))
+            + (tr("; beside it were {listed}.", listed=listed(left)) if left else ".")
+        )
         loaded = loaded[found[0]]
-    where = f" under {shown('/'.join(path))}" if path else ""
+    where = tr(" under {path}", path=shown("/".join(path))) if path else ""
     if isinstance(loaded, torch.Tensor):
-        raise ImportRefused(f"It holds a single tensor{where}, not a state_dict. {RESAVE}")
+        raise ImportRefused("It holds a single tensor{where}, not a state_dict. {resave}", where=where, resave=RESAVE)
     if not isinstance(loaded, Mapping):
-        raise ImportRefused(f"It holds a {type(loaded).__name__}{where}, not a dictionary of tensors. {RESAVE}")
+        raise ImportRefused(
+            "It holds a {name}{where}, not a dictionary of tensors. {resave}", name=type(loaded).__name__, where=where, resave=RESAVE
+        )
     if not loaded:
-        raise ImportRefused(f"It holds an empty dictionary{where}. {RESAVE}")
+        raise ImportRefused("It holds an empty dictionary{where}. {resave}", where=where, resave=RESAVE)
     if {"state", "param_groups"} <= set(loaded) or set(loaded) <= {"optimizer", "optimizer_state_dict", "epoch", "scheduler"}:
-        raise ImportRefused(f"It holds the state of an optimizer{where}, and no net. {RESAVE}")
+        raise ImportRefused("It holds the state of an optimizer{where}, and no net. {resave}", where=where, resave=RESAVE)
     return dict(loaded)
 
 
@@ -125,25 +135,39 @@ def _check_tensor(key: Any, value: Any) -> None:
     import torch
 
     if not isinstance(key, str):
-        raise ImportRefused(f"A key of its dictionary is {shown(repr(key))}, of type {type(key).__name__}, not a text. {RESAVE}")
-    name = f"Tensor {shown(key)}"
+        raise ImportRefused(
+            "A key of its dictionary is {key}, of type {name}, not a text. {resave}",
+            key=shown(repr(key)),
+            name=type(key).__name__,
+            resave=RESAVE,
+        )
+    name = tr("Tensor {key}", key=shown(key))
     if isinstance(value, Mapping):
         raise ImportRefused(
-            f"Its entry {shown(key)} is a dictionary, where a tensor is due; known wrappers are {listed(WRAPPERS)}. {RESAVE}"
+            "Its entry {key} is a dictionary, where a tensor is due; known wrappers are {listed}. {resave}",
+            key=shown(key),
+            listed=listed(WRAPPERS),
+            resave=RESAVE,
         )
     if isinstance(value, _Unread):
-        raise ImportRefused(f"Its entry {shown(key)} is numpy's, not a tensor. {RESAVE}")
+        raise ImportRefused("Its entry {key} is numpy's, not a tensor. {resave}", key=shown(key), resave=RESAVE)
     if not isinstance(value, torch.Tensor):
-        raise ImportRefused(f"Its entry {shown(key)} is of type {type(value).__name__}, not a tensor. {RESAVE}")
+        raise ImportRefused(
+            "Its entry {key} is of type {name}, not a tensor. {resave}", key=shown(key), name=type(value).__name__, resave=RESAVE
+        )
     if value.device.type != "cpu":
-        raise ImportRefused(f"{name} is on the device {value.device.type!r}: it has a shape, but no values.")
+        raise ImportRefused("{name} is on the device {type!r}: it has a shape, but no values.", name=name, type=value.device.type)
     if value.layout != torch.strided or value.is_nested:
-        raise ImportRefused(f"{name} is sparse or nested ({value.layout}); a net's are dense.")
+        raise ImportRefused("{name} is sparse or nested ({layout}); a net's are dense.", name=name, layout=value.layout)
     if value.is_quantized:
-        raise ImportRefused(f"{name} is quantised ({value.dtype}); a net's are floating point numbers.")
+        raise ImportRefused("{name} is quantised ({dtype}); a net's are floating point numbers.", name=name, dtype=value.dtype)
     check_total(value.numel())
     if value.is_complex():
-        raise ImportRefused(f"{name} is complex; a net's are real floating point numbers.")
+        raise ImportRefused("{name} is complex; a net's are real floating point numbers.", name=name)
     counter = is_count(key) and value.dtype == torch.int64 and value.numel() == 1
     if value.dtype not in (torch.float16, torch.bfloat16, torch.float32, torch.float64) and not counter:
-        raise ImportRefused(f"{name} is of type {value.dtype}; a net's are floating point numbers (float32, float16, bfloat16 or float64).")
+        raise ImportRefused(
+            "{name} is of type {dtype}; a net's are floating point numbers (float32, float16, bfloat16 or float64).",
+            name=name,
+            dtype=value.dtype,
+        )

@@ -17,6 +17,7 @@ import resnet_core
 from resnet_core.imports import limits, safe
 from resnet_core.imports.refusal import ImportRefused, ReaderFailed
 from resnet_core.imports.scratch import scratch
+from resnet_core.language import ENVIRONMENT, current, tr
 
 #: What the reader leaves in the folder it is given: the first before it touches the file.
 STARTED, TENSORS, REPORT = "started", "tensors.safetensors", "report.json"
@@ -88,11 +89,13 @@ def _run(path: Path, folder: Path, wall_seconds: float, gone: Gone) -> int | Non
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             cwd=folder,
-            env=kept | threads | own,
+            env=kept | threads | own | {ENVIRONMENT: current()},
             start_new_session=True,
         )
     except OSError as error:
-        raise ReaderFailed(f"the process that looks into files could not be started ({error.strerror or error})") from error
+        raise ReaderFailed(
+            "the process that looks into files could not be started ({strerror})", strerror=error.strerror or error
+        ) from error
     end = time.monotonic() + wall_seconds
     try:
         while True:
@@ -116,12 +119,18 @@ def _failure(status: int | None, started: bool) -> ImportRefused | ReaderFailed:
     if status is None:
         return ImportRefused("Reading it took too long; the reader was ended.")
     if status == -signal.SIGXCPU:
-        return ImportRefused(f"Reading it took more than {limits.CPU_SECONDS} s of computing; the reader was ended.")
-    how = f"signal {-status}, {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
+        return ImportRefused(
+            "Reading it took more than {cpu_seconds} s of computing; the reader was ended.", cpu_seconds=limits.CPU_SECONDS
+        )
+    how = (
+        tr("signal {status}, {name}", status=-status, name=signal.Signals(-status).name)
+        if status < 0
+        else tr("exit status {status}", status=status)
+    )
     if status == NO_ROOM:
         return ReaderFailed("there was no room for what was read from it")
     if not started:
-        return ReaderFailed(f"the process that looks into files ended before it began ({how})")
+        return ReaderFailed("the process that looks into files ended before it began ({how})", how=how)
     if status == -signal.SIGKILL:
-        return ReaderFailed(f"the system ended the process that looked into it ({how}), as it does where memory is short")
-    return ImportRefused(f"The reader failed on it ({how}); the file is damaged, or asks for too much.")
+        return ReaderFailed("the system ended the process that looked into it ({how}), as it does where memory is short", how=how)
+    return ImportRefused("The reader failed on it ({how}); the file is damaged, or asks for too much.", how=how)

@@ -16,8 +16,9 @@ from resnet_core.imports import limits, pickled, safe, zips
 from resnet_core.imports.process import NO_ROOM, REPORT, STARTED, TENSORS
 from resnet_core.imports.refusal import ImportRefused, ReaderFailed
 from resnet_core.imports.sniff import sniff
+from resnet_core.language import mark, tr
 
-TOO_MUCH = "It asks for more memory than any net needs."
+TOO_MUCH = mark("It asks for more memory than any net needs.")
 
 #: What no reader of weights does. A second lock behind ``weights_only``, not the first.
 _FORBIDDEN = {
@@ -50,7 +51,9 @@ def read(path: Path, before_torch: Any = None) -> tuple[dict[str, Any], dict[str
                 import torch  # noqa: F401
                 from safetensors import numpy  # noqa: F401
             except (ImportError, OSError, MemoryError) as error:
-                raise ReaderFailed(f"torch could not be started ({type(error).__name__}: {str(error)[:200]})") from error
+                raise ReaderFailed(
+                    "torch could not be started ({name}: {error})", name=type(error).__name__, error=str(error)[:200]
+                ) from error
 
             before_torch()
         arrays, notes = pickled.read_pickled(path)
@@ -61,7 +64,7 @@ def read(path: Path, before_torch: Any = None) -> tuple[dict[str, Any], dict[str
 def _forbid() -> None:
     def hook(event: str, _: tuple) -> None:
         if event in _FORBIDDEN:
-            raise ImportRefused(f"It tried to do what no weights need ({event}), and was stopped. Do not trust this file.")
+            raise ImportRefused("It tried to do what no weights need ({event}), and was stopped. Do not trust this file.", event=event)
 
     sys.addaudithook(hook)
 
@@ -81,7 +84,7 @@ def main(file: str, folder: str) -> None:
         except MemoryError:
             report = {"refused": TOO_MUCH}
         except OSError as error:
-            report = {"refused": f"The file cannot be read: {error.strerror or error}."}
+            report = {"refused": tr("The file cannot be read: {strerror}.", strerror=error.strerror or error)}
         (place / REPORT).write_text(json.dumps(report), encoding="utf-8")
     except OSError:
         sys.exit(NO_ROOM)
@@ -93,7 +96,7 @@ def _keep(place: Path, arrays: dict[str, Any], report: dict[str, Any]) -> dict[s
     try:
         save_file(arrays, place / TENSORS)
     except Exception as error:  # its own type, for every reason
-        raise ReaderFailed(f"there is no room to unpack it ({str(error)[:200]})") from error
+        raise ReaderFailed("there is no room to unpack it ({error})", error=str(error)[:200]) from error
     return report
 
 

@@ -17,6 +17,7 @@ from resnet_core.imports.candidates import COUNTER, Candidate, candidates, compu
 from resnet_core.imports.nearest import why_none
 from resnet_core.imports.options import OPTIONS, options
 from resnet_core.imports.refusal import ImportRefused, listed, shown
+from resnet_core.language import tr
 
 #: What DataParallel and torch.compile put before every key; a module that holds the net puts its own name there.
 PREFIXES = ("module.", "_orig_mod.")
@@ -82,13 +83,19 @@ def _recognition(found: Sequence[tuple[Candidate, dict[str, str]]], prefix: str)
         raise ImportRefused(layout.unclear(first.config))
     shortcuts = options(configs, layout.likely)
     same = [config for config in configs if config.shortcut == OPTIONS.get(shortcuts[0], shortcuts[0])]
-    notes = [f"The prefix {shown(prefix)} of every key was removed."] if prefix else []
+    notes = [tr("The prefix {prefix} of every key was removed.", prefix=shown(prefix))] if prefix else []
     if first.renamed:
         ours, theirs = zip(*first.renamed, strict=True)
-        notes.append(f"{' and '.join(map(shown, theirs))} were taken for {' and '.join(ours)}.")
+        notes.append(tr("{map} were taken for {ours}.", map=" and ".join(map(shown, theirs)), ours=" and ".join(ours)))
     notes += [layout.assumed] if layout.assumed else []
     if others := [config.name for config in same[1:] if computed(config) != computed(same[0])]:
-        notes.append(f"Its tensors fit {', '.join(others)} too; it was taken for {same[0].name}. Look at its error: the wrong one guesses.")
+        notes.append(
+            tr(
+                "Its tensors fit {others} too; it was taken for {name}. Look at its error: the wrong one guesses.",
+                others=", ".join(others),
+                name=same[0].name,
+            )
+        )
     keys = {prefix + theirs: ours for theirs, ours in first.keys.items()}
     biases = {prefix + theirs: mean for theirs, mean in folded.items()}
     return Recognition(layout.key, same[0], shortcuts, keys, tuple(notes), layout.usual(same[0].num_classes), biases)
@@ -97,7 +104,7 @@ def _recognition(found: Sequence[tuple[Candidate, dict[str, str]]], prefix: str)
 def _without_counters(shapes: Mapping[str, Shape]) -> dict[str, Shape]:
     for key, shape in shapes.items():
         if key.endswith(COUNTER) and shape != ():
-            raise ImportRefused(f"{shown(key)} has the shape {shape}; BN counts its batches in a single number.")
+            raise ImportRefused("{key} has the shape {shape}; BN counts its batches in a single number.", key=shown(key), shape=shape)
     return {key: tuple(shape) for key, shape in shapes.items() if not key.endswith(COUNTER)}
 
 
@@ -112,5 +119,5 @@ def _without_prefix(shapes: Mapping[str, Shape]) -> tuple[str, dict[str, Shape]]
         bare = {key.removeprefix(found): shape for key, shape in bare.items()}
     partly = [key for key in bare if key.startswith(PREFIXES)]
     if partly:
-        raise ImportRefused(f"Only a part of its keys has a prefix: {listed(partly)} of {len(bare):,} keys.")
+        raise ImportRefused("Only a part of its keys has a prefix: {listed} of {bares:,} keys.", listed=listed(partly), bares=len(bare))
     return prefix, bare

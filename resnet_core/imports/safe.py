@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 from resnet_core.imports.extras import is_count
 from resnet_core.imports.limits import MAX_HEADER_BYTES, MAX_TENSORS, MAX_VALUES
 from resnet_core.imports.refusal import ImportRefused, shown
+from resnet_core.language import tr
 
 #: Bytes of one value, by the format's names; 0 where the format packs them (they are not read here).
 _SIZES = {
@@ -41,15 +42,23 @@ def read_header(file: BinaryIO) -> tuple[dict[str, dict[str, Any]], dict[str, st
     file.seek(0)
     length = int.from_bytes(file.read(8), "little")
     if length > size - 8:
-        raise ImportRefused(f"Its safetensors header is said to have {length:,} bytes, but the file has {size:,}: truncated or damaged.")
+        raise ImportRefused(
+            "Its safetensors header is said to have {length:,} bytes, but the file has {size:,}: truncated or damaged.",
+            length=length,
+            size=size,
+        )
     if length > MAX_HEADER_BYTES:
-        raise ImportRefused(f"Its safetensors header has {length:,} bytes; at most {MAX_HEADER_BYTES:,} are read.")
+        raise ImportRefused(
+            "Its safetensors header has {length:,} bytes; at most {max_header_bytes:,} are read.",
+            length=length,
+            max_header_bytes=MAX_HEADER_BYTES,
+        )
     try:
         header = json.loads(file.read(length).decode("utf-8"), object_pairs_hook=_pairs)
     except _DuplicateKey as error:
-        raise ImportRefused(f"Its safetensors header names {shown(str(error))} twice.") from error
+        raise ImportRefused("Its safetensors header names {error} twice.", error=shown(str(error))) from error
     except (ValueError, RecursionError) as error:
-        raise ImportRefused(f"Its safetensors header is not valid JSON ({str(error)[:80]}).") from error
+        raise ImportRefused("Its safetensors header is not valid JSON ({error}).", error=str(error)[:80]) from error
     if not isinstance(header, dict):
         raise ImportRefused("Its safetensors header is not a JSON object.")
     metadata = header.pop("__metadata__", {})
@@ -58,7 +67,7 @@ def read_header(file: BinaryIO) -> tuple[dict[str, dict[str, Any]], dict[str, st
     if not header:
         raise ImportRefused("It is a safetensors file without tensors.")
     if len(header) > MAX_TENSORS:
-        raise ImportRefused(f"It has {len(header):,} tensors; at most {MAX_TENSORS:,} are read.")
+        raise ImportRefused("It has {headers:,} tensors; at most {max_tensors:,} are read.", headers=len(header), max_tensors=MAX_TENSORS)
     for key, entry in header.items():
         _check_entry(key, entry)
     _check_places(header, size - 8 - length)
@@ -71,24 +80,33 @@ def _whole(values: Any) -> bool:
 
 def _check_entry(key: str, entry: Any) -> None:
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
-        raise ImportRefused(f"The header's entry for {shown(key)} does not consist of dtype, shape and data_offsets.")
+        raise ImportRefused("The header's entry for {key} does not consist of dtype, shape and data_offsets.", key=shown(key))
     if not isinstance(entry["dtype"], str) or entry["dtype"] not in _SIZES:
-        raise ImportRefused(f"Tensor {shown(key)} is of type {shown(entry['dtype'], 30)}, which is not known here.")
+        raise ImportRefused("Tensor {key} is of type {dtype}, which is not known here.", key=shown(key), dtype=shown(entry["dtype"], 30))
     if not _whole(entry["shape"]) or len(entry["shape"]) > 8:
-        raise ImportRefused(f"Tensor {shown(key)} has the shape {shown(entry['shape'], 40)}, which is none.")
+        raise ImportRefused("Tensor {key} has the shape {shape}, which is none.", key=shown(key), shape=shown(entry["shape"], 40))
     if not _whole(entry["data_offsets"]) or len(entry["data_offsets"]) != 2:
-        raise ImportRefused(f"Tensor {shown(key)} has the data_offsets {shown(entry['data_offsets'], 40)}, not a beginning and an end.")
+        raise ImportRefused(
+            "Tensor {key} has the data_offsets {data_offsets}, not a beginning and an end.",
+            key=shown(key),
+            data_offsets=shown(entry["data_offsets"], 40),
+        )
     values = 1
     for side in entry["shape"]:
         values *= side
         if values > MAX_VALUES:
             raise ImportRefused(
-                f"Tensor {shown(key)} is oversized: {shown(entry['shape'], 40)}, where a net has at most {MAX_VALUES:,} values."
+                "Tensor {key} is oversized: {shape}, where a net has at most {max_values:,} values.",
+                key=shown(key),
+                shape=shown(entry["shape"], 40),
+                max_values=MAX_VALUES,
             )
     begin, end = entry["data_offsets"]
     due = values * _SIZES[entry["dtype"]]
     if end - begin != due:
-        raise ImportRefused(f"Tensor {shown(key)} has {end - begin:,} bytes in the file, but its shape and type need {due:,}.")
+        raise ImportRefused(
+            "Tensor {key} has {end:,} bytes in the file, but its shape and type need {due:,}.", key=shown(key), end=end - begin, due=due
+        )
 
 
 def _check_places(header: dict[str, dict[str, Any]], available: int) -> None:
@@ -97,14 +115,16 @@ def _check_places(header: dict[str, dict[str, Any]], available: int) -> None:
     for key, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
         begin, end = entry["data_offsets"]
         if end > available:
-            raise ImportRefused(f"Tensor {shown(key)} ends {end - available:,} bytes after the end of the file: truncated or damaged.")
+            raise ImportRefused(
+                "Tensor {key} ends {end:,} bytes after the end of the file: truncated or damaged.", key=shown(key), end=end - available
+            )
         if begin < at:
-            raise ImportRefused(f"Tensors {shown(before)} and {shown(key)} overlap in the file.")
+            raise ImportRefused("Tensors {before} and {key} overlap in the file.", before=shown(before), key=shown(key))
         if begin > at:
-            raise ImportRefused(f"There is a gap of {begin - at:,} bytes in the file before tensor {shown(key)}.")
+            raise ImportRefused("There is a gap of {begin:,} bytes in the file before tensor {key}.", begin=begin - at, key=shown(key))
         at, before = end, key
     if at != available:
-        raise ImportRefused(f"{available - at:,} bytes at the end of the file belong to no tensor.")
+        raise ImportRefused("{available:,} bytes at the end of the file belong to no tensor.", available=available - at)
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, Any], dict[str, str], list[str]]:
@@ -124,9 +144,13 @@ def read_safetensors(path: Path) -> tuple[dict[str, Any], dict[str, str], list[s
             dtype, shape = entry["dtype"], tuple(entry["shape"])
             counter = is_count(key) and dtype == "I64" and shape in ((), (1,))
             if dtype == "C64":
-                raise ImportRefused(f"Tensor {shown(key)} is complex; a net's are real floating point numbers.")
+                raise ImportRefused("Tensor {key} is complex; a net's are real floating point numbers.", key=shown(key))
             if dtype not in _FLOATS and not counter:
-                raise ImportRefused(f"Tensor {shown(key)} is of type {dtype}; a net's are floating point numbers (F32, F16, BF16 or F64).")
+                raise ImportRefused(
+                    "Tensor {key} is of type {dtype}; a net's are floating point numbers (F32, F16, BF16 or F64).",
+                    key=shown(key),
+                    dtype=dtype,
+                )
             file.seek(start + entry["data_offsets"][0])
             content = file.read(entry["data_offsets"][1] - entry["data_offsets"][0])
             if counter:
@@ -144,7 +168,11 @@ def read_safetensors(path: Path) -> tuple[dict[str, Any], dict[str, str], list[s
 
 def check_total(values: int) -> None:
     if values > MAX_VALUES:
-        raise ImportRefused(f"Its tensors are oversized: {values:,} values together, where a net has at most {MAX_VALUES:,}.")
+        raise ImportRefused(
+            "Its tensors are oversized: {values:,} values together, where a net has at most {max_values:,}.",
+            values=values,
+            max_values=MAX_VALUES,
+        )
 
 
 def to_float32(key: str, array: Any) -> Any:
@@ -155,9 +183,17 @@ def to_float32(key: str, array: Any) -> Any:
         array = np.array(array, dtype=np.float32, order="C")  # ascontiguousarray would make a 0-d array 1-d
     wrong = array.size - int(np.isfinite(array).sum())
     if wrong:
-        raise ImportRefused(f"Tensor {shown(key)} has {wrong:,} values that are not finite (NaN or infinite); no net computes with them.")
+        raise ImportRefused(
+            "Tensor {key} has {wrong:,} values that are not finite (NaN or infinite); no net computes with them.",
+            key=shown(key),
+            wrong=wrong,
+        )
     return array
 
 
 def conversion_notes(converted: set[str]) -> list[str]:
-    return [f"The weights were {' and '.join(sorted(converted))}; they were converted to float32."] if converted else []
+    return (
+        [tr("The weights were {converted}; they were converted to float32.", converted=" and ".join(sorted(converted)))]
+        if converted
+        else []
+    )

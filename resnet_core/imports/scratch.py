@@ -28,7 +28,7 @@ def scratch() -> Iterator[Path]:
         held = files.acquire(folder / ".new")
         os.rename(folder / ".new", folder / _HELD)  # the lock is the file's, whatever its name: nobody finds one that is not taken yet
     except OSError as error:
-        raise ReaderFailed(f"no folder for temporary files could be made ({error.strerror or error})") from error
+        raise ReaderFailed("no folder for temporary files could be made ({strerror})", strerror=error.strerror or error) from error
     try:
         yield folder
     finally:

@@ -14,6 +14,7 @@ from resnet_core.activations import images_at_once
 from resnet_core.architectures.net import Net, build_model
 from resnet_core.config import DataConfig, Recipe, RunConfig
 from resnet_core.imports.proposal import Proposal
+from resnet_core.language import mark, tr
 from resnet_core.nets.loading import resized
 from resnet_core.training import probe
 from resnet_core.training.plan import Plan
@@ -25,7 +26,7 @@ SAMPLE_IMAGES = 1000
 GUESSED_ERROR = 87.0
 #: Above this many percent of error somebody should ask whether the net was read as it was meant.
 DOUBTFUL = 50.0
-GUESSING = "No choice does better than guessing: the net was trained on something else, or on these classes in another order."
+GUESSING = mark("No choice does better than guessing: the net was trained on something else, or on these classes in another order.")
 
 
 @dataclass(frozen=True)
@@ -70,11 +71,14 @@ class Trial:
         """What may be wrong, of a choice with more than ``DOUBTFUL`` percent of error; else empty."""
         if attempt is None or attempt.error is None or attempt.error <= DOUBTFUL:
             return ""
-        return (
-            f"{attempt.error:.1f} % of the sample's {self.images:,} test images are wrong. This may not be the net that was trained: its "
-            "input may have been normalised in another way or have its colours in another order, its shortcuts may be of another kind "
-            "(option A with its zeros on the other side, or after an average), its classes may come in another order; or it was trained on "
-            "other images, or hardly at all."
+        return tr(
+            "{error:.1f} % of the sample's {images:,} test images are wrong. This may not be the net that was "
+            "trained: its input may have been normalised in another way or have its colours in another order, "
+            "its shortcuts may be of another kind (option A with its zeros on the other side, or after an "
+            "average), its classes may come in another order; or it was trained on other images, or hardly at "
+            "all.",
+            error=attempt.error,
+            images=self.images,
         )
 
 
@@ -99,7 +103,11 @@ def trial(
     classes = proposal.model.num_classes
     note = ""
     if classes != CLASSES:
-        note = f"The net tells {classes:,} classes apart, the sample's images have {CLASSES}: there is no error to measure."
+        note = tr(
+            "The net tells {classes:,} classes apart, the sample's images have {classes2}: there is no error to measure.",
+            classes=classes,
+            classes2=CLASSES,
+        )
     if note:
         attempts = tuple(Attempt(*pair) for pair in pairs)
         return Trial(attempts, attempts[0], 0, "", note)
@@ -122,7 +130,7 @@ def trial(
     suggested = _suggestion(tried, len(test))
     notes = [GUESSING] if _measured(tried[0])[0] > GUESSED_ERROR else []
     if model.side != test.images.shape[-1]:
-        notes.append(f"The images were enlarged from 32x32 to the {model.side}x{model.side} pixels that the net is made for.")
+        notes.append(tr("The images were enlarged from 32x32 to the {side}x{side} pixels that the net is made for.", side=model.side))
     tried.sort(key=lambda each: each is not suggested)
     return Trial(tuple(tried), suggested, len(test), plan.precision, " ".join(notes))
 

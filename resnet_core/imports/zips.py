@@ -12,11 +12,12 @@ from pathlib import Path
 
 from resnet_core.imports.limits import MAX_FILE_BYTES, MAX_PICKLE_BYTES, MAX_ZIP_ENTRIES
 from resnet_core.imports.refusal import ImportRefused, listed, shown
+from resnet_core.language import mark, tr
 from resnet_core.nets.folder import CARD, CONFIG, README, RECORDS, WEIGHTS
 
 #: What an archive of ours holds (``resnet_core.nets.export.archive``), in one folder.
 _EXPORTED = {WEIGHTS, CARD, CONFIG, RECORDS, README}
-RESAVE = "Save only the state_dict: torch.save(model.state_dict(), 'weights.pt')."
+RESAVE = mark("Save only the state_dict: torch.save(model.state_dict(), 'weights.pt').")
 #: What numpy 1 and 2 pickle a scalar or an array with.
 NUMPY_NAMES = {"numpy.dtype", "numpy.ndarray"} | {
     f"numpy.{core}.{name}" for core in ("core", "_core") for name in ("multiarray.scalar", "multiarray._reconstruct", "numeric._frombuffer")
@@ -39,18 +40,25 @@ def exported_weights(path: Path) -> Path | None:
             if len(entries) > len(_EXPORTED) or len(found) != 1 or not {e.filename.rpartition("/")[2] for e in entries} <= _EXPORTED:
                 return None
             if found[0].file_size > MAX_FILE_BYTES:
-                raise ImportRefused(f"Its {WEIGHTS} has {found[0].file_size:,} bytes; at most {MAX_FILE_BYTES:,} are read.")
+                raise ImportRefused(
+                    "Its {weights} has {file_size:,} bytes; at most {max_file_bytes:,} are read.",
+                    weights=WEIGHTS,
+                    file_size=found[0].file_size,
+                    max_file_bytes=MAX_FILE_BYTES,
+                )
             with archive.open(found[0]) as packed, tempfile.NamedTemporaryFile(suffix=".safetensors", delete=False) as file:
                 shutil.copyfileobj(packed, file)
             return Path(file.name)
     except zipfile.BadZipFile as error:
         if "CRC" in str(error):
-            raise ImportRefused(f"Its {WEIGHTS} is not the one that was saved (CRC-32): the file is damaged.") from error
+            raise ImportRefused("Its {weights} is not the one that was saved (CRC-32): the file is damaged.", weights=WEIGHTS) from error
         return None
     except ValueError:  # of a name that is no text, for one: ``check_zip`` says what is wrong
         return None
     except (zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise ImportRefused(f"Its {WEIGHTS} cannot be unpacked ({str(error)[:100]}): the file is damaged.") from error
+        raise ImportRefused(
+            "Its {weights} cannot be unpacked ({error}): the file is damaged.", weights=WEIGHTS, error=str(error)[:100]
+        ) from error
 
 
 def check_zip(path: Path) -> list[str]:
@@ -67,25 +75,35 @@ def check_zip(path: Path) -> list[str]:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
             if len(entries) > MAX_ZIP_ENTRIES:
-                raise ImportRefused(f"Its zip archive has {len(entries):,} entries; at most {MAX_ZIP_ENTRIES:,} are read.")
+                raise ImportRefused(
+                    "Its zip archive has {entries:,} entries; at most {max_zip_entries:,} are read.",
+                    entries=len(entries),
+                    max_zip_entries=MAX_ZIP_ENTRIES,
+                )
             _check_kind([entry.filename for entry in entries])
             _check_entries(entries, size)
             pickles = [entry for entry in entries if entry.filename.count("/") == 1 and entry.filename.endswith("/data.pkl")]
             if len(pickles) != 1:
                 raise ImportRefused(_no_pickle([entry.filename for entry in entries], len(pickles)))
             if pickles[0].file_size > MAX_PICKLE_BYTES:
-                raise ImportRefused(f"Its data.pkl has {pickles[0].file_size:,} bytes; at most {MAX_PICKLE_BYTES:,} are read.")
+                raise ImportRefused(
+                    "Its data.pkl has {file_size:,} bytes; at most {max_pickle_bytes:,} are read.",
+                    file_size=pickles[0].file_size,
+                    max_pickle_bytes=MAX_PICKLE_BYTES,
+                )
             # Without sums (torch.serialization.set_crc32_options) every entry says 0, and nothing can be compared.
             summed = any(entry.CRC for entry in entries)
             if summed and (wrong := archive.testzip()) is not None:
-                raise ImportRefused(f"Entry {shown(wrong)} of its zip archive is not the one that was saved (CRC-32): the file is damaged.")
+                raise ImportRefused(
+                    "Entry {wrong} of its zip archive is not the one that was saved (CRC-32): the file is damaged.", wrong=shown(wrong)
+                )
             with archive.open(_unsummed(pickles[0])) as file:
                 check_pickle(file.read())
-            return [] if summed else ["Its zip archive was written without checksums: damage would not be noticed."]
+            return [] if summed else [tr("Its zip archive was written without checksums: damage would not be noticed.")]
     except ImportRefused:
         raise
     except Exception as error:  # nearly anything: a name in it that is no text, an offset behind its end
-        raise ImportRefused(f"It begins as a zip archive, but is truncated or damaged ({error}).") from error
+        raise ImportRefused("It begins as a zip archive, but is truncated or damaged ({error}).", error=error) from error
 
 
 def as_checked(path: Path) -> io.BytesIO:
@@ -104,12 +122,18 @@ def _check_kind(names: list[str]) -> None:
     """Relatives of ``torch.save``'s archives, told by the names in them whatever their size. Raises ImportRefused for one."""
     inner = {name.partition("/")[2] for name in names}
     if "constants.pkl" in inner or any(name.startswith("code/") for name in inner):
-        raise ImportRefused(f"It is a TorchScript archive: it holds a program beside the weights, and is not opened. {RESAVE}")
+        raise ImportRefused(
+            "It is a TorchScript archive: it holds a program beside the weights, and is not opened. {resave}", resave=RESAVE
+        )
     exported = "serialized_exported_program.json" in names or any(name.startswith("models/") and name.endswith(".json") for name in inner)
     if exported or "archive_format" in inner:
-        raise ImportRefused(f"It was written by torch.export: it holds a graph beside the weights, and is not opened. {RESAVE}")
+        raise ImportRefused(
+            "It was written by torch.export: it holds a graph beside the weights, and is not opened. {resave}", resave=RESAVE
+        )
     if ".data/extern_modules" in inner:
-        raise ImportRefused(f"It was written by torch.package: it holds a program beside the weights, and is not opened. {RESAVE}")
+        raise ImportRefused(
+            "It was written by torch.package: it holds a program beside the weights, and is not opened. {resave}", resave=RESAVE
+        )
     if "MAR-INF/MANIFEST.json" in names:
         raise ImportRefused("It is a TorchServe archive (.mar); unpack the state_dict from it first.")
     if "model.weights.h5" in names:
@@ -125,24 +149,30 @@ def _unsummed(entry: zipfile.ZipInfo) -> zipfile.ZipInfo:
 def _check_entries(entries: list[zipfile.ZipInfo], size: int) -> None:
     declared = sum(entry.file_size for entry in entries)
     if declared > size:
-        raise ImportRefused(f"Its zip archive would unpack to {declared:,} bytes, out of a file of {size:,}: a zip bomb.")
+        raise ImportRefused(
+            "Its zip archive would unpack to {declared:,} bytes, out of a file of {size:,}: a zip bomb.", declared=declared, size=size
+        )
     seen: set[str] = set()
     for entry in entries:
         if entry.compress_type != zipfile.ZIP_STORED:
-            raise ImportRefused(f"Entry {shown(entry.filename)} of its zip archive is compressed, which torch.save never does.")
+            raise ImportRefused(
+                "Entry {filename} of its zip archive is compressed, which torch.save never does.", filename=shown(entry.filename)
+            )
         if entry.filename in seen:
-            raise ImportRefused(f"Its zip archive has two entries called {shown(entry.filename)}.")
+            raise ImportRefused("Its zip archive has two entries called {filename}.", filename=shown(entry.filename))
         seen.add(entry.filename)
 
 
 def _no_pickle(names: list[str], pickles: int) -> str:
     if pickles:
-        return f"Its zip archive holds {pickles} pickles where torch.save writes one."
+        return tr("Its zip archive holds {pickles} pickles where torch.save writes one.", pickles=pickles)
     if not names:
-        return "It is an empty zip archive."
+        return tr("It is an empty zip archive.")
     if all(name.endswith(".npy") for name in names):
-        return f"It is a numpy archive (.npz) of {listed(names)}. Expected is what torch.save writes, or a safetensors file."
-    return f"It is a zip archive that torch.save did not write: there is no data.pkl, but {listed(names)}."
+        return tr(
+            "It is a numpy archive (.npz) of {listed}. Expected is what torch.save writes, or a safetensors file.", listed=listed(names)
+        )
+    return tr("It is a zip archive that torch.save did not write: there is no data.pkl, but {listed}.", listed=listed(names))
 
 
 def check_pickle(content: bytes) -> int:
@@ -164,12 +194,12 @@ def check_pickle(content: bytes) -> int:
             elif opcode.name == "STACK_GLOBAL":  # its names lie on the stack; these are the last two texts, as every pickler writes them
                 names.append(".".join(strings[-2:]))
             elif opcode.name.startswith("EXT"):
-                names.append(f"extension {argument}")
+                names.append(tr("extension {argument}", argument=argument))
             elif isinstance(argument, str):
                 strings = [*strings[-1:], argument]
             end = (position or 0) + 1
     except Exception as error:  # nearly anything
-        raise ImportRefused(f"Its pickle is truncated or damaged ({error}).") from error
+        raise ImportRefused("Its pickle is truncated or damaged ({error}).", error=error) from error
     _check_names(names)
     return end
 
@@ -179,9 +209,15 @@ def _check_names(names: list[str]) -> None:
     foreign = [name for name in names if not name.startswith("torch.") and name not in _PLAIN]
     for name in foreign:
         if name.split(".")[0] in _CALLS:
-            raise ImportRefused(f"Its pickle asks for {shown(name)}, which no weights need; it was not run. Do not trust this file.")
+            raise ImportRefused(
+                "Its pickle asks for {name}, which no weights need; it was not run. Do not trust this file.", name=shown(name)
+            )
     if modules:
         parts = listed(dict.fromkeys([*foreign, *modules]), 2)
-        raise ImportRefused(f"It is a whole pickled model (with {parts}), which only its own code could load. {RESAVE}")
+        raise ImportRefused(
+            "It is a whole pickled model (with {parts}), which only its own code could load. {resave}", parts=parts, resave=RESAVE
+        )
     if foreign:
-        raise ImportRefused(f"Its pickle needs {shown(foreign[0])}, which is not torch's and was not loaded. {RESAVE}")
+        raise ImportRefused(
+            "Its pickle needs {foreign}, which is not torch's and was not loaded. {resave}", foreign=shown(foreign[0]), resave=RESAVE
+        )

@@ -11,6 +11,7 @@ from typing import Any
 import resnet_core
 from resnet_core.config import RunConfig
 from resnet_core.errors import CheckpointError, RunError, UserError
+from resnet_core.language import tr
 from resnet_core.nets import folder as folders
 from resnet_core.runs import Run, RunStatus, RunStore
 from resnet_core.runs.records import reader
@@ -67,7 +68,11 @@ class Net:
     @property
     def enlarged(self) -> str:
         """Say that images of CIFAR-10 are enlarged for it; empty where they are not."""
-        return "" if self.side == 32 else f"{self.name} is shown the images enlarged from 32x32 to {self.side}x{self.side} pixels."
+        return (
+            ""
+            if self.side == 32
+            else tr("{name} is shown the images enlarged from 32x32 to {side}x{side} pixels.", name=self.name, side=self.side)
+        )
 
     @property
     def training(self) -> RunConfig:
@@ -93,7 +98,7 @@ class Net:
             return self.path / folders.WEIGHTS
         saved = Run(self.path).checkpoints
         if not saved:
-            raise CheckpointError(f"Run {self.id} has no checkpoint yet; it can be looked into after its first.")
+            raise CheckpointError("Run {id} has no checkpoint yet; it can be looked into after its first.", id=self.id)
         return saved[-1] / "model.safetensors"
 
     @property
@@ -108,7 +113,9 @@ class Net:
         try:
             return self.version_of(self.weights)
         except OSError as error:
-            raise CheckpointError(f"The weights of {self.name} are no longer there ({error.strerror}). Choose another net.") from error
+            raise CheckpointError(
+                "The weights of {name} are no longer there ({strerror}). Choose another net.", name=self.name, strerror=error.strerror
+            ) from error
 
     def version_of(self, path: Path) -> str:
         """The version of the weights in ``path``. Raises OSError."""
@@ -165,7 +172,13 @@ def shipped_nets(problems: list[str] | None = None) -> list[Net]:
     problems = [] if problems is None else problems
     root = shipped_folder()
     if os.environ.get(ENVIRONMENT) and not root.exists():
-        problems.append(f"{ENVIRONMENT} names {root}, which is not there. Set it to a folder of checkpoints, or unset it.")
+        problems.append(
+            tr(
+                "{environment} names {root}, which is not there. Set it to a folder of checkpoints, or unset it.",
+                environment=ENVIRONMENT,
+                root=root,
+            )
+        )
     found = _checkpoints(root, "shipped", problems)
     return sorted(found, key=lambda net: (net.model.depth, not net.model.is_plain, net.id))
 
@@ -196,11 +209,11 @@ def find(spec: str, home: Path | str | None = None) -> Net:
         run = RunStore(home).get(text)
     except RunError as error:
         names = ", ".join(net.id for net in catalog(home).nets if net.origin != "run")
-        known = f" Checkpoints: {names}." if names else ""
-        raise RunError(f"No checkpoint, file or run is called {text!r}. {error}{known}") from None
+        known = tr(" Checkpoints: {names}.", names=names) if names else ""
+        raise RunError("No checkpoint, file or run is called {text!r}. {error}{known}", text=text, error=error, known=known) from None
     net = _run(run, run.state())
     if net.iteration is None:
-        raise CheckpointError(f"Run {run.id} has no checkpoint yet; it can be looked into after its first.")
+        raise CheckpointError("Run {id} has no checkpoint yet; it can be looked into after its first.", id=run.id)
     return net
 
 
@@ -220,7 +233,7 @@ def _checkpoints(root: Path, origin: str, problems: list[str]) -> list[Net]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        problems.append(f"The checkpoints in {root} cannot be listed: {error.strerror}.")
+        problems.append(tr("The checkpoints in {root} cannot be listed: {strerror}.", root=root, strerror=error.strerror))
         return []
     for name in names:
         try:
@@ -282,10 +295,12 @@ def _net(run: Run, status: RunStatus, saved: int | None) -> Net:
 def _file(path: Path) -> Net:
     metadata = folders.read_metadata(path)
     if metadata.get("format") != folders.FORMAT or "model" not in metadata:
-        raise CheckpointError(f"{path} was not written by ResNet Lab. Import it first: python -m resnet_core import {path.name}")
+        raise CheckpointError(
+            "{path} was not written by ResNet Lab. Import it first: python -m resnet_core import {name}", path=path, name=path.name
+        )
     try:
         model = folders.model_from_dict(json.loads(metadata["model"]))
     except (ValueError, RecursionError, CheckpointError) as error:
-        raise CheckpointError(f"{path}: its metadata do not describe a net ({error}).") from error
+        raise CheckpointError("{path}: its metadata do not describe a net ({error}).", path=path, error=error) from error
     card = {"normalization": metadata.get("normalization"), "side": folders.trained_side(path)}
     return Net(id=str(path), name=path.stem, origin="file", model=model, path=path.resolve(), card=card)

@@ -49,7 +49,7 @@ def _content(net: Net) -> tuple[bytes, int | None]:
     try:
         return _of_run(net) if net.origin == "run" else (net.weights.read_bytes(), None)
     except OSError as error:
-        raise CheckpointError(f"The weights of {net.name} cannot be read ({error}).") from error
+        raise CheckpointError("The weights of {name} cannot be read ({error}).", name=net.name, error=error) from error
 
 
 def _of_run(net: Net) -> tuple[bytes, int | None]:
@@ -85,7 +85,7 @@ def card(net: Net, iteration: int | None = None) -> dict[str, Any]:
     try:
         run, status = looking.one(net.path)
     except BrokenRun as error:
-        raise RunError(f"Run {net.id} cannot be read: {error}.") from error
+        raise RunError("Run {id} cannot be read: {error}.", id=net.id, error=error) from error
     config, plan, result = run.config, status.plan or {}, status.result or {}
     machine = (plan.get("reason") or {}).get("machine")
     errors = {"train_error": net.train_error, "test_error": net.test_error}

@@ -21,6 +21,7 @@ from typing import Any
 from resnet_core import architectures, atomic
 from resnet_core.architectures import ModelConfig
 from resnet_core.errors import CheckpointError, UserError
+from resnet_core.language import tr
 from resnet_core.runs import files
 
 WEIGHTS, CARD, CONFIG, RECORDS, README = "weights.safetensors", "card.json", "config.json", "records.jsonl", "README.md"
@@ -36,11 +37,11 @@ def model_from_dict(values: Mapping[str, Any]) -> ModelConfig:
         CheckpointError: it describes no net that is known here.
     """
     if not isinstance(values, Mapping):
-        raise CheckpointError(f"The net's configuration is a {type(values).__name__}, not an object.")
+        raise CheckpointError("The net's configuration is a {name}, not an object.", name=type(values).__name__)
     try:
         return architectures.from_dict(values)
     except UserError as error:
-        raise CheckpointError(f"The net's configuration is not valid: {error}") from error
+        raise CheckpointError("The net's configuration is not valid: {error}", error=error) from error
 
 
 def sha256(path: Path) -> str:
@@ -93,7 +94,7 @@ def read_header(path: Path) -> dict[str, Any]:
         if not isinstance(header, dict):
             raise ValueError("no safetensors header")
     except (OSError, ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path} is not a safetensors file ({error}).") from error
+        raise CheckpointError("{path} is not a safetensors file ({error}).", path=path, error=error) from error
     return header
 
 
@@ -172,14 +173,28 @@ def read_folder(folder: Path) -> dict[str, Any]:
         found = _known_sha256(folder / WEIGHTS, status.st_mtime_ns, status.st_size, status.st_ino)
     except FileNotFoundError as error:
         missing = Path(error.filename).name
-        raise CheckpointError(f"Checkpoint {folder.name}: {missing} is missing. Restore {folder}, or remove it.") from None
+        raise CheckpointError(
+            "Checkpoint {name}: {missing} is missing. Restore {folder}, or remove it.", name=folder.name, missing=missing, folder=folder
+        ) from None
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        message = f"Checkpoint {folder.name}: {CARD} cannot be read ({error}). Restore {folder}, or remove it."
+        message = tr(
+            "Checkpoint {name}: {card} cannot be read ({error}). Restore {folder}, or remove it.",
+            name=folder.name,
+            card=CARD,
+            error=error,
+            folder=folder,
+        )
         raise CheckpointError(message) from error
     if found != card.get("checksum_sha256"):
         raise CheckpointError(
-            f"Checkpoint {folder.name}: the checksum of {WEIGHTS} is {found[:12]}…, not {str(card.get('checksum_sha256'))[:12]}… as "
-            f"{CARD} says. The weights are damaged or were replaced; it is left out. Restore {folder}, or remove it."
+            "Checkpoint {name}: the checksum of {weights} is {found}…, not {value}… as {card} says. The weights "
+            "are damaged or were replaced; it is left out. Restore {folder}, or remove it.",
+            name=folder.name,
+            weights=WEIGHTS,
+            found=found[:12],
+            value=str(card.get("checksum_sha256"))[:12],
+            card=CARD,
+            folder=folder,
         )
     return card
 

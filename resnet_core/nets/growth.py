@@ -12,6 +12,7 @@ from typing import Any
 from resnet_core.architectures.deeper import deeper, why_not_deeper
 from resnet_core.config import DataConfig, Recipe, RunConfig, Start
 from resnet_core.errors import ConfigError, UserError
+from resnet_core.language import tr
 from resnet_core.nets.catalog import Net, find
 from resnet_core.runs import Run, RunStore
 
@@ -19,9 +20,13 @@ from resnet_core.runs import Run, RunStore
 def why_not(net: Net) -> str:
     """Say why a net cannot be grown, as the end of a sentence; empty where it can."""
     if net.config is None and net.card.get("normalization") != "pixel-mean":
-        return "its input is not normalised as in trainings here, which subtract the mean image."
+        return tr("its input is not normalised as in trainings here, which subtract the mean image.")
     if net.model.num_classes != DataConfig().classes:
-        return f"it tells {net.model.num_classes:,} classes apart, and the images of trainings here are of {DataConfig().classes}."
+        return tr(
+            "it tells {num_classes:,} classes apart, and the images of trainings here are of {classes}.",
+            num_classes=net.model.num_classes,
+            classes=DataConfig().classes,
+        )
     return why_not_deeper(net.model)
 
 
@@ -36,7 +41,7 @@ def planned(net: Net, rounds: int, data: DataConfig | None = None, recipe: Recip
         ConfigError: the net cannot be grown.
     """
     if why := why_not(net):
-        raise ConfigError("net", f"{net.name}: {why}")
+        raise ConfigError("net", "{name}: {why}", name=net.name, why=why)
     own = net.config or RunConfig(net.model)
     return RunConfig(deeper(net.model, rounds), data or own.data, recipe or own.recipe)
 

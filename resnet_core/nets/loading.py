@@ -92,12 +92,14 @@ def load(net: Net, device: str = "auto", precision: str = "fp32") -> LoadedNet:
     try:
         model.load_state_dict(weights.tensors)
     except RuntimeError as error:
-        raise CheckpointError(f"{net.name}: the weights are not those of {net.model.name}: {error}") from error
+        raise CheckpointError(
+            "{name}: the weights are not those of {name2}: {error}", name=net.name, name2=net.model.name, error=error
+        ) from error
     model = model.to(target).to(memory_format=torch.channels_last).eval()
     # A mean image has the size of the images that were trained on.
     model.side = weights.mean.shape[-1] if weights.mean.shape[-1] > 1 else net.side
     if not model.plan.takes((3, model.side, model.side)):
-        raise CheckpointError(f"{net.name}: {too_small(net.model, model.side)}")
+        raise CheckpointError("{name}: {too_small}", name=net.name, too_small=too_small(net.model, model.side))
     std = None if weights.std is None else weights.std.to(target)
     return LoadedNet(weights.net, model, weights.mean.to(target), std, plan)
 
@@ -129,7 +131,9 @@ def read_weights(net: Net) -> Weights:
         try:
             version = net.version_of(path)
             if net.read not in ("", version):
-                raise CheckpointError(f"{net.name} has been trained on since the page was drawn; draw it again for its newer weights.")
+                raise CheckpointError(
+                    "{name} has been trained on since the page was drawn; draw it again for its newer weights.", name=net.name
+                )
             if net.origin == "run" and not _is_whole(path.parent, net):
                 continue
             tensors = load_file(path)
@@ -137,12 +141,14 @@ def read_weights(net: Net) -> Weights:
                 found = dataclasses.replace(net, read=version, iteration=checkpoint_iteration(path.parent))
                 return Weights(found, tensors, _training_mean(path))
             if folders.MEAN not in tensors:
-                raise CheckpointError(f"{path} does not say how its input is normalised ({folders.MEAN} is missing).")
+                raise CheckpointError("{path} does not say how its input is normalised ({mean} is missing).", path=path, mean=folders.MEAN)
             return Weights(dataclasses.replace(net, read=version), tensors, tensors.pop(folders.MEAN), tensors.pop(folders.STD, None))
         except (OSError, safetensors.SafetensorError) as error:
             if attempt + 1 == _ATTEMPTS or path == net.weights:
-                raise CheckpointError(f"The weights of {net.name} cannot be read from {path} ({error}).") from error
-    raise CheckpointError(f"{net.name} saved new weights each time they were read; try again.")
+                raise CheckpointError(
+                    "The weights of {name} cannot be read from {path} ({error}).", name=net.name, path=path, error=error
+                ) from error
+    raise CheckpointError("{name} saved new weights each time they were read; try again.", name=net.name)
 
 
 def _is_whole(path: Path, net: Net) -> bool:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from resnet_core.language import mark
+
 #: The mean image of CIFAR-10's 50,000 training images, float32 (3, 32, 32), in units of pixel / 255; what
 #: ``resnet_core.data.per_pixel_mean`` gives for them.
 PIXEL_MEAN = Path(__file__).parent / "cifar10_pixel_mean.npy"
@@ -44,29 +46,29 @@ class Normalization:
 NORMALIZATIONS: dict[str, Normalization] = {
     each.key: each
     for each in (
-        Normalization("pixel-mean", "per-pixel mean of CIFAR-10 subtracted (He et al. 2016; ResNet Lab)", None),
+        Normalization("pixel-mean", mark("per-pixel mean of CIFAR-10 subtracted (He et al. 2016; ResNet Lab)"), None),
         Normalization(
-            "cifar10", "mean and standard deviation of CIFAR-10, per channel", (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
+            "cifar10", mark("mean and standard deviation of CIFAR-10, per channel"), (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
         ),
         Normalization(
             "cifar10-short-std",
-            "mean of CIFAR-10, mean of its images' standard deviations (chenyaofo/pytorch-cifar-models and many others)",
+            mark("mean of CIFAR-10, mean of its images' standard deviations (chenyaofo/pytorch-cifar-models and many others)"),
             (0.4914, 0.4822, 0.4465),
             (0.2023, 0.1994, 0.2010),
         ),
         Normalization(
             "imagenet",
-            "mean and standard deviation of ImageNet (akamaster/pytorch_resnet_cifar10; torchvision)",
+            mark("mean and standard deviation of ImageNet (akamaster/pytorch_resnet_cifar10; torchvision)"),
             (0.485, 0.456, 0.406),
             (0.229, 0.224, 0.225),
         ),
         Normalization(
             "cifar100",
-            "mean and standard deviation of CIFAR-100 (chenyaofo/pytorch-cifar-models)",
+            mark("mean and standard deviation of CIFAR-100 (chenyaofo/pytorch-cifar-models)"),
             (0.5070, 0.4865, 0.4409),
             (0.2673, 0.2564, 0.2761),
         ),
-        Normalization("half", "from -1 to 1: 0.5 subtracted, divided by 0.5", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
-        Normalization("none", "from 0 to 1: nothing but pixel / 255", (0.0, 0.0, 0.0)),
+        Normalization("half", mark("from -1 to 1: 0.5 subtracted, divided by 0.5"), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+        Normalization("none", mark("from 0 to 1: nothing but pixel / 255"), (0.0, 0.0, 0.0)),
     )
 }

@@ -16,11 +16,14 @@ from typing import Any, TypeVar
 
 from resnet_core.config import DEVICES, RunConfig
 from resnet_core.errors import UserError
+from resnet_core.language import mark, tr
 from resnet_core.runs import files
 from resnet_core.runs.rows import is_error, is_number, is_time, is_whole
 
 #: ``interrupted`` stands in no file: it is a run said to be running whose lock nobody holds.
-STATES = ("queued", "running", "stopped", "interrupted", "finished", "diverged", "failed")
+STATES = (
+    mark("queued"), mark("running"), mark("stopped"), mark("interrupted"), mark("finished"), mark("diverged"), mark("failed"),
+)  # fmt: skip
 MAX_NAME = 80
 
 Test = Callable[[Any], bool]
@@ -100,7 +103,7 @@ def _check(name: str, values: dict[str, Any], tests: Mapping[str, Test]) -> None
         except TypeError:  # a value that cannot be looked for in a list of names
             passes = False
         if not passes:
-            raise BrokenRun(f"{name}: {key} is {_short(values[key])}, which it cannot be")
+            raise BrokenRun(tr("{name}: {key} is {short}, which it cannot be", name=name, key=key, short=_short(values[key])))
 
 
 def _short(value: Any) -> str:
@@ -138,7 +141,7 @@ def _read_identity(path: Path) -> Identity:
     values = files.read_json(path)
     for key in ("config", "created"):
         if key not in values:
-            raise BrokenRun(f"run.json has no {key!r}")
+            raise BrokenRun(tr("run.json has no {key!r}", key=key))
     _check("run.json", values, _IDENTITY)
     found = Identity(values["created"], json.dumps({key: values.get(key) for key in ("config", "data_dir", "versions", "owner")}))
     _ = found.config  # raises ConfigError
@@ -149,9 +152,9 @@ def _read_state(path: Path) -> dict[str, Any]:
     values = files.read_json(path)
     for key in ("state", "ticket", "pool"):
         if key not in values:
-            raise BrokenRun(f"state.json has no {key}")
+            raise BrokenRun(tr("state.json has no {key}", key=key))
     if values["state"] not in STATES:
-        raise BrokenRun(f"state.json: {_short(values['state'])} is not a state")
+        raise BrokenRun(tr("state.json: {short} is not a state", short=_short(values["state"])))
     _check("state.json", values, _STATE)
     return values
 
@@ -173,16 +176,16 @@ def _read(folder: Path, name: str, kept: files.Kept[_Read]) -> _Read:
     try:
         return kept(f"{folder}/{name}")
     except FileNotFoundError:
-        raise BrokenRun(f"{name} is missing" if os.path.isdir(folder) else "it has been deleted") from None
+        raise BrokenRun(tr("{name} is missing", name=name) if os.path.isdir(folder) else tr("it has been deleted")) from None
     except (OSError, ValueError, TypeError, UserError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise BrokenRun(f"{name} cannot be read: {reason}") from error
+        raise BrokenRun(tr("{name} cannot be read: {reason}", name=name, reason=reason)) from error
 
 
 def identity(folder: Path) -> Identity:
     """run.json of a run's folder, which is written once. Raises BrokenRun."""
     if not files.is_printable(folder.name):
-        raise BrokenRun("the name of its folder has characters that cannot be shown")
+        raise BrokenRun(tr("the name of its folder has characters that cannot be shown"))
     return _read(folder, "run.json", _identities)
 
 

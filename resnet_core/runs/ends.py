@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from resnet_core.language import tr
 from resnet_core.runs import files
 from resnet_core.runs.records import RecordReader
 from resnet_core.runs.rows import Ends
@@ -23,4 +24,4 @@ def kept_ends(folder: Path) -> Ends:
     except FileNotFoundError:
         return Ends()
     except OSError as error:
-        return Ends(problem=f"{RECORDS} cannot be read: {error.strerror}.")
+        return Ends(problem=tr("{records} cannot be read: {strerror}.", records=RECORDS, strerror=error.strerror))

@@ -18,6 +18,7 @@ from typing import Any, Generic, TypeVar
 
 from resnet_core import atomic
 from resnet_core.errors import RunError
+from resnet_core.language import mark
 
 T = TypeVar("T")
 #: JSON files of runs and checkpoints have a few kilobytes; one that is larger is not ours.
@@ -28,19 +29,19 @@ _SETTLED_NS = 2_000_000_000
 _MOST_KEPT = 100_000
 #: Levels of JSON inside each other; ours has five.
 _MOST_LEVELS = 20
-_OTHER_FOLDER = "check that path, or choose another folder with RESNET_LAB_HOME or --home"
+_OTHER_FOLDER = mark("check that path, or choose another folder with RESNET_LAB_HOME or --home")
 
 #: Errors of the file system, and how the user can mend them; of all others, see ``os_problem``.
 _REMEDIES = {
-    errno.ENOSPC: "free some space there (deleting runs helps)",
-    errno.EDQUOT: "free some space there (deleting runs helps)",
-    errno.EROFS: "make it writable, or choose another folder with RESNET_LAB_HOME or --home",
-    errno.EACCES: "make it writable, or choose another folder with RESNET_LAB_HOME or --home",
-    errno.EPERM: "make it writable, or choose another folder with RESNET_LAB_HOME or --home",
-    errno.ENOTDIR: "choose a folder with RESNET_LAB_HOME or --home",
-    errno.EEXIST: "choose a folder with RESNET_LAB_HOME or --home",
-    errno.EIO: "check the disk",
-    errno.EMFILE: "close some programs, or raise the limit of open files (ulimit -n)",
+    errno.ENOSPC: mark("free some space there (deleting runs helps)"),
+    errno.EDQUOT: mark("free some space there (deleting runs helps)"),
+    errno.EROFS: mark("make it writable, or choose another folder with RESNET_LAB_HOME or --home"),
+    errno.EACCES: mark("make it writable, or choose another folder with RESNET_LAB_HOME or --home"),
+    errno.EPERM: mark("make it writable, or choose another folder with RESNET_LAB_HOME or --home"),
+    errno.ENOTDIR: mark("choose a folder with RESNET_LAB_HOME or --home"),
+    errno.EEXIST: mark("choose a folder with RESNET_LAB_HOME or --home"),
+    errno.EIO: mark("check the disk"),
+    errno.EMFILE: mark("close some programs, or raise the limit of open files (ulimit -n)"),
 }
 
 
@@ -256,7 +257,9 @@ def locked(home: Path, timeout: float = 30.0) -> Iterator[None]:
         home.mkdir(parents=True, exist_ok=True)
         fd = acquire(home / ".lock", timeout)
         if fd is None:
-            raise RunError(f"{home / '.lock'}: another process has held the lock for {timeout:g} s; end it, or try again.")
+            raise RunError(
+                "{home}: another process has held the lock for {timeout:g} s; end it, or try again.", home=home / ".lock", timeout=timeout
+            )
         try:
             yield
         finally:

@@ -18,6 +18,7 @@ from pathlib import Path
 import resnet_core
 from resnet_core.config import RunConfig
 from resnet_core.errors import RunError
+from resnet_core.language import tr
 from resnet_core.runs import files
 from resnet_core.slots import is_light, slots
 
@@ -74,7 +75,7 @@ def fill(home: Path, pool: str, waiting: list[RunConfig]) -> str:
             status = os.fstat(lock)
             age = time.time() - status.st_mtime if status.st_size else RETRY_SECONDS
             if status.st_size:
-                problem = f"The worker process ended before it began; its log is {path.with_suffix('.log')}."
+                problem = tr("The worker process ended before it began; its log is {with_suffix}.", with_suffix=path.with_suffix(".log"))
             # A start in the future is one by a clock that has been set back since: it says nothing.
             if not 0 <= age < RETRY_SECONDS:
                 _start(home, f"{pool}-{k}", lock)
@@ -106,6 +107,8 @@ def _start(home: Path, slot: str, lock: int) -> None:
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=(lock,), start_new_session=True, cwd=root, env=env
             )
     except OSError as error:
-        raise RunError(f"No worker process could be started ({error}); the runs stay in the queue until that is mended.") from error
+        raise RunError(
+            "No worker process could be started ({error}); the runs stay in the queue until that is mended.", error=error
+        ) from error
     # Its end is waited for, so that it does not stay as a zombie while this process lives.
     threading.Thread(target=process.wait, daemon=True).start()

@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from resnet_core.language import tr
 from resnet_core.runs import files, rows
 from resnet_core.runs.rows import Ends
 
@@ -122,7 +123,7 @@ class RecordReader:
         except (OSError, ValueError) as error:
             self._forget()
             reason = error.strerror if isinstance(error, OSError) else error
-            self.problem = f"{self.path.name} cannot be read: {reason}."
+            self.problem = tr("{name} cannot be read: {reason}.", name=self.path.name, reason=reason)
         except BaseException:
             self._forget()
             raise

@@ -23,6 +23,7 @@ from typing import Any
 
 from resnet_core.config import RunConfig
 from resnet_core.errors import RunError
+from resnet_core.language import mark, tr
 from resnet_core.runs import border, files
 from resnet_core.runs.border import STATES, BrokenRun, read_state
 from resnet_core.runs.ends import kept_ends
@@ -200,7 +201,7 @@ class Run:
         try:
             found = self.look()
         except BrokenRun as error:
-            raise RunError(f"Run {self.id} cannot be read: {error}.") from error
+            raise RunError("Run {id} cannot be read: {error}.", id=self.id, error=error) from error
         if found[0].state == "queued":
             return dataclasses.replace(found[0], place=self._place(found[1]))
         return found[0]
@@ -210,7 +211,9 @@ class Run:
         try:
             return self._look()
         except OSError as error:
-            raise BrokenRun(f"{Path(error.filename or self.path).name} cannot be read: {error.strerror}") from error
+            raise BrokenRun(
+                tr("{name} cannot be read: {strerror}", name=Path(error.filename or self.path).name, strerror=error.strerror)
+            ) from error
 
     def _look(self) -> tuple[RunStatus, dict[str, Any]]:
         values, held = self._settled_state()
@@ -308,20 +311,25 @@ class Run:
 
 
 def _silent_message(seconds: float, stopping: bool) -> str:
-    asked = "It has been asked to stop" if stopping else "It may hang; stopping it"
-    ends = "and is ended where it goes on saying nothing" if stopping else "ends it where it goes on saying nothing"
-    return f"Its worker was last heard {seconds:.0f} seconds ago. {asked} {ends}."
+    asked = mark(
+        "Its worker was last heard {seconds:.0f} seconds ago. It has been asked to stop and is ended where it goes on saying nothing."
+    )
+    hangs = mark("Its worker was last heard {seconds:.0f} seconds ago. It may hang; stopping it ends it where it goes on saying nothing.")
+    return tr(asked if stopping else hangs, seconds=seconds)
 
 
 def _records_message(ends: Ends) -> str:
-    return ends.problem or (f"Damaged lines of records.jsonl, left out: {ends.damaged}." if ends.damaged else "")
+    return ends.problem or (tr("Damaged lines of records.jsonl, left out: {damaged}.", damaged=ends.damaged) if ends.damaged else "")
 
 
 def _interrupted_message(iteration: int, saved: int) -> str:
-    start = f"its checkpoint at iteration {saved}" if saved else "the start"
-    return (
-        f"The worker process was ended before it could say why, after iteration {iteration}: it was killed (by a person, or by the "
-        f"system for want of memory), or the machine was restarted. Resuming goes on from {start}."
+    start = tr("its checkpoint at iteration {saved}", saved=saved) if saved else tr("the start")
+    return tr(
+        "The worker process was ended before it could say why, after iteration {iteration}: it was killed "
+        "(by a person, or by the system for want of memory), or the machine was restarted. Resuming goes on "
+        "from {start}.",
+        iteration=iteration,
+        start=start,
     )
 
 

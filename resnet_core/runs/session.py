@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from resnet_core.config import RunConfig
 from resnet_core.errors import CheckpointError, ConfigError, RunError, UserError
+from resnet_core.language import tr
 from resnet_core.runs import files
 from resnet_core.runs.create import START, code_commit
 from resnet_core.runs.records import RecordWriter
@@ -51,7 +52,7 @@ def train(run: Run, data_dir: Path | None, should_stop: Callable[[], bool], note
                 writer.write(record)
                 continue
             if not (run.path / "run.json").exists():
-                raise RunError(f"{run.path} has been removed or damaged while it was trained.")
+                raise RunError("{path} has been removed or damaged while it was trained.", path=run.path)
             writer.sync()
             checkpoint.save(run.path / "checkpoints", trainer.state(), {"records_bytes": writer.offset, "plan": plan.to_dict()})
         raise RuntimeError("the trainer ended without an end record")
@@ -100,7 +101,7 @@ def _writer(path: Path, keep: Any) -> tuple[RecordWriter, str]:
     lost = writer.lost or not (known or keep is None)
     if lost:
         files.log(f"{path}: {writer.lost} bytes before the checkpoint are missing.")
-    return writer, "Rows from before its checkpoint were missing in records.jsonl: the curve has a gap." if lost else ""
+    return writer, tr("Rows from before its checkpoint were missing in records.jsonl: the curve has a gap.") if lost else ""
 
 
 def _plan(config: RunConfig, recorded: dict[str, Any] | None) -> Plan:
@@ -141,20 +142,29 @@ def explain(error: BaseException, run: Run, iteration: int) -> tuple[str, bool]:
         return str(error), True
     if _is_out_of_memory(error):
         model, batch = run.config.model, run.config.recipe.batch_size
-        width = f", the width ({model.width})" if hasattr(model, "width") else ""
+        width = tr(", the width ({width})", width=model.width) if hasattr(model, "width") else ""
         return (
-            f"Out of memory after iteration {iteration}: {model.name} with batches of {batch} does not fit. "
-            f"Lower the batch size ({batch}){width} or the depth ({model.depth}), or free memory and resume.",
+            tr(
+                "Out of memory after iteration {iteration}: {name} with batches of {batch} does not fit. Lower the "
+                "batch size ({batch}){width} or the depth ({depth}), or free memory and resume.",
+                iteration=iteration,
+                name=model.name,
+                batch=batch,
+                width=width,
+                depth=model.depth,
+            ),
             True,
         )
     full = os.strerror(errno.ENOSPC)
     if not isinstance(error, OSError) and full in str(error):  # safetensors says it in its own kind of error
         error = OSError(errno.ENOSPC, full)
     if isinstance(error, OSError) and (message := files.os_problem(error, run.path)):
-        return f"{message} Then resume the run.", True
-    summary = (str(error).strip().splitlines() or ["no message"])[0]
-    what = f"Unexpected error after iteration {iteration}: {type(error).__name__}: {summary}"
-    return f"{what} The traceback is in {run.path / 'worker.log'}.", False
+        return tr("{message} Then resume the run.", message=message), True
+    summary = (str(error).strip().splitlines() or [tr("no message")])[0]
+    what = tr(
+        "Unexpected error after iteration {iteration}: {name}: {summary}", iteration=iteration, name=type(error).__name__, summary=summary
+    )
+    return tr("{what} The traceback is in {path}.", what=what, path=run.path / "worker.log"), False
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

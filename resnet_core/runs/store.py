@@ -18,6 +18,7 @@ from typing import Any
 
 from resnet_core.config import RunConfig
 from resnet_core.errors import RunError
+from resnet_core.language import tr
 from resnet_core.runs import files, hung, launch, looking
 from resnet_core.runs.border import MAX_NAME, BrokenRun, is_name, read_state
 from resnet_core.runs.create import create
@@ -80,16 +81,20 @@ class RunStore:
         runs, broken = self._scan()
         for path, reason in broken:
             if text in (path.name, files.shown(path.name)):  # before names and beginnings: they would give another run than the one meant
-                where = f"Its folder is {files.shown(path)}; mend it, or delete the run."
-                raise RunError(f"Run {files.shown(text)} is broken: {reason}. {where}")
+                where = tr("Its folder is {path}; mend it, or delete the run.", path=files.shown(path))
+                raise RunError("Run {text} is broken: {reason}. {where}", text=files.shown(text), reason=reason, where=where)
         matches = [r for r in runs if r.id == text] or [r for r in runs if r.name == text]
         matches = matches or [r for r in runs if text and r.id.startswith(text)]
         if len(matches) == 1:
             return matches[0]
         if matches:
-            raise RunError(f"{text!r} means several runs: {_listed(r.id for r in matches)}. Give the whole id of one.")
-        known = f"There are {_listed(r.id for r in runs)}." if runs else "There are no runs yet."
-        raise RunError(f"No run has the id or name {files.shown(text)!r} in {files.shown(self.home)}. {known}")
+            raise RunError(
+                "{text!r} means several runs: {listed}. Give the whole id of one.", text=text, listed=_listed(r.id for r in matches)
+            )
+        known = tr("There are {listed}.", listed=_listed(r.id for r in runs)) if runs else tr("There are no runs yet.")
+        raise RunError(
+            "No run has the id or name {text!r} in {home}. {known}", text=files.shown(text), home=files.shown(self.home), known=known
+        )
 
     def find(self, config: RunConfig) -> Run | None:
         """A run of exactly this configuration; of several, the one with the most to show (finished first, newest first)."""
@@ -133,7 +138,7 @@ class RunStore:
         if found is not None:
             return found, False
         if config.start and start is None:
-            raise RunError(f"{config.name} begins with weights that only its run has; grow {config.start.net} again.")
+            raise RunError("{name} begins with weights that only its run has; grow {net} again.", name=config.name, net=config.start.net)
         from resnet_core import data, memory
 
         memory.check(config)
@@ -154,11 +159,11 @@ class RunStore:
         with self.locked():
             state = run.state().state
             if state == "queued":
-                self.change(run, state="stopped", ended=files.now(), message="It was taken out of the queue.")
+                self.change(run, state="stopped", ended=files.now(), message=tr("It was taken out of the queue."))
             elif state == "running":
                 hung.ask(run.path)
             else:
-                raise RunError(f"Run {run.id} is {state}; only a queued or running one can be stopped.")
+                raise RunError("Run {id} is {state}; only a queued or running one can be stopped.", id=run.id, state=state)
 
     def resume(self, id_or_name: str) -> None:
         """Queues a stopped, interrupted or failed run again; it goes on from its last checkpoint."""
@@ -172,11 +177,18 @@ class RunStore:
             status = run.state()
             if status.state == "diverged":
                 raise RunError(
-                    f"Run {run.id} diverged and would do so again: the same configuration sees the same batches. "
-                    "Train it with a lower learning rate, with a warm-up, or with another seed."
+                    "Run {id} diverged and would do so again: the same configuration sees the same batches. Train it "
+                    "with a lower learning rate, with a warm-up, or with another seed.",
+                    id=run.id,
                 )
             if status.state not in RESUMABLE:
-                raise RunError(f"Run {run.id} is {status.state}; only a {', '.join(RESUMABLE[:-1])} or {RESUMABLE[-1]} one can be resumed.")
+                raise RunError(
+                    "Run {id} is {state}; only a {resumable} or {resumable2} one can be resumed.",
+                    id=run.id,
+                    state=status.state,
+                    resumable=", ".join(RESUMABLE[:-1]),
+                    resumable2=RESUMABLE[-1],
+                )
             (run.path / "stop").unlink(missing_ok=True)
             self.change(run, state="queued", ticket=self._next_ticket(), message="", iteration=status.iteration, result=None, ended=None)
         self.ensure_workers()
@@ -202,8 +214,10 @@ class RunStore:
                 hung.ask(path)
             if time.monotonic() >= end:
                 raise RunError(
-                    f"Run {path.name} is being trained, and its worker has not stopped within {timeout:g} s (it does after the iteration "
-                    "it is at). It has been asked to; delete the run when it is stopped."
+                    "Run {name} is being trained, and its worker has not stopped within {timeout:g} s (it does after the "
+                    "iteration it is at). It has been asked to; delete the run when it is stopped.",
+                    name=path.name,
+                    timeout=timeout,
                 )
             time.sleep(0.1)
             hung.end(path)
@@ -229,7 +243,7 @@ class RunStore:
         run = self.get(id_or_name)
         with self.locked():
             if not run.path.is_dir():
-                raise RunError(f"Run {run.id} has just been deleted.")
+                raise RunError("Run {id} has just been deleted.", id=run.id)
             files.write_json(run.path / "meta.json", {"name": name})
 
     def ensure_workers(self) -> None:
@@ -309,7 +323,7 @@ class RunStore:
 
 def _listed(names: Iterator[str], most: int = 10) -> str:
     shown = list(names)
-    return ", ".join(shown[:most]) + (f" and {len(shown) - most} more" if len(shown) > most else "")
+    return ", ".join(shown[:most]) + (tr(" and {showns} more", showns=len(shown) - most) if len(shown) > most else "")
 
 
 def _valid_name(name: str) -> str:
@@ -317,7 +331,7 @@ def _valid_name(name: str) -> str:
     if not text:
         raise RunError("A run's name must not be empty.")
     if len(text) > MAX_NAME:
-        raise RunError(f"A run's name may have at most {MAX_NAME} characters; this one has {len(text)}.")
+        raise RunError("A run's name may have at most {max_name} characters; this one has {texts}.", max_name=MAX_NAME, texts=len(text))
     if not is_name(text):
         raise RunError("A run's name must not contain control characters or line breaks.")
     return text

@@ -167,11 +167,13 @@ def read_tensors(path: Path, weights: str) -> dict[str, torch.Tensor]:
     try:
         tensors = load_file(path)
     except (OSError, safetensors.SafetensorError) as error:
-        raise CheckpointError(f"The weights {path} cannot be read ({error}).") from error
+        raise CheckpointError("The weights {path} cannot be read ({error}).", path=path, error=error) from error
     if weights_sha256(tensors) != weights:
-        raise CheckpointError(f"The weights {path} are not those that the training was to begin with: the file was changed.")
+        raise CheckpointError("The weights {path} are not those that the training was to begin with: the file was changed.", path=path)
     return tensors
 
 
 def _unreadable(path: Path, error: Exception) -> CheckpointError:
-    return CheckpointError(f"The checkpoint {path} cannot be read ({error}). Delete that folder to go on from the one before it.")
+    return CheckpointError(
+        "The checkpoint {path} cannot be read ({error}). Delete that folder to go on from the one before it.", path=path, error=error
+    )

@@ -18,7 +18,7 @@ def pick_device(name: str = "auto") -> torch.device:
         name = next(kind for kind, there in available.items() if there)
     elif not available.get(name):
         there = ", ".join(kind for kind, is_there in available.items() if is_there)
-        raise ConfigError("device", f"{name!r} is not on this machine; choose auto or one of {there}.")
+        raise ConfigError("device", "{name!r} is not on this machine; choose auto or one of {there}.", name=name, there=there)
     return torch.device(name)
 
 

@@ -21,6 +21,7 @@ from resnet_core.architectures.net import build_model, training_form
 from resnet_core.config import RunConfig
 from resnet_core.data import Batches, Cifar10, per_pixel_mean
 from resnet_core.errors import CheckpointError
+from resnet_core.language import tr
 from resnet_core.training.checkpoint import TrainingState, weights_sha256
 from resnet_core.training.device import PeakMemory, synchronize
 from resnet_core.training.evaluate import evaluate
@@ -124,7 +125,7 @@ class Trainer:
             self._load_state(state)
         except (RuntimeError, KeyError, TypeError, ValueError, OverflowError) as error:
             summary = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise CheckpointError(f"The checkpoint is not one of {self.config.model.name}: {summary}") from error
+            raise CheckpointError("The checkpoint is not one of {name}: {summary}", name=self.config.model.name, summary=summary) from error
 
     def begin_with(self, tensors: dict[str, torch.Tensor]) -> None:
         """Take these weights and BN statistics instead of the random ones, before the first iteration.
@@ -135,7 +136,7 @@ class Trainer:
         try:
             self.model.load_state_dict(tensors)
         except RuntimeError as error:
-            raise CheckpointError(f"The weights to begin with are not those of {self.config.model.name}.") from error
+            raise CheckpointError("The weights to begin with are not those of {name}.", name=self.config.model.name) from error
 
     def _load_state(self, state: TrainingState) -> None:
         values = state.values
@@ -192,7 +193,10 @@ class Trainer:
                 elapsed()
                 self._train_seconds += time.perf_counter() - step_clock
                 yield {"kind": "checkpoint", "iteration": self.iteration}
-                yield self._end("stopped", f"Stopped at iteration {self.iteration:,} of {recipe.iterations:,}.")
+                yield self._end(
+                    "stopped",
+                    tr("Stopped at iteration {iteration:,} of {iterations:,}.", iteration=self.iteration, iterations=recipe.iterations),
+                )
                 return
             rate = learning_rate(recipe, self.iteration, warming=self._warming)
             self.step(rate)
@@ -212,7 +216,9 @@ class Trainer:
                 bad = int(self._sums["diverged_at"].item()) if checkpoint_due else -1
             if bad >= 0:
                 elapsed()
-                message = f"The loss was no longer a finite number at iteration {bad:,}. Lower the learning rate, or warm it up."
+                message = tr(
+                    "The loss was no longer a finite number at iteration {bad:,}. Lower the learning rate, or warm it up.", bad=bad
+                )
                 yield self._end("diverged", message)
                 return
             test_due, layers_due = self.iteration % test_every == 0 or last, self.iteration % layers_every == 0 or last
@@ -230,7 +236,7 @@ class Trainer:
         clean = self.dataset.train.part(0, CLEAN_IMAGES)
         error, _ = evaluate(self.model, clean.images, clean.labels, self.mean, self.plan)
         elapsed()
-        finished = self._end("finished", f"Finished {recipe.iterations:,} iterations.")
+        finished = self._end("finished", tr("Finished {iterations:,} iterations.", iterations=recipe.iterations))
         yield finished | {"clean_train_error": error, "clean_train_images": len(clean)}
 
     def step(self, rate: float) -> None:

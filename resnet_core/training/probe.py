@@ -15,6 +15,7 @@ from torch import nn
 from resnet_core.architectures import ModelConfig, ResNetConfig
 from resnet_core.architectures.net import build_model
 from resnet_core.config import RunConfig
+from resnet_core.language import mark, tr
 from resnet_core.slots import threads
 from resnet_core.training import timing
 from resnet_core.training.device import pick_device
@@ -61,8 +62,11 @@ def precision_answer(device: torch.device) -> Answer:
 
 def precision_text(answer: Answer) -> str:
     """One clause about the answer, as records and pages show it."""
-    unclear = "" if answer.is_clear else "; too close to be kept, so it is measured again at the next start"
-    return f"bf16 {answer.ratio:.2f} times as fast as fp32 (needs {MARGIN}){unclear}"
+    clear = mark("bf16 {ratio:.2f} times as fast as fp32 (needs {margin})")
+    unclear = mark(
+        "bf16 {ratio:.2f} times as fast as fp32 (needs {margin}); too close to be kept, so it is measured again at the next start"
+    )
+    return tr(clear if answer.is_clear else unclear, ratio=answer.ratio, margin=MARGIN)
 
 
 def measure_again(device: torch.device) -> Answer:
