@@ -29,7 +29,7 @@ import psutil
 from playwright.async_api import Browser, Page, async_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
+sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks" / "clients")]
 
 from websocket_viewer import Viewer  # noqa: E402
 
@@ -56,6 +56,12 @@ def free_port() -> int:
 def memory(process: subprocess.Popen) -> float:
     """MiB that the app's process has in memory."""
     return psutil.Process(process.pid).memory_info().rss / 2**20
+
+
+def processor_seconds(process: subprocess.Popen) -> float:
+    """Seconds of processor time that the app's process has taken: what the viewers cost, without Chromium's drawing on the same machine."""
+    times = psutil.Process(process.pid).cpu_times()
+    return times.user + times.system
 
 
 async def speed(store: RunStore, seconds: float) -> float:
@@ -143,8 +149,9 @@ async def measure(arguments: argparse.Namespace, process: subprocess.Popen, port
         waits = [viewer.first_chart for viewer in viewers if viewer.first_chart is not None]
         found["first_chart_websocket_seconds"] = spread(waits)
         found["first_chart_chromium_seconds"] = spread([seconds for _, seconds in pages])
-        received = sum(viewer.messages for viewer in viewers)
+        received, worked, begin = sum(viewer.messages for viewer in viewers), processor_seconds(process), time.perf_counter()
         found["iterations_per_second_with_viewers"] = await speed(store, arguments.seconds)
+        found["processors_of_the_app_with_viewers"] = (processor_seconds(process) - worked) / (time.perf_counter() - begin)
         found["messages_per_viewer_and_second"] = (sum(v.messages for v in viewers) - received) / len(viewers) / arguments.seconds
         found["memory_with_viewers_mib"] = memory(process)
         found["memory_per_session_mib"] = (found["memory_with_viewers_mib"] - found["memory_before_mib"]) / (

@@ -47,6 +47,7 @@ def words(page: AppTest) -> str:
 
 def test_there_is_no_such_page_without_a_class(root, monkeypatch):
     monkeypatch.delenv(keys.KEY_DIGEST, raising=False)
+    monkeypatch.setenv("RESNET_LAB_SLOTS", "0")
     with pytest.raises(Exception, match="class_"):
         app(root, monkeypatch).run().switch_page("class_/page.py")
 
