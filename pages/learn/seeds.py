@@ -17,7 +17,6 @@ from resnet_core.claims import seed_bank, signs
 from resnet_core.claims.seed_bank import ERRORS, PAIRS, Banked, Compared, bank, compared
 from resnet_core.errors import DataError
 from resnet_core.experiments import Table
-from resnet_core.figures.captions import caption, grouped
 from resnet_core.figures.seeds import class_figure, gaps_figure, power_figure
 from resnet_core.figures.series import RunRecords
 from resnet_core.language import mark, tr
@@ -84,7 +83,7 @@ def yours(show: Show, scene: Scene) -> None:
     tests = ", ".join(f"{net} {nets[net].test_error:.1f} %" for pair in PAIRS.values() for net in pair)
     parts.finding(tr("Seed {seed}: clean training error at the end {ends}; test error {tests}.", seed=seed, ends=ends, tests=tests))
     smoothed = tr("Training error: a moving mean over 5 % of each run.")
-    parts.said(show.caption, caption(grouped(runs, "range")), smoothed, _where(nets["plain-56"]))
+    parts.said(show.caption, tr("All seeds: {conditions}.", conditions=seed_bank.conditions(bank())), smoothed, _where(nets["plain-56"]))
 
 
 def _where(one: Banked) -> str:
@@ -99,8 +98,7 @@ def gaps(show: Show, scene: Scene) -> None:
         raise DataError(mark("{error} is no error of the seed bank; they are {errors}."), error=error, errors=", ".join(ERRORS))
     found, seed = [compared(bank(), family, error) for family in PAIRS], your_seed()
     rows = {(parse(each.shallow), parse(each.deep)): each.gaps for each in found}
-    title = tr("{error}: points by which the deeper net ends higher", error=tr(ERRORS[error]))
-    parts.chart(lambda dark: gaps_figure(rows, title, seed, dark), scene)
+    parts.chart(lambda dark: gaps_figure(rows, tr(ERRORS[error]), seed, dark), scene, fixed=True)
     for each in found:
         parts.finding(seed_bank.sentence(each))
     how = tr(

@@ -29,6 +29,8 @@ from resnet_core.language import mark, tr
 PATH = Path(resnet_core.__file__).parent / "reference" / "seeds_records.json"
 #: Family -> its shallow and its deep net.
 PAIRS = {"plain": ("plain-20", "plain-56"), "residual": ("ResNet-20", "ResNet-56")}
+#: What the file has of a training beside its curves.
+_TOLD = ("precision", "machine", "commit", "date", "train_error", "clean_error", "test_error")
 #: What is compared -> in words.
 ERRORS = {"clean": mark("clean training error"), "test": mark("test error")}
 
@@ -74,8 +76,8 @@ def read(path: Path) -> Bank:
             config = next(each for each in demo_configs(row["seed"]) if each.model.name == row["net"])
             records = [{"kind": "train", "iteration": at, "train_error": error} for at, error in row["train"]]
             records += [{"kind": "test", "iteration": at, "test_error": error} for at, error in row["test"]]
-            about = (row[name] for name in ("precision", "machine", "commit", "date", "train_error", "clean_error", "test_error"))
-            found.setdefault(row["seed"], {})[row["net"]] = Banked(config, *about, tuple(records))
+            about: dict[str, Any] = {name: row[name] for name in _TOLD}
+            found.setdefault(row["seed"], {})[row["net"]] = Banked(config, **about, records=tuple(records))
     except (OSError, ValueError, KeyError, TypeError, StopIteration) as error:
         raise DataError(mark("{path}: is no seed bank ({reason})."), path=path, reason=repr(error)) from error
     for seed, nets in found.items():

@@ -15,7 +15,7 @@ from resnet_core.figures.responses import two_panels
 from resnet_core.figures.series import RunRecords, mean_over_runs, run_curve
 from resnet_core.language import mark, tr
 
-HEIGHT = 460
+HEIGHT, GAPS_HEIGHT = 460, 400
 #: The curve of the power is of no net: it has the hue of residual ones.
 _ANY = ResNetConfig(20, "A")
 _TITLES = (mark("<b>Plain nets</b>"), mark("<b>Residual nets</b>"))
@@ -62,27 +62,28 @@ def class_figure(runs: Sequence[RunRecords], seed: int, dark: bool = False) -> g
 
 
 def gaps_figure(
-    gaps: Mapping[tuple[ModelConfig, ModelConfig], Mapping[int, float]], title: str, seed: int, dark: bool = False
+    gaps: Mapping[tuple[ModelConfig, ModelConfig], Mapping[int, float]], error: str, seed: int, dark: bool = False
 ) -> go.Figure:
     """Draw a dot for each seed, at the points by which the deeper net ended above the shallower one; ``seed``'s is ringed.
 
     Args:
         gaps: (shallow, deep) -> seed -> points; a row each, the first at the top.
-        title: of the axis: which error.
+        error: which one, in words.
     """
     figure = go.Figure()
     spread = max([abs(gap) for row in gaps.values() for gap in row.values()] or [1.0]) or 1.0
-    for place, ((shallow, deep), row) in enumerate(reversed(gaps.items())):
+    places = range(len(gaps) - 1, -1, -1)
+    for place, ((_, deep), row) in zip(places, gaps.items(), strict=True):
         seeds = sorted(row, key=lambda each: (row[each], each))
         x, color = np.array([row[each] for each in seeds]), style.net_color(deep, dark)
         y = place + _stacked(x, 2 * spread / 40)
         figure.add_scatter(
-            x=x, y=y, uid=deep.name, name=tr("{deep} minus {shallow}, a dot a seed", deep=deep.name, shallow=shallow.name), mode="markers",
+            x=x, y=y, uid=deep.name, showlegend=False, mode="markers",
             marker={"color": style.rgba(color, 0.75), "size": 11, "line": {"color": style.BACKGROUNDS[dark], "width": 1}},
             customdata=seeds, hovertemplate=tr("seed %{customdata}: <b>%{x:+.1f} points</b><extra></extra>"),
         )  # fmt: skip
         figure.add_scatter(
-            x=[x.mean()], y=[place - 0.46], uid=f"{deep.name}-mean", name=tr("mean"), showlegend=False, mode="markers",
+            x=[x.mean()], y=[place - 0.46], uid=f"{deep.name}-mean", showlegend=False, mode="markers",
             marker={"color": color, "size": 13, "symbol": "triangle-up"}, hovertemplate=tr("mean: <b>%{x:+.1f} points</b><extra></extra>"),
         )  # fmt: skip
         if seed in row:
@@ -92,10 +93,11 @@ def gaps_figure(
                 marker={"color": style.TEXT[dark], "size": 18, "symbol": "circle-open", "line": {"width": 3}}, hoverinfo="skip",
             )  # fmt: skip
     figure.add_vline(0, line={"color": style.MUTED[dark], "dash": "dot", "width": 1.5})
-    _lay_out(figure, dark, None, top=70)
-    figure.update_xaxes(title_text=html.escape(title), zeroline=False)
-    names = [html.escape(deep.name) for _, deep in reversed(gaps)]
-    figure.update_yaxes(tickvals=list(range(len(names))), ticktext=names, range=[-0.6, len(names) - 0.4], showgrid=False, zeroline=False)
+    _lay_out(figure, dark, None, top=44)
+    figure.update_layout(showlegend=True, height=GAPS_HEIGHT, margin_b=76)
+    figure.update_xaxes(title_text=f"{html.escape(error)}<br>{tr('deeper minus shallower net (points)')}", zeroline=False)
+    names = [f"{html.escape(deep.name)}<br>− {html.escape(shallow.name)}" for shallow, deep in gaps]
+    figure.update_yaxes(tickvals=list(places), ticktext=names, range=[-0.6, len(names) - 0.5], showgrid=False, zeroline=False)
     return figure
 
 
