@@ -67,15 +67,9 @@ page = st.navigation(
     position="top",
 )
 keep_address(page.url_path)
-<<<<<<< HEAD
-switch()
-if keys.is_class():
-    note()
-=======
 if keys.is_class():
     note()
 switch()
->>>>>>> side-b
 with guarded(page.title):
     page.run()
 glossary()

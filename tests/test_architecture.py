@@ -62,7 +62,7 @@ ARROWS = {
         "nets",
         "training",
     },
-    "lessons": {"architectures", "config", "errors", "experiments", "literature", "nets", "questions", "training"},
+    "lessons": {"architectures", "claims", "config", "errors", "experiments", "literature", "nets", "questions", "training"},
     "zoo": {"architectures", "config", "errors", "runs", "nets", "data", "training", "analysis"},
     "figures": {"architectures", "config", "csv_text", "errors", "noise", "paper", "questions", "verdict"},
     "reference": {"architectures", "claims", "config", "errors", "runs"},

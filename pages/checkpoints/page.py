@@ -46,16 +46,8 @@ def show_gallery(found: Catalog) -> None:
         if net.config is not None:
             link = {"runs": [net.id]}
             st.page_link("compare/page.py", label=tr("Its curves"), icon=":material/ssid_chart:", query_params=link)
-<<<<<<< HEAD
-        if (
-            net.origin == "imported"
-            and may("delete checkpoint")
-            and st.button(tr("Delete"), icon=":material/delete:", key="checkpoints.delete", type="tertiary")
-        ):
-=======
         deletable = net.origin == "imported" and may("delete checkpoint")
         if deletable and st.button(tr("Delete"), icon=":material/delete:", key="checkpoints.delete", type="tertiary"):
->>>>>>> side-b
             st.session_state[_ASKED] = net.id
             st.rerun()
     with guarded(tr("{view} of {name}", view=view or CARD, name=net.name)):

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.learn import place, shows
+from pages.learn import class_seeds, place, shows
 from pages.learn.scene import Scene
 from pages.ui.answering import answer_widget
 from pages.ui.guard import guarded
@@ -44,6 +44,7 @@ def list_lessons(known: Sequence[Lesson]) -> None:
                         args=(lesson.key,),
                     )
                     st.caption(tr("about {minutes} minutes, {steps} steps", minutes=lesson.minutes, steps=len(lesson.steps)))
+    class_seeds.invitation()
 
 
 def options(question: Question) -> None:
@@ -127,7 +128,10 @@ def main() -> None:
     lesson = place.chosen_lesson(known)
     if lesson is None:
         place.keep_answers(None)
-        list_lessons(known)
+        if class_seeds.is_open():
+            class_seeds.main()
+        else:
+            list_lessons(known)
         return
     presented = place.is_presented()
     st.html(_HERE / "learn.css")

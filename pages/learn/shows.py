@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from pages.learn import live, measured, parts
+from pages.learn import live, measured, parts, seeds
 from pages.learn.scene import Scene
 from pages.myths import bench
 from pages.ui import shipped
@@ -202,4 +202,5 @@ _KINDS: dict[str, Callable[[Show, Scene], None]] = {
     "costs": _costs,
     "layers": _layers,
     "published": _published,
+    "seeds": seeds.draw,
 }

@@ -197,14 +197,8 @@ def rows_of_runs(store: RunStore, seen: Sequence[Seen], broken: Sequence[tuple[P
     ordered = in_order(seen)
     listed = ordered if st.session_state.get("train.all") else ordered[: len(active) + LISTED]
     left = estimate.remaining(active, estimate.measured(seen))
-<<<<<<< HEAD
-    if len([s for s in active if may_change(s.run, "stop")]) > 1 and st.button(
-        tr("Stop all"), icon=":material/stop:", key="train.stop_all", width="stretch"
-    ):
-=======
     stoppable = [s for s in active if may_change(s.run, "stop")]
     if len(stoppable) > 1 and st.button(tr("Stop all"), icon=":material/stop:", key="train.stop_all", width="stretch"):
->>>>>>> side-b
         stop_all(store, active)
         st.rerun()
     if active and left is not None:

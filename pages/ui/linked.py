@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import streamlit as st
+from streamlit.errors import StreamlitAPIException
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,9 @@ class Linked:
         elif self._chosen not in state:
             state[self._chosen] = default()
         if st.query_params.get_all(self.parameter) != state[self._chosen]:
-            st.query_params[self.parameter] = state[self._chosen]
+            # In the first run behind a page with a widget of that parameter it is that widget's still; the next run writes it.
+            with contextlib.suppress(StreamlitAPIException):
+                st.query_params[self.parameter] = state[self._chosen]
         state[self._written] = state[self._chosen]
         return list(state[self._chosen])
 

@@ -22,6 +22,7 @@ import resnet_core
 from resnet_core import literature
 from resnet_core.architectures import parse
 from resnet_core.architectures.table import complexity
+from resnet_core.claims import seed_bank, signs
 from resnet_core.errors import DataError
 from resnet_core.language import mark
 from resnet_core.lessons import recorded
@@ -96,12 +97,25 @@ def _lesions(net: str) -> tuple[float, float]:
     return 100.0 * found.whole / found.n, float(np.median(found.increase))
 
 
+def _seeds(quantity: str, family: str, error: str) -> float:
+    """Of the seed bank: counts, points, or the share of seeds with which the deeper net ended worse, in percent."""
+    found = seed_bank.compared(seed_bank.bank(), family, error)
+    if quantity == "share":
+        return 100 * found.worse / len(found.gaps)
+    return float({each: getattr(found, each) for each in ("worse", "better", "ties", "mean", "low", "high", "p")}[quantity])
+
+
+def _needed(probability: str, which: str) -> int:
+    found = signs.seeds_needed(float(probability))
+    return _missing(probability) if found is None else {"first": found.first, "lasting": found.lasting}[which]
+
+
 def _published(condition: str, net: str) -> float:
     model, wanted = parse(net), CONDITIONS[condition]
     return next((found.error for found in literature.of(model) if found.condition == wanted), None) or _missing(net)
 
 
-def _missing(net: str) -> float:
+def _missing(net: str) -> Any:
     raise KeyError(net)
 
 
@@ -134,6 +148,15 @@ FACTS: dict[str, Callable[..., str]] = {
     # How the trainings ended whose records ship, in percent: the trained net on its own training images, and on test images.
     "clean": lambda name, net: f"{_results(name)[net]['clean_train_error']:.1f}",
     "test": lambda name, net: f"{_results(name)[net]['test_error']:.1f}",
+    # Seeds of the bank; of a family (plain, residual) by an error (clean, test): counts of worse, better, ties, or the share of worse.
+    "seeds": lambda: f"{len(seed_bank.bank())}",
+    "seeds-of": lambda quantity, family, error: f"{_seeds(quantity, family, error):g}",
+    # Of the same: mean, low or high of the points by which the deeper net ends above.
+    "seeds-gap": lambda quantity, family, error: f"{_seeds(quantity, family, error):.1f}",
+    # The two-sided p of a sign test; how many seeds the power of 80 % takes, first or lasting, when so many of 1 end worse.
+    "sign-test": lambda worse, better: f"{signs.sign_test(int(worse), int(better)):.3g}",
+    "sign-test-of": lambda family, error: f"{_seeds('p', family, error):.2g}",
+    "needed": lambda probability, which: f"{_needed(probability, which)}",
     # Published test error, in percent.
     "published": lambda condition, net: f"{_published(condition, net):.2f}",
 }

@@ -31,6 +31,9 @@ SHOWS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     "layers": (frozenset({"nets"}), frozenset()),
     # Published errors over cost; of CIFAR-10 or ImageNet, under one condition (a key of ``facts.CONDITIONS``) or all.
     "published": (frozenset({"data"}), frozenset({"condition", "cost"})),
+    # Of the seed bank: part=yours, the viewer's curves before those of all seeds; part=gaps, a dot a seed, by error=clean or error=test;
+    # part=needed, how many seeds a claim takes.
+    "seeds": (frozenset({"part"}), frozenset({"error"})),
 }
 
 

@@ -4,6 +4,8 @@ For example::
 
     python -m resnet_core demo --home runs
     python -m resnet_core.reference demo runs
+
+``seeds`` takes whatever seeds of the demo are through in all four nets, and can be run again when there are more.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from typing import Any
 from resnet_core.claims.myths import TRAININGS, WITH_LAYERS, label_of
 from resnet_core.config import RunConfig, demo_configs, join_configs
 from resnet_core.errors import UserError
+from resnet_core.reference import seed_bank
 from resnet_core.runs import Run, RunStore
 
 #: Decimals of what is measured in layers are cut to so many significant digits.
@@ -68,6 +71,9 @@ RUNS: dict[str, Callable[[RunStore], list[Run]]] = {
 
 def main(name: str, home: str) -> None:
     target = Path(__file__).with_name(f"{name}_records.json")
+    if name == "seeds":
+        print(f"{target}: {seed_bank.write(RunStore(home), target)} seeds")
+        return
     commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=target.parent, capture_output=True, text=True, check=True).stdout.strip()
     entries = []
     for run in RUNS[name](RunStore(home)):
@@ -89,8 +95,8 @@ def main(name: str, home: str) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3 or sys.argv[1] not in RUNS:
-        sys.exit(f"usage: python -m resnet_core.reference {{{','.join(RUNS)}}} HOME")
+    if len(sys.argv) != 3 or sys.argv[1] not in (*RUNS, "seeds"):
+        sys.exit(f"usage: python -m resnet_core.reference {{{','.join([*RUNS, 'seeds'])}}} HOME")
     try:
         main(*sys.argv[1:])
     except UserError as error:
