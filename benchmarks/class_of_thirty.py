@@ -199,7 +199,7 @@ def main() -> None:
         active = [(run, status) for run, status in store.look().runs if status.is_active]
         for run, _ in sorted(active, key=lambda pair: pair[1].state != "queued"):
             with contextlib.suppress(RunError):
-                store.delete(run.id)
+                store.delete(run.id, timeout=300.0)
         shutil.rmtree(home, ignore_errors=True)
 
 
