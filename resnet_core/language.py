@@ -12,6 +12,8 @@ from __future__ import annotations
 import gettext as _gettext
 import io
 import os
+import re
+import string
 from collections.abc import Callable
 from contextvars import ContextVar
 from functools import cache
@@ -23,6 +25,8 @@ LANGUAGES = {"en": "English", "zh": "中文"}
 #: Where the catalogues lie.
 LOCALE = Path(__file__).parent / "locale"
 DOMAIN = "resnet_lab"
+#: So many characters of its own tell a sentence from others that have values in its places.
+_TELLING = 12
 
 _chosen: ContextVar[str | None] = ContextVar("language", default=None)
 #: For a process that works for somebody: their language.
@@ -129,6 +133,42 @@ def _titles() -> dict[str, str]:
 def again(text: str) -> str:
     """Say a whole sentence of any language in the one that is spoken now; what is none stays as it is."""
     return tr(text if text.isascii() else _titles().get(text, text))
+
+
+@cache
+def _patterns(language: str) -> list[tuple[re.Pattern[str], str]]:
+    """What each English sentence with places looks like -> its translation, the one with most words of its own first."""
+    found = []
+    for message, text in getattr(_catalogue(language), "_catalog", {}).items():
+        if isinstance(message, str) and "{" in message and "%{" not in message:
+            parts = list(string.Formatter().parse(message))
+            names: set[str] = set()
+            shape = ""
+            for literal, name, _, _ in parts:
+                place = "" if name is None else f"(?P={name})" if name in names else f"(?P<{name}>.+?)"
+                names.add(name or "")
+                shape += re.escape(literal) + place
+            own = sum(len(literal) for literal, *_ in parts)
+            if own >= _TELLING:
+                found.append((own, re.compile(shape, re.DOTALL), text))
+    return [(pattern, text) for _, pattern, text in sorted(found, key=lambda one: -one[0])]
+
+
+def _filled(text: str, values: dict[str, str]) -> str:
+    return re.sub(r"\{(\w+)[^{}]*\}", lambda place: values[place[1]], text)
+
+
+def retold(text: str) -> str:
+    """Say a text that was kept in English (a run's message, a note of a model card) in the language that is spoken now.
+
+    It is looked up as a sentence, else as one with values in its places; what is none is given as it is.
+    """
+    if current() == "en" or (said := tr(text)) != text:
+        return text if current() == "en" else said
+    for pattern, translated in _patterns(current()):
+        if match := pattern.fullmatch(text):
+            return _filled(translated, {name: retold(value) for name, value in match.groupdict().items()})
+    return text
 
 
 def tr_n(number: float, one: str, many: str, /, **values: Any) -> str:

@@ -12,7 +12,7 @@ from resnet_core import paper
 from resnet_core.config import Recipe
 from resnet_core.figures.captions import fraction_text
 from resnet_core.imports import LAYOUTS
-from resnet_core.language import mark, tr
+from resnet_core.language import mark, retold, tr
 from resnet_core.nets import NORMALIZATIONS, Net
 
 ORIGINS = {
@@ -80,7 +80,7 @@ def training(net: Net, card: dict[str, Any]) -> dict[str, str | None]:
             tr("training"): tr("not known: it was trained elsewhere"),
             tr("layout of its keys"): _text(LAYOUTS.get(str(card.get("layout")), card.get("layout"))),
             tr("file"): _text(card.get("source_file")) and f"{escaped(str(card['source_file']))}{f', {size / 1e6:.2f} MB' if size else ''}",
-            tr("what was changed"): _text(" ".join(card.get("notes") or [])) or tr("nothing"),
+            tr("what was changed"): _text(" ".join(map(retold, card.get("notes") or []))) or tr("nothing"),
             tr("error measured"): tr("when it was imported") if card.get("sample_error") is not None else None,
         }
     recipe, seconds = net.config.recipe, card.get("training_seconds")

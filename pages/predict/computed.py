@@ -40,9 +40,14 @@ _MAP_STEPS = 20
 
 @dataclass(frozen=True)
 class Failed:
-    """In the place of a result: why there is none, fit to be shown."""
+    """In the place of a result: why there is none."""
 
-    message: str
+    error: UserError
+
+    @property
+    def message(self) -> str:
+        """Fit to be shown, in the language of who looks."""
+        return str(self.error)
 
 
 @dataclass(frozen=True)
@@ -89,7 +94,7 @@ def results(text: str, tasks: Sequence[Task]) -> list[Any]:
                 try:
                     held[task.key] = task.work(scaled, job.should_stop)
                 except UserError as error:
-                    held[task.key] = Failed(str(error))
+                    held[task.key] = Failed(error)
                 done += task.steps
 
         # The job is this session's alone: what it computes goes into what the session holds.

@@ -57,7 +57,7 @@ class Job:
         state: ``waiting``, ``running``, ``done``, ``failed`` or ``stopped``.
         done, total: steps; ``total`` is 0 before anything is known.
         result: of one that is done; preview: what it has been able to show on the way, until then.
-        error: of one that failed, fit to be shown; exception: what it failed with.
+        exception: what one has failed with.
         viewers: those for whom it is computed: it ends when all of them have left.
         ended: set when nothing more happens to it.
     """
@@ -69,12 +69,22 @@ class Job:
     total: int = 0
     result: Any = None
     preview: Any = None
-    error: str = ""
     exception: Exception | None = None
     viewers: Viewers = field(default_factory=Viewers)
     ended: threading.Event = field(default_factory=threading.Event)
     _stop: threading.Event = field(default_factory=threading.Event)
     _first: tuple[float, int] | None = None  # when it was heard of first, and how far it was then
+
+    @property
+    def error(self) -> str:
+        """Why it failed, fit to be shown, in the language of who looks; empty of one that did not."""
+        if self.exception is None or isinstance(self.exception, UserError):
+            return str(self.exception or "")
+        return tr(
+            "{title}: something went wrong that is no fault of yours ({name}). The details are in the terminal where the app was started.",
+            title=self.title,
+            name=type(self.exception).__name__,
+        )
 
     @property
     def is_active(self) -> bool:
@@ -118,20 +128,13 @@ class Job:
             self.result = work(self)
             self.state = "done"
         except UserError as error:
-            self.error, self.exception, self.state = str(error), error, "failed"
+            self.exception, self.state = error, "failed"
         except Exception as error:
             if self.should_stop():
                 self.state = "stopped"
                 return
             LOG.error("%s", self.title, exc_info=error)
-            self.exception = error
-            self.error = tr(
-                "{title}: something went wrong that is no fault of yours ({name}). The details are in the terminal "
-                "where the app was started.",
-                title=self.title,
-                name=type(error).__name__,
-            )
-            self.state = "failed"
+            self.exception, self.state = error, "failed"
 
 
 class Jobs:

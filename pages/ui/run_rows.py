@@ -13,7 +13,7 @@ from pages.ui.runs_view import BADGES, Seen, fraction_done, progress_text
 from resnet_core.architectures import FAMILIES
 from resnet_core.config import RunConfig
 from resnet_core.errors import RunError
-from resnet_core.language import tr
+from resnet_core.language import retold, tr
 from resnet_core.runs import RunStore
 from resnet_core.runs.border import MAX_NAME
 from resnet_core.runs.files import shown as shown_path
@@ -33,7 +33,7 @@ def progress_row(seen: Seen) -> None:
     """Name, state and progress, for a narrow column."""
     st.progress(fraction_done(seen.status), text=f"**{escaped(seen.run.name)}** {state_badge(seen)}  \n{progress_text(seen.status)}")
     if seen.status.message:
-        st.caption(escaped(seen.status.message))
+        st.caption(escaped(retold(seen.status.message)))
 
 
 def run_row(seen: Seen, store: RunStore, shown: bool) -> bool:
@@ -51,7 +51,7 @@ def run_row(seen: Seen, store: RunStore, shown: bool) -> bool:
             _buttons(seen, store)
         st.progress(fraction_done(status), text=progress_text(status))
         if status.message:
-            st.caption(escaped(status.message))
+            st.caption(escaped(retold(status.message)))
     return wanted
 
 
