@@ -62,6 +62,7 @@ ARROWS = {
         "training",
     },
     "lessons": {"architectures", "claims", "config", "errors", "experiments", "literature", "nets", "questions", "training"},
+    "lecture": {"errors", "figures", "lessons", "nets", "runs", "verdict"},
     "zoo": {"architectures", "config", "errors", "runs", "nets", "data", "training", "analysis"},
     "figures": {"architectures", "config", "csv_text", "errors", "noise", "paper", "questions", "verdict"},
     "reference": {"architectures", "claims", "config", "errors", "runs"},
@@ -84,6 +85,9 @@ ARROWS = {
         "verdict",
         "bench",
         "experiments",
+        "atomic",
+        "lecture",
+        "lessons",
     },
     "__main__": {"cli", "system"},
 }

@@ -215,7 +215,7 @@ def _laid_out(
     figure: go.Figure, view: View, kinds: Sequence[str], unit: str, dark: bool, names: Sequence[str], labelled: bool
 ) -> go.Figure:
     base = style.layout(dark)
-    x_title = {"iterations": "iterations", "epochs": "epochs", "time": tr("training time ({unit})", unit=unit)}[view.x]
+    x_title = {"iterations": tr("iterations"), "epochs": tr("epochs"), "time": tr("training time ({unit})", unit=unit)}[view.x]
     y_title = tr("error (%)") if view.metric == "error" else tr("loss (cross-entropy)")
     key = "\u2003".join(tr(_KEYS[kind]) for kind in ("test", "training", "validation") if kind in kinds)
     # Beside the chart, where names at the ends of the curves do not need the room.
