@@ -1,5 +1,6 @@
 # make app     the app, on http://localhost:8501    (PORT=8600 for another port, ARGS="..." for other options of streamlit run;
 #              HOST=192.168.1.5 opens it to everybody who can reach this machine by that name or address, and lets them delete runs)
+# make class   the app for a class: prints two links and a QR code; viewers look, answer and train within a quota    (PORT=, HOST=)
 # make test    the checks of style and types, and all tests    (ARGS="-k data" for some of them, ARGS="-n 0 --pdb" in one process)
 # make lint    the checks of style and types alone
 # make bench   images per second, ours and the usual way, interleaved    (ARGS="..." for its options)
@@ -23,13 +24,16 @@ DEV_STAMP := $(VENV)/.dev-$(shell cat requirements.txt requirements-dev.txt | ck
 OPENED := $(if $(HOST),--server.address 0.0.0.0 --browser.serverAddress $(HOST) $(foreach host,$(HOST) localhost 127.0.0.1,--server.allowedHosts $(host)))
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help app test lint bench zoo setup browser clean
+.PHONY: help app class test lint bench zoo setup browser clean
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
 
 app: $(APP_STAMP)
 	$(BIN)/streamlit run app.py --server.port $(PORT) $(OPENED) $(ARGS)
+
+class: $(APP_STAMP)
+	$(BIN)/python -m resnet_core class --port $(PORT) $(if $(HOST),--host $(HOST)) $(ARGS)
 
 test: lint browser
 	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile $(ARGS)

@@ -6,4 +6,6 @@ multipage apps (1.67), which answers the first link to a page, in a server's lif
 
 from streamlit import App
 
-app = App("pages/front.py")
+from pages.ui import door
+
+app = App("pages/front.py", routes=door.ROUTES, middleware=door.MIDDLEWARE)

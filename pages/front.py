@@ -21,10 +21,12 @@ if problem := system.problem():
 
 import pandas  # noqa: E402, F401  (while another thread imports it, plotly takes what is there of it for the whole)
 
+from pages.class_.present import note  # noqa: E402
 from pages.ui.address import keep_address  # noqa: E402  (these need what was looked for)
 from pages.ui.glossary import glossary  # noqa: E402
 from pages.ui.guard import guarded  # noqa: E402
 from pages.ui.speech import speak, switch  # noqa: E402
+from resnet_core.classroom import keys  # noqa: E402
 from resnet_core.imports.scratch import tidy  # noqa: E402
 
 speak()
@@ -37,9 +39,9 @@ st.html(UI / "style.css")
 st.cache_resource(show_spinner=False)(tidy)()  # once a server: what one that was killed has left among the temporary files
 
 
-def entry(name: str, title: str) -> StreamlitPage:
-    """Declare pages/``name``/page.py, which has ``name`` for its address."""
-    return st.Page(f"{name}/page.py", title=title, url_path=name)
+def entry(name: str, title: str, address: str = "") -> StreamlitPage:
+    """Declare pages/``name``/page.py, which has ``name`` for its address, or another."""
+    return st.Page(f"{name}/page.py", title=title, url_path=address or name)
 
 
 #: The address that the page had when it knew one family of nets.
@@ -48,6 +50,7 @@ page = st.navigation(
     {
         "": [
             st.Page("home/page.py", title=tr("Home"), default=True),
+            *([entry("class_", tr("Class"), "class")] if keys.is_class() else []),
             entry("learn", tr("Learn")),
             entry("paper", tr("Paper")),
             entry("myths", tr("Myths")),
@@ -64,6 +67,8 @@ page = st.navigation(
     position="top",
 )
 keep_address(page.url_path)
+if keys.is_class():
+    note()
 switch()
 with guarded(page.title):
     page.run()

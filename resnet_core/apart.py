@@ -27,7 +27,7 @@ from typing import Any
 
 import resnet_core
 from resnet_core.errors import Stopped, UserError
-from resnet_core.language import ENVIRONMENT, current, tr
+from resnet_core.language import ENVIRONMENT, current, mark, tr
 
 #: What one computation may have: torch, the weights three times over, and the maps of a batch (see ``images_at_once``).
 MOST_BYTES = 4 << 30
@@ -158,7 +158,10 @@ def main() -> None:
         except (MemoryError, RuntimeError) as error:
             if not isinstance(error, MemoryError) and not re.search("alloc|memory", str(error)):
                 raise
-            say(error=f"Computing with this net takes more than the {MOST_BYTES >> 30} GiB of memory that one computation may have.")
+            text = mark(
+                "Computing with this net takes more than the {most} GiB of memory that one computation may have.", most=MOST_BYTES >> 30
+            )
+            say(error=tr(text))
 
 
 if __name__ == "__main__":

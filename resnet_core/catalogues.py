@@ -42,11 +42,16 @@ _EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 Message = str | tuple[str, ...]
 
 
+def _is_spoken(folder: str) -> bool:
+    return Path(folder).name not in ENGLISH
+
+
 def sentences() -> Iterator[tuple[Message, str]]:
     """Give every sentence of the code, or its forms for one and for many, and the file where it stands, in the order of the code."""
     for folder in ("pages", "resnet_core"):
-        for file, _, message, _, _ in extract_from_dir(ROOT / folder, [("**.py", "python")], keywords=KEYWORDS):
-            if message and not (folder == "resnet_core" and Path(file).parts[0] in ENGLISH):
+        found = extract_from_dir(ROOT / folder, [("**.py", "python")], keywords=KEYWORDS, directory_filter=_is_spoken)
+        for file, _, message, _, _ in found:
+            if message and Path(file).name not in ENGLISH:
                 yield message, f"{folder}/{Path(file).as_posix()}"
     for of in (Recipe, DataConfig):  # what their docstrings say of the fields stands beside the fields of the form
         for name, text in field_docs(of).items():

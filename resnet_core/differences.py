@@ -125,7 +125,7 @@ def _facts(config: RunConfig) -> _Facts:
     model = config.model
     found: _Facts = {("model", "family"): model.family, ("model", "depth"): model.depth}
     found |= {("model", field.title): getattr(model, field.name) for field in model.fields}
-    found[("training", "first weights")] = tr("of {net}, grown", net=config.start.net) if config.start else "random"
+    found[("training", mark("first weights"))] = tr("of {net}, grown", net=config.start.net) if config.start else tr("random")
     for section in (config.data, config.recipe):
         found |= {("training", recipe_word(field.name)): getattr(section, field.name) for field in dataclasses.fields(section)}
     return found

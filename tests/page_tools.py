@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from streamlit.runtime.context import ContextProxy
+from streamlit.runtime.context import ContextProxy, StreamlitCookies
 from streamlit.testing.v1 import AppTest
 
+from pages.ui import door
+from resnet_core.classroom import keys
 from resnet_core.config import RunConfig
 from resnet_core.runs import Run, RunStore, files
 from resnet_core.runs.records import RecordWriter
@@ -105,3 +107,16 @@ def curve(page: AppTest, name: str, kind: str) -> dict[str, Any]:
 def progress(page: AppTest) -> list[str]:
     """The texts of the progress bars, in order, without Markdown's escapes."""
     return [bar.proto.text.replace("\\", "") for bar in page.get("progress")]
+
+
+#: The teacher's key in tests.
+KEY = "test-key-of-the-teacher"
+
+
+def become(monkeypatch, who: str, address: str | None = "192.0.2.7") -> str:
+    """From now on ``teacher``, ``owner`` or the viewer with this cookie looks at a class. Returns a viewer's id."""
+    monkeypatch.setenv(keys.KEY_DIGEST, keys.digest(KEY))
+    cookies = {"teacher": {door.TEACHERS_COOKIE: KEY}, "owner": {}}.get(who, {door.VIEWERS_COOKIE: who})
+    monkeypatch.setattr(ContextProxy, "cookies", StreamlitCookies(cookies))
+    monkeypatch.setattr(ContextProxy, "ip_address", None if who == "owner" else address)
+    return keys.viewer_id(who)

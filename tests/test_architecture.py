@@ -42,6 +42,7 @@ ARROWS = {
     "data": {"architectures", "atomic", "config", "errors"},
     "training": {"activations", "atomic", "system", "config", "errors", "slots", "architectures", "data"},
     "runs": {"atomic", "memory", "config", "errors", "slots", "architectures", "data", "training"},
+    "classroom": {"csv_text", "errors", "questions", "runs"},
     "nets": {"atomic", "config", "errors", "architectures", "data", "training", "runs"},
     "analysis": {"activations", "atomic", "config", "csv_text", "errors", "architectures", "data", "training", "nets"},
     "images": {"errors"},
@@ -84,6 +85,7 @@ ARROWS = {
         "figures",
         "verdict",
         "bench",
+        "classroom",
         "experiments",
         "atomic",
         "lecture",
@@ -96,7 +98,7 @@ EVERYWHERE = {"language"}
 #: These answer at once: the command line and the pages import them where nothing is trained.
 WITHOUT_TORCH = [
     "errors", "config", "activations", "paper", "verdict", "differences", "runs", "runs.store", "data", "architectures.table", "images",
-    "attribution", "experiments", "lessons", "figures", "cli",
+    "attribution", "classroom", "classroom.book", "classroom.links", "experiments", "lessons", "figures", "cli",
 ]  # fmt: skip
 
 

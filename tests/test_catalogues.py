@@ -120,3 +120,24 @@ def test_what_pages_draw_goes_through_the_catalogues():
     pages = sorted((ROOT / "pages").rglob("*.py"))
     assert len(pages) > 50
     assert [sentence for path in pages for sentence in bare(path)] == []
+
+
+def outline(readme: str) -> dict[str, list[str]]:
+    """What two languages of a README have in common: its code, its links, and the shape of its headings and tables."""
+    text = (ROOT / readme).read_text(encoding="utf-8")
+    code = re.findall(r"```\w*\n(.*?)```", text, re.S)
+    prose = re.sub(r"```\w*\n.*?```", "", text, flags=re.S)
+    return {
+        "commands": [re.sub(r"\s*#.*", "", line) for block in code for line in block.splitlines() if not re.match(r"    |flowchart", line)],
+        "headings": re.findall(r"^(#+) ", prose, re.M),
+        "rows": re.findall(r"^\|(?: (`[^|]*?) \|)?", prose, re.M),
+        "links": sorted(set(re.findall(r"\]\((http[^)]*|[\w./]+\.(?:png|cff)|LICENSE)\)", prose))),
+    }
+
+
+def test_the_chinese_readme_has_all_that_the_english_one_has():
+    english, chinese = outline("README.md"), outline("README.zh.md")
+    parts = english.pop("rows"), chinese.pop("rows")
+    table_of_parts = (ROOT / "README.md").read_text(encoding="utf-8").partition("## How the parts fit together")[2].count("\n|")
+    assert len(parts[0]) - table_of_parts == len(parts[1])  # the parts of the code are listed in English alone
+    assert english == chinese

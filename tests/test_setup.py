@@ -288,6 +288,11 @@ def test_every_benchmark_starts_as_its_first_lines_say(path, tmp_path):
     assert f"python benchmarks/{path.name}" in path.read_text(encoding="utf-8")
 
 
+def test_a_class_is_started_by_one_word():
+    told = subprocess.run(["make", "-n", "class", "HOST=lab", "PORT=8600"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert ".venv/bin/python -m resnet_core class --port 8600 --host lab" in told
+
+
 def test_the_app_is_opened_to_a_room_by_one_option():
     """Alone it listens to this machine, as .streamlit/config.toml says; HOST names what the others type, and nothing else gets in."""
 

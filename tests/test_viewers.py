@@ -102,3 +102,14 @@ def test_what_one_viewer_turns_away_from_goes_on_for_another(server):
     assert not waiting.remove()
     server.drawing = "one"
     assert waiting.remove()
+
+
+def test_whether_one_waits_alone(server):
+    waiting = Viewers()
+    assert waiting.are_one()  # nobody waits but who looks
+    waiting.add()
+    assert waiting.are_one()
+    server.drawing = "two"
+    assert not waiting.are_one()
+    server.here = {"two"}  # the other has left
+    assert waiting.are_one()

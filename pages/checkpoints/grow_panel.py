@@ -9,12 +9,12 @@ import streamlit as st
 from pages.ui import estimate
 from pages.ui.analyses import datasets, folder
 from pages.ui.labels import escaped, titled
+from pages.ui.permitted import PermittedStore, admit
 from pages.ui.runs_view import all_seen, going_on
 from resnet_core.config import DataConfig, RunConfig
 from resnet_core.errors import ConfigError
 from resnet_core.language import mark, tr
 from resnet_core.nets import Net, growth
-from resnet_core.runs import RunStore
 
 _TITLES = {"sample": mark("Sample: 5,000 images"), "cifar10": mark("CIFAR-10: 50,000 images")}
 #: In the session: what was queued, to be said once more as long as the net is looked at: (net, its runs).
@@ -38,7 +38,7 @@ def grow_panel(net: Net) -> None:
     if config is None:
         return
     twin = RunConfig(config.model, config.data, config.recipe)
-    store = RunStore()
+    store = PermittedStore()
     known = estimate.measured(all_seen(store.look()))
     time = estimate.words([config, twin] if scratch else [config], known)
     st.caption(
@@ -57,6 +57,7 @@ def grow_panel(net: Net) -> None:
     if st.button(
         tr("Train on as {name}", name=escaped(config.model.name)), type="primary", icon=":material/trending_up:", key="grow.start"
     ):
+        admit([config, twin] if scratch else [config])
         runs = [going_on(store, *growth.grow(store, net, config, data_dir=folder()))]
         if scratch:
             runs.append(going_on(store, *store.submit(twin, data_dir=folder())))

@@ -11,10 +11,11 @@ import streamlit as st
 
 from pages.ui.jobs import Jobs, job_panel
 from pages.ui.labels import escaped
+from pages.ui.permitted import accept
 from pages.ui.viewers import Viewers
 from resnet_core.apart import MOST_BYTES, apart
 from resnet_core.errors import UserError
-from resnet_core.imports import LAYOUTS, Proposal, ReaderFailed, accept, inspect_bytes, limits, suggest_name
+from resnet_core.imports import LAYOUTS, Proposal, ReaderFailed, inspect_bytes, limits, suggest_name
 from resnet_core.imports.cost import cost
 from resnet_core.language import mark, tr
 from resnet_core.nets import NORMALIZATIONS, Net

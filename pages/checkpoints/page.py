@@ -12,7 +12,7 @@ from pages.checkpoints.model_card import model_card
 from pages.ui.guard import guarded
 from pages.ui.labels import escaped
 from pages.ui.nets_pick import warn_of
-from resnet_core.imports import delete
+from pages.ui.permitted import ask, delete_checkpoint, may
 from resnet_core.language import mark, tr
 from resnet_core.nets import Catalog, catalog
 
@@ -46,7 +46,8 @@ def show_gallery(found: Catalog) -> None:
         if net.config is not None:
             link = {"runs": [net.id]}
             st.page_link("compare/page.py", label=tr("Its curves"), icon=":material/ssid_chart:", query_params=link)
-        if net.origin == "imported" and st.button(tr("Delete"), icon=":material/delete:", key="checkpoints.delete", type="tertiary"):
+        deletable = net.origin == "imported" and may("delete checkpoint")
+        if deletable and st.button(tr("Delete"), icon=":material/delete:", key="checkpoints.delete", type="tertiary"):
             st.session_state[_ASKED] = net.id
             st.rerun()
     with guarded(tr("{view} of {name}", view=view or CARD, name=net.name)):
@@ -82,7 +83,7 @@ def _delete(name: str) -> None:
         )
         with st.container(horizontal=True):
             if st.button(tr("Delete"), type="primary", icon=":material/delete:", key="delete.confirm"):
-                delete(name)
+                delete_checkpoint(name)
                 st.session_state[_SAID] = tr("{name} was deleted.", name=escaped(name))
                 _dismiss()
                 st.rerun()
@@ -104,6 +105,7 @@ def main() -> None:
         warn_of(found.problems)
         show_gallery(found)
     with right, guarded(tr("Importing a checkpoint")):
+        ask("import")
         net = import_panel.import_panel()
         if net is not None:
             st.session_state[_IMPORTED] = net.id

@@ -75,14 +75,17 @@ def choose_runs(seen: Sequence[Listed]) -> list[str]:
         placeholder=tr("Choose runs"),
     )
     sets: dict[str, tuple[Sequence[Listed], str]] = {
-        "newest": (own(seen), tr("The runs trained alike with the newest one, the newest {most_curves} of them.", most_curves=MOST_CURVES)),
-        "shipped": (shipped(seen), tr("Those that ship, trained alike.")),
+        mark("newest"): (
+            own(seen),
+            tr("The runs trained alike with the newest one, the newest {most_curves} of them.", most_curves=MOST_CURVES),
+        ),
+        mark("shipped"): (shipped(seen), tr("Those that ship, trained alike.")),
     }
     with st.container(horizontal=True, gap="small"):
         for name, (among, about) in sets.items():
             if among:
                 title = tr("Only the {name} set", name=name)
-                st.button(title, key=f"compare.{name}", on_click=_CHOICE.choose, args=(newest_set(among),), help=about)
+                st.button(title, key="compare." + name, on_click=_CHOICE.choose, args=(newest_set(among),), help=about)
         if joins := [s.id for s in recorded_ones(seen)]:
             about = tr("Plain, Highway, ResNet and DenseNet, trained once on 300 images of the sample: what joins a block and its skip.")
             st.button(tr("Compare by join"), key="compare.joins", on_click=_CHOICE.choose, args=(joins,), help=about)

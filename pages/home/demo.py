@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from dataclasses import dataclass
 
+from pages.ui.permitted import admit
 from pages.ui.runs_view import Seen, going_on
 from resnet_core.config import RunConfig, demo_configs
 from resnet_core.errors import UserError
@@ -69,6 +70,7 @@ def ended_before(looked: Look) -> Demo | None:
 
 def start(store: RunStore, seed: int) -> None:
     """Starts what of the demo is missing and resumes what did not end. Raises RunError or DataError."""
+    admit(configs(seed))
     for config in in_turn(configs(seed)):
         going_on(store, *store.submit(config))
 

@@ -15,6 +15,7 @@ from pages.ui.figure_chart import figure_chart
 from pages.ui.guard import guarded
 from pages.ui.labels import duration, escaped
 from pages.ui.live_chart import CAPTION, live_chart
+from pages.ui.permitted import PermittedStore, may_change
 from pages.ui.recorded import recorded
 from pages.ui.run_rows import progress_row
 from pages.ui.runs_view import Seen, all_seen
@@ -133,7 +134,7 @@ def show_verdict(runs: list[RunRecords]) -> None:
 def next_seed() -> None:
     """Moves on to a seed that has not been trained yet, and starts it."""
     with guarded(tr("Starting the demo")):
-        store = RunStore()
+        store = PermittedStore()
         seed, looked = st.session_state.seed, store.look()
         while demo.find(looked, seed).ended:
             seed += 1
@@ -152,7 +153,8 @@ def seed_input(looked: Look) -> int:
 def controls(store: RunStore, found: demo.Demo, seed: int) -> None:
     """The button that fits: run, stop, go on, or once more."""
     if found.active:
-        if st.button(tr("Stop the demo"), icon=":material/stop:", width="stretch", key="demo_stop"):
+        mine = all(may_change(s.run, "stop") for s in found.active)
+        if mine and st.button(tr("Stop the demo"), icon=":material/stop:", width="stretch", key="demo_stop"):
             demo.stop(store, found)
             st.rerun()
     elif found.ended:
@@ -229,7 +231,7 @@ def panel(polled: bool, has_button: bool, first: list[Look]) -> None:
     """
     with guarded(tr("Home")), st.container(key="demo_panel"):
         left, right = st.columns(_COLUMNS, gap="medium")
-        store = RunStore()
+        store = PermittedStore()
         looked = first.pop() if first else store.tend()
         everything = all_seen(looked)
         if any(s.status.is_active for s in everything) != polled:
@@ -253,7 +255,7 @@ def opening(nets: Sequence[RunRecords], problems: Sequence[str], looked: Look | 
         show_figure6(nets, problems)
     shown = False
     with right, guarded(tr("Home")):
-        store = RunStore()
+        store = PermittedStore()
         found = start_box(store, looked or store.look())
         show_facts(nets)
         shown = True
@@ -277,7 +279,7 @@ def main() -> None:
         nets = figure6_nets(problems)
     looked: Look | None = None
     try:
-        looked = RunStore().tend()
+        looked = PermittedStore().tend()
         polled, demo_runs = activity(looked)
     except UserError:
         polled = demo_runs = False  # the panel shows the message

@@ -11,12 +11,13 @@ from pages.learn.scene import Scene
 from pages.ui import estimate
 from pages.ui.guard import guarded
 from pages.ui.live_chart import CAPTION, live_chart
+from pages.ui.permitted import PermittedStore, admit
 from pages.ui.run_rows import progress_row
 from pages.ui.runs_view import Seen, all_seen, going_on
 from resnet_core.config import RunConfig
 from resnet_core.figures.series import outcome
 from resnet_core.language import tr
-from resnet_core.runs import Look, RunStore
+from resnet_core.runs import Look
 from resnet_core.verdict import degradation_verdict
 
 #: Another one than that of the records, so that there is something new to see.
@@ -39,7 +40,7 @@ def run_it_now(recorded: Sequence[RunConfig], scene: Scene) -> bool:
     watched = st.container()
     with guarded(tr("Run it now")):
         seed = FIRST_SEED
-        looked = RunStore().tend()
+        looked = PermittedStore().tend()
         if not scene.presented:
             with st.container(horizontal=True, vertical_alignment="bottom"):
                 _seed_input(scene)
@@ -78,7 +79,8 @@ def _found(looked: Look, configs: Sequence[RunConfig]) -> list[Seen]:
 def _button(configs: Sequence[RunConfig], found: Sequence[Seen], looked: Look, scene: Scene) -> None:
     def start() -> None:
         with guarded(tr("Run it now")):
-            store = RunStore()
+            store = PermittedStore()
+            admit(configs)
             for config in configs:
                 going_on(store, *store.submit(config))
 
@@ -91,7 +93,7 @@ def _button(configs: Sequence[RunConfig], found: Sequence[Seen], looked: Look, s
 
 def _panel(configs: Sequence[RunConfig], polled: bool, scene: Scene) -> None:
     with guarded(tr("Run it now")):
-        found = _found(RunStore().tend(), configs)
+        found = _found(PermittedStore().tend(), configs)
         if any(seen.is_active for seen in found) != polled:
             st.rerun()
         runs = [seen.records() for seen in found]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pages.ui.permitted import admit
 from pages.ui.recorded import recorded
 from pages.ui.runs_view import Seen, going_on
 from resnet_core.claims import myths
@@ -98,6 +99,7 @@ def train(store: RunStore, labels: Sequence[str], seed: int) -> list[str]:
     """
     parents = {myths.TRAININGS[label].grown_from for label in labels} - {""}
     plain = [label for label in dict.fromkeys([*sorted(parents), *labels]) if not myths.TRAININGS[label].grown_from]
+    admit([myths.TRAININGS[label].config(seed) for label in plain])
     here = {label: going_on(store, *store.submit(myths.TRAININGS[label].config(seed))) for label in plain}
     left = []
     for label in labels:

@@ -13,6 +13,7 @@ from pages.ui.figure_chart import figure_chart
 from pages.ui.guard import guarded
 from pages.ui.labels import escaped, titled
 from pages.ui.linked import Linked
+from pages.ui.permitted import PermittedStore
 from pages.ui.runs_view import all_seen
 from resnet_core.claims import myths
 from resnet_core.claims.myths import MYTHS, Myth
@@ -114,7 +115,7 @@ def train_here(myth: Myth, store: RunStore, found: bench.Found) -> None:
 def main() -> None:
     st.title(tr("Myths"), anchor=False)
     st.markdown(INTRODUCTION.format(iterations=myths.DEMO_RECIPE.iterations))
-    store = RunStore()
+    store = PermittedStore()
     found = bench.find(all_seen(store.tend()))
     verdicts = {myth.key: myths.judged(myth, found.trained).verdict for myth in MYTHS}
     by_key = {myth.key: myth for myth in MYTHS}

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import streamlit as st
 
 from pages.ui.guard import LOG
 from pages.ui.labels import escaped, titled
-from pages.ui.owner import at_the_servers_machine
+from pages.ui.permitted import downloading, may
 from resnet_core import data
 from resnet_core.config import DATASETS, DataConfig
 from resnet_core.errors import DataError, UserError
@@ -33,15 +35,17 @@ class Download:
         return self.thread is not None and self.thread.is_alive()
 
     def start(self) -> None:
+        """Raises Refused where whoever looks may not download."""
         if self.running:
             return
+        download = downloading()
         self.done, self.total, self.error = 0, 0, ""
-        self.thread = threading.Thread(target=self._run, name=tr("download of CIFAR-10"), daemon=True)
+        self.thread = threading.Thread(target=self._run, args=(download,), name="download of CIFAR-10", daemon=True)
         self.thread.start()
 
-    def _run(self) -> None:
+    def _run(self, download: Callable[..., Path]) -> None:
         try:
-            data.download(self._progress)
+            download(self._progress)
         except UserError as error:
             self.error = str(error)
         except Exception as error:
@@ -92,7 +96,7 @@ def data_pick() -> tuple[DataConfig, str | None, bool]:
     config = DataConfig(dataset, validation, few)
     if dataset == "sample":
         return config, None, _is_there(config, None)
-    typed = _folder_field() if at_the_servers_machine() else ""
+    typed = _folder_field() if may("name folders") else ""
     there = _is_there(config, typed or None)
     if not typed and (DOWNLOAD.running or not there):
         st.fragment(_download_panel, run_every=0.5 if DOWNLOAD.running else None)(DOWNLOAD.running)
@@ -105,7 +109,7 @@ def _folder_field() -> str:
         tr("Folder with CIFAR-10"),
         key="train.data_dir",
         persist_state="session",
-        placeholder=str(data.resolve_data_dir() or "a folder on this machine, with the python or the binary version in it"),
+        placeholder=str(data.resolve_data_dir() or tr("a folder on this machine, with the python or the binary version in it")),
     ).strip()
 
 
@@ -119,7 +123,7 @@ def _is_there(config: DataConfig, folder: str | None) -> bool:
         elif not (DOWNLOAD.running or DOWNLOAD.error):
             st.info(escaped(str(error)), icon=":material/folder_off:")
         return False
-    if config.dataset == "cifar10" and at_the_servers_machine():
+    if config.dataset == "cifar10" and may("name folders"):
         st.caption(tr("Found in {resolve_data_dir}.", resolve_data_dir=escaped(str(data.resolve_data_dir(folder)))))
     return True
 
@@ -139,6 +143,6 @@ def _download_panel(running: bool) -> None:
         return
     if DOWNLOAD.error:
         st.error(escaped(DOWNLOAD.error), icon=":material/cloud_off:")
-    if st.button(tr("Download CIFAR-10 (170 MB)"), icon=":material/download:", key="train.download"):
+    if may("download") and st.button(tr("Download CIFAR-10 (170 MB)"), icon=":material/download:", key="train.download"):
         DOWNLOAD.start()
         st.rerun()

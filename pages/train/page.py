@@ -16,8 +16,10 @@ from pages.ui import estimate
 from pages.ui.guard import guarded
 from pages.ui.labels import duration, escaped, listed
 from pages.ui.live_chart import CAPTION, live_chart
+from pages.ui.permitted import PermittedStore, admit, may, may_change
 from pages.ui.run_rows import broken_row, dialogs, run_row
 from pages.ui.runs_view import Seen, all_seen, look, started_together
+from pages.ui.turns import say_turns
 from resnet_core.differences import confounded, differing
 from resnet_core.errors import ConfigError
 from resnet_core.figures.captions import caption, grouped
@@ -125,7 +127,7 @@ def start_button(store: RunStore, rows: Sequence[Row], seen: Sequence[Seen], fol
             ),
             icon=":material/content_copy:",
         )
-        again = st.checkbox(tr("Train them again all the same"), key="train.again")
+        again = may("train again") and st.checkbox(tr("Train them again all the same"), key="train.again")
     # A configuration that stands in two rows is one training.
     wanted = {row.config.fingerprint: row for row in rows if row.config}
     new = [row for fingerprint, row in wanted.items() if again or fingerprint not in there]
@@ -154,6 +156,8 @@ def _label_of_old(there: Collection[Seen]) -> str:
 def start(store: RunStore, rows: Sequence[Row], folder: str | None, again: bool) -> None:
     """Submits all rows, and turns to the runs. Submitting asks the store once more: another viewer may have been faster."""
     with guarded(tr("Starting")):
+        if not again:
+            admit([row.config for row in rows if row.config])
         new: list[Run] = []
         old: list[Run] = []
         for config in (row.config for row in rows if row.config):
@@ -182,7 +186,7 @@ def in_order(seen: Sequence[Seen]) -> list[Seen]:
 def stop_all(store: RunStore, active: Sequence[Seen]) -> None:
     """The last in the queue first, so that none begins meanwhile."""
     for s in reversed(in_order(active)):
-        if s.run.state().is_active:
+        if s.run.state().is_active and may_change(s.run, "stop"):
             store.stop(s.run.id)
 
 
@@ -193,11 +197,13 @@ def rows_of_runs(store: RunStore, seen: Sequence[Seen], broken: Sequence[tuple[P
     ordered = in_order(seen)
     listed = ordered if st.session_state.get("train.all") else ordered[: len(active) + LISTED]
     left = estimate.remaining(active, estimate.measured(seen))
-    if len(active) > 1 and st.button(tr("Stop all"), icon=":material/stop:", key="train.stop_all", width="stretch"):
+    stoppable = [s for s in active if may_change(s.run, "stop")]
+    if len(stoppable) > 1 and st.button(tr("Stop all"), icon=":material/stop:", key="train.stop_all", width="stretch"):
         stop_all(store, active)
         st.rerun()
     if active and left is not None:
         st.caption(tr("About {duration} until everything in the queue is through.", duration=duration(left)))
+    say_turns(seen)
     with st.container(height=LIST_HEIGHT if len(listed) > 4 else "content", border=False, gap="small"):
         shown = [s for s in listed if run_row(s, store, s.run.id in by_default)]
         for folder, reason in broken:
@@ -215,7 +221,7 @@ def runs_panel(was_active: bool, first: list[Look]) -> None:
         first: what the page has just seen, for the first time this is run.
     """
     with guarded(tr("Train")):
-        store = RunStore()
+        store = PermittedStore()
         looked = first.pop() if first else store.tend()
         seen = all_seen(looked)
         active = any(s.status.is_active for s in seen)
@@ -237,7 +243,7 @@ def runs_panel(was_active: bool, first: list[Look]) -> None:
 
 
 def main() -> None:
-    store = RunStore()
+    store = PermittedStore()
     looked = store.tend()
     seen = all_seen(looked)
     active = any(s.status.is_active for s in seen)

@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 
 from pages.ui.jobs import JOBS, Job
-from pages.ui.owner import at_the_servers_machine
+from pages.ui.permitted import may
 from resnet_core import data
 from resnet_core.config import DataConfig
 from resnet_core.errors import DataError
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def folder() -> str | None:
     """The folder of CIFAR-10 that was typed on the Train page in this session, if any."""
-    return (st.session_state.get("train.data_dir") or None) if at_the_servers_machine() else None
+    return (st.session_state.get("train.data_dir") or None) if may("name folders") else None
 
 
 def datasets() -> list[str]:

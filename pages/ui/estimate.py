@@ -125,13 +125,33 @@ def words(configs: Sequence[RunConfig], paces: Sequence[Pace]) -> str:
     return tr("time not yet measured on this machine") if known is None else tr("about {duration}", duration=duration(known))
 
 
+def until_turn(one: Seen, active: Iterable[Seen], paces: Sequence[Pace]) -> float | None:
+    """Seconds until a queued training begins, if all before it take as long as they seem to; None where that cannot be told."""
+    ends: dict[int, float] = dict.fromkeys(range(len(slots(pool_of(one.config.recipe.device)) or [False])), 0.0)
+    before = [s for s in active if s.is_active and (s.status.place or 0) < (one.status.place or 0)]
+    for s in sorted(before, key=lambda s: s.status.place or 0):
+        if pool_of(s.config.recipe.device) != pool_of(one.config.recipe.device):
+            continue
+        left = s.status.eta_seconds
+        if left is None:
+            left = seconds(s.config, paces, s.status.iterations - s.status.iteration)
+        if left is None:
+            return None
+        ends[_first_free(ends, s.config)] += left
+    return ends[_first_free(ends, one.config)]
+
+
+def _first_free(ends: dict[int, float], config: RunConfig) -> int:
+    """The slot of a training's pool that is free first, of those that may take it."""
+    kinds = slots(pool_of(config.recipe.device)) or [False]
+    return min((k for k, only_light in enumerate(kinds) if is_light(config) or not only_light), key=ends.__getitem__)
+
+
 def through(trainings: Iterable[tuple[RunConfig, float]]) -> float:
     """Give the seconds until trainings, each with the seconds that it takes, have passed the slots of their devices in this order."""
-    ends: dict[str, list[float]] = {}  # of each pool, when each of its slots is free
+    ends: dict[str, dict[int, float]] = {}  # of each pool, when each of its slots is free
     for config, left in trainings:
         pool = pool_of(config.recipe.device)
-        kinds = slots(pool) or [False]
-        free = ends.setdefault(pool, [0.0] * len(kinds))
-        slot = min((k for k, only_light in enumerate(kinds) if is_light(config) or not only_light), key=free.__getitem__)
-        free[slot] += left
-    return max((max(free) for free in ends.values()), default=0.0)
+        free = ends.setdefault(pool, dict.fromkeys(range(len(slots(pool) or [False])), 0.0))
+        free[_first_free(free, config)] += left
+    return max((max(free.values()) for free in ends.values()), default=0.0)

@@ -225,7 +225,7 @@ def training_findings(histories: Sequence[GradientHistory]) -> list[Finding]:
 def moment_text(curves: Sequence[GradientCurve]) -> str:
     """Each layer's gradient beside the last layer's in each net, and whether one of them vanishes or explodes. Plain text."""
     ratios = {curve.label: tuple(map(float, to_last(curve.values))) for curve in curves}
-    texts = [f"{label} {'no number' if math.isnan(low) else _range(low, high)}" for label, (low, high) in ratios.items()]
+    texts = [f"{label} {tr('no number') if math.isnan(low) else _range(low, high)}" for label, (low, high) in ratios.items()]
     small = [label for label, (low, _) in ratios.items() if low < VANISHED]
     large = [label for label, (_, high) in ratios.items() if high > 1 / VANISHED]
     ends = [
@@ -237,7 +237,8 @@ def moment_text(curves: Sequence[GradientCurve]) -> str:
         ends.append(
             tr("It is more than {vanished:.0f} times as large in {listed}: it explodes there.", vanished=1 / VANISHED, listed=listed(large))
         )
-    return f"Each layer's gradient norm beside the last layer's: {'; '.join(texts)}. {' '.join(ends) if curves else ''}".strip()
+    norms = tr("Each layer's gradient norm beside the last layer's: {texts}.", texts="; ".join(texts))
+    return " ".join([norms, *(ends if curves else ())])
 
 
 def _conclusion(low: list[str], high: list[str], broken: list[str], models: Sequence) -> str:

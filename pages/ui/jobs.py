@@ -27,6 +27,7 @@ import streamlit as st
 
 from pages.ui.guard import LOG
 from pages.ui.labels import duration, escaped
+from pages.ui.permitted import ask, may
 from pages.ui.viewers import Viewers
 from resnet_core.errors import UserError
 from resnet_core.language import tr
@@ -246,6 +247,8 @@ def _bar(job: Job, unit: str, preview: Any) -> None:
         st.rerun()
     with st.container(horizontal=True, vertical_alignment="center"):
         st.progress(*_how_far(job, unit))
-        if st.button(tr("Stop"), icon=":material/stop:", key=f"job.stop.{hash(job.key)}", type="tertiary", disabled=job.should_stop()):
+        stops = job.should_stop() or not may("stop computation", job.viewers.are_one())
+        if st.button(tr("Stop"), icon=":material/stop:", key=f"job.stop.{hash(job.key)}", type="tertiary", disabled=stops):
+            ask("stop computation", job.viewers.are_one())
             job.stop()
             st.rerun(scope="fragment")

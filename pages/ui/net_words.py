@@ -8,11 +8,11 @@ from collections.abc import Hashable, Mapping, Sequence
 import streamlit as st
 
 from pages.ui.labels import escaped
+from pages.ui.permitted import PermittedStore
 from resnet_core.errors import RunError
 from resnet_core.figures.captions import schedule_text
 from resnet_core.language import tr
 from resnet_core.nets import NORMALIZATIONS, Net
-from resnet_core.runs import RunStore
 
 
 def recorded(net: Net) -> Net:
@@ -26,7 +26,7 @@ def say_absent(ids: Sequence[str], what: str) -> None:
     Args:
         what: they are looked for among, e.g. ``nets``.
     """
-    store = RunStore()
+    store = PermittedStore()
     early: list[str] = []
     unknown: list[str] = []
     for net_id in ids:

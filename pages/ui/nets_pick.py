@@ -104,7 +104,7 @@ def option_labels(nets: Sequence[Net]) -> dict[str, str]:
 
 
 def _origin(net: Net) -> str:
-    return net.origin
+    return tr(net.origin)
 
 
 def _seed(net: Net) -> str:

@@ -8,6 +8,7 @@ import streamlit as st
 
 from pages.ui.guard import guarded
 from pages.ui.labels import escaped
+from pages.ui.permitted import PermittedStore, may, may_change
 from pages.ui.runs_view import BADGES, Seen, fraction_done, progress_text
 from resnet_core.architectures import FAMILIES
 from resnet_core.config import RunConfig
@@ -66,7 +67,7 @@ def broken_row(folder: Path, reason: str) -> None:
     with st.container(border=True, gap="xsmall"):
         with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
             st.markdown(tr("**{name}** :red-badge[:material/broken_image: damaged]", name=escaped(name)), width="stretch")
-            if st.button("", icon=":material/delete:", key=f"delete.{name}", type="tertiary", help=tr("Delete this run")):
+            if may("delete") and st.button("", icon=":material/delete:", key=f"delete.{name}", type="tertiary", help=tr("Delete this run")):
                 st.session_state[_ASKED] = ("delete", name)
                 st.rerun()
         st.caption(tr("It cannot be read: {reason}.", reason=escaped(reason)))
@@ -74,6 +75,8 @@ def broken_row(folder: Path, reason: str) -> None:
 
 def _buttons(seen: Seen, store: RunStore) -> None:
     run, status = seen.run, seen.status
+    if not may_change(run):
+        return
     with st.container(key=f"one_of.{run.id}", width="content"):
         if status.is_active:
             if st.button(tr("Stop"), icon=":material/stop:", key=f"stop.{run.id}", type="tertiary", disabled=status.stopping):
@@ -112,7 +115,7 @@ def _close() -> None:
 
 def _rename(run_id: str) -> None:
     with guarded(tr("Renaming a run")):
-        store = RunStore()
+        store = PermittedStore()
         run = store.get(run_id)
         name = st.text_input(tr("Name"), run.name, max_chars=MAX_NAME, key=f"name.{run_id}")
         if st.button(tr("Rename"), type="primary", key="rename.confirm"):
@@ -122,7 +125,7 @@ def _rename(run_id: str) -> None:
 
 def _delete(run_id: str) -> None:
     with guarded(tr("Deleting a run")):
-        store = RunStore()
+        store = PermittedStore()
         called, status = tr("Run `{run_id}`", run_id=run_id), None
         try:
             run = store.get(run_id)

@@ -36,6 +36,13 @@ class Viewers:
                 self._sessions.discard(context.session_id)
             return not self._sessions
 
+    def are_one(self) -> bool:
+        """Whether nobody waits but the viewer whose page is being drawn. False outside of a server."""
+        context = get_script_run_ctx(suppress_warning=True)
+        with self._mutex:
+            here = {each for each in self._sessions if runtime.exists() and runtime.get_instance().is_active_session(each)}
+            return context is not None and here <= {context.session_id}
+
     def have_left(self) -> bool:
         """Whether none of them has had the app open for ``GRACE`` seconds. False outside of a server."""
         with self._mutex:

@@ -242,7 +242,7 @@ FAMILIES = (
     Family(
         "alexnet_figure1",
         mark("AlexNet's Figure 1"),
-        f"{_PAPER}, section 3.1",
+        mark("{paper}, section 3.1", paper=_PAPER),
         FourLayersConfig,
         tuple(FourLayersConfig(nonlinearity) for nonlinearity in ("relu", "tanh")),
     ),

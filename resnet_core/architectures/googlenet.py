@@ -211,7 +211,7 @@ FAMILIES = (
     Family(
         "googlenet_cifar",
         mark("GoogLeNet for CIFAR"),
-        f"{_PAPER}, as kuangliu/pytorch-cifar has it",
+        mark("{paper}, as kuangliu/pytorch-cifar has it", paper=_PAPER),
         GoogLeNetCifarConfig,
         (GoogLeNetCifarConfig(), GoogLeNetCifarConfig("two")),
         layouts=projects.CIFAR_GOOGLENETS,

@@ -143,7 +143,7 @@ FAMILIES = (
     Family(
         "highway",
         mark("Highway nets of the ResNets' form"),
-        f"{_PAPER}; the form of He et al. 2016, section 4.2",
+        mark("{paper}; the form of He et al. 2016, section 4.2", paper=_PAPER),
         HighwayConfig,
         tuple(HighwayConfig(depth) for depth in (20, 32, 44, 56, 110)),
     ),

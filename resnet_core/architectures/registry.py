@@ -19,6 +19,7 @@ from typing import Any
 from resnet_core.architectures.base import Family, ModelConfig
 from resnet_core.architectures.layouts import OWN
 from resnet_core.errors import ConfigError
+from resnet_core.language import mark, tr
 
 #: Head, words before the depth, depth, words behind it; and of a name without a depth the head and the words.
 _NAME = re.compile(r"(?:([a-z]+)((?:[\s_-]+[a-z]+)*?)[\s_-]*)?(\d{1,6})((?:[\s_-]+[a-z0-9.]+)*)", re.ASCII)
@@ -158,7 +159,8 @@ def _nearest(text: str, first: Sequence[str] = ()) -> str:
     names = {name.lower(): name for name in (config.name for config in presets())}
     near = [*first, *(names[name] for name in difflib.get_close_matches(text.strip().lower()[:60], names, 3, 0.5))]
     examples = list(dict.fromkeys(near))[:3] or ["plain-56", "ResNet-56", "ResNet-56-B", "ResNet-164-bottleneck", "ResNet-20-w32"]
-    return f"{'The nearest are' if near else 'Write'} {', '.join(examples)}{'' if near else ' or the like'}."
+    text = mark("The nearest are {names}.") if near else mark("Write {names} or the like.")
+    return tr(text, names=", ".join(examples))
 
 
 def changed(model: ModelConfig, **values: Any) -> ModelConfig:

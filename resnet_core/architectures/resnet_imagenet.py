@@ -247,7 +247,7 @@ FAMILIES = (
     Family(
         "resnet_cifar",
         mark("ResNets of four stages for CIFAR"),
-        f"{_PAPER}, as kuangliu/pytorch-cifar has them",
+        mark("{paper}, as kuangliu/pytorch-cifar has them", paper=_PAPER),
         FourStageCifarConfig,
         tuple(FourStageCifarConfig(layers, block) for block, layers in TABLE_1.values()),
         layouts=projects.FOUR_STAGES_CIFAR,

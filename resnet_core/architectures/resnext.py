@@ -168,7 +168,7 @@ FAMILIES = (
     Family(
         "resnext",
         mark("ResNeXts for CIFAR"),
-        f"{_PAPER}, section 5.3",
+        mark("{paper}, section 5.3", paper=_PAPER),
         ResNeXtConfig,
         tuple(ResNeXtConfig(29, *paths) for paths in ((1, 64), (32, 4), (8, 64), (16, 64), (32, 64))),
     ),

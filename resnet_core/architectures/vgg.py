@@ -62,7 +62,7 @@ class VGGConfig(ModelConfig):
     images: ClassVar[str] = ""
     family = "vgg"
     fields = (
-        dataclasses.replace(choices.NORM, help="None, as in the paper, or batch normalisation.", tokens={"batch": "BN"}),
+        dataclasses.replace(choices.NORM, help=mark("None, as in the paper, or batch normalisation."), tokens={"batch": "BN"}),
         choices.NONLINEARITY,
         choices.INITIALIZATION,
         Field("kernel", mark("third convolutions"), mark("Of the last three stages of VGG-16: 3x3 (the paper's D), or 1x1 (its C)."),
@@ -152,7 +152,7 @@ class VGGCifarConfig(VGGConfig):
     family = "vgg_cifar"
     images = "CIFAR"
     fields = (
-        dataclasses.replace(choices.NORM, help="Batch normalisation, or none.", tokens={"none": "nobn"}),
+        dataclasses.replace(choices.NORM, help=mark("Batch normalisation, or none."), tokens={"none": "nobn"}),
         *VGGConfig.fields[1:4],
         choices.dropout(mark("before the fully connected layer")),
         choices.CLASSES,
@@ -181,7 +181,7 @@ FAMILIES = (
     Family(
         "vgg_cifar",
         mark("VGG nets for CIFAR"),
-        f"{_PAPER}, as kuangliu/pytorch-cifar has them",
+        mark("{paper}, as kuangliu/pytorch-cifar has them", paper=_PAPER),
         VGGCifarConfig,
         (*(VGGCifarConfig(depth) for depth in CONVOLUTIONS), VGGCifarConfig(norm="none")),
         layouts=projects.CIFAR_VGGS,

@@ -167,7 +167,7 @@ FAMILIES = (
     Family(
         "wide_resnet_imagenet",
         mark("Wide ResNets for ImageNet"),
-        f"{_PAPER}, as torchvision has them",
+        mark("{paper}, as torchvision has them", paper=_PAPER),
         WideImageNetConfig,
         tuple(WideImageNetConfig(TABLE_1[depth][1]) for depth in (50, 101)),
         layouts=projects.IMAGENET_RESNETS,

@@ -153,17 +153,17 @@ class Method:
         return values
 
 
-_BASELINE = (("mean", mark("mean image")), ("black", "black"))
+_BASELINE = (("mean", mark("mean image")), ("black", mark("black")))
 _NOTHING = mark("What counts as no image: the mean that the net's input is normalised with, or black.")
 _LAYER = Parameter(
     "layer",
-    "layer",
+    mark("layer"),
     "layer",
     help=mark("The block whose output is weighted. The last one is the most specific to a class; earlier ones have finer maps."),
 )
 _STEPS = Parameter(
     "steps",
-    "steps",
+    mark("steps"),
     "int",
     50,
     2,
@@ -173,7 +173,7 @@ _STEPS = Parameter(
 )
 _FROM = Parameter(
     "baseline",
-    "baseline",
+    mark("baseline"),
     "choice",
     "mean",
     choices=_BASELINE,
@@ -189,7 +189,7 @@ _FILL = Parameter(
 )
 _WINDOW = Parameter(
     "window",
-    "window",
+    mark("window"),
     "int",
     6,
     1,
@@ -200,7 +200,7 @@ _WINDOW = Parameter(
 )
 _STRIDE = Parameter(
     "stride",
-    "stride",
+    mark("stride"),
     "int",
     2,
     1,
@@ -214,7 +214,7 @@ _CHANNELS = Parameter(
     mark("colours joined by"),
     "choice",
     "maximum",
-    choices=(("maximum", "maximum"), ("sum", "sum")),
+    choices=(("maximum", mark("maximum")), ("sum", mark("sum"))),
     help=mark("Of the absolute gradients of red, green and blue the largest, as in the paper, or their sum."),
 )
 
@@ -298,13 +298,13 @@ METHODS: dict[str, Method] = {
     )
 }
 
-_SEED = Parameter("seed", "seed", "int", 0, 0, 2**31 - 1, 1, help=mark("Of the random numbers: the same seed gives the same result."))
+_SEED = Parameter("seed", mark("seed"), "int", 0, 0, 2**31 - 1, 1, help=mark("Of the random numbers: the same seed gives the same result."))
 #: What checks a map -> its parameters: ``infidelity``, ``sensitivity`` and ``sanity``.
 TRUST: dict[str, tuple[Parameter, ...]] = {
     "infidelity": (Parameter("samples", mark("hidden squares"), "int", 64, 2, 1000, 1, help=mark("How many squares are tried.")), _SEED),
     "sensitivity": (
         Parameter(
-            "radius", "radius", "float", 0.02, 0.001, 0.5, 0.005, help=mark("The most that a pixel changes, of 1: 0.02 is 5 of 255.")
+            "radius", mark("radius"), "float", 0.02, 0.001, 0.5, 0.005, help=mark("The most that a pixel changes, of 1: 0.02 is 5 of 255.")
         ),
         Parameter("samples", mark("changed images"), "int", 10, 1, 100, 1, help=mark("Each one takes a map of its own.")),
         _SEED,

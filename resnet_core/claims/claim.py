@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from resnet_core.claims.material import Cohort
+from resnet_core.claims.material import UNWARMED, Cohort
 from resnet_core.language import mark, tr
 from resnet_core.noise import CLEAR, Difference
 
@@ -91,6 +91,7 @@ class Result:
 
 def listed(names: Sequence[str]) -> str:
     """``plain-20``, ``plain-20 and plain-56``, ``plain-20, plain-32 and plain-56``."""
+    names = [name.removesuffix(UNWARMED) + tr(UNWARMED) if name.endswith(UNWARMED) else name for name in names]
     return names[0] if len(names) == 1 else tr("{names} and {names2}", names=", ".join(names[:-1]), names2=names[-1])
 
 

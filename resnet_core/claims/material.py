@@ -49,7 +49,7 @@ class TrainedNet:
     def name(self) -> str:
         """The net's; with ``UNWARMED`` where the paper warms it up and this training did not."""
         unwarmed = self.config.model.depth >= WARMED_UP and self.config.recipe.warmup == "none"
-        return f"{self.config.model.name}{UNWARMED if unwarmed else ''}"
+        return self.config.model.name + (UNWARMED if unwarmed else "")
 
     def rows(self, kind: str) -> list[dict[str, Any]]:
         return [row for row in self.records if row["kind"] == kind]

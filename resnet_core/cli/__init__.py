@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from resnet_core.cli import attribute, experiment, growing, importing, inspect, lecture, look, manage, output, train
+from resnet_core.cli import attribute, classroom, experiment, growing, importing, inspect, lecture, look, manage, output, train
 from resnet_core.cli import zoo as shipping
 from resnet_core.cli.options import Parser, add_net, add_training, at_least_1, whole_number
 from resnet_core.config import DEMO_RECIPE, DEVICES
@@ -84,6 +84,14 @@ def parser() -> argparse.ArgumentParser:
     inspect.add_commands(add)
     experiment.add_commands(add)
     lecture.add_commands(add)
+
+    lesson = add("class", classroom.classroom, "start the app for a class: others may look, answer and train within a quota")
+    lesson.add_argument("--port", type=int, default=8501, metavar="N", help="(default: 8501)")
+    lesson.add_argument("--host", metavar="NAME", help="the name or address that the others type (default: this machine's own address)")
+    lesson.add_argument(
+        "--delete", action="store_true", help="start nothing; delete the questions, answers and nicknames of the last class"
+    )
+    lesson.add_argument("--yes", action="store_true", help="with --delete: do not ask")
 
     fetch = add("download", manage.download, "download the full CIFAR-10", home=False)
     fetch.add_argument("--to", type=Path, metavar="DIR", help="into this folder, which then is for --data-dir or RESNET_LAB_DATA")

@@ -40,7 +40,9 @@ EXPERIMENT = Experiment(
         )
     ),
     parameters=(
-        Parameter("batches", "batches", "int", 4, 1, 40, 1, help=mark("The first of the training set; the norms are the mean over them.")),
+        Parameter(
+            "batches", mark("batches"), "int", 4, 1, 40, 1, help=mark("The first of the training set; the norms are the mean over them.")
+        ),
         Parameter("batch_size", mark("images a batch"), "int", 128, 2, 1024, 1, help=mark("BN takes its statistics from each batch.")),
     ),
     macs=lambda model, values: 3 * whole_net_macs(model) * values["batches"] * values["batch_size"],

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 ACROSS = 8
 
 LAYER = Parameter(
-    "layer", "layer", "layer", inner=True,
+    "layer", mark("layer"), "layer", inner=True,
     help=mark("A block's output, after the addition and the ReLU; or a convolution's own, after its BN and before "
 "its ReLU."),
 )  # fmt: skip
@@ -63,8 +63,8 @@ EXPERIMENT = Experiment(
     ),
     parameters=(
         LAYER,
-        replace(PICTURE, label="picture", default=0, help="The number of a test image, as on Predict."),
-        Parameter("channels", "channels", "int", 64, 1, 4096, 16, help=mark("The first of the layer; of fewer, all.")),
+        replace(PICTURE, label=mark("picture"), default=0, help=mark("The number of a test image, as on Predict.")),
+        Parameter("channels", mark("channels"), "int", 64, 1, 4096, 16, help=mark("The first of the layer; of fewer, all.")),
     ),
     macs=lambda model, values: whole_net_macs(model),
     labelled=False,

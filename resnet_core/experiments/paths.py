@@ -46,7 +46,7 @@ EXPERIMENT = Experiment(
     parameters=(
         Parameter("draws", mark("draws of each length"), "int", 4, 1, 200, 1, help=mark("Sets of blocks drawn for each length.")),
         Parameter("images", mark("training images"), "int", 32, 2, 512, 2, help=mark("The first of the training set, as one batch.")),
-        Parameter("seed", "seed", "int", 0, 0, 9999, 1, help=mark("Of the draws.")),
+        Parameter("seed", mark("seed"), "int", 0, 0, 9999, 1, help=mark("Of the draws.")),
     ),
     macs=lambda model, values: 2 * whole_net_macs(model) * values["images"] * values["draws"] * len(model.plan().units),
     refusal=needs_addition,

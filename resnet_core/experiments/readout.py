@@ -59,7 +59,14 @@ EXPERIMENT = Experiment(
             "train", mark("training images"), "int", 5000, 500, 50_000, 500, help=mark("The first of the training set; of fewer, all.")
         ),
         Parameter(
-            "ridge", "ridge", "float", 1.0, 1e-3, 1e4, 0.1, help=mark("Penalty on the squared weights, times the number of images / 1,000.")
+            "ridge",
+            mark("ridge"),
+            "float",
+            1.0,
+            1e-3,
+            1e4,
+            0.1,
+            help=mark("Penalty on the squared weights, times the number of images / 1,000."),
         ),
         PICTURE,
     ),

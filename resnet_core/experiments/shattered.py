@@ -111,9 +111,9 @@ EXPERIMENT = Experiment(
     ),
     parameters=(
         Parameter("points", mark("inputs on a line"), "int", 256, 32, 1024, 32, help=mark("Equally far apart, both images among them.")),
-        Parameter("lines", "lines", "int", 2, 1, 20, 1, help=mark("The first pairs of the test images.")),
-        Parameter("draws", "initialisations", "int", 2, 1, 20, 1, help=mark("Draws of the weights at the start.")),
-        Parameter("seed", "seed", "int", 0, 0, 9999, 1, help=mark("Of the first draw; the next ones follow.")),
+        Parameter("lines", mark("lines"), "int", 2, 1, 20, 1, help=mark("The first pairs of the test images.")),
+        Parameter("draws", mark("initialisations"), "int", 2, 1, 20, 1, help=mark("Draws of the weights at the start.")),
+        Parameter("seed", mark("seed"), "int", 0, 0, 9999, 1, help=mark("Of the first draw; the next ones follow.")),
     ),
     macs=_macs,
     labelled=False,

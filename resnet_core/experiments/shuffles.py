@@ -54,8 +54,8 @@ EXPERIMENT = Experiment(
     limits=mark("The net was trained whole and in its order. Few draws tell the mean, not the extremes."),
     parameters=(
         images_parameter(500, 5_000),
-        Parameter("draws", "draws", "int", 3, 1, 50, 1, help=mark("Of each number of blocks.")),
-        Parameter("seed", "seed", "int", 0, 0, 9999, 1, help=mark("Of the draws.")),
+        Parameter("draws", mark("draws"), "int", 3, 1, 50, 1, help=mark("Of each number of blocks.")),
+        Parameter("seed", mark("seed"), "int", 0, 0, 9999, 1, help=mark("Of the draws.")),
     ),
     macs=lambda model, values: whole_net_macs(model) * values["images"] * values["draws"] * 2 * len(_counts(model)),
     refusal=_refusal,

@@ -50,7 +50,7 @@ EXPERIMENT = Experiment(
     parameters=(
         LAYER,
         images_parameter(),
-        Parameter("channel", "channel", "int", 0, 0, 4095, 1, help=mark("Of the layer, counted from 0.")),
+        Parameter("channel", mark("channel"), "int", 0, 0, 4095, 1, help=mark("Of the layer, counted from 0.")),
         Parameter(
             "by",
             mark("strongest by"),
@@ -59,7 +59,7 @@ EXPERIMENT = Experiment(
             choices=tuple(BY.items()),
             help=mark("Over the positions of the channel's map."),
         ),
-        Parameter("top", "pictures", "int", 8, 1, MOST, 1, help=mark("The strongest first.")),
+        Parameter("top", mark("pictures"), "int", 8, 1, MOST, 1, help=mark("The strongest first.")),
     ),
     macs=lambda model, values: whole_net_macs(model) * values["images"],
     labelled=False,

@@ -60,17 +60,17 @@ EXPERIMENT = Experiment(
     ),
     parameters=(
         Parameter(
-            "directions", "directions", "choice", "plane", choices=(("plane", mark("two: a plane")), ("line", mark("one: a line"))),
+            "directions", mark("directions"), "choice", "plane", choices=(("plane", mark("two: a plane")), ("line", mark("one: a line"))),
             help=mark("Of a plane a map is drawn, of a line a curve."),
         ),
         Parameter("steps", mark("steps each way"), "int", 5, 2, 25, 1,
             help=mark("5 make 11x11 places, 12 make 25x25; a line has twice the steps.")),
         Parameter("images", mark("training images"), "int", 200, 100, 5000, 100,
             help=mark("The first of the training set; of fewer, all.")),
-        Parameter("reach", "reach", "float", 1.0, 0.05, 2.0, 0.05, help=mark("How far it goes, as a multiple of the directions.")),
-        Parameter("seed", "seed", "int", 0, 0, 9999, 1, help=mark("Of the directions.")),
+        Parameter("reach", mark("reach"), "float", 1.0, 0.05, 2.0, 0.05, help=mark("How far it goes, as a multiple of the directions.")),
+        Parameter("seed", mark("seed"), "int", 0, 0, 9999, 1, help=mark("Of the directions.")),
         Parameter(
-            "towards", "towards", "net", "", choices=(("", mark("at random")),),
+            "towards", mark("towards"), "net", "", choices=(("", mark("at random")),),
             help=mark("Another net of the architecture of one that is chosen: the straight line from that one to it."),
         ),
     ),

@@ -95,9 +95,9 @@ def note(net: Complexity, in_full: bool) -> str:
         )
     ]
     small: dict[str, tuple[type, ...]] = {
-        "pooling (max or avg)": (MaxPool, AvgPool),
-        "local response normalisation (LRN)": (LocalResponseNorm,),
-        "dropout (drop)": (Dropout,),
+        tr("pooling (max or avg)"): (MaxPool, AvgPool),
+        tr("local response normalisation (LRN)"): (LocalResponseNorm,),
+        tr("dropout (drop)"): (Dropout,),
     }
     if there := [words for words, kinds in small.items() if any(isinstance(placed.part, kinds) for placed in used)]:
         said.append(tr("Small grey boxes are {there}.", there=", ".join(there)))

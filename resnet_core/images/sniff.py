@@ -37,10 +37,10 @@ _OTHERS = (
 #: ``ftyp`` brands of ISO media files (ISO/IEC 14496-12), what they are, and what is asked first: an AVIF image also says that it is a HEIF
 #: one (mif1), and the image of a telephone that it has a film (mp42).
 _BRANDS = {
-    "an AVIF image": (b"avif", b"avis"),
-    "a HEIC image": (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"mif2", b"mif3", b"msf1"),
-    "a camera's raw file": (b"crx ",),
-    "a video": (b"isom", b"iso2", b"iso4", b"iso5", b"iso6", b"mp41", b"mp42", b"avc1", b"M4V ", b"qt  ", b"3gp4", b"3gp5", b"dash"),
+    mark("an AVIF image"): (b"avif", b"avis"),
+    mark("a HEIC image"): (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"mif2", b"mif3", b"msf1"),
+    mark("a camera's raw file"): (b"crx ",),
+    mark("a video"): (b"isom", b"iso2", b"iso4", b"iso5", b"iso6", b"mp41", b"mp42", b"avc1", b"M4V ", b"qt  ", b"3gp4", b"3gp5", b"dash"),
 }
 #: Parts of a file that the decoders go through in Python, some of them in quadratic time: as many as no camera writes, in a moment.
 MAX_SEGMENTS, MAX_METADATA, MAX_BETWEEN = 600, 8 << 20, 4_096

@@ -48,7 +48,8 @@ def why_none(given: Mapping[str, Shape], candidates: Sequence[Candidate], proble
         return tr("It is no net of a known layout: {there}. {due}", there=there, due=due)
     nearest = tr("Nearest is {key}'s layout: {difference}.", key=best.layout.key, difference=difference(given, best.due))
     wrong = _first(given, best) or _blocks(given, best) or _classifier(given, best) or _mixed(given, best)
-    return f"{wrong or f'It is nearly {best.config.name}, but no net that can be built here.'} {nearest}"
+    nearly = tr("It is nearly {name}, but no net that can be built here.", name=best.config.name)
+    return f"{wrong or nearly} {nearest}"
 
 
 def _out_of_range(family: str, problem: ConfigError) -> bool:

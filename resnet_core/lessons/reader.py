@@ -186,7 +186,7 @@ class _Reader:
                 try:
                     parse(net)
                 except UserError as error:
-                    self.fail(line, mark("{error}"), error=error)
+                    self.fail(line, str(error))
         return shown
 
     def question(self, line: int, arguments: Sequence[str], body: Sequence[str]) -> tuple[Question, str]:
@@ -218,7 +218,7 @@ class _Reader:
         try:
             return Question(arguments[0], " ".join(text), arguments[1], tuple(options), **fields), truth
         except UserError as error:
-            self.fail(line, mark("{error}"), error=error)
+            self.fail(line, str(error))
 
     def step(self, draft: _Draft) -> Step:
         parts = {name: draft.parts.get(name, "") for name in ("truth", "look", "reveal")}

@@ -63,6 +63,7 @@ _IDENTITY: Mapping[str, Test] = {
     "created": _is_moment,
     "data_dir": _or_none(lambda value: _is_text(value) and "\0" not in value),
     "versions": _or_none(lambda value: isinstance(value, dict) and all(map(_is_text, value.values()))),
+    "owner": _or_none(lambda value: _is_text(value) and len(value) <= MAX_NAME and value.isalnum()),
 }
 _PLAN = _object(
     device=lambda value: value in DEVICES and value != "auto",
@@ -142,7 +143,7 @@ def _read_identity(path: Path) -> Identity:
         if key not in values:
             raise BrokenRun(tr("run.json has no {key!r}", key=key))
     _check("run.json", values, _IDENTITY)
-    found = Identity(values["created"], json.dumps({key: values.get(key) for key in ("config", "data_dir", "versions")}))
+    found = Identity(values["created"], json.dumps({key: values.get(key) for key in ("config", "data_dir", "versions", "owner")}))
     _ = found.config  # raises ConfigError
     return found
 

@@ -20,13 +20,16 @@ from resnet_core.runs.run import Run
 START = "start.safetensors"
 
 
-def create(home: Path, config: RunConfig, name: str, data_dir: Path | None, state: dict[str, Any], start: Path | None = None) -> Run:
+def create(
+    home: Path, config: RunConfig, name: str, data_dir: Path | None, state: dict[str, Any], start: Path | None = None, owner: str = ""
+) -> Run:
     """Makes the folder under a hidden name and gives it its own in one step: there is never half a run.
 
     Args:
         data_dir: where the data set lies, absolute; None for the embedded sample.
         state: state, ticket and pool. The caller holds the home lock, under which the ticket was taken.
         start: the weights that the training begins with, copied.
+        owner: whose it is, an id; empty for nobody's in particular.
     """
     for leftover in home.glob(".new-*"):  # of a process that was killed right here
         shutil.rmtree(leftover, ignore_errors=True)
@@ -46,7 +49,7 @@ def create(home: Path, config: RunConfig, name: str, data_dir: Path | None, stat
         "created": created,
         "data_dir": str(data_dir) if data_dir else None,
         "fingerprint": fingerprint,
-    }
+    } | ({"owner": owner} if owner else {})
     if start is not None:
         shutil.copyfile(start, folder / START)
         atomic.sync(folder / START)

@@ -14,6 +14,7 @@ from resnet_core.runs import files, index
 from resnet_core.runs.border import BrokenRun
 from resnet_core.runs.index import Ended
 from resnet_core.runs.run import Run, RunStatus, run_names
+from resnet_core.runs.turns import in_turn, last_began
 
 #: The run to offer of several of one configuration: the one with the most to show.
 _PREFERENCE = ("finished", "running", "queued", "stopped", "interrupted", "diverged", "failed")
@@ -83,7 +84,8 @@ def look(home: Path) -> Look:
     with files.explained(home):
         names = run_names(home)
     known, kept = _known(home), {}  # neither is changed once others can see it: several viewers look at once
-    looked, queued, broken = [], [], []
+    looked, broken = [], []
+    queued: dict[str, list[tuple[str, int, tuple[Run, RunStatus]]]] = {}  # by pool
     for name in names:
         ended = known.get(name)
         if ended is not None and ended.is_unchanged():
@@ -100,15 +102,16 @@ def look(home: Path) -> Look:
                 broken.append((path, str(error)))
             continue
         if status.state == "queued":
-            queued.append((values["pool"], values["ticket"], run, status))
+            queued.setdefault(values["pool"], []).append((run.owner, values["ticket"], (run, status)))
             continue
         looked.append((run, status))
         if status.state in _ENDINGS and all(stamp is None or files.is_settled(stamp) for _, stamp in stamped):
             kept[name] = Ended(stamped, run, status)
-    places: dict[str, int] = {}
-    for pool, _, run, status in sorted(queued, key=lambda entry: entry[:2]):
-        places[pool] = places.get(pool, 0) + 1
-        looked.append((run, dataclasses.replace(status, place=places[pool])))
+    waiting = [pair for pool in queued.values() for *_, pair in pool]
+    began = last_began((run.owner, status.started) for run, status in [*looked, *waiting]) if len(waiting) > 1 else {}
+    for pool in queued.values():
+        for place, (run, status) in enumerate(in_turn(pool, began), 1):
+            looked.append((run, dataclasses.replace(status, place=place)))
     _ENDED[home] = kept
     if any(known.get(name) is not ended for name, ended in kept.items()):
         index.write(home, kept)

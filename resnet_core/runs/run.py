@@ -1,6 +1,6 @@
 """One run: a cheap view on its folder. Everything is read from the files when it is asked for; nothing is kept but what never changes.
 
-- run.json: id, config, versions, created, data_dir, fingerprint; written once
+- run.json: id, config, versions, created, data_dir, fingerprint, owner; written once
 - meta.json: name
 - state.json: state, ticket, pool, plan, iteration, result, message, times; replaced at each change, under the home lock
 - records.jsonl: the rows of the training
@@ -29,6 +29,7 @@ from resnet_core.runs.border import STATES, BrokenRun, read_state
 from resnet_core.runs.ends import kept_ends
 from resnet_core.runs.records import RecordReader, reader
 from resnet_core.runs.rows import Ends
+from resnet_core.runs.turns import in_turn, last_began
 
 __all__ = ["RESUMABLE", "STATES", "BrokenRun", "Run", "RunStatus", "checkpoint_iteration", "read_state", "run_folders"]
 
@@ -130,6 +131,19 @@ class Run:
     @property
     def versions(self) -> dict[str, str]:
         return self.identity.values["versions"] or {}
+
+    @property
+    def owner(self) -> str:
+        """Whose it is: an id, which says nothing of who that is; empty for nobody's in particular (the command line, a run of before)."""
+        return self.identity.values.get("owner") or ""
+
+    @property
+    def started(self) -> str | None:
+        """When its last training began, UTC, ISO 8601; None where it has not, or cannot be read."""
+        try:
+            return read_state(self.path).get("started")
+        except BrokenRun:
+            return None
 
     @property
     def fingerprint(self) -> str:
@@ -282,16 +296,18 @@ class Run:
         return speed, max(0, self.config.recipe.iterations - iteration) * seconds / done
 
     def _place(self, values: dict[str, Any]) -> int:
-        """1 + the runs of the same pool with a lower ticket that are queued too."""
-        ahead = 0
+        """1 + the runs of the same pool whose turn comes before."""
+        waiting, began = [(self.owner, values["ticket"], self.id)], []
         for folder in run_folders(self.path.parent):
             try:
-                Run(folder)
+                run = Run(folder)
                 other = read_state(folder)
             except BrokenRun:  # never trained, so not in the way
                 continue
-            ahead += other["state"] == "queued" and other["pool"] == values["pool"] and other["ticket"] < values["ticket"]
-        return ahead + 1
+            began.append((run.owner, other.get("started")))
+            if other["state"] == "queued" and other["pool"] == values["pool"] and run.id != self.id:
+                waiting.append((run.owner, other["ticket"], run.id))
+        return in_turn(waiting, last_began(began)).index(self.id) + 1
 
 
 def _silent_message(seconds: float, stopping: bool) -> str:

@@ -1,8 +1,8 @@
 """The run store and its queue.
 
-The queue is no file of its own: it is the set of runs whose state is ``queued``, in the order of their tickets. A ticket is one
-more than the highest that any run has, handed out under the home lock; every change of a state.json happens under that lock,
-so nothing can disagree. Reading takes no lock.
+The queue is no file of its own: it is the set of runs whose state is ``queued``. People take turns (``turns.in_turn``), and the runs of one
+person go in the order of their tickets. A ticket is one more than the highest that any run has, handed out under the home lock; every
+change of a state.json happens under that lock, so nothing can disagree. Reading takes no lock.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from resnet_core.runs.border import MAX_NAME, BrokenRun, is_name, read_state
 from resnet_core.runs.create import create
 from resnet_core.runs.looking import Look
 from resnet_core.runs.run import RESUMABLE, Run, run_folders
+from resnet_core.runs.turns import in_turn, last_began
 from resnet_core.slots import is_light
 
 
@@ -72,7 +73,7 @@ class RunStore:
 
     def queue(self) -> list[Run]:
         """The queued runs of all devices, in the order in which they will be trained."""
-        return [run for _, run in sorted(self._queued(self.runs()), key=lambda pair: pair[0]["ticket"])]
+        return self._in_turn(self.runs())
 
     def get(self, id_or_name: str) -> Run:
         """The run with that id; else the one with that name; else the one whose id begins so."""
@@ -113,6 +114,7 @@ class RunStore:
         data_dir: Path | str | None = None,
         again: bool = False,
         start: Path | None = None,
+        owner: str = "",
     ) -> tuple[Run, bool]:
         """Queues a training, and starts a worker if one is needed.
 
@@ -121,6 +123,7 @@ class RunStore:
             data_dir: where CIFAR-10 lies; found as in ``resnet_core.data.resolve_data_dir`` by default.
             again: train it although a run of this configuration exists.
             start: the file of the weights that ``config.start`` speaks of; it is copied.
+            owner: whose run it is, as an id that says nothing of who that is; empty for nobody's in particular.
 
         Returns:
             The run, and True; or the run that exists already, untouched, and False.
@@ -146,7 +149,7 @@ class RunStore:
             if found is not None:
                 return found, False
             state = {"state": "queued", "ticket": self._next_ticket(), "pool": launch.pool_of(config.recipe.device)}
-            run = create(self.home, config, name, resolved and Path(resolved).absolute(), state, start)
+            run = create(self.home, config, name, resolved and Path(resolved).absolute(), state, start, owner)
         self.ensure_workers()
         return run, True
 
@@ -274,9 +277,7 @@ class RunStore:
 
     def next_queued(self, pool: str, only_light: bool = False) -> Run | None:
         """The first run in the queue of a pool, or the first light one. The caller holds the home lock."""
-        waiting = [(values, run) for values, run in self._queued(self.runs()) if values["pool"] == pool]
-        mine = [(values["ticket"], run.id, run) for values, run in waiting if is_light(run.config) or not only_light]
-        return min(mine)[2] if mine else None
+        return next((run for run in self._in_turn(self.runs(), pool) if is_light(run.config) or not only_light), None)
 
     def data_dir(self, run: Run) -> Path | None:
         """The data folder the run was submitted with; None (so that it is looked for anew) if that is gone."""
@@ -306,6 +307,11 @@ class RunStore:
                 if values["state"] == "queued":
                     found.append((values, run))
         return found
+
+    def _in_turn(self, runs: list[Run], pool: str | None = None) -> list[Run]:
+        """The queued ones among all runs, in the order of their turns."""
+        waiting = [(run.owner, values["ticket"], run) for values, run in self._queued(runs) if pool in (None, values["pool"])]
+        return in_turn(waiting, last_began((run.owner, run.started) for run in runs)) if len(waiting) > 1 else [run for *_, run in waiting]
 
     def _next_ticket(self) -> int:
         tickets = [0]

@@ -24,19 +24,19 @@ ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking",
 
 
 class App:
-    """``streamlit run app.py`` on a port of its own."""
+    """``streamlit run app.py`` on a port of its own, from the project's folder or another."""
 
-    def __init__(self, root: Path, log: Path, **environment: str):
+    def __init__(self, root: Path, log: Path, cwd: Path | None = None, **environment: str):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.url = f"http://localhost:{self.port}"
         self.log = log
-        command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless", "true"]
+        command = [sys.executable, "-m", "streamlit", "run", str(root / "app.py"), "--server.headless", "true"]
         command += ["--server.port", str(self.port)]
         with open(log, "wb") as output:
             self.process = subprocess.Popen(
-                command, cwd=root, env=os.environ | environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+                command, cwd=cwd or root, env=os.environ | environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
             )
         wait_until(self._answers, f"the app to answer; its log is {log}")
 
@@ -63,9 +63,9 @@ def start_app(root: Path, tmp_path: Path) -> Iterator[Callable[..., App]]:
     """Starts the app, with environment variables; it is ended with the test, and so are the workers of its runs."""
     apps: list[App] = []
 
-    def start(**environment: str) -> App:
+    def start(cwd: Path | None = None, **environment: str) -> App:
         # One thread: the tests share their processors.
-        apps.append(App(root, tmp_path / f"app-{len(apps)}.log", **{"OMP_NUM_THREADS": "1", **environment}))
+        apps.append(App(root, tmp_path / f"app-{len(apps)}.log", cwd, **{"OMP_NUM_THREADS": "1", **environment}))
         return apps[-1]
 
     yield start

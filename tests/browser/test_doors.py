@@ -48,8 +48,10 @@ def answer(port: int, host: str, origin: str) -> str:
         return connection.recv(200).decode("latin-1").splitlines()[0]
 
 
-def test_only_this_machine_under_its_own_names(start_app):
-    app = start_app()
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["from its folder", "from another"])
+def test_only_this_machine_under_its_own_names(start_app, tmp_path, elsewhere):
+    """However it is started: as README says, or by its path."""
+    app = start_app(cwd=tmp_path if elsewhere else None)
     listening = {c.laddr.ip for c in psutil.Process(app.process.pid).net_connections("inet") if c.status == psutil.CONN_LISTEN}
     assert listening and listening <= {"127.0.0.1", "::1"}
     for name in ("localhost", "127.0.0.1", "[::1]"):
