@@ -63,6 +63,7 @@ ARROWS = {
         "training",
     },
     "lessons": {"architectures", "claims", "config", "errors", "experiments", "literature", "nets", "questions", "training"},
+    "lecture": {"errors", "figures", "lessons", "nets", "runs", "verdict"},
     "zoo": {"architectures", "config", "errors", "runs", "nets", "data", "training", "analysis"},
     "figures": {"architectures", "config", "csv_text", "errors", "noise", "paper", "questions", "verdict"},
     "reference": {"architectures", "claims", "config", "errors", "runs"},
@@ -86,6 +87,9 @@ ARROWS = {
         "bench",
         "classroom",
         "experiments",
+        "atomic",
+        "lecture",
+        "lessons",
     },
     "__main__": {"cli", "system"},
 }

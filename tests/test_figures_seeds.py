@@ -8,7 +8,7 @@ import pytest
 from resnet_core.architectures import parse
 from resnet_core.config import demo_configs
 from resnet_core.figures import style
-from resnet_core.figures.seeds import class_figure, gaps_figure, power_figure
+from resnet_core.figures.seeds import class_curves, class_figure, gaps_figure, power_figure
 from resnet_core.figures.series import RunRecords
 
 
@@ -27,7 +27,7 @@ def by_uid(figure) -> dict:
 
 @pytest.mark.parametrize("dark", [False, True])
 def test_ones_own_curves_stand_before_mean_and_range(dark):
-    traces = by_uid(class_figure(runs(), 2, dark))
+    traces = by_uid(class_figure(class_curves(runs()), 2, dark))
     for name in ("plain-20", "plain-56", "ResNet-20", "ResNet-56"):
         assert list(traces[f"{name}-own"].y) == [70.0] * 3 and list(traces[f"{name}-mean"].y) == [60.0] * 3
         assert (max(traces[f"{name}-band"].y), min(traces[f"{name}-band"].y)) == (70.0, 50.0)
@@ -36,7 +36,7 @@ def test_ones_own_curves_stand_before_mean_and_range(dark):
 
 
 def test_of_one_seed_there_is_no_band():
-    traces = by_uid(class_figure(runs(1), 0))
+    traces = by_uid(class_figure(class_curves(runs(1)), 0))
     assert "plain-56-band" not in traces and "plain-56-own" in traces
 
 

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from pages.learn.shows import taught
 from resnet_core import language
 from resnet_core.config import demo_configs
+from resnet_core.lecture import lecture
 from resnet_core.lessons import Lesson, fill, lessons
 from resnet_core.questions import POINTS
 from resnet_core.runs import RunStore
@@ -140,6 +142,27 @@ def test_without_the_nets_a_step_says_what_is_missing(root, monkeypatch):
     assert not page.exception and "plain-20" in page.error[0].value.replace("\\", "")
     page.button(key="learn.next").click().run()
     assert page.title[0].value
+
+
+def test_a_lesson_with_curves_can_be_taken_along_from_its_last_step(page):
+    opened(page, lesson=FIRST.key, step=str(len(FIRST.steps) - 1))
+    assert not page.get("download_button")
+    page.button(key="learn.next").click().run()
+    assert [button.proto.label for button in page.get("download_button")] == ["Lecture file (HTML)"]
+    page.button(key="learn.present").click().run()
+    assert not page.get("download_button")
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_the_trainings_of_a_lesson_are_those_of_its_first_curves(root, monkeypatch, key):
+    monkeypatch.setenv("RESNET_LAB_CHECKPOINTS", str(root / "checkpoints"))
+    lesson = next(each for each in lessons("en") if each.key == key)
+    shown = [show for step in lesson.steps for show in step.shows if show.kind == "curves"]
+    found = taught(lesson)
+    assert [run.config.model.name for run in found] == list(shown[0].nets if shown else ())
+    assert not found or lesson.steps[0].title in lecture(found, lesson)
+    if shown and shown[0].arguments["set"] == "shipped":
+        assert all(any(record["kind"] == "layers" for record in run.records) for run in found)
 
 
 def answers(lesson: Lesson) -> list[str]:

@@ -14,6 +14,7 @@ from pages.compare.choice import Listed, choose_runs, shipped
 from pages.ui.figure_chart import figure_chart
 from pages.ui.guard import guarded
 from pages.ui.labels import escaped
+from pages.ui.lecture_file import lecture_button, whole
 from pages.ui.runs_view import all_seen, look, look_recorded, look_shipped
 from resnet_core import paper
 from resnet_core.figures import captions, export, series, table
@@ -163,6 +164,7 @@ def downloads(ids: Sequence[str], view: View) -> None:
         st.download_button(
             tr("Chart (PNG)"), png, "resnet-lab-chart.png", "image/png", key="png", icon=icon, on_click="ignore", disabled=not drawable
         )
+        lecture_button(lambda: [whole(s) for s in chosen(ids)], "lecture")
     camera = tr("makes a PNG too") if drawable else tr("makes a PNG: the server has no Chromium or Chrome to draw one")
     st.caption(
         tr("The camera button of the chart {camera}. The address of this page restores this view wherever these runs are.", camera=camera)

@@ -13,6 +13,7 @@ from pages.learn.scene import Scene
 from pages.ui.answering import answer_widget
 from pages.ui.guard import guarded
 from pages.ui.labels import escaped
+from pages.ui.lecture_file import lecture_button
 from resnet_core.language import current, tr
 from resnet_core.lessons import Lesson, Step, fill, lessons
 from resnet_core.questions import Answer, Question
@@ -114,6 +115,8 @@ def controls(lesson: Lesson, number: int, whole: bool, presented: bool, followin
         )  # fmt: skip
         if number == len(lesson.steps) and following:
             st.button(tr("Next lesson"), icon=":material/school:", key="learn.following", on_click=place.open_lesson, args=(following,))
+        if number == len(lesson.steps) and not presented and shows.taught(lesson):
+            lecture_button(lambda: shows.taught(lesson), "learn.lecture", lesson, "tertiary")
         st.button(tr("All lessons"), icon=":material/list:", key="learn.list", type="tertiary", on_click=place.open_lesson, args=("",))
         if presented:
             st.button(tr("End the presentation"), key="learn.end", shortcut="Esc", on_click=place.present, args=(False,))

@@ -17,7 +17,7 @@ from resnet_core.claims import seed_bank, signs
 from resnet_core.claims.seed_bank import ERRORS, PAIRS, Banked, Compared, bank, compared
 from resnet_core.errors import DataError
 from resnet_core.experiments import Table
-from resnet_core.figures.seeds import class_figure, gaps_figure, power_figure
+from resnet_core.figures.seeds import ClassCurves, class_curves, class_figure, gaps_figure, power_figure
 from resnet_core.figures.series import RunRecords
 from resnet_core.language import mark, tr
 from resnet_core.lessons import Show
@@ -30,8 +30,8 @@ _BEHIND = 1.35
 
 
 @functools.cache
-def _records() -> tuple[RunRecords, ...]:
-    return tuple(_as_run(one) for nets in bank().values() for one in nets.values())
+def _curves() -> tuple[ClassCurves, ...]:
+    return tuple(class_curves([_as_run(one) for nets in bank().values() for one in nets.values()]))
 
 
 def _as_run(one: Banked) -> RunRecords:
@@ -76,8 +76,7 @@ def pick(scene: Scene) -> int:
 def yours(show: Show, scene: Scene) -> None:
     """Draws the viewer's four curves before mean and range of all."""
     seed = pick(scene)
-    runs = _records()
-    parts.chart(lambda dark: class_figure(runs, seed, dark), scene)
+    parts.chart(lambda dark: class_figure(_curves(), seed, dark), scene)
     nets = bank()[seed]
     ends = ", ".join(f"{net} {nets[net].clean_error:.1f} %" for pair in PAIRS.values() for net in pair)
     tests = ", ".join(f"{net} {nets[net].test_error:.1f} %" for pair in PAIRS.values() for net in pair)

@@ -30,7 +30,9 @@ from resnet_core.figures.predicted import Truth, predicted
 from resnet_core.figures.series import RunRecords, decimate, outcome, run_curve
 from resnet_core.figures.tradeoff import totals_figure, tradeoff_figure
 from resnet_core.language import mark, tr
-from resnet_core.lessons import Show, facts
+from resnet_core.lecture.runs import of_net
+from resnet_core.lessons import Lesson, Show, facts
+from resnet_core.nets import shipped_nets
 from resnet_core.questions import Question
 from resnet_core.runs import RunStore
 from resnet_core.verdict import degradation, degradation_verdict
@@ -65,6 +67,19 @@ def trainings(name: str, nets: Sequence[str]) -> list[RunRecords]:
     if missing:
         raise DataError(mark("There is no record of the training of {nets} here."), nets=", ".join(missing))
     return [found[parse(net)] for net in nets]
+
+
+def taught(lesson: Lesson) -> list[RunRecords]:
+    """The trainings whose curves a lesson shows first, with all their records; none where it shows none, or one is missing."""
+    show = next((show for step in lesson.steps for show in step.shows if show.kind == "curves"), None)
+    if show is None:
+        return []
+    try:
+        found = trainings(show.arguments["set"], show.nets)
+    except DataError:  # said where the curves are shown
+        return []
+    nets = {net.id: net for net in shipped_nets()} if show.arguments["set"] == "shipped" else {}
+    return [of_net(nets[run.run_id]) if run.run_id in nets else run for run in found]
 
 
 def ends(runs: Sequence[RunRecords], test: bool = False) -> str:

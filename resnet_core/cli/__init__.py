@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from resnet_core.cli import attribute, classroom, experiment, growing, importing, inspect, look, manage, output, train
+from resnet_core.cli import attribute, classroom, experiment, growing, importing, inspect, lecture, look, manage, output, train
 from resnet_core.cli import zoo as shipping
 from resnet_core.cli.options import Parser, add_net, add_training, at_least_1, whole_number
 from resnet_core.config import DEMO_RECIPE, DEVICES
@@ -83,6 +83,7 @@ def parser() -> argparse.ArgumentParser:
     attribute.add_commands(add)
     inspect.add_commands(add)
     experiment.add_commands(add)
+    lecture.add_commands(add)
 
     lesson = add("class", classroom.classroom, "start the app for a class: others may look, answer and train within a quota")
     lesson.add_argument("--port", type=int, default=8501, metavar="N", help="(default: 8501)")

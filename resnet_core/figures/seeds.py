@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import plotly.graph_objects as go
 from resnet_core.architectures import ModelConfig, ResNetConfig
 from resnet_core.figures import style
 from resnet_core.figures.responses import two_panels
-from resnet_core.figures.series import RunRecords, mean_over_runs, run_curve
+from resnet_core.figures.series import Points, RunRecords, mean_over_runs, run_curve
 from resnet_core.language import mark, tr
 
 HEIGHT, GAPS_HEIGHT = 460, 400
@@ -25,16 +26,30 @@ SMOOTHED = 0.05
 _ROW, _STEP = 0.8, 0.07
 
 
-def class_figure(runs: Sequence[RunRecords], seed: int, dark: bool = False) -> go.Figure:
+@dataclass(frozen=True, eq=False)
+class ClassCurves:
+    """The training errors of one net with many seeds: their mean, with ``low`` and ``high`` of all of them, and each seed's own."""
+
+    model: ModelConfig
+    mean: Points
+    own: dict[int, Points]
+
+
+def class_curves(runs: Sequence[RunRecords]) -> list[ClassCurves]:
+    """Smooth the curves, and take mean and range over the seeds, net by net; the same whoever looks."""
+    by_net: dict[ModelConfig, dict[int, Points]] = {}
+    for run in runs:
+        smoothed = run_curve(run, "error", "training", SMOOTHED * run.config.recipe.iterations)
+        by_net.setdefault(run.config.model, {})[run.config.recipe.seed] = smoothed
+    return [ClassCurves(model, mean_over_runs(list(own.values()), "range"), own) for model, own in by_net.items()]
+
+
+def class_figure(curves: Sequence[ClassCurves], seed: int, dark: bool = False) -> go.Figure:
     """Draw the training error of ``seed``'s nets before mean and range over all seeds: plain nets left, residual ones beside them."""
     figure = two_panels((tr(_TITLES[0]), tr(_TITLES[1])), dark)
-    by_net: dict[ModelConfig, list[RunRecords]] = {}
-    for run in runs:
-        by_net.setdefault(run.config.model, []).append(run)
-    for model, mine in by_net.items():
+    for each in curves:
+        model, mean = each.model, each.mean
         column, color = (1 if model.is_plain else 2), style.net_color(model, dark)
-        curves = [run_curve(run, "error", "training", SMOOTHED * run.config.recipe.iterations) for run in mine]
-        mean = mean_over_runs(curves, "range")
         shared: dict[str, Any] = {"legendgroup": model.name, "mode": "lines"}
         if mean.low is not None and mean.high is not None:
             around = {"x": np.concatenate([mean.iteration, mean.iteration[::-1]]), "y": np.concatenate([mean.high, mean.low[::-1]])}
@@ -42,17 +57,16 @@ def class_figure(runs: Sequence[RunRecords], seed: int, dark: bool = False) -> g
             figure.add_scatter(**around, **fill, **shared, uid=f"{model.name}-band", showlegend=False, row=1, col=column)
         figure.add_scatter(
             x=mean.iteration, y=mean.y, **shared, uid=f"{model.name}-mean", showlegend=False,
-            name=tr("{net}, mean of {count} seeds", net=model.name, count=len(mine)),
+            name=tr("{net}, mean of {count} seeds", net=model.name, count=len(each.own)),
             line={"color": color, "width": 1.8, "dash": "5px,3px"},
             hovertemplate="%{fullData.name}: <b>%{y:.1f} %</b><extra></extra>", row=1, col=column,
         )  # fmt: skip
-        for run, curve in zip(mine, curves, strict=True):
-            if run.config.recipe.seed == seed:
-                figure.add_scatter(
-                    x=curve.iteration, y=curve.y, **shared, uid=f"{model.name}-own", name=model.name, line={"color": color, "width": 3.4},
-                    hovertemplate=tr("{net}, seed {seed}: <b>%{{y:.1f}} %</b><extra></extra>", net=model.name, seed=seed),
-                    row=1, col=column,
-                )  # fmt: skip
+        if seed in each.own:
+            curve = each.own[seed]
+            figure.add_scatter(
+                x=curve.iteration, y=curve.y, **shared, uid=f"{model.name}-own", name=model.name, line={"color": color, "width": 3.4},
+                hovertemplate=tr("{net}, seed {seed}: <b>%{{y:.1f}} %</b><extra></extra>", net=model.name, seed=seed), row=1, col=column,
+            )  # fmt: skip
     key = "\u2003".join((tr("<b>━━</b> seed {seed}", seed=seed), tr("╌╌ mean of all seeds"), tr("▒ lowest to highest")))
     figure.update_layout(legend_title={"text": key + "\u2003", "font": style.layout(dark)["font"]}, height=HEIGHT)
     figure.update_xaxes(title_text=tr("iteration"), rangemode="tozero")
