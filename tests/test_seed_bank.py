@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import statistics
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from resnet_core import noise
 from resnet_core.claims import seed_bank
 from resnet_core.claims.seed_bank import ERRORS, PAIRS, Banked, bank, compared, read, sentence
 from resnet_core.config import demo_configs
@@ -55,6 +57,12 @@ def test_the_bank_that_ships():
 def test_seeds_are_different_trainings():
     for net in NETS:
         assert len({tuple(row.get("train_error", 0) for row in nets[net].records) for nets in bank().values()}) == len(bank())
+
+
+def test_no_net_scatters_more_than_verdicts_allow_for():
+    """``noise`` assumes one spread over seeds for short trainings: a smaller one than is seen would call luck a difference."""
+    spreads = {net: statistics.stdev(nets[net].clean_error for nets in bank().values()) for net in NETS}
+    assert 0.5 * noise.SHORT_SEED_SPREAD < max(spreads.values()) <= noise.SHORT_SEED_SPREAD, spreads
 
 
 def test_what_ships_is_what_the_lesson_says():
