@@ -132,7 +132,7 @@ def test_curves_table_captions_and_verdict_of_the_demo(page: AppTest, demo: list
     drawn = curves(page)
     assert list(dict.fromkeys(name for name, _ in drawn)) == list(ENDS)
     np.testing.assert_allclose(drawn["plain-56", "training"], 71.7 + 0.5 * (20 - np.arange(1, 21)))
-    np.testing.assert_allclose(drawn["ResNet-20", "test"], 44.4 + 0.5 * (20 - np.arange(1, 21)))
+    np.testing.assert_allclose(drawn["ResNet-20", "test"], 14.4 + 0.5 * (20 - np.arange(1, 21)))
     rows = table(page)
     assert [row["net"].replace("\\", "") for row in rows] == list(ENDS)
     assert [row["training error (%)"] for row in rows] == [f"**{end:.2f}**" for end in ENDS.values()]
@@ -154,7 +154,7 @@ def test_the_address_restores_the_view(page: AppTest, demo: list[Run]):
     drawn = curves(page)
     assert list(drawn) == [("plain-20", "training"), ("ResNet-56", "training")]
     # 20 % of 400 iterations: two rows on each side.
-    loss = (49.0 + 0.5 * (20 - np.arange(1, 21))) / 40
+    loss = (19.0 + 0.5 * (20 - np.arange(1, 21))) / 40
     np.testing.assert_allclose(drawn["plain-20", "training"][2:-2], loss[2:-2])
     np.testing.assert_allclose(drawn["plain-20", "training"][0], loss[:3].mean())
     layout = figure(page)["layouts"]["light"]

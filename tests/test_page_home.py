@@ -181,7 +181,7 @@ def test_the_verdict_is_computed_from_the_results(home, store):
 
 
 def test_a_demo_that_does_not_show_the_effect_says_so(home, store):
-    write_demo(store, **{"plain-56": 50.0})
+    write_demo(store, **{"plain-56": 20.0})
     home.run()
     assert not home.success
     assert home.warning[0].value.startswith("These runs do not show degradation: plain-56 ends 1.0 points above plain-20")
