@@ -23,7 +23,7 @@ from resnet_core.config import RunConfig
 #: Standard deviation over seeds, in points, that is assumed of one seed after a long training on all of CIFAR-10: the paper's five runs of
 #: ResNet-110 have 0.16 (Table 6), those of Highway-19 0.16, and shorter schedules scatter more.
 SEED_SPREAD = 0.2
-#: The same of a training that is short or on few images, where the luck of a seed is larger: over the seeds of the seed bank about 8 for
+#: The same of a training that is short or on few images, where the luck of a seed is larger: over the seeds of the seed bank 8.8 for
 #: plain-56, which has most (clean training error; tests/test_seed_bank.py holds that it is no more than this).
 SHORT_SEED_SPREAD = 9.0
 #: A difference of this many standard errors is clear.
