@@ -23,6 +23,7 @@ import pandas  # noqa: E402, F401  (while another thread imports it, plotly take
 
 from pages.class_.present import note  # noqa: E402
 from pages.ui.address import keep_address  # noqa: E402  (these need what was looked for)
+from pages.ui.aloud import tell  # noqa: E402
 from pages.ui.glossary import glossary  # noqa: E402
 from pages.ui.guard import guarded  # noqa: E402
 from pages.ui.speech import speak, switch  # noqa: E402
@@ -67,6 +68,7 @@ page = st.navigation(
     position="top",
 )
 keep_address(page.url_path)
+tell()
 if keys.is_class():
     note()
 switch()

@@ -10,6 +10,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.elements.lib.streamlit_plotly_theme import GRAY_90
 
+from pages.ui.alternative import unmarked
 from resnet_core.architectures import ModelConfig, parse
 from resnet_core.architectures.resnext_forms import agreement
 from resnet_core.architectures.table import complexity
@@ -21,34 +22,37 @@ from resnet_core.language import tr
 CHART = {"displaylogo": False, "scrollZoom": False, "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"]}
 
 
-def draw(figure: go.Figure, key: str, **more: Any) -> None:
+def draw(figure: go.Figure, key: str, alt: str, **more: Any) -> None:
     """Streamlit's theme writes on charts in a pale grey; on a projector it wants the page's own text colour.
 
     Args:
+        alt: what it shows, for those who do not see it.
         more: what else ``st.plotly_chart`` takes, such as what a click does.
     """
     figure.update_layout(font={"color": GRAY_90}, dragmode=False)  # a swipe scrolls; the buttons still zoom
     figure.update_xaxes(tickfont={"color": GRAY_90}, title={"font": {"color": GRAY_90}})
     figure.update_yaxes(tickfont={"color": GRAY_90}, title={"font": {"color": GRAY_90}})
-    st.plotly_chart(figure, config=CHART, key=key, **more)
+    st.plotly_chart(figure, config=CHART, key=key, alt=alt, **more)
 
 
 def show_diagram(config: ModelConfig) -> DeltaGenerator | None:
     """Draws the net; returns the place of the proof that a ResNeXt's three forms are equal, which takes torch."""
     net = complexity(config)
     st.subheader(tr("{name}, drawn", name=config.name))
-    draw(diagram(net), "diagram")
-    st.caption(note(net, is_drawn_in_full(net)))
+    words = note(net, is_drawn_in_full(net))
+    draw(diagram(net), "diagram", unmarked(words))
+    st.caption(words)
     if blocks := dense_blocks(config):
         first = next(iter(blocks))
         picked = st.segmented_control(tr("Dense block"), list(blocks), default=first, required=True, key="dense_block")
         stage = picked if picked in blocks else first  # that of a net with more blocks may be picked still
-        draw(dense_figure(config, stage), "dense")
-        st.caption(dense_words(config, stage))
+        words = dense_words(config, stage)
+        draw(dense_figure(config, stage), "dense", unmarked(words))
+        st.caption(words)
     if not has_forms(config):
         return None
     st.subheader(tr("One block in three equal forms"))
-    draw(forms_figure(config), "forms")
+    draw(forms_figure(config), "forms", tr("The three forms of a block, (a), (b) and (c), as the text below it says."))
     st.caption(
         tr(
             "As in Fig. 3 of Xie et al. 2017: each path by itself, and their outputs added (a); their channels "

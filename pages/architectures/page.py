@@ -267,7 +267,7 @@ proof = show_diagram(shown)
 show_shortcuts(shown)
 
 st.subheader(tr("Layer by layer"))
-draw(layers_figure(counts), "layers")
+draw(layers_figure(counts), "layers", tr("Parameters and multiply-adds, layer by layer: {names}.", names=", ".join(by_name)))
 st.caption(
     tr(
         "In a ResNet for CIFAR the filters are doubled where the maps are halved: from stage to stage the "

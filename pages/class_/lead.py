@@ -68,7 +68,7 @@ def _link(width: int) -> None:
     if not link:
         st.info(tr("The link stands in the terminal where the class was started."), icon=":material/link:")
         return
-    st.image(links.qr_svg(link), width=width)
+    st.image(links.qr_svg(link), width=width, alt=tr("QR code of the address below"))
     st.code(link, language=None)
     st.fragment(_here, run_every=SLOW_POLL)()
 

@@ -106,10 +106,13 @@ def _cells(row: table.Row) -> dict[str, str]:
     }
 
 
+def _ended(runs: Sequence[series.RunRecords]) -> list[series.Outcome]:
+    return [series.outcome(run) for run in runs if run.state in ("finished", "diverged")]
+
+
 def show_verdict(runs: Sequence[series.RunRecords]) -> None:
     """Whether the finished runs show degradation; nothing where no two depths were trained alike."""
-    ended = [run for run in runs if run.state in ("finished", "diverged")]
-    outcomes = [series.outcome(run) for run in ended]
+    outcomes = _ended(runs)
     found = degradation(outcomes)
     if found is not None:
         show = st.success if found.shown else st.info
@@ -125,7 +128,8 @@ def panel(ids: Sequence[str], view: View, polled: bool) -> None:
         runs = [s.records() for s in seen]
         if not view.kinds:
             st.info(tr("Choose at least one of training, test and validation."), icon=":material/info:")
-        figure_chart(learning_curves(runs, view), learning_curves(runs, view, dark=True), key="compare_chart")
+        verdict = degradation_verdict(outcomes) if degradation(outcomes := _ended(runs)) is not None else ""
+        figure_chart(learning_curves(runs, view), learning_curves(runs, view, dark=True), key="compare_chart", said=verdict)
         st.caption(notes(seen, runs, view))
         show_verdict(runs)
         show_table(seen, runs, view)

@@ -11,6 +11,7 @@ import streamlit as st
 
 from pages.architectures.drawn import draw
 from pages.ui import analyses, links
+from pages.ui.alternative import plain
 from pages.ui.asking import may_begin
 from pages.ui.jobs import JOBS, Job
 from pages.ui.labels import escaped, titled
@@ -65,7 +66,8 @@ def lesion_section(nets: Sequence[Net], labels: Mapping[str, str], dataset: str,
     has = any(unit.name == block for unit in shown.model.plan().units)
     figure = diagram(net, block if has else "", words.get(shown.id, ""))
     key = f"lesion.diagram.{block}"  # another one each time: a chart that stays takes a second click on a box for no click
-    draw(figure, key, on_select=partial(_clicked, key), selection_mode="points")
+    alt = f"{tr('{name}, drawn', name=shown.name)}. {plain(words.get(shown.id, ''))}".strip()
+    draw(figure, key, alt, on_select=partial(_clicked, key), selection_mode="points")
     more = "" if is_drawn_in_full(net) else tr(" Blocks that are not drawn are in the list above.")
     st.caption(
         tr(

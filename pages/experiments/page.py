@@ -139,10 +139,11 @@ def markdown(table: Table) -> str:
 def show(experiment: Experiment, results: Sequence[Measured]) -> None:
     """Draws finding, figure, table and files."""
     functions = experiment.functions
-    st.markdown(f"#### {escaped(functions.finding(results))}")
+    finding = functions.finding(results)
+    st.markdown(f"#### {escaped(finding)}")
     light, dark = (functions.figure(results, dark) for dark in (False, True))
     rows = (light.layout.height or 0) > HEIGHT or any(trace.type == "image" for trace in light.data)  # as high as they need
-    figure_chart(light, dark, key=f"experiment.{experiment.key}", fixed=rows)
+    figure_chart(light, dark, key=f"experiment.{experiment.key}", fixed=rows, said=finding)
     table = functions.table(results)
     st.markdown(markdown(table))
     chart_files(

@@ -55,14 +55,16 @@ def initialization_section() -> None:
         return
     title, field = QUANTITIES[quantity or "weights"]
     curves = _curves([int(depth) for depth in DEPTHS if depth in depths], [family for family in FAMILIES if family in families], field)
+    found = findings.initialization_findings(curves, quantity != "responses")
     # Each panel has its own axis where the two are too far apart for one.
     figure_chart(
         initialization_figure(curves, quantity=title, shared_y=False),
         initialization_figure(curves, dark=True, quantity=title, shared_y=False),
         key="initialization_chart",
+        said=findings.text(found),
     )
     st.caption(NOTE)
-    findings.show(findings.initialization_findings(curves, quantity != "responses"))
+    findings.show(found)
     chart_files(
         "gradients-at-initialization", tr("ResNet Lab: gradients before the first update"), lambda: initialization_csv(curves, field),
         lambda dark: initialization_figure(curves, dark, quantity=title, shared_y=False), NOTE,

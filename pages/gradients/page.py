@@ -160,7 +160,8 @@ def recorded_panel(ids: Sequence[str], heat: Sequence[str], labels: dict[str, st
         mapped = [one for one in histories if one.key in heat]
         place = st.container()
         st.caption(escaped(f"{recorded_note(nets, labels)} {CLIPPED_NOTE}"))
-        findings.show(findings.training_findings(histories))
+        found = findings.training_findings(histories)
+        findings.show(found)
         title = st.empty()
         # Beside the chart that it moves; the heat maps' mark is above it.
         moment = choose_moment([net for net in nets if net.records("layers")])
@@ -172,7 +173,7 @@ def recorded_panel(ids: Sequence[str], heat: Sequence[str], labels: dict[str, st
             mark = None if moment.is_part or moment.value >= max(one.iterations[-1] for one in mapped) else moment.value
             with place:
                 light, night = (gradient_heatmap(mapped, dark, quantity, mark) for dark in (False, True))
-                figure_chart(light, night, key="heat_chart")
+                figure_chart(light, night, key="heat_chart", said=findings.text(found))
         light, night = (gradient_lines(curves, dark, x, QUANTITIES[quantity]) for dark in (False, True))
         figure_chart(light, night, key="lines_chart")
         if quantity == "|g|":

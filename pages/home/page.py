@@ -199,12 +199,17 @@ def start_box(store: RunStore, looked: Look) -> demo.Demo:
     return found
 
 
+def _is_judged(found: demo.Demo) -> bool:
+    """Whether there is a verdict on what is drawn: of the demo when it has ended, of the curves that ship before it has begun."""
+    return found.ended or not found.begun
+
+
 def beside(found: demo.Demo, drawn: list[RunRecords], everything: list[Seen]) -> None:
     """What stands beside the chart: the outcome, else how far it is; and what else is being trained."""
     active = [s for s in everything if s.status.is_active]
     if drawn and not found.begun:
         st.markdown(tr("**What these curves show**"))
-    if drawn and (found.ended or not found.begun):
+    if drawn and _is_judged(found):
         show_verdict(drawn)
     for s in found.seen:
         progress_row(s)
@@ -241,7 +246,8 @@ def panel(polled: bool, has_button: bool, first: list[Look]) -> None:
         with left:
             runs, source = picture(found, looked)
             message = tr("The first points come after some seconds.") if found.active else tr("No curves yet: run the demo.")
-            live_chart(runs, key="home_chart", note=message)
+            verdict = degradation_verdict([outcome(run) for run in runs]) if runs and _is_judged(found) else ""
+            live_chart(runs, key="home_chart", note=message, said=verdict)
             if runs:
                 st.caption(" ".join(part for part in (source, caption(grouped(runs)), tr(CAPTION)) if part))
         with right:

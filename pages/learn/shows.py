@@ -10,6 +10,7 @@ from pages.learn import live, measured, parts, seeds
 from pages.learn.scene import Scene
 from pages.myths import bench
 from pages.ui import shipped
+from pages.ui.alternative import unmarked
 from pages.ui.labels import escaped
 from pages.ui.recorded import recorded
 from pages.ui.runs_view import all_seen
@@ -163,12 +164,17 @@ def _myth(show: Show, scene: Scene) -> None:
         st.page_link("myths/page.py", label=label, icon=":material/model_training:", query_params={"myth": myth.key})
 
 
+def _drawn(net: str, show: Show) -> str:
+    """What a drawing shows, for those who do not see it."""
+    return f"{tr('{name}, drawn', name=net)}. {unmarked(show.caption)}".strip()
+
+
 def _diagram(show: Show, scene: Scene) -> None:
     from pages.architectures.drawn import draw as draw_figure
 
     with st.container(key="diagram"):  # as on Architectures, on a phone it is as wide as it must be, and scrolls
         for net in show.nets:
-            draw_figure(diagram(complexity(parse(net))), f"{scene.key}.{net}")
+            draw_figure(diagram(complexity(parse(net))), f"{scene.key}.{net}", alt=_drawn(net, show))
     parts.said(show.caption)
 
 
@@ -177,7 +183,7 @@ def _forms(show: Show, scene: Scene) -> None:
 
     with st.container(key="forms"):
         for net in show.nets:
-            draw_figure(forms_figure(parse(net)), f"{scene.key}.{net}")
+            draw_figure(forms_figure(parse(net)), f"{scene.key}.{net}", alt=_drawn(net, show))
     parts.said(show.caption)
 
 
@@ -193,7 +199,7 @@ def _layers(show: Show, scene: Scene) -> None:
     from pages.architectures.drawn import draw as draw_figure
 
     with st.container(key="layers"):
-        draw_figure(layers_figure([complexity(parse(net)) for net in show.nets]), scene.key)
+        draw_figure(layers_figure([complexity(parse(net)) for net in show.nets]), scene.key, alt=_drawn(", ".join(show.nets), show))
     parts.said(show.caption)
 
 

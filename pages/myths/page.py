@@ -53,16 +53,16 @@ def badge(verdict: str) -> str:
     return f":{color}-badge[{icon} {verdict}]"
 
 
-def chart(myth: Myth, shown: Sequence[Shown]) -> None:
-    """The gradients by depth where they are what is spoken of, else the learning curves."""
+def chart(myth: Myth, shown: Sequence[Shown], said: str) -> None:
+    """The gradients by depth where they are what is spoken of, else the learning curves; ``said`` is what they show."""
     if myth.key == "vanishing":
         rows = [(one.label, one.records.config.model, one.layers) for one in shown if one.layers]
-        figure_chart(gradients_by_depth(rows), gradients_by_depth(rows, dark=True), key=f"myths.{myth.key}")
+        figure_chart(gradients_by_depth(rows), gradients_by_depth(rows, dark=True), key=f"myths.{myth.key}", said=said)
         st.caption(tr("Before the first iteration; mini-batch of 32 images; seed and precision as of the training. Logarithmic."))
         return
     runs = [one.records for one in shown]
     view = View(kinds=("training",), smoothing=0.05)
-    figure_chart(learning_curves(runs, view), learning_curves(runs, view, dark=True), key=f"myths.{myth.key}")
+    figure_chart(learning_curves(runs, view), learning_curves(runs, view, dark=True), key=f"myths.{myth.key}", said=said)
     st.caption(tr("{caption} Training error on the mini-batches, a moving mean over 5 % of each run.", caption=caption(grouped(runs))))
 
 
@@ -72,7 +72,7 @@ def show(myth: Myth, store: RunStore, found: bench.Found) -> None:
     st.markdown(f"#### {escaped(myth.statement)}")
     st.markdown(escaped(myth.prediction))
     if shown := found.shown(myth):
-        chart(myth, shown)
+        chart(myth, shown, finding.evidence)
     st.markdown(f"{badge(finding.verdict)} {escaped(finding.evidence)}")
     st.markdown(
         tr(

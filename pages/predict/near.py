@@ -102,7 +102,7 @@ def _row(shown: Shown, each: Explained, found: dict[str, Any], dataset: str, whe
     st.markdown(f"**{escaped(each.label)}**")
     if found["problem"]:
         st.caption(escaped(found["problem"]))
-    st.image(pictures, caption=captions, width=_SIDE, output_format="PNG")
+    st.image(pictures, caption=captions, alt=[", ".join(each) for each in words], width=_SIDE, output_format="PNG")
     return side_by_side([captioned(picture, lines) for picture, lines in zip(pictures, words, strict=True)])
 
 

@@ -73,7 +73,7 @@ def show_image(shown: Shown, nets: Sequence[Net], labels: dict[str, str]) -> Non
             st.page_link("experiments/page.py", label=words, icon=":material/science:", query_params=query | {"experiment.data": dataset})
     if shown.original is not None:
         with st.expander(tr("The upload itself")):
-            st.image(shown.original)
+            st.image(shown.original, alt=tr("the upload as it came"))
 
 
 def show_predictions(shown: Shown, nets: Sequence[Net], labels: dict[str, str], crops: int) -> list[Explained]:

@@ -239,9 +239,9 @@ def _strip(shown: Shown, method: Method, label: str, each: Explained, steps: Seq
         st.markdown(tr("**{label}**, for {target_name}", label=escaped(label), target_name=escaped(each.target_name)), width="content")
         save(tr("All steps (PNG)"), sheet, f"{shown.stem}-{each.net.id}-{method.key}-sanity.png", "image/png")
     captions = [escaped(f"{step.label} · {number(getattr(step, kind))}") for step in steps]
-    st.image(
-        [picture[..., :3] for picture in pictures(max(_SMALL_FILE, each.net.side))], caption=captions, width=_SMALL, output_format="PNG"
-    )
+    alt = [f"{method.label}, {label}: {step.label}" for step in steps]
+    small = [picture[..., :3] for picture in pictures(max(_SMALL_FILE, each.net.side))]
+    st.image(small, caption=captions, alt=alt, width=_SMALL, output_format="PNG")
 
 
 def finite(values: np.ndarray) -> np.ndarray:

@@ -180,7 +180,9 @@ def show_measured(nets: Sequence[Net], labels: dict[str, str], dataset: str, cou
     if not curves:
         return
     drawn = [only_added(curve) for curve in curves] if added else curves
-    figure_chart(responses_figure(drawn, log=log), responses_figure(drawn, dark=True, log=log), key="responses_chart")
+    found = findings.response_findings(curves, {net.id: alike(net, net.iteration) for net in shown})
+    light, night = (responses_figure(drawn, dark, log) for dark in (False, True))
+    figure_chart(light, night, key="responses_chart", said=findings.text(found))
     note = tr(
         "{hook_point} First {count:,} test images of {data_text}, with running statistics in BN. ",
         hook_point=_hook_point(added),
@@ -196,7 +198,7 @@ def show_measured(nets: Sequence[Net], labels: dict[str, str], dataset: str, cou
         lambda dark: responses_figure(drawn, dark, log),
         note,
     )
-    findings.show(findings.response_findings(curves, {net.id: alike(net, net.iteration) for net in shown}))
+    findings.show(found)
 
     st.subheader(tr("The residual branch beside its input"), anchor=False)
     st.markdown(
@@ -254,10 +256,12 @@ def recorded_panel(ids: Sequence[str], labels: dict[str, str], moment: Moment, l
             st.rerun()
         curves, iterations = recorded_curves(nets, labels, moment)
         drawn = [only_added(curve) for curve in curves] if added else curves
-        figure_chart(responses_figure(drawn, log=log), responses_figure(drawn, dark=True, log=log), key="responses_chart")
-        st.caption(escaped(recorded_note(nets, labels, iterations, added) + _scale_note(curves)))
         updated = [curve for curve in curves if iterations[curve.key] > 0]
-        findings.show(findings.response_findings(updated, {net.id: alike(net, iterations.get(net.id)) for net in nets}))
+        found = findings.response_findings(updated, {net.id: alike(net, iterations.get(net.id)) for net in nets})
+        light, night = (responses_figure(drawn, dark, log) for dark in (False, True))
+        figure_chart(light, night, key="responses_chart", said=findings.text(found))
+        st.caption(escaped(recorded_note(nets, labels, iterations, added) + _scale_note(curves)))
+        findings.show(found)
         if len(updated) < len(curves):
             st.info(
                 tr("Before the first update BN makes all responses 1 in every net; Figure 7 is of trained ones."), icon=":material/info:"

@@ -7,7 +7,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from pages.ui import plotly_js
+from pages.ui import alternative, plotly_js
 from pages.ui.live_chart import component
 from resnet_core.figures.narrow import narrow_layout
 
@@ -15,20 +15,26 @@ from resnet_core.figures.narrow import narrow_layout
 _DATA = ("x", "y", "z", "text", "customdata", "source")
 
 
-def figure_chart(light: go.Figure, dark: go.Figure, key: str, *, fixed: bool = False) -> None:
+def figure_chart(light: go.Figure, dark: go.Figure, key: str, *, fixed: bool = False, said: str = "") -> None:
     """Draws a figure, or updates the one that stands under ``key``.
 
     Args:
         light, dark: the same figure for the two themes: equal traces but for their colours.
         key: the chart's identity; while it stays, zoom and hidden curves stay, as far as the figures' ``uirevision`` goes.
         fixed: it has the figure's own height; else it is as high as the window allows.
+        said: what the page has found in it, if anything, for those who do not see the chart.
 
     Raises:
         UserError: plotly.min.js cannot be put where the app serves it from.
     """
     component(
         key=key,
-        data={"plotly": plotly_js.publish(), "figure": payload(light, dark) | ({"height": light.layout.height} if fixed else {})},
+        data={
+            "plotly": plotly_js.publish(),
+            "figure": payload(light, dark) | ({"height": light.layout.height} if fixed else {}),
+            "alt": alternative.of_figure(json.loads(light.to_json()), said),
+            "table": alternative.words(),
+        },
         height="content",
     )
 

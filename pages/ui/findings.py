@@ -33,6 +33,11 @@ def show(findings: Iterable[Finding]) -> None:
             st.info(finding.text, icon=":material/info:")
 
 
+def text(findings: Iterable[Finding]) -> str:
+    """The same in one line, for those who do not see the chart that they are of."""
+    return " ".join(finding.text for finding in findings)
+
+
 def _number(value: float) -> str:
     if value < 9.95:
         return f"{value:.1f}"

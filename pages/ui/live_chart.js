@@ -54,6 +54,7 @@ function traces(data, theme) {
     name: escaped(curve.name),
     legendgroup: curve.group,
     showlegend: curve.kind === "test",
+    meta: curve.kind === "train" ? "training" : curve.kind,
     x: curve.x.length ? curve.x : nothing,
     y: curve.y.length ? curve.y : nothing,
     mode: curve.symbol ? "lines+markers" : "lines",
@@ -190,6 +191,10 @@ async function draw(view) {
     drawn = drawn.filter((trace) => trace.mode !== "lines+text"); // names of that length are left to the legend
   }
   await Plotly.react(chart, drawn, given, CONFIG);
+  chart.setAttribute("aria-label", data.alt);
+  // A heap of numbers without their axes: the sentence and the table say it.
+  for (const svg of chart.querySelectorAll(".main-svg")) svg.setAttribute("aria-hidden", "true");
+  view.table.refresh(data.table);
 }
 
 // One drawing at a time; of the data that arrive meanwhile only the newest are drawn.
@@ -213,11 +218,14 @@ async function drawNewest(view) {
 function mount(parentElement) {
   const chart = document.createElement("div");
   chart.className = "resnet-lab-chart";
+  chart.setAttribute("role", "figure");
+  const table = makeTable(chart);
   const problem = document.createElement("div");
   problem.className = "resnet-lab-chart-problem";
+  problem.setAttribute("role", "alert");
   problem.hidden = true;
-  parentElement.append(chart, problem);
-  const view = { parentElement, chart, problem, data: null, wanted: false, busy: false, held: false, gone: false };
+  parentElement.append(chart, problem, table.details);
+  const view = { parentElement, chart, problem, table, data: null, wanted: false, busy: false, held: false, gone: false };
 
   const resized = new ResizeObserver(() => {
     if (!chart._fullLayout || chart.clientWidth === 0) return;
@@ -245,6 +253,7 @@ function mount(parentElement) {
     if (window.Plotly) window.Plotly.purge(chart);
     chart.remove();
     problem.remove();
+    table.details.remove();
     views.delete(parentElement);
   };
   views.set(parentElement, view);

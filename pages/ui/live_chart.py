@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from pages.ui import plotly_js
+from pages.ui import alternative, plotly_js
 from pages.ui.labels import curve_names
 from resnet_core.figures import end_names, series, style
 from resnet_core.language import mark, tr
@@ -47,26 +47,27 @@ _HERE = Path(__file__).parent
 component = st.components.v2.component(
     "resnet_lab_live_chart",
     css=(_HERE / "live_chart.css").read_text(encoding="utf-8"),
-    js=(_HERE / "live_chart.js").read_text(encoding="utf-8"),
+    js="".join((_HERE / name).read_text(encoding="utf-8") for name in ("chart_table.js", "live_chart.js")),
     isolate_styles=False,  # Plotly puts its style rules into the document, where a shadow root would not see them
 )
 
 
-def live_chart(runs: Sequence[series.RunRecords], key: str, note: str = "") -> None:
+def live_chart(runs: Sequence[series.RunRecords], key: str, note: str = "", said: str = "") -> None:
     """Draws the runs, or updates the chart that stands under ``key``.
 
     Args:
         runs: in the order of the legend.
         key: the chart's identity; while it stays, zoom and hidden curves stay.
         note: shown in the middle of the chart as long as no run has a point.
+        said: the page's verdict on the runs, if it has one, for those who do not see the chart.
 
     Raises:
         UserError: plotly.min.js cannot be put where the app serves it from.
     """
-    component(key=key, data={"plotly": plotly_js.publish(), **payload(runs, note)}, height="content")
+    component(key=key, data={"plotly": plotly_js.publish(), **payload(runs, note, said)}, height="content")
 
 
-def payload(runs: Sequence[series.RunRecords], note: str = "") -> dict[str, Any]:
+def payload(runs: Sequence[series.RunRecords], note: str = "", said: str = "") -> dict[str, Any]:
     """What the component draws, as plain JSON values: curves with colours for both themes, axes, layouts of both themes."""
     names = curve_names(runs)
     looks = {theme: style.told_apart([run.config.model for run in runs], theme == "dark") for theme in ("light", "dark")}
@@ -83,6 +84,8 @@ def payload(runs: Sequence[series.RunRecords], note: str = "") -> dict[str, Any]
     return {
         "curves": curves,
         "note": "" if drawn else note,
+        "alt": alternative.sentence(tr("iteration"), tr("error (%)"), names, said) if drawn else note,
+        "table": alternative.words(),
         "words": {
             "key": tr("<b>━━</b> test\u2003╌╌ training\u2003"),
             "test": tr("%{y:.2f} % test error<br>at iteration %{x}"),

@@ -165,6 +165,7 @@ def branch_figure(curves: Sequence[ResponseCurve], dark: bool = False, log: bool
             figure.add_trace(
                 go.Scatter(
                     uid=f"{curve.key}-untrained", legendgroup=curve.key, showlegend=False, mode="lines", name=look["name"],
+                    meta="untrained",
                     x=np.arange(1, len(ratio) + 1), y=curve.untrained, line={"color": color, "width": 1.4, "dash": "dash"},
                     hovertemplate=tr("%{fullData.name}, before its first update: <b>%{y:.3f}</b><br>block %{x}<extra></extra>"),
                 )
