@@ -33,6 +33,8 @@ def test_of_panels_the_first_titles_count_and_of_many_curves_only_their_number_i
     assert alternative.of_figure(plainly(figure)) == "Chart: |g|. It shows 9 curves."
     figure = go.Figure(go.Surface(z=[[1.0]])).update_layout(scene={"xaxis": {"title": {"text": "α"}}, "yaxis": {"title": {"text": "β"}}})
     assert alternative.of_figure(plainly(figure)) == "Chart: β by α."
+    panels = make_subplots(cols=2, subplot_titles=["MACs", "Parameters"]).add_bar(x=[1], y=["plain-20"], row=1, col=1)
+    assert alternative.of_figure(plainly(panels)) == "Chart: MACs, Parameters."
     assert alternative.of_figure(plainly(go.Figure())) == "Chart."
 
 

@@ -54,8 +54,12 @@ def sentence(x: str, y: str, names: Iterable[str], said: str = "") -> str:
 def of_figure(figure: Mapping[str, Any], said: str = "") -> str:
     """Return ``sentence`` of a figure as plain values, as plotly writes it to JSON."""
     layout = figure["layout"]
+    x, y = _title(layout, "x"), _title(layout, "y")
+    if not (x or y):  # panels with titles of their own
+        titles = [note["text"] for note in layout.get("annotations", ()) if note.get("yref") == "paper" and note.get("yanchor") == "bottom"]
+        y = ", ".join(titles[:_MOST_NAMES])
     names = [trace.get("name", "") for trace in figure["data"] if trace.get("hoverinfo") != "skip"]
-    return sentence(_title(layout, "x"), _title(layout, "y"), names, said)
+    return sentence(x, y, names, said)
 
 
 def _title(layout: Mapping[str, Any], letter: str) -> str:

@@ -45,11 +45,19 @@ function panelTitle(layout, x, y) {
   return plain(layout.annotations?.find(near)?.text);
 }
 
+// The value that the pointer shows, where the colour stands for its logarithm or root.
+function cellOf(trace, i, j) {
+  const [, field, part] = trace.hovertemplate?.match(/%\{(customdata|text)(?:\[(\d+)\])?/) ?? [];
+  const given = trace[field]?.[i]?.[j];
+  const value = part === undefined ? given : given?.[part];
+  return told(typeof value === "number" || typeof value === "string" ? value : trace.z[i][j]);
+}
+
 function matrix(trace, axes, caption, parent) {
   const rows = spread(trace.z.length, MOST_ROWS);
   const columns = spread(trace.z[0]?.length ?? 0, MOST_COLUMNS);
   const body = titled(caption, [`${axes.y.text} \\ ${axes.x.text}`, ...columns.map((j) => told(trace.x?.[j] ?? j, axes.x.axis))], parent);
-  for (const i of rows) row([told(trace.y?.[i] ?? i, axes.y.axis), ...columns.map((j) => told(trace.z[i][j]))], body);
+  for (const i of rows) row([told(trace.y?.[i] ?? i, axes.y.axis), ...columns.map((j) => cellOf(trace, i, j))], body);
   return rows.length < trace.z.length || columns.length < trace.z[0].length;
 }
 
@@ -59,7 +67,7 @@ function curves(traces, axes, words, caption, parent) {
   const most = Math.max(3, Math.floor(MOST_ROWS / traces.length));
   let thinned = false;
   for (const trace of traces) {
-    const name = [plain(trace.name), words.kinds[trace.meta] ?? ""].filter(Boolean).join(", ");
+    const name = [plain(trace._input.name), words.kinds[trace.meta] ?? ""].filter(Boolean).join(", ");
     const there = whole(trace.x.length).filter((i) => trace.x[i] !== null && trace.y[i] !== null && !Number.isNaN(trace.y[i]));
     const taken = spread(there.length, most);
     thinned ||= taken.length < there.length;
@@ -86,13 +94,15 @@ function fillTable(chart, words, parent) {
     for (const letter of ["x", "y"]) {
       const number = (traces[0][`${letter}axis`] ?? letter).slice(1);
       const axis = traces[0].scene ? layout[traces[0].scene]?.[`${letter}axis`] : layout[`${letter}axis${number}`];
-      axes[letter] = { axis, text: plain(axis?.title?.text) || last[letter] || letter };
+      const title = plain(axis?.title?.text);
+      const own = title === layout._dfltTitle[letter] ? "" : title; // Plotly puts one of its own where there is none
+      axes[letter] = { axis, text: own || last[letter] || words.value };
       last[letter] = axes[letter].text;
     }
     const caption = panelTitle(layout, axes.x.axis, axes.y.axis);
     const flat = traces.filter((trace) => !trace.z?.[0]?.length);
     for (const trace of traces.filter((each) => each.z?.[0]?.length)) {
-      thinned = matrix(trace, axes, caption || plain(trace.name), made) || thinned;
+      thinned = matrix(trace, axes, caption || plain(trace._input.name), made) || thinned;
     }
     if (flat.length) thinned = curves(flat, axes, words, caption, made) || thinned;
   }
