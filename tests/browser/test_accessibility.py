@@ -29,7 +29,9 @@ SCAN = """async (allowed) => {
   return found.violations.filter(({ impact }) => ["serious", "critical"].includes(impact))
     .flatMap(({ id, nodes }) => nodes.filter((node) => own(id, node)).map((node) => `${id}: ${node.html.slice(0, 200)}`));
 }"""
-CHARTS = "[...document.querySelectorAll('.resnet-lab-chart')].map((chart) => [chart.getAttribute('role'), chart.getAttribute('aria-label')])"
+CHARTS = (
+    "[...document.querySelectorAll('.resnet-lab-chart')].map((chart) => [chart.getAttribute('role'), chart.getAttribute('aria-label')])"
+)
 
 
 @pytest.fixture
@@ -56,7 +58,7 @@ def test_no_page_has_a_serious_violation_in_either_theme(app, open_page):
             page.emulate_media(color_scheme=theme)
             expect(page.get_by_test_id("stApp")).to_have_css("color-scheme", theme)
             page.wait_for_timeout(300)  # colours fade from one theme to the other
-            found |= {each: (address, theme) for each in violations(page)}
+            found |= dict.fromkeys(violations(page), (address, theme))
         drawn = page.evaluate(CHARTS)
         assert all(role == "figure" and name for role, name in drawn), address
         charts += len(drawn)
@@ -93,7 +95,9 @@ def test_a_chart_has_its_numbers_as_a_table_for_the_keyboard(app, open_page):
 
 
 def test_progress_is_told_politely_and_seldom(app, open_page):
-    page = open_page(app.url, script="window.setInterval = ((set) => (call, every) => set(call, every === 10000 ? 400 : every))(setInterval)")
+    page = open_page(
+        app.url, script="window.setInterval = ((set) => (call, every) => set(call, every === 10000 ? 400 : every))(setInterval)"
+    )
     settled(page)
     region = page.get_by_test_id("progress-aloud")
     expect(region).to_have_attribute("role", "status")
