@@ -164,13 +164,14 @@ def _evaluations(found: list[dict[str, Any]]) -> str:
     for each in found:
         n, wrong, error = each.get("n"), each.get("wrong"), each.get("top1_error")
         where = _DATA.get(str(each.get("data")), str(each.get("data")))
+        counted = "–" if wrong is None else f"{wrong:,}"
         lines.append(
             tr(
                 "| {n:,} of {where} | {value} | {value2} | {percent} |",
                 n=n,
                 where=where,
                 value=each.get("precision"),
-                value2="–" if wrong is None else f"{wrong:,}",
+                value2=counted,
                 percent=_percent(error),
             )
         )

@@ -12,7 +12,7 @@ from typing import Any
 import resnet_core
 from resnet_core.config import RunConfig
 from resnet_core.figures.series import RunRecords
-from resnet_core.language import tr
+from resnet_core.language import mark
 
 #: See ``python -m resnet_core.reference``.
 FOLDER = Path(resnet_core.__file__).parent / "reference"
@@ -56,6 +56,6 @@ def recorded(name: str) -> Recorded:
     first = entries[0]
     return Recorded(
         runs,
-        tr("{date}, on {machine}, at commit {commit}", date=first["date"][:10], machine=first["machine"], commit=first["commit"][:10]),
+        mark("{date}, on {machine}, at commit {commit}", date=first["date"][:10], machine=first["machine"], commit=first["commit"][:10]),
         first["machine"],
     )
