@@ -38,7 +38,7 @@ def ends(seed: int) -> str:
 def test_a_viewer_takes_a_seed_and_keeps_it(page):
     page.button(key="learn.seeds").click().run()
     assert not page.exception and not page.error and page.title[0].value == "The seed bank"
-    assert page.query_params["view"] == "seeds"
+    assert page.query_params["open"] == "seeds"
     seed = int(page.query_params["seed"][0] if isinstance(page.query_params["seed"], list) else page.query_params["seed"])
     assert seed in bank() and page.selectbox(key=SEED).value == seed and ends(seed) in texts(page)
     page.run()
@@ -55,7 +55,7 @@ def test_a_viewer_takes_a_seed_and_keeps_it(page):
 
 
 def test_a_link_restores_the_seed_and_what_is_compared(page):
-    opened(page, view="seeds", seed="5", error="test")
+    opened(page, open="seeds", seed="5", error="test")
     assert page.selectbox(key=SEED).value == 5 and ends(5) in texts(page)
     for family in ("plain", "residual"):
         assert sentence(compared(bank(), family, "test")) in texts(page)
@@ -65,13 +65,13 @@ def test_a_link_restores_the_seed_and_what_is_compared(page):
 
 @pytest.mark.parametrize("seed", ["999", "-1", "<b>"])
 def test_a_link_to_a_seed_that_is_not_there_is_told(page, seed):
-    opened(page, view="seeds", seed=seed)
+    opened(page, open="seeds", seed=seed)
     assert f"asks for the seed “{seed}”" in " ".join(warning.value for warning in page.warning).replace("\\", "")
     assert page.selectbox(key=SEED).value in bank()
 
 
 def test_the_number_of_seeds_is_shown_behind_a_guess(page):
-    opened(page, view="seeds", seed="0")
+    opened(page, open="seeds", seed="0")
     before = charts(page)
     assert not page.slider and "it takes 23 seeds" not in texts(page)
     page.number_input[0].set_value(12.0).run()
@@ -89,7 +89,7 @@ def test_the_number_of_seeds_is_shown_behind_a_guess(page):
 
 
 def test_every_verdict_names_what_it_holds_for(page):
-    opened(page, view="seeds", seed="0")
+    opened(page, open="seeds", seed="0")
     assert texts(page).count(f"It holds for: sample (300 images), 37.5 epochs, {len(bank())} seeds, bf16.") == 2
 
 
@@ -99,7 +99,7 @@ def test_without_a_bank_the_page_says_so(page, monkeypatch):
     try:
         page.run()
         assert not [button for button in page.button if button.key == "learn.seeds"]
-        page.query_params["view"] = "seeds"
+        page.query_params["open"] = "seeds"
         page.run()
         assert not page.exception and "No records of the seed bank are here" in page.error[0].value
     finally:

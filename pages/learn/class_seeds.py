@@ -15,7 +15,7 @@ from resnet_core.language import tr
 from resnet_core.lessons import Show
 from resnet_core.questions import Axis, Question
 
-_VIEW, _OPEN = Linked("learn.view", "view"), "seeds"
+_VIEW, _OPEN = Linked("learn.view", "open"), "seeds"
 _ERROR = Linked("learn.bank.error", "error")
 _KEY = "learn.bank.page"
 

@@ -18,6 +18,8 @@ _PARAMETERS = {
     "answers": ("learn",),
     "present": ("learn",),
     "revealed": ("learn",),
+    "open": ("learn",),
+    "error": ("learn",),
 }
 #: Those of them whose values are names that nobody translates.
 IDS = tuple(_PARAMETERS)

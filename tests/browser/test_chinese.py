@@ -89,6 +89,10 @@ def test_the_language_is_changed_and_stays_in_the_link(start_app, browser):
     elsewhere = browser.new_context(locale="en-GB").new_page()
     elsewhere.goto(link)
     expect(elsewhere.get_by_role("heading", name="论文：逐条来看")).to_be_visible(timeout=PATIENCE * 1000)
+    # What is no title, but a name, stays: "seeds" and "test" are sentences too.
+    elsewhere.goto(f"{app.url}/learn?lang=zh&open=seeds&seed=3&error=test")
+    expect(elsewhere.get_by_role("heading", name="种子库")).to_be_visible(timeout=PATIENCE * 1000)
+    expect(elsewhere).to_have_url(re.compile("open=seeds.*error=test|error=test.*open=seeds"))
     # A link holds titles in the language of its sender, and shows the same in another.
     elsewhere.goto(f"{app.url}/compare?lang=en&seeds=均值与范围&metric=损失")
     expect(elsewhere.get_by_role("heading", name="Compare", exact=True)).to_be_visible(timeout=PATIENCE * 1000)
