@@ -68,7 +68,8 @@ def catalogue_path(language: str) -> Path:
 def _catalogue(language: str) -> _gettext.NullTranslations:
     if language == "en":
         return _gettext.NullTranslations()
-    # Compiled here, in about as long as it takes to look whether a compiled file is still the newest; English never comes here.
+    # Compiled in memory, which takes most of a second, once a process: no compiled file can be older than its source. English never
+    # comes here.
     from babel.messages.mofile import write_mo
     from babel.messages.pofile import read_po
 
