@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -54,21 +55,27 @@ class CommandLine:
 
     def workers(self) -> list[psutil.Process]:
         """The worker processes of this home, and of no other."""
-        found = []
-        for process in psutil.process_iter():
-            try:
-                line = process.cmdline()
-            except psutil.Error:
-                continue
-            if "resnet_core.runs.worker" in line and str(self.home) in line:
-                found.append(process)
-        return found
+        return named("resnet_core.runs.worker", str(self.home), among=psutil.process_iter())
 
     def end_workers(self) -> None:
         workers = self.workers()
         for worker in workers:
             worker.kill()
         psutil.wait_procs(workers, timeout=PATIENCE)
+
+
+def named(*words: str, among: Iterable[psutil.Process] | None = None) -> list[psutil.Process]:
+    """Those of the processes (by default this one's children) with all the words in their command line.
+
+    What ends while it is looked at, or has ended and was not asked for its end yet, has no command line.
+    """
+    found = []
+    for each in psutil.Process().children() if among is None else among:
+        with contextlib.suppress(psutil.Error):
+            line = " ".join(each.cmdline())
+            if all(word in line for word in words):
+                found.append(each)
+    return found
 
 
 def wait_for(condition: Callable[[], Any], what: str) -> Any:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from resnet_core import pace
 from tests import chromium
 from tests.command_line import CommandLine
 
@@ -25,7 +26,7 @@ if int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")) > 1:
 def _own_home(tmp_path, tmp_path_factory, monkeypatch):
     """Every test has its own run folder, no shipped checkpoints but those it makes, no data set but the embedded sample, and one slot.
 
-    What the probe finds is kept for all tests.
+    What the probe finds is kept for all tests. No speed is: a page that is drawn here would have it measured, beside all tests that follow.
     """
     for name in [name for name in os.environ if name.startswith("RESNET_LAB_")]:
         monkeypatch.delenv(name)
@@ -35,6 +36,8 @@ def _own_home(tmp_path, tmp_path_factory, monkeypatch):
     monkeypatch.setenv("RESNET_LAB_CHECKPOINTS", str(shared / "no-checkpoints"))
     monkeypatch.setenv("RESNET_LAB_SLOTS", "1")
     monkeypatch.setenv("XDG_CACHE_HOME", str(shared / "cache"))
+    (shared / "cache" / "resnet-lab" / "pace.json").unlink(missing_ok=True)
+    monkeypatch.setattr(pace, "begin", lambda: None)
 
 
 @pytest.fixture(scope="session")

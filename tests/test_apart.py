@@ -26,6 +26,7 @@ from resnet_core.imports import cost
 from resnet_core.imports.cost import macs_per_image
 from resnet_core.imports.trial import trial
 from resnet_core.nets import find
+from tests.command_line import named
 from tests.imports_nets import Akamaster, Chenyaofo, randomized
 from tests.imports_tools import proposal_of
 from tests.runs_tools import wait_for
@@ -41,7 +42,7 @@ def proposal(tmp_path):
 
 
 def processes(of: psutil.Process | None = None) -> list[psutil.Process]:
-    return [each for each in (of or psutil.Process()).children() if "resnet_core.apart" in " ".join(each.cmdline())]
+    return named("resnet_core.apart", among=of and of.children())
 
 
 def test_the_outcome_is_that_of_the_trial(tmp_path):

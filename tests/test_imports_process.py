@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 
 from resnet_core.architectures import ResNetConfig
 from resnet_core.imports import ImportRefused, inspect_bytes, inspect_file, limits, process
+from tests.command_line import named
 from tests.imports_files import CASES, MARKER, legacy, state
 
 
@@ -72,14 +73,10 @@ def test_a_file_that_asks_for_40_gigabytes_gets_none(tmp_path):
 
 
 def test_a_reader_that_takes_too_long_is_ended(tmp_path):
-    import psutil
-
     torch.save(state(), tmp_path / "net.pth")
     with pytest.raises(ImportRefused, match="took too long"):
         process.read_apart(tmp_path / "net.pth", wall_seconds=0.01)
-    # A process of another test that has ended, and that nobody has asked for its end yet, has no command line.
-    alive = [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
-    assert [child for child in alive if "resnet_core.imports.reader" in child.cmdline()] == []
+    assert named("resnet_core.imports.reader") == []
 
 
 def test_no_file_no_folder_no_name(tmp_path):

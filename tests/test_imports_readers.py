@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 from streamlit.testing.v1 import AppTest
 
 from resnet_core.imports import ImportRefused, ReaderFailed, inspect_bytes, inspect_file, process, reader, scratch
+from tests.command_line import named
 from tests.imports_files import state
 from tests.runs_tools import wait_for
 
@@ -45,7 +46,7 @@ def endless(tmp_path):
 
 
 def readers(of: psutil.Process | None = None) -> list[psutil.Process]:
-    return [each for each in (of or psutil.Process()).children() if "resnet_core.imports.reader" in " ".join(each.cmdline())]
+    return named("resnet_core.imports.reader", among=of and of.children())
 
 
 def no_process(*args, **options):

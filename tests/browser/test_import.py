@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import re
 from pathlib import Path
@@ -17,6 +16,7 @@ from resnet_core.architectures.net import build_model
 from resnet_core.nets import catalog, find
 from resnet_core.nets.catalog import imported_folder
 from tests.browser.conftest import PATIENCE, wait_until
+from tests.command_line import named
 from tests.imports_nets import Akamaster, randomized
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -110,12 +110,7 @@ def test_the_trial_of_a_large_net_ends_with_its_viewer(start_app, open_page, tmp
     page.get_by_role("button", name="Try the choices").click()
 
     def trials() -> list[psutil.Process]:
-        found = []
-        for each in psutil.Process(app.process.pid).children(recursive=True):
-            with contextlib.suppress(psutil.Error):  # it ends while it is looked at
-                if "resnet_core.apart" in " ".join(each.cmdline()):
-                    found.append(each)
-        return found
+        return named("resnet_core.apart", among=psutil.Process(app.process.pid).children(recursive=True))
 
     wait_until(lambda: len(trials()) == 1, "the trial")
     expect(page.get_by_text(re.compile(r"of 7,000 images"))).to_be_visible()
