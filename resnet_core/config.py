@@ -39,6 +39,20 @@ PAPER_ITERATIONS = 64_000
 _TRAIN_IMAGES = {"sample": 5_000, "cifar10": 50_000}
 
 
+def later(default: Any) -> Any:
+    """Declare a field that configurations of before did not have: where it has its default, it is not written.
+
+    So a training that was there before is written, and has the fingerprint, that it had then.
+    """
+    return field(default=default, metadata={"later": True})
+
+
+def _written(section: Any) -> dict[str, Any]:
+    values = json.loads(json.dumps(dataclasses.asdict(section)))
+    kept = [f.name for f in dataclasses.fields(section) if not f.metadata.get("later") or getattr(section, f.name) != f.default]
+    return {name: values[name] for name in kept}
+
+
 @dataclass(frozen=True)
 class DataConfig:
     """Which images are trained and tested on.
@@ -254,8 +268,7 @@ class RunConfig:
         """Return plain JSON values; ``from_dict`` is its inverse."""
         # A training from random weights is written, and has the fingerprint, that it had before there were others.
         sections: dict[str, Any] = {"data": self.data, "recipe": self.recipe} | ({"start": self.start} if self.start else {})
-        plain = {name: json.loads(json.dumps(dataclasses.asdict(section))) for name, section in sections.items()}
-        return {"model": architectures.to_dict(self.model), **plain}
+        return {"model": architectures.to_dict(self.model), **{name: _written(section) for name, section in sections.items()}}
 
     @classmethod
     def from_dict(cls, values: dict[str, dict[str, Any]]) -> RunConfig:
