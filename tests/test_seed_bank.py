@@ -147,6 +147,10 @@ def test_the_recorder_takes_the_seeds_that_are_whole(tmp_path: Path, monkeypatch
     assert one.config == next(config for config in demo_configs(3) if config.model.name == "plain-56")
     assert (one.train_error, one.clean_error, one.test_error, one.precision) == (12.5, 12.0, 14.5, "bf16")
     assert [row["kind"] for row in one.records].count("train") == 20 and one.records[-1]["test_error"] == 14.5
+    other = RunStore(tmp_path / "other")
+    write_seed(other, 2)
+    assert recorder.write(other, path) == 3 and list(read(path)) == [1, 2, 3]  # what it has already stays
+    assert read(path)[3] == known[3]
     lines = json.loads(path.read_text())
     path.write_text(json.dumps(lines[:-1]))
     with pytest.raises(DataError, match="seed 3 lacks ResNet-56"):

@@ -39,12 +39,15 @@ def rows(store: RunStore) -> list[dict[str, Any]]:
 
 
 def write(store: RunStore, path: Path) -> int:
-    """Write the bank, a training a line. Returns how many seeds it has.
+    """Write the bank, a training a line; the seeds that it has already, and the store has not, stay. Returns how many seeds it has.
 
     Raises:
         DataError: as ``rows``; or it would be larger than ``MOST``.
     """
     found = rows(store)
+    new = {row["seed"] for row in found}
+    kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    found = sorted([row for row in kept if row["seed"] not in new] + found, key=lambda row: row["seed"])
     text = "[\n" + ",\n".join(json.dumps(row, separators=(",", ":")) for row in found) + "\n]\n"
     if len(text) > MOST:
         raise DataError(mark("The seed bank would have {size:,} bytes, more than {most:,}."), size=len(text), most=MOST)
