@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,6 +39,24 @@ def replacing(path: Path, temporary: str = "") -> Iterator[Path]:
         written.unlink(missing_ok=True)
         raise
     sync(path.parent)
+
+
+@contextlib.contextmanager
+def new_folder(final: Path) -> Iterator[Path]:
+    """Give an empty folder beside ``final`` to fill; at the end it is called ``final``, and an exception leaves nothing.
+
+    Where somebody else was quicker, theirs stays. Raises OSError.
+    """
+    made = final.with_name(f".{final.name}-{uuid.uuid4().hex[:8]}.tmp")
+    made.mkdir()
+    try:
+        yield made
+        with contextlib.suppress(FileExistsError):
+            if not final.exists():
+                os.rename(made, final)
+        sync(final.parent)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
 
 
 def put_folder(new: Path, final: Path, aside: Path) -> None:

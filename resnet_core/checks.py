@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import field
 from typing import Any
 
 from resnet_core.errors import ConfigError
@@ -39,3 +40,11 @@ def check_real(name: str, value: Any, low: float, high: float, *, above: bool = 
             low=low,
             high=high,
         )
+
+
+def later(default: Any) -> Any:
+    """Declare a field that configurations of before did not have: where it has its default, it is not written.
+
+    So a training that was there before is written, and has the fingerprint, that it had then.
+    """
+    return field(default=default, metadata={"later": True})

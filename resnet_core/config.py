@@ -18,10 +18,13 @@ from typing import Any
 from resnet_core import architectures
 from resnet_core.architectures import ModelConfig, ResNetConfig, parse
 from resnet_core.checks import check_choice, check_real, check_whole
+from resnet_core.checks import later as later
+from resnet_core.data_config import DATASETS as DATASETS
+from resnet_core.data_config import DataConfig
+from resnet_core.data_config import Pictures as Pictures
 from resnet_core.errors import ConfigError
 from resnet_core.language import tr
 
-DATASETS = ("sample", "cifar10")
 SCHEDULES = ("step", "linear", "cosine", "constant")
 WARMUPS = ("none", "linear", "error")
 AUGMENTATIONS = ("standard", "none")
@@ -36,74 +39,10 @@ _INTERVALS = {"record_every": (100, 100), "test_every": (20, 1000), "layers_ever
 PAPER_ITERATIONS = 64_000
 
 
-_TRAIN_IMAGES = {"sample": 5_000, "cifar10": 50_000}
-
-
-def later(default: Any) -> Any:
-    """Declare a field that configurations of before did not have: where it has its default, it is not written.
-
-    So a training that was there before is written, and has the fingerprint, that it had then.
-    """
-    return field(default=default, metadata={"later": True})
-
-
 def _written(section: Any) -> dict[str, Any]:
     values = json.loads(json.dumps(dataclasses.asdict(section)))
     kept = [f.name for f in dataclasses.fields(section) if not f.metadata.get("later") or getattr(section, f.name) != f.default]
     return {name: values[name] for name in kept}
-
-
-@dataclass(frozen=True)
-class DataConfig:
-    """Which images are trained and tested on.
-
-    Attributes:
-        dataset: ``sample`` (embedded: 5,000 training and 1,000 test images of CIFAR-10) or ``cifar10`` (50,000 and 10,000).
-        validation: hold out the last tenth of the training images (45k/5k on the full set, as in section 4.2) and
-            report its error too. The test set selects nothing either way.
-        images_per_class: train on the first so many images of each class only; 0 takes all. The test images stay all.
-    """
-
-    dataset: str = "sample"
-    validation: bool = False
-    images_per_class: int = 0
-
-    def __post_init__(self):
-        check_choice("dataset", self.dataset, DATASETS)
-        if not isinstance(self.validation, bool):
-            raise ConfigError("validation", "{validation!r} is neither true nor false.", validation=self.validation)
-        check_whole("images_per_class", self.images_per_class, 0, _TRAIN_IMAGES[self.dataset] // 10)
-
-    @property
-    def label(self) -> str:
-        """``sample (5,000 images)``, ``sample (500 images)``, ``CIFAR-10 (45,000 images + 5,000 for validation)``."""
-        title = {"sample": tr("sample"), "cifar10": "CIFAR-10"}[self.dataset]
-        held_out = tr(" + {all_images:,} for validation", all_images=self._all_images - self.train_images) if self.validation else ""
-        return tr("{title} ({train_images:,} images{held_out})", title=title, train_images=self.train_images, held_out=held_out)
-
-    @property
-    def short_label(self) -> str:
-        """The same without the word: ``sample (5,000)``, ``CIFAR-10 (45,000 + 5,000 for validation)``."""
-        return self.label.replace(tr(" images"), "", 1)
-
-    @property
-    def classes(self) -> int:
-        """Classes of the images."""
-        return 10
-
-    @property
-    def side(self) -> int:
-        """Height and width of the images in pixels."""
-        return 32
-
-    @property
-    def train_images(self) -> int:
-        """Images that are trained on."""
-        return self._all_images - (self._all_images // 10 if self.validation else 0)
-
-    @property
-    def _all_images(self) -> int:
-        return 10 * self.images_per_class or _TRAIN_IMAGES[self.dataset]
 
 
 @dataclass(frozen=True)

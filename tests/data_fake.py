@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import io
 import pickle
@@ -12,7 +13,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from resnet_core.data import folders
+from resnet_core.datasets import DATA_SETS
 
 IMAGES_PER_FILE = 40
 NAMES = ("data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch")
@@ -20,8 +21,19 @@ NAMES = ("data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_b
 
 @pytest.fixture
 def small_files(monkeypatch):
-    """Files of 40 images instead of 10,000."""
-    monkeypatch.setattr(folders, "IMAGES_PER_FILE", IMAGES_PER_FILE)
+    """Files of CIFAR-10 have 40 images instead of 10,000."""
+    shrink(monkeypatch, "cifar10")
+
+
+def shrink(monkeypatch, key: str, train: int = IMAGES_PER_FILE, test: int = IMAGES_PER_FILE, official=None) -> None:
+    """Give each file of a data set so many images, or labels, and no official checksum (or this size and MD5)."""
+    known = DATA_SETS[key]
+
+    def smaller(file):
+        return dataclasses.replace(file, images=train if file.split == "train" else test, official=official)
+
+    layouts = tuple(dataclasses.replace(layout, files=tuple(map(smaller, layout.files))) for layout in known.layouts)
+    monkeypatch.setitem(DATA_SETS, key, dataclasses.replace(known, layouts=layouts))
 
 
 def batches(seed: int = 0) -> dict[str, tuple[np.ndarray, np.ndarray]]:

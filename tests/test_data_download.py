@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import http.server
 import io
@@ -17,6 +18,7 @@ import torch
 
 from resnet_core.config import DataConfig
 from resnet_core.data import download, downloading, load, resolve_data_dir
+from resnet_core.datasets import DATA_SETS, Fetched
 from resnet_core.errors import DataError
 from tests import data_fake
 from tests.data_fake import small_files  # noqa: F401  a fixture
@@ -80,9 +82,8 @@ def archive(content, tmp_path_factory) -> bytes:
 def server(archive, monkeypatch, tmp_path):
     server = Server(archive)
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    monkeypatch.setattr(downloading, "URL", server.url)
-    monkeypatch.setattr(downloading, "MD5", hashlib.md5(archive).hexdigest())
-    monkeypatch.setattr(downloading, "ARCHIVE_BYTES", len(archive))
+    fetched = (Fetched(server.url, hashlib.md5(archive).hexdigest(), len(archive)),)
+    monkeypatch.setitem(DATA_SETS, "cifar10", dataclasses.replace(DATA_SETS["cifar10"], fetched=fetched))
     monkeypatch.setattr(downloading, "INTERVAL", 0.02)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     yield server
@@ -97,13 +98,7 @@ def place(tmp_path) -> Path:
 
 
 def left_in(place: Path) -> list[str]:
-    return sorted(path.name for path in place.iterdir() if path.name != downloading.LOCK)
-
-
-def test_the_archive_is_the_one_torchvision_knows():
-    from torchvision.datasets import CIFAR10
-
-    assert (CIFAR10.url, CIFAR10.tgz_md5) == (downloading.URL, downloading.MD5)
+    return sorted(path.name for path in place.iterdir() if path.name != ".cifar10-download.lock")
 
 
 def test_a_download_is_put_where_load_finds_it(server, place, content):
@@ -141,8 +136,8 @@ def test_one_that_breaks_off_leaves_nothing_and_the_next_one_starts_anew(server,
     assert left_in(place) == [] and resolve_data_dir() is None
 
     # What a killed one leaves behind, and a copy that is not whole, do not stand in the way.
-    (place / downloading.PART / "cifar-10-batches-py").mkdir(parents=True)
-    (place / downloading.PART / NAME).write_bytes(server.content[:1000])
+    (place / ".cifar10-download" / "cifar-10-batches-py").mkdir(parents=True)
+    (place / ".cifar10-download" / NAME).write_bytes(server.content[:1000])
     (place / "cifar-10-batches-py").mkdir()
     (place / "cifar-10-batches-py" / "data_batch_1").write_bytes(b"half")
     assert resolve_data_dir() is None
@@ -155,7 +150,8 @@ def test_without_a_network_the_error_says_what_was_tried(server, place, monkeypa
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}/{NAME}"
-    monkeypatch.setattr(downloading, "URL", url)
+    fetched = (dataclasses.replace(DATA_SETS["cifar10"].fetched[0], url=url),)
+    monkeypatch.setitem(DATA_SETS, "cifar10", dataclasses.replace(DATA_SETS["cifar10"], fetched=fetched))
     with pytest.raises(DataError) as caught:
         download()
     assert url in str(caught.value) and "refused" in str(caught.value) and "RESNET_LAB_DATA" in str(caught.value)
@@ -205,7 +201,7 @@ def test_two_at_once_fetch_it_once_and_both_see_the_progress(server, place):
 def test_the_downloading_process_ends_with_its_parent(server, tmp_path):
     server.behaviour = "slow"
     script = Path(downloading.__file__).with_name("fetch.py")
-    command = [sys.executable, "-P", str(script), server.url, downloading.MD5, str(tmp_path / "part")]
+    command = [sys.executable, "-P", str(script), str(tmp_path / "part"), "cifar-10-batches-py", server.url, "0" * 32]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     assert server.half_sent.wait(60)
     process.stdin.close()  # as the kernel does when the parent is killed

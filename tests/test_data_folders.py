@@ -15,11 +15,13 @@ import torch
 
 from resnet_core.config import DataConfig
 from resnet_core.data import CLASSES, check, folders, load, readers, resolve_data_dir, sample
+from resnet_core.datasets import DATA_SETS
 from resnet_core.errors import DataError
 from tests import data_fake
 from tests.data_fake import small_files  # noqa: F401  a fixture
 
 FULL = DataConfig("cifar10")
+OFFICIAL = DATA_SETS["cifar10"]
 #: Read before the tests' own settings replace it: the developer's full data set, where there is one.
 REAL = os.environ.get("RESNET_LAB_DATA")
 WRITERS = {"cifar-10-batches-bin": data_fake.write_binary, "cifar-10-batches-py": data_fake.write_python}
@@ -76,7 +78,7 @@ def test_the_whole_layout_is_taken_where_the_other_is_not_whole(tmp_path):
     data_fake.write_binary(tmp_path / "cifar-10-batches-bin", content)
     broken = data_fake.write_python(tmp_path / "cifar-10-batches-py", content)
     (broken / "data_batch_3").unlink()
-    assert folders.find(tmp_path)[0] is folders.BINARY
+    assert folders.find(tmp_path, DATA_SETS["cifar10"])[0].name == "binary"
 
 
 def test_validation_is_the_last_tenth_of_the_training_images(tmp_path):
@@ -143,24 +145,10 @@ def test_checksums_beside_the_files_are_held(tmp_path):
 def test_a_batch_of_the_official_size_must_have_the_official_checksum(tmp_path, monkeypatch, layout):
     folder = WRITERS[layout](tmp_path / layout, data_fake.batches())
     name = "test_batch.bin" if layout.endswith("bin") else "test_batch"
-    size = (folder / name).stat().st_size
-    monkeypatch.setitem(readers.OFFICIAL, name, (size, readers.OFFICIAL[name][1]))
+    data_fake.shrink(monkeypatch, "cifar10", official=((folder / name).stat().st_size, "0" * 32))
     assert f"{name} (its MD5 is not the one of the official file)" in message(folder)
     data_fake.write_md5sums(folder)  # whoever keeps images of his own in this layout vouches for them so
     load(FULL, folder)
-
-
-def test_the_official_checksums_of_the_python_layout_are_torchvisions():
-    from torchvision.datasets import CIFAR10
-
-    known = {name: md5 for name, (_, md5) in readers.OFFICIAL.items() if not name.endswith(".bin")}
-    assert known == dict(CIFAR10.train_list + CIFAR10.test_list)
-
-
-def test_every_binary_file_has_an_official_checksum_of_its_own():
-    known = {name: entry for name, entry in readers.OFFICIAL.items() if name.endswith(".bin")}
-    assert list(known) == folders.BINARY.files() and {size for size, _ in known.values()} == {10_000 * 3073}
-    assert len({md5 for _, md5 in known.values()}) == 6
 
 
 @pytest.mark.parametrize("layout", WRITERS)
@@ -241,7 +229,7 @@ def test_checking_imports_neither_torch_nor_numpy(tmp_path, root):
 @pytest.mark.skipif(REAL is None, reason="RESNET_LAB_DATA names no full CIFAR-10")
 def test_the_real_set_holds_the_images_of_the_embedded_sample_where_its_manifest_says(monkeypatch):
     """Ties the checksums to the sample, which was drawn before they were written down."""
-    monkeypatch.setattr(folders, "IMAGES_PER_FILE", 10_000)
+    monkeypatch.setitem(DATA_SETS, "cifar10", OFFICIAL)
     monkeypatch.setattr(readers, "_expected_md5", lambda folder: {})  # the official sums, whatever lies beside the files
     whole, few = load(FULL, REAL), load(DataConfig("sample"))
     manifest = json.loads((sample.FOLDER / sample.MANIFEST).read_text())
@@ -254,7 +242,7 @@ def test_the_real_set_holds_the_images_of_the_embedded_sample_where_its_manifest
 
 @pytest.mark.skipif(REAL is None, reason="RESNET_LAB_DATA names no full CIFAR-10")
 def test_the_real_set_has_the_published_channel_means(monkeypatch):
-    monkeypatch.setattr(folders, "IMAGES_PER_FILE", 10_000)
+    monkeypatch.setitem(DATA_SETS, "cifar10", OFFICIAL)
     data = load(FULL, REAL)
     means = data.train.images.double().mean((0, 2, 3)) / 255
     assert torch.allclose(means, torch.tensor([0.49139968, 0.48215841, 0.44653091], dtype=torch.double), atol=1e-7)

@@ -29,7 +29,7 @@ def test_it_is_balanced_and_of_the_promised_size(data):
     assert torch.bincount(data.test.labels).tolist() == [100] * 10
     assert data.train.images.dtype == torch.uint8 and data.train.labels.dtype == torch.int64
     assert (data.source, data.validation) == ("sample", None)
-    assert sum(path.stat().st_size for path in sample.FOLDER.iterdir()) <= 16_000_000
+    assert sum(path.stat().st_size for path in sample.FOLDER.rglob("*") if path.is_file()) <= 16_000_000
 
 
 def test_the_pixels_are_those_it_was_made_of(data):
@@ -87,7 +87,7 @@ def test_the_validation_split_is_balanced_too(data):
 @pytest.fixture
 def copy(tmp_path, monkeypatch):
     folder = shutil.copytree(sample.FOLDER, tmp_path / "embedded")
-    monkeypatch.setattr(sample, "FOLDER", folder)
+    monkeypatch.setitem(sample.FOLDERS, "sample", folder)
     return folder
 
 
@@ -138,7 +138,7 @@ def test_any_copy_of_the_full_set_gives_the_same_sample(tmp_path, monkeypatch):
         ("two", data_fake.write_python(tmp_path / "py", mixed)),
     ):
         make_sample.make(folder, tmp_path / name)
-        monkeypatch.setattr(sample, "FOLDER", tmp_path / name)
+        monkeypatch.setitem(sample.FOLDERS, "sample", tmp_path / name)
         sample.check()
         made[name] = {split: sample.read(split) for split in ("train", "test")}
 

@@ -10,7 +10,8 @@ import torch
 
 from resnet_core.config import DataConfig
 from resnet_core.data import readers, sample
-from resnet_core.data.folders import CLASSES, find, require_data_dir
+from resnet_core.data.folders import find, require_data_dir
+from resnet_core.datasets import DATA_SETS, PICTURES
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,8 +19,9 @@ class Split:
     """Images and their labels, on the CPU.
 
     Attributes:
-        images: uint8 (N, 3, 32, 32), RGB, 0 to 255; in memory the channels come last (``torch.channels_last``).
-        labels: int64 (N,), indices into ``CLASSES``.
+        images: uint8 (N, 3, S, S), RGB, 0 to 255; in memory the channels come last (``torch.channels_last``). S is 32 for all but
+            folders of pictures, whose images may lie on a disk that is read as they are used.
+        labels: int64 (N,), indices into the classes.
     """
 
     images: torch.Tensor
@@ -41,7 +43,7 @@ class Cifar10:
         train, test: the splits; ``train`` is without the images that are held out.
         validation: the last tenth of the training images (5,000 of the full set, as in section 4.2 of He et al. 2016), or None.
         classes: the names of the labels.
-        source: ``sample`` or ``cifar10``, as in ``DataConfig.dataset``.
+        source: as in ``DataConfig.dataset``.
     """
 
     train: Split
@@ -52,34 +54,39 @@ class Cifar10:
 
 
 def _split(images: np.ndarray, labels: np.ndarray) -> Split:
-    """Arrays uint8 (N, 32, 32, 3) and int64 (N,) as a Split, without a copy."""
-    return Split(torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2), torch.from_numpy(labels))
+    """Arrays uint8 (N, S, S, 3) and int64 (N,) as a Split, without a copy."""
+    return Split(torch.from_numpy(images).permute(0, 3, 1, 2), torch.from_numpy(labels))
 
 
-def _first_of_each_class(split: Split, count: int) -> Split:
-    places = [np.flatnonzero(split.labels.numpy() == label)[:count] for label in range(len(CLASSES))]
+def _first_of_each_class(split: Split, count: int, classes: int) -> Split:
+    places = [np.flatnonzero(split.labels.numpy() == label)[:count] for label in range(classes)]
     kept = torch.from_numpy(np.sort(np.concatenate(places)))
     # Rows of (N, H, W, C), as they lie in memory: indexing the permuted view would lay the channels first.
     return Split(split.images.permute(0, 2, 3, 1)[kept].permute(0, 3, 1, 2), split.labels[kept])
 
 
 def load(config: DataConfig, data_dir: Path | str | None = None) -> Cifar10:
-    """Read the data set of ``config``; the full set from ``resolve_data_dir(data_dir)``, in either official layout.
+    """Read the data set of ``config``; what is not embedded from ``resolve_data_dir(data_dir)``, in any official layout.
 
     ``images_per_class`` picks the first so many training images of each class, in the set's own order.
 
     Raises:
         DataError: the set is missing, short or corrupted; names every file concerned and says what to do.
     """
-    if config.dataset == "sample":
-        train, test = _split(*sample.read("train")), _split(*sample.read("test"))
+    if config.pictures is not None:
+        from resnet_core.data import pictures
+
+        arrays = pictures.read(config.pictures, require_data_dir(data_dir, PICTURES))
+    elif DATA_SETS[config.dataset].embedded:
+        arrays = [sample.read("train", config.dataset), sample.read("test", config.dataset)]
     else:
-        layout, folder = find(require_data_dir(data_dir))
-        train, test = (_split(*arrays) for arrays in readers.read(layout, folder))
+        dataset = DATA_SETS[config.dataset]
+        arrays = readers.read(*find(require_data_dir(data_dir, config.dataset), dataset), dataset)
+    train, test = (_split(*each) for each in arrays)
     if config.images_per_class:
-        train = _first_of_each_class(train, config.images_per_class)
+        train = _first_of_each_class(train, config.images_per_class, config.classes)
     validation = None
     if config.validation:
         kept = len(train) - len(train) // 10
         train, validation = train.part(0, kept), train.part(kept, len(train))
-    return Cifar10(train, test, validation, CLASSES, config.dataset)
+    return Cifar10(train, test, validation, config.class_names, config.dataset)

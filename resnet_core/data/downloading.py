@@ -1,4 +1,4 @@
-"""Downloading CIFAR-10 through torchvision, whole or not at all.
+"""Downloading a data set through torchvision, whole or not at all.
 
 Everything happens in a hidden folder beside the final place; only what was unpacked and read through without an error is
 renamed to it. What a broken-off or killed download leaves behind is removed, at the latest by the next one.
@@ -17,42 +17,43 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from resnet_core import atomic
-from resnet_core.data.folders import BY_HAND, PYTHON, default_folder, find
+from resnet_core.data.folders import by_hand, default_folder, find, is_whole
+from resnet_core.datasets import DATA_SETS, DataSet
 from resnet_core.errors import DataError
 from resnet_core.language import tr
 
-#: As in torchvision.datasets.CIFAR10 (a test compares), which is not imported for it; and the archive's size.
-URL = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
-MD5 = "c58f30108f718f92721af3b95e74349a"
-ARCHIVE_BYTES = 170_498_071
-#: Names inside the folder of downloads.
-PART, LOCK = ".cifar-10-download", ".cifar-10-download.lock"
 #: Seconds between two looks at how far it is.
 INTERVAL = 0.2
 
 Progress = Callable[[int, int], None]
 
 
-def _is_whole(folder: Path) -> bool:
-    try:
-        find(folder)
-    except DataError:
-        return False
-    return True
+def _lock(dataset: DataSet) -> str:
+    return f".{dataset.key}-download.lock"
 
 
-def _arrived(part: Path) -> int:
-    """Bytes of the archive that are there."""
-    try:
-        return min((part / URL.rsplit("/", 1)[-1]).stat().st_size, ARCHIVE_BYTES)
-    except OSError:
-        return 0
+def _part(dataset: DataSet) -> str:
+    """Name of the hidden folder that a download happens in."""
+    return f".{dataset.key}-download"
+
+
+def _arrived(part: Path, dataset: DataSet) -> int:
+    """Bytes that are there of what is downloaded."""
+    found = 0
+    for each in dataset.fetched:
+        for place in (part, part / dataset.unpacked):
+            try:
+                found += min((place / each.name).stat().st_size, each.size)
+                break
+            except OSError:
+                continue
+    return found
 
 
 @contextmanager
-def _alone(place: Path, progress: Progress | None) -> Iterator[int]:
+def _alone(place: Path, dataset: DataSet, progress: Progress | None) -> Iterator[int]:
     """One download at a time in ``place``, over all processes; whoever waits is told the progress of the other."""
-    descriptor = os.open(place / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    descriptor = os.open(place / _lock(dataset), os.O_RDWR | os.O_CREAT, 0o644)
     try:
         while True:
             try:
@@ -60,23 +61,24 @@ def _alone(place: Path, progress: Progress | None) -> Iterator[int]:
                 break
             except BlockingIOError:
                 if progress is not None:
-                    progress(_arrived(place / PART), ARCHIVE_BYTES)
+                    progress(_arrived(place / _part(dataset), dataset), dataset.download_bytes)
                 time.sleep(INTERVAL)
         yield descriptor
     finally:
         os.close(descriptor)
 
 
-def _fetch(part: Path, lock: int, progress: Progress | None) -> None:
+def _fetch(part: Path, dataset: DataSet, lock: int, progress: Progress | None) -> None:
     """Download and unpack into ``part``. Raises DataError if that fails."""
     # The child holds the lock too: should this process be killed, nobody clears the folder while the child still writes to it.
-    command = [sys.executable, "-P", str(Path(__file__).with_name("fetch.py")), URL, MD5, str(part)]
+    pairs = [text for each in dataset.fetched for text in (each.url, each.md5)]
+    command = [sys.executable, "-P", str(Path(__file__).with_name("fetch.py")), str(part), dataset.unpacked, *pairs]
     pipe, none = subprocess.PIPE, subprocess.DEVNULL
     with subprocess.Popen(command, pass_fds=(lock,), text=True, stdin=pipe, stdout=pipe, stderr=none) as process:
         try:
             while process.poll() is None:
                 if progress is not None:
-                    progress(_arrived(part), ARCHIVE_BYTES)
+                    progress(_arrived(part, dataset), dataset.download_bytes)
                 time.sleep(INTERVAL)
             assert process.stdout is not None  # a pipe
             reason = process.stdout.read().strip().rstrip(".")
@@ -84,55 +86,59 @@ def _fetch(part: Path, lock: int, progress: Progress | None) -> None:
             process.kill()  # a progress callback may raise, e.g. KeyboardInterrupt
     if process.returncode != 0:
         raise DataError(
-            "CIFAR-10 could not be downloaded from {url}: {reason} ({arrived:,} of {archive_bytes:,} bytes had "
+            "{title} could not be downloaded from {url}: {reason} ({arrived:,} of {archive_bytes:,} bytes had "
             "arrived). Nothing was kept of it. Try again when the network is there, or by hand: {by_hand}.",
-            url=URL,
+            title=dataset.title,
+            url=dataset.fetched[0].url,
             reason=reason or tr("the downloading process ended ({returncode})", returncode=process.returncode),
-            arrived=_arrived(part),
-            archive_bytes=ARCHIVE_BYTES,
-            by_hand=BY_HAND,
+            arrived=_arrived(part, dataset),
+            archive_bytes=dataset.download_bytes,
+            by_hand=by_hand(dataset),
         )
 
 
-def download(progress: Progress | None = None, to: Path | None = None) -> Path:
-    """Download the full CIFAR-10 (170 MB), unless it is there already.
+def download(progress: Progress | None = None, to: Path | None = None, key: str = "cifar10") -> Path:
+    """Download a data set, CIFAR-10 (170 MB) by default, unless it is there already.
 
     Args:
         progress: called several times a second, in this thread, with bytes done and bytes in total. If it raises, the download ends.
-        to: the folder to put ``cifar-10-batches-py`` into; by default ``~/.cache/resnet-lab``, where ``load`` finds it.
+        to: the folder to put the set's own folder into; by default ``~/.cache/resnet-lab``, where ``load`` finds it.
+        key: of ``datasets.DATA_SETS``.
 
     Returns:
-        The folder that holds the batches, fit as a ``data_dir``.
+        The folder that holds the files, fit as a ``data_dir``.
 
     Raises:
         DataError: the network, the disk or what arrived was at fault; says what was tried and how to provide the data by hand.
     """
     from resnet_core.data.readers import read
 
+    dataset = DATA_SETS[key]
     place = default_folder() if to is None else Path(os.path.expanduser(to))
-    final, part = place / PYTHON.folder, place / PART
-    if _is_whole(final):
+    final, part = place / dataset.unpacked, place / _part(dataset)
+    if is_whole(final, dataset):
         return final
     try:
         place.mkdir(parents=True, exist_ok=True)
-        with _alone(place, progress) as lock:
-            if _is_whole(final):  # somebody else's download, while this one waited
+        with _alone(place, dataset, progress) as lock:
+            if is_whole(final, dataset):  # somebody else's download, while this one waited
                 return final
             shutil.rmtree(part, ignore_errors=True)
             try:
                 part.mkdir()
-                _fetch(part, lock, progress)
-                read(*find(part / PYTHON.folder))
-                atomic.put_folder(part / PYTHON.folder, final, part / "old")  # what was there (it is not whole) goes away with ``part``
+                _fetch(part, dataset, lock, progress)
+                read(*find(part / dataset.unpacked, dataset), dataset)
+                atomic.put_folder(part / dataset.unpacked, final, part / "old")  # what was there (it is not whole) goes with ``part``
             finally:
                 shutil.rmtree(part, ignore_errors=True)
     except OSError as error:
         raise DataError(
-            "CIFAR-10 could not be downloaded to {place}: {error}. Name another folder, or by hand: {by_hand}.",
+            "{title} could not be downloaded to {place}: {error}. Name another folder, or by hand: {by_hand}.",
+            title=dataset.title,
             place=place,
             error=error,
-            by_hand=BY_HAND,
+            by_hand=by_hand(dataset),
         ) from error
     if progress is not None:
-        progress(ARCHIVE_BYTES, ARCHIVE_BYTES)
+        progress(dataset.download_bytes, dataset.download_bytes)
     return final

@@ -1,93 +1,94 @@
-"""Where a CIFAR-10 lies and whether it is whole. Standard library only: pages and the command line ask before each training.
+"""Where a data set lies and whether it is whole. Standard library only: pages and the command line ask before each training.
 
-The two official layouts (https://www.cs.toronto.edu/~kriz/cifar.html):
+The official layouts, of which ``resnet_core.datasets`` lists the files:
 
-- binary, ``cifar-10-batches-bin``: ``data_batch_1.bin`` to ``data_batch_5.bin`` and ``test_batch.bin``, each 10,000 records of
-  3,073 bytes: a label (0 to 9), then 1,024 bytes each of red, green and blue, row by row;
-- python, ``cifar-10-batches-py``: the same names without ``.bin``, each a pickled dictionary with ``data`` (uint8, 10,000 x 3,072)
-  and ``labels``.
+- binary (CIFAR): records of a label, or of CIFAR-100 a coarse and a fine one, and 1,024 bytes each of red, green and blue, row by row;
+- python (CIFAR): pickled dictionaries with ``data`` (uint8, images x 3,072) and ``labels`` or ``fine_labels``;
+- idx (MNIST, Fashion-MNIST): a magic number, the sizes, the bytes; packed with gzip or not;
+- mat (SVHN, cropped digits): MATLAB's, with ``X`` (32 x 32 x 3 x images) and ``y`` (1 to 10, where 10 is the digit 0).
 """
 
 from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
 from pathlib import Path
 
 from resnet_core.config import DataConfig
+from resnet_core.datasets import CIFAR10_CLASSES, DATA_SETS, DEBIAN_FASHION, PICTURES, DataSet, File, Layout
 from resnet_core.errors import DataError
 from resnet_core.language import mark, tr
 
-CLASSES = (
-    mark("airplane"), mark("automobile"), mark("bird"), mark("cat"), mark("deer"), mark("dog"), mark("frog"), mark("horse"), mark("ship"),
-    mark("truck"),
-)  # fmt: skip
-#: Bytes of one image: 3 channels of 32 x 32.
-PIXELS = 3 * 32 * 32
-IMAGES_PER_FILE = 10_000
-TRAIN_BATCHES = ("data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5")
-TEST_BATCHES = ("test_batch",)
-ARCHIVES = ("cifar-10-python.tar.gz", "cifar-10-binary.tar.gz")
-HOMEPAGE = "https://www.cs.toronto.edu/~kriz/cifar.html"
+CLASSES = CIFAR10_CLASSES
 ENVIRONMENT = "RESNET_LAB_DATA"
-BY_HAND = mark(
-    "fetch {archive} from {homepage}, unpack it (tar -xzf {archive}), and name the folder with --data-dir or {environment}; "
-    "or train on the embedded sample, which needs neither network nor folder",
-    archive=ARCHIVES[0],
-    homepage=HOMEPAGE,
-    environment=ENVIRONMENT,
-)
+_PACKED = ".gz"
 
 
-@dataclass(frozen=True)
-class Layout:
-    """One of the two official forms. ``folder`` is the name that the official archive unpacks to."""
-
-    name: str
-    folder: str
-    suffix: str
-
-    def files(self, batches: tuple[str, ...] = TRAIN_BATCHES + TEST_BATCHES) -> list[str]:
-        return [batch + self.suffix for batch in batches]
-
-    def size_problem(self, size: int) -> str | None:
-        """What is wrong with a file of ``size`` bytes, if its size alone shows it."""
-        if self.suffix == ".bin":
-            expected = IMAGES_PER_FILE * (PIXELS + 1)
-            if size != expected:
-                return tr(
-                    mark("short: {size:,} bytes instead of {expected:,}")
-                    if size < expected
-                    else mark("too long: {size:,} bytes instead of {expected:,}"),
-                    size=size,
-                    expected=expected,
-                )
-        elif size < IMAGES_PER_FILE * PIXELS:
-            # A pickle's length depends on who wrote it, but the pixels stand in it uncompressed.
-            return tr(
-                "short: {size:,} bytes, and the pixels alone take {images_per_file:,}", size=size, images_per_file=IMAGES_PER_FILE * PIXELS
-            )
-        return None
-
-    def problems(self, folder: Path) -> list[str]:
-        """``name (what is wrong)`` for every file of the layout that is missing, unreadable or of a wrong size."""
-        found = []
-        for name in self.files():
-            path = folder / name
-            try:
-                problem = self.size_problem(path.stat().st_size) if path.is_file() else "missing"
-                if problem is None and not os.access(path, os.R_OK):
-                    problem = tr("no permission to read it")
-            except OSError as error:
-                problem = error.strerror or str(error)
-            if problem:
-                found.append(f"{name} ({problem})")
-        return found
+def by_hand(dataset: DataSet) -> str:
+    """Say how to get a data set without us."""
+    names = [each.name for each in dataset.fetched]
+    if names[0].endswith(".tar.gz"):
+        return tr(
+            "fetch {archive} from {homepage}, unpack it (tar -xzf {archive}), and name the folder with --data-dir or {environment}; "
+            "or train on the embedded sample, which needs neither network nor folder",
+            archive=names[0],
+            homepage=dataset.homepage,
+            environment=ENVIRONMENT,
+        )
+    return tr(
+        "fetch {files} from {homepage}, and name the folder with --data-dir or {environment}; "
+        "or train on the embedded sample, which needs neither network nor folder",
+        files=", ".join(names),
+        homepage=dataset.homepage,
+        environment=ENVIRONMENT,
+    )
 
 
-BINARY = Layout("binary", "cifar-10-batches-bin", ".bin")
-PYTHON = Layout("python", "cifar-10-batches-py", "")
+def file_in(folder: Path, file: File) -> Path:
+    """Where a file of a layout lies in its folder: by its own name or, of IDX files, packed."""
+    path = folder / file.name
+    packed = folder / (file.name + _PACKED)
+    return packed if packed.is_file() and not path.is_file() else path
+
+
+def _size_problem(layout: Layout, file: File, path: Path, size: int) -> str | None:
+    """What is wrong with a file of ``size`` bytes, if its size alone shows it."""
+    expected: int | None = None
+    if layout.read == "binary":
+        expected = file.images * (int(layout.labels) + 1 + layout.pixels)
+    elif layout.read == "idx" and path.suffix != _PACKED:
+        expected = 16 + file.images * layout.pixels if "images" in file.name else 8 + file.images
+    elif layout.read == "mat" and file.official:
+        # MATLAB packs the pixels, as well as it can.
+        return tr("short: {size:,} bytes", size=size) if size < file.official[0] // 2 else None
+    if expected is not None and size != expected:
+        return tr(
+            mark("short: {size:,} bytes instead of {expected:,}")
+            if size < expected
+            else mark("too long: {size:,} bytes instead of {expected:,}"),
+            size=size,
+            expected=expected,
+        )
+    if layout.read == "python" and size < file.images * layout.pixels:
+        # A pickle's length depends on who wrote it, but the pixels stand in it uncompressed.
+        return tr("short: {size:,} bytes, and the pixels alone take {expected:,}", size=size, expected=file.images * layout.pixels)
+    return None
+
+
+def _problems(layout: Layout, folder: Path) -> list[str]:
+    """``name (what is wrong)`` for every file of the layout that is missing, unreadable or of a wrong size."""
+    found = []
+    for file in layout.files:
+        path = file_in(folder, file)
+        try:
+            problem = _size_problem(layout, file, path, path.stat().st_size) if path.is_file() else tr("missing")
+            if problem is None and not os.access(path, os.R_OK):
+                problem = tr("no permission to read it")
+        except OSError as error:
+            problem = error.strerror or str(error)
+        if problem:
+            found.append(f"{file.name} ({problem})")
+    return found
 
 
 def default_folder() -> Path:
@@ -96,62 +97,66 @@ def default_folder() -> Path:
     return Path(os.path.expanduser(cache)) / "resnet-lab"
 
 
-def _candidates(folder: Path) -> list[tuple[Layout, Path, int]]:
+def _candidates(folder: Path, dataset: DataSet) -> list[tuple[Layout, Path]]:
     """Layouts of which ``folder``, or its child with the official name, holds at least one file; fullest first."""
-    places = [(layout, place) for layout in (BINARY, PYTHON) for place in (folder, folder / layout.folder)]
-    counted = [(layout, place, sum((place / name).is_file() for name in layout.files())) for layout, place in places]
+    places = [(layout, place) for layout in dataset.layouts for place in (folder, *(folder / name for name in layout.folders))]
+    counted = [(layout, place, sum(file_in(place, file).is_file() for file in layout.files)) for layout, place in places]
     # An unpacked folder without a single file of the set still tells what the user meant.
     here = [c for c in counted if c[2] or (c[1] != folder and c[1].is_dir())]
-    return sorted(here, key=lambda c: -c[2])
+    return [(layout, place) for layout, place, _ in sorted(here, key=lambda c: -c[2])]
 
 
-def find(folder: Path) -> tuple[Layout, Path]:
+def find(folder: Path, dataset: DataSet) -> tuple[Layout, Path]:
     """The layout in ``folder`` (the layout's folder or its parent) of which all files are there and of the right size.
 
     Raises:
         DataError: there is none; names every missing or short file of the layout that is nearest to being whole.
     """
+    title, by = dataset.title, by_hand(dataset)
     try:
-        candidates = _candidates(folder) if stat.S_ISDIR(folder.stat().st_mode) else None
+        candidates = _candidates(folder, dataset) if stat.S_ISDIR(folder.stat().st_mode) else None
     except (OSError, ValueError) as error:  # no such folder, no permission, no possible name
         reason = getattr(error, "strerror", None) or tr("that is no name for a folder")
         what = tr("does not exist") if isinstance(error, FileNotFoundError) else tr("cannot be looked into ({reason})", reason=reason)
         raise DataError(
-            "The data folder {shown} {what}. For the full CIFAR-10, {by_hand}.", shown=_shown(folder), what=what, by_hand=BY_HAND
+            "The data folder {shown} {what}. For the full {title}, {by_hand}.", shown=_shown(folder), what=what, title=title, by_hand=by
         ) from error
     if candidates is None:
         raise DataError(
-            "The data folder {shown} is a file, not a folder. For the full CIFAR-10, {by_hand}.", shown=_shown(folder), by_hand=BY_HAND
+            "The data folder {shown} is a file, not a folder. For the full {title}, {by_hand}.",
+            shown=_shown(folder),
+            title=title,
+            by_hand=by,
         )
     complaint = None
-    for layout, place, _ in candidates:
-        problems = layout.problems(place)
+    for layout, place in candidates:
+        problems = _problems(layout, place)
         if not problems:
             return layout, place
         complaint = complaint or (
             tr(
-                "CIFAR-10 in {place} ({name} layout) is not whole: {problems}. Copy or unpack these files again, or "
+                "{title} in {place} ({name} layout) is not whole: {problems}. Copy or unpack these files again, or "
                 "download the set anew; by hand: {by_hand}.",
+                title=title,
                 place=place,
                 name=layout.name,
                 problems=", ".join(problems),
-                by_hand=BY_HAND,
+                by_hand=by,
             )
         )
     if complaint:
         raise DataError(complaint)
-    packed = [name for name in ARCHIVES if (folder / name).is_file()]
+    archives = {name for each in dataset.fetched for name in (each.name, each.name.replace("python", "binary"))}
+    packed = [name for name in sorted(archives) if name.endswith(".tar.gz") and (folder / name).is_file()]
     if packed:
         raise DataError("{folder} holds {packed}, still packed. Unpack it there first: tar -xzf {packed}", folder=folder, packed=packed[0])
     raise DataError(
-        "{folder} holds no CIFAR-10: neither {folder2} ({files}, ...) nor {folder3} ({files2}, ...), nor "
-        "their files. For the full set, {by_hand}.",
+        "{folder} holds no {title}: neither {names}, nor the files ({files}, ...). For the full set, {by_hand}.",
         folder=folder,
-        folder2=BINARY.folder,
-        files=BINARY.files()[0],
-        folder3=PYTHON.folder,
-        files2=PYTHON.files()[0],
-        by_hand=BY_HAND,
+        title=title,
+        names=", ".join(name for layout in dataset.layouts for name in layout.folders),
+        files=", ".join(layout.files[0].name for layout in dataset.layouts),
+        by_hand=by,
     )
 
 
@@ -161,30 +166,55 @@ def _shown(path: Path) -> str:
     return text if len(text) <= 200 else f"{text[:199]}…"
 
 
-def resolve_data_dir(data_dir: Path | str | None = None) -> Path | None:
-    """The folder to read the full CIFAR-10 from: the argument, else ``RESNET_LAB_DATA``, else the folder of downloads if it
-    holds a whole copy, else None. A folder that was named is returned even if it is wrong, so that the error can name it."""
+def is_whole(folder: Path, dataset: DataSet) -> bool:
+    """Tell whether a folder holds a whole copy of a data set."""
+    try:
+        find(folder, dataset)
+    except DataError:
+        return False
+    return True
+
+
+def resolve_data_dir(data_dir: Path | str | None = None, key: str = "cifar10") -> Path | None:
+    """The folder to read a data set from: the argument, else ``RESNET_LAB_DATA``, else the folder of downloads if it
+    holds a whole copy, else None. A folder that was named is returned even if it is wrong, so that the error can name it; but the
+    environment's may be there for another data set, and a whole copy elsewhere goes before it then."""
     if data_dir is not None and str(data_dir):
         return Path(os.path.expanduser(data_dir))
-    if os.environ.get(ENVIRONMENT):
-        return Path(os.path.expanduser(os.environ[ENVIRONMENT]))
+    named = Path(os.path.expanduser(os.environ[ENVIRONMENT])) if os.environ.get(ENVIRONMENT) else None
+    if key == PICTURES:
+        return named
+    dataset = DATA_SETS[key]
+    elsewhere = [default_folder(), *([Path(DEBIAN_FASHION)] if key == "fashion" else [])]
+    if named is not None and (key == "cifar10" or _candidates_or_none(named, dataset)):
+        return named
+    whole = next((find(place, dataset)[1] for place in elsewhere if is_whole(place, dataset)), None)
+    return whole or named
+
+
+def _candidates_or_none(folder: Path, dataset: DataSet) -> list[tuple[Layout, Path]]:
     try:
-        return find(default_folder())[1]
-    except DataError:
-        return None
+        return _candidates(folder, dataset)
+    except (OSError, ValueError):
+        return []
 
 
-def require_data_dir(data_dir: Path | str | None = None) -> Path:
+def require_data_dir(data_dir: Path | str | None = None, key: str = "cifar10") -> Path:
     """``resolve_data_dir``, or a DataError that says where was looked and what to do."""
-    folder = resolve_data_dir(data_dir)
+    folder = resolve_data_dir(data_dir, key)
     if folder is not None:
         return folder
+    if key == PICTURES:
+        raise DataError(
+            "No folder with the pictures was named: say where it lies with --data-dir or {environment}.", environment=ENVIRONMENT
+        )
     raise DataError(
-        "The full CIFAR-10 was not found: no --data-dir was given, {environment} is not set, and "
+        "The full {title} was not found: no --data-dir was given, {environment} is not set, and "
         "{default_folder} holds no whole copy. Download it, or {by_hand}.",
+        title=DATA_SETS[key].title,
         environment=ENVIRONMENT,
         default_folder=default_folder(),
-        by_hand=BY_HAND,
+        by_hand=by_hand(DATA_SETS[key]),
     )
 
 
@@ -194,9 +224,13 @@ def check(config: DataConfig, data_dir: Path | str | None = None) -> None:
     Raises:
         DataError: names every missing or short file, and what to do.
     """
-    if config.dataset == "sample":
+    if config.pictures is not None:
+        from resnet_core.data import pictures
+
+        pictures.check(config.pictures, require_data_dir(data_dir, PICTURES))
+    elif DATA_SETS[config.dataset].embedded:
         from resnet_core.data import sample
 
-        sample.check()
+        sample.check(config.dataset)
     else:
-        find(require_data_dir(data_dir))
+        find(require_data_dir(data_dir, config.dataset), DATA_SETS[config.dataset])

@@ -60,9 +60,7 @@ class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) in _NUMPY or (module, name) == ("_codecs", "encode"):
             return _Recorder(name)
-        raise pickle.UnpicklingError(
-            tr("it asks for {module}.{name}, which no CIFAR-10 file needs; it was not run", module=module, name=name)
-        )
+        raise pickle.UnpicklingError(tr("it asks for {module}.{name}, which no CIFAR file needs; it was not run", module=module, name=name))
 
 
 def _name(value: Any) -> str:
@@ -103,8 +101,8 @@ def _labels(value: Any) -> np.ndarray:
     return np.array([_array(label) if isinstance(label, _Recorded) else label for label in value])
 
 
-def read_batch(content: bytes) -> tuple[np.ndarray, np.ndarray]:
-    """The pixels, uint8 (N, 3072), and labels, int64 (N,), of one pickled batch, of Python 2 or 3.
+def read_batch(content: bytes, label: str = "labels") -> tuple[np.ndarray, np.ndarray]:
+    """The pixels, uint8 (N, 3072), and labels, int64 (N,), of one pickled batch, of Python 2 or 3; the labels by their name in it.
 
     Raises:
         ValueError: it is no such pickle, or asks for a name that is not needed; says which.
@@ -116,11 +114,11 @@ def read_batch(content: bytes) -> tuple[np.ndarray, np.ndarray]:
     if not isinstance(batch, dict):
         raise ValueError("the pickle is not a dictionary")
     fields = {_name(key): value for key, value in batch.items()}
-    missing = [key for key in ("data", "labels") if key not in fields]
+    missing = [key for key in ("data", label) if key not in fields]
     if missing:
         raise ValueError(f"the pickle has no {' and no '.join(missing)}")
     try:
-        pixels, labels = _array(fields["data"]), _labels(fields["labels"])
+        pixels, labels = _array(fields["data"]), _labels(fields[label])
     except Exception as error:  # recorded shapes, types and bytes that do not fit each other
         raise ValueError(f"the pickle's arrays are damaged: {error}") from error
     if pixels.dtype != np.uint8 or pixels.ndim != 2:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import threading
 import warnings
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -55,8 +56,8 @@ class Picture:
     size: tuple[int, int]
 
 
-def read_file(path: Path | str) -> Picture:
-    """The image in a file.
+def read_file(path: Path | str, alone: bool = True, least: int = 0) -> Picture:
+    """The image in a file; ``alone`` and ``least`` as in ``read_image``.
 
     Raises:
         ImageRefused: it cannot be read, or is no image that is read here.
@@ -72,11 +73,15 @@ def read_file(path: Path | str) -> Picture:
         raise ImageRefused(
             "{safe_name} cannot be read: {reason}. Check its path.", safe_name=safe_name(str(path)), reason=reason
         ) from error
-    return read_image(content, path.name)
+    return read_image(content, path.name, alone, least)
 
 
-def read_image(content: bytes, name: str) -> Picture:
+def read_image(content: bytes, name: str, alone: bool = True, least: int = 0) -> Picture:
     """The image in the bytes of a file. The name only names it: what it is, its content says.
+
+    Args:
+        alone: no other picture is decoded meanwhile. Without it, only those wait for each other that have more than ``KEPT_PIXELS``.
+        least: pixels of the shorter side that are enough: a JPEG is then decoded to no more than it takes.
 
     Raises:
         ImageRefused: it is not PNG, JPEG or WebP, is too large, or is damaged.
@@ -93,8 +98,8 @@ def read_image(content: bytes, name: str) -> Picture:
     from PIL import Image
 
     try:
-        with _DECODING:
-            return _decode(content, name, kind, most)
+        with _DECODING if alone or outline.size is None or outline.size[0] * outline.size[1] > KEPT_PIXELS else nullcontext():
+            return _decode(content, name, kind, most, least)
     except ImageRefused:
         raise
     except Image.DecompressionBombError as error:  # Pillow has found another size than we have
@@ -178,7 +183,7 @@ def _check_size(size: tuple[int, int] | None, name: str, most: int) -> None:
         )
 
 
-def _decode(content: bytes, name: str, kind: str, most: int) -> Picture:
+def _decode(content: bytes, name: str, kind: str, most: int, least: int) -> Picture:
     from PIL import Image
 
     notes = []
@@ -193,11 +198,14 @@ def _decode(content: bytes, name: str, kind: str, most: int) -> Picture:
                 if kind == "JPEG"
                 else tr("animated: the first of {frames:,} frames", frames=frames)
             )
+        whole = image.size
+        if least and kind == "JPEG":
+            image.draft("RGB" if image.mode != "L" else "L", (least, least))
         image.load()
         turn = _orientation(image)
         convert = to_srgb(image, notes)
         rgb = _reduced(image, sniff.png_bits(content) if kind == "PNG" else 8, notes, convert)
-        size = image.size
+        size = whole
     if turn is not None:
         upright = rgb.transpose(turn)
         size = size if upright.size == rgb.size else size[::-1]
