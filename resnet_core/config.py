@@ -148,6 +148,12 @@ def too_small(model: ModelConfig, side: int) -> str:
     )
 
 
+def fitted(model: ModelConfig, data: DataConfig) -> ModelConfig:
+    """Give a net the outputs that the data have classes, unless its number of outputs was chosen (is not its family's usual one)."""
+    usual = type(model)().num_classes
+    return dataclasses.replace(model, num_classes=data.classes) if model.num_classes == usual != data.classes else model
+
+
 @dataclass(frozen=True)
 class Start:
     """What a training begins with instead of random weights: those of a trained net, made deeper by blocks that do nothing.

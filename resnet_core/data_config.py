@@ -112,6 +112,11 @@ class DataConfig:
         return tr("{title} ({images:,})", title=self.title, images=images)
 
     @property
+    def is_embedded(self) -> bool:
+        """Whether it ships with the project, and lies in no folder."""
+        return self.pictures is None and DATA_SETS[self.dataset].embedded
+
+    @property
     def class_names(self) -> tuple[str, ...]:
         """Of the classes, in the order of the labels."""
         return self.pictures.class_names if self.pictures else DATA_SETS[self.dataset].classes

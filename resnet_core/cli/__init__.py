@@ -19,6 +19,7 @@ from resnet_core.cli import attribute, classroom, experiment, growing, importing
 from resnet_core.cli import zoo as shipping
 from resnet_core.cli.options import Parser, add_net, add_training, at_least_1, whole_number
 from resnet_core.config import DEMO_RECIPE, DEVICES
+from resnet_core.datasets import DATA_SETS
 from resnet_core.errors import UserError
 from resnet_core.nets import NORMALIZATIONS
 from resnet_core.runs.files import shown
@@ -41,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
 
     one = add("train", train.train, "train a net and wait for its result; Ctrl-C stops it with a checkpoint")
     one.add_argument("--name", metavar="TEXT", help="what to call the run (default: the net's name)")
-    where = "where the full CIFAR-10 lies (default: RESNET_LAB_DATA, else where it was downloaded to)"
+    where = "where the data set lies (default: RESNET_LAB_DATA, else where it was downloaded to)"
     one.add_argument("--data-dir", metavar="DIR", type=Path, help=where)
     one.add_argument("--again", action="store_true", help="train it even if a run of the same configuration exists")
     add_training(one)
@@ -93,7 +94,9 @@ def parser() -> argparse.ArgumentParser:
     )
     lesson.add_argument("--yes", action="store_true", help="with --delete: do not ask")
 
-    fetch = add("download", manage.download, "download the full CIFAR-10", home=False)
+    fetch = add("download", manage.download, "download a data set: CIFAR-10, or another one", home=False)
+    fetched = [key for key, dataset in DATA_SETS.items() if dataset.fetched]
+    fetch.add_argument("--data", choices=fetched, default="cifar10", help="which one (default: cifar10)")
     fetch.add_argument("--to", type=Path, metavar="DIR", help="into this folder, which then is for --data-dir or RESNET_LAB_DATA")
 
     probed = add("probe", manage.probe, "show what precision auto means on this machine, and the measurement that says so", home=False)

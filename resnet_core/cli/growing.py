@@ -25,7 +25,7 @@ def add_commands(add: Callable[[str, Callable[[argparse.Namespace], int], str], 
     command.add_argument("--data-dir", metavar="DIR", type=Path, help="where the full CIFAR-10 lies (default: as of train)")
     command.add_argument("--again", action="store_true", help="train it even if a run of the same configuration exists")
     note = "by default those that the net was trained with; the defaults named here are for a net that was trained elsewhere"
-    add_fields(command.add_argument_group(f"the data ({note})"), DataConfig)
+    add_fields(command.add_argument_group(f"the data ({note})"), DataConfig, ["pictures"])
     add_fields(command.add_argument_group("the recipe (likewise)"), Recipe)
 
 

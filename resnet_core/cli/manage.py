@@ -7,6 +7,7 @@ import sys
 
 from resnet_core.cli.options import read_net
 from resnet_core.cli.output import emit, newest, note, percent, speed, summary, table
+from resnet_core.datasets import DATA_SETS
 from resnet_core.errors import RunError
 from resnet_core.runs import RunStore
 from resnet_core.runs.files import shown
@@ -95,22 +96,23 @@ def complexity(args: argparse.Namespace) -> int:
 
 
 def download(args: argparse.Namespace) -> int:
-    """``download``: the full CIFAR-10."""
+    """``download``: a data set."""
     from tqdm import tqdm
 
     from resnet_core.data import download as fetch
 
-    with tqdm(desc="CIFAR-10", unit="B", unit_scale=True, unit_divisor=1024, disable=None) as bar:
+    title = str(DATA_SETS[args.data].title)
+    with tqdm(desc=title, unit="B", unit_scale=True, unit_divisor=1024, disable=None) as bar:
 
         def progress(done: int, total: int) -> None:
             bar.total = total or None
             bar.update(done - bar.n)
 
-        path = fetch(progress, args.to)
+        path = fetch(progress, args.to, args.data)
     if args.json:
         emit({"path": str(path)})
     else:
-        print(f"CIFAR-10 is in {path}.")
+        print(f"{title} is in {path}.")
     return 0
 
 

@@ -6,11 +6,13 @@ import argparse
 import dataclasses
 import typing
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, NoReturn
 
 from resnet_core import config
 from resnet_core.architectures import ModelConfig, ResNetConfig, parse
 from resnet_core.config import DataConfig, Recipe
+from resnet_core.datasets import PICTURES
 from resnet_core.errors import ConfigError
 from resnet_core.field_docs import field_docs
 
@@ -128,8 +130,39 @@ def read_net(args: argparse.Namespace) -> ModelConfig:
     return dataclasses.replace(named, **given)
 
 
+def add_data(parser: argparse._ActionsContainer) -> None:
+    """Adds the options of ``DataConfig``, and those that look into a folder of pictures; ``read_data`` makes the configuration."""
+    add_fields(parser, DataConfig, leave_out=["pictures"])
+    parser.add_argument(
+        "--pictures",
+        metavar="DIR",
+        type=Path,
+        help="train on a folder of pictures, with a folder for each class (or train/ and val/)",
+    )
+    parser.add_argument("--side", type=at_least_1, default=32, metavar="N", help="of pictures as nets see them, in pixels (default: 32)")
+    parser.add_argument("--stored", type=at_least_1, metavar="N", help="keep training pictures this large, for crops (default: --side)")
+    parser.add_argument("--test-part", type=real_number, default=0.2, metavar="X", help="of the pictures of each class (default: 0.2)")
+    parser.add_argument("--split-seed", type=whole_number, default=0, metavar="N", help="which pictures are tested on (default: 0)")
+
+
+def read_data(args: argparse.Namespace) -> tuple[DataConfig, Path | None]:
+    """The data that the parsed options describe, and where they lie, if that was said.
+
+    Raises:
+        ConfigError: a value is out of its range.
+        DataError: the folder of pictures is none.
+    """
+    if args.pictures is None:
+        return read_fields(args, DataConfig), args.data_dir
+    from resnet_core.data import pictures
+
+    found = pictures.look(args.pictures, args.side, args.stored, args.test_part, args.split_seed)
+    given = {name: getattr(args, name) for name in ("validation", "images_per_class") if hasattr(args, name)}
+    return DataConfig(PICTURES, pictures=found, **given), args.pictures
+
+
 def add_training(parser: argparse.ArgumentParser) -> None:
-    """All options of a training, in groups. The number of classes is not one of them: CIFAR-10 has 10."""
+    """All options of a training, in groups. The number of classes is not one of them: it is that of the data."""
     add_net(parser.add_argument_group("the net"), leave_out=["num_classes"])
-    add_fields(parser.add_argument_group("the data"), DataConfig)
+    add_data(parser.add_argument_group("the data"))
     add_fields(parser.add_argument_group("the recipe (the defaults are the paper's)"), Recipe)

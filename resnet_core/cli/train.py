@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from resnet_core.cli.follow import Interrupts, follow
-from resnet_core.cli.options import read_fields, read_net
+from resnet_core.cli.options import read_data, read_fields, read_net
 from resnet_core.cli.output import emit, error, note, percent, report, speed, summary, table
-from resnet_core.config import DataConfig, Recipe, RunConfig, demo_configs
+from resnet_core.config import Recipe, RunConfig, demo_configs, fitted
 from resnet_core.runs import Run, RunStatus, RunStore, hung
 from resnet_core.verdict import Outcome, degradation, degradation_verdict
 
@@ -81,11 +81,12 @@ def wait_and_tell(store: RunStore, run: Run, interrupts: Interrupts, args: argpa
 
 def train(args: argparse.Namespace) -> int:
     """``train``: one net, from the queue to its result."""
-    config = RunConfig(read_net(args), read_fields(args, DataConfig), read_fields(args, Recipe))
+    data, place = read_data(args)
+    config = RunConfig(fitted(read_net(args), data), data, read_fields(args, Recipe))
     store = RunStore(args.home)
     # From here on Ctrl-C must not leave a run behind that nobody has been told of.
     with Interrupts() as interrupts:
-        run = enter(store, config, args.name, args.data_dir, args.again)
+        run = enter(store, config, args.name, place, args.again)
         return wait_and_tell(store, run, interrupts, args)
 
 

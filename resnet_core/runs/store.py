@@ -120,7 +120,7 @@ class RunStore:
 
         Args:
             name: for people; that of the net by default.
-            data_dir: where CIFAR-10 lies; found as in ``resnet_core.data.resolve_data_dir`` by default.
+            data_dir: where the data set lies; found as in ``resnet_core.data.resolve_data_dir`` by default.
             again: train it although a run of this configuration exists.
             start: the file of the weights that ``config.start`` speaks of; it is copied.
             owner: whose run it is, as an id that says nothing of who that is; empty for nobody's in particular.
@@ -143,7 +143,7 @@ class RunStore:
 
         memory.check(config)
         data.check(config.data, data_dir)
-        resolved = data.resolve_data_dir(data_dir) if config.data.dataset != "sample" else None
+        resolved = None if config.data.is_embedded else data.resolve_data_dir(data_dir, config.data.dataset)
         with self.locked():
             found = None if again else self.find(config)  # two viewers may have clicked at once
             if found is not None:
