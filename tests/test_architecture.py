@@ -73,6 +73,7 @@ ARROWS = {
     "cli": {
         "architectures",
         "config",
+        "datasets",
         "errors",
         "field_docs",
         "data",

@@ -134,7 +134,7 @@ def test_edited_added_and_deleted_rows_are_trained_as_they_stand(opened, store):
             "Row 2: Net: 'plain-56-nobm' does not name a net: 'nobm' is no part of such a name. "
             "The nearest are plain-56-nobn, plain-56, ResNet-56-nobn.",
         ),
-        ({"net": "ResNet-18-ImageNet"}, "Row 2: Net: ResNet-18-ImageNet has 1,000 outputs, and the data 10 classes."),
+        ({"net": "ResNet-18-ImageNet-c7"}, "Row 2: Net: ResNet-18-c7-ImageNet has 7 outputs, and the data 10 classes."),
         ({"net": None}, "Row 2: Net: is empty."),
         ({"iterations": None}, "Row 2: Iterations: is empty."),
         ({"learning_rate": -1.0}, "Row 2: Rate: -1 is out of range; it must be above 0 and at most 100."),
@@ -211,7 +211,7 @@ def test_an_identical_configuration_is_offered_its_run(train, store):
 
 
 def test_missing_images_are_explained_and_a_folder_is_taken(opened, store, tmp_path):
-    opened.button_group(key="train.dataset").set_value("cifar10").run()
+    opened.selectbox(key="train.dataset").set_value("cifar10").run()
     assert not errors(opened)
     assert "The full CIFAR-10 was not found" in words(opened)
     assert opened.button(key="train.start").disabled
@@ -235,7 +235,7 @@ def test_missing_images_are_explained_and_a_folder_is_taken(opened, store, tmp_p
 
 def test_a_viewer_from_elsewhere_cannot_ask_what_lies_on_the_server(store, root, monkeypatch):
     page = app(root, monkeypatch, "train/page.py", address="192.168.1.7").run()
-    page.button_group(key="train.dataset").set_value("cifar10").run()
+    page.selectbox(key="train.dataset").set_value("cifar10").run()
     assert not errors(page) and "The full CIFAR-10 was not found" in words(page)
     assert "train.data_dir" not in {field.key for field in page.text_input}
 
@@ -244,15 +244,15 @@ def test_a_download_that_fails_says_why(opened, monkeypatch):
     from resnet_core import data
     from resnet_core.errors import DataError
 
-    def lost(progress):
+    def lost(progress, key):
         progress(1, 170_498_071)
         raise DataError("CIFAR-10 could not be downloaded: no network.")
 
     monkeypatch.setattr(data, "download", lost, raising=False)
-    monkeypatch.setattr(data_pick, "DOWNLOAD", data_pick.Download())
-    opened.button_group(key="train.dataset").set_value("cifar10").run()
+    monkeypatch.setitem(data_pick.DOWNLOADS, "cifar10", data_pick.Download("cifar10"))
+    opened.selectbox(key="train.dataset").set_value("cifar10").run()
     opened.button(key="train.download").click().run()
-    data_pick.DOWNLOAD.thread.join(30)
+    data_pick.DOWNLOADS["cifar10"].thread.join(30)
     opened.run()
     assert not opened.exception
     assert errors(opened) == ["CIFAR-10 could not be downloaded: no network."]
@@ -387,7 +387,7 @@ def test_who_comes_while_something_is_trained_sees_the_runs(train, store):
 
 
 def test_no_more_images_of_a_class_are_asked_for_than_the_set_has(opened):
-    opened.button_group(key="train.dataset").set_value("cifar10").run()
+    opened.selectbox(key="train.dataset").set_value("cifar10").run()
     opened.number_input(key="train.images_per_class").set_value(5000).run()
-    opened.button_group(key="train.dataset").set_value("sample").run()
+    opened.selectbox(key="train.dataset").set_value("sample").run()
     assert not opened.exception and opened.number_input(key="train.images_per_class").value == 500

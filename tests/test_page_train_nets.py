@@ -164,7 +164,7 @@ def test_the_papers_presets_are_the_papers(opened):
     assert [row["net"] for row in plan(opened)] == ["plain-110", "ResNet-110"]
     assert {row["schedule"] for row in plan(opened)} == {"the paper's full schedule"}
     assert {row["epochs"] for row in plan(opened)} == {163.84}
-    assert opened.button_group(key="train.dataset").value == "cifar10"
+    assert opened.selectbox(key="train.dataset").value == "cifar10"
     assert "warmup" in opened.data_editor[0].value.columns
     assert set(opened.data_editor[0].value["warmup"]) == {"error"}
     opened.button(key="preset.Shortcuts A, B, C").click().run()

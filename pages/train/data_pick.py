@@ -1,30 +1,43 @@
-"""Which images to train on: the sample, or the full CIFAR-10 from a folder or a download."""
+"""Which images to train on: an embedded sample, a data set from a folder or a download, or own pictures."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import streamlit as st
 
+from pages.train.own_pictures import own_pictures
+from pages.ui.analyses import folder_key
 from pages.ui.guard import LOG
-from pages.ui.labels import escaped, titled
+from pages.ui.labels import escaped
 from pages.ui.permitted import downloading, may
 from resnet_core import data
 from resnet_core.config import DATASETS, DataConfig
+from resnet_core.datasets import DATA_SETS, PICTURES
 from resnet_core.errors import DataError, UserError
 from resnet_core.language import mark, tr
 
-_TITLES = {"sample": mark("Sample: 5,000 images, embedded"), "cifar10": mark("CIFAR-10: 50,000 images")}
 _MB = 1_000_000
+_OWN = mark("Own pictures")
+
+
+def title_of(key: str) -> str:
+    """What a data set is called in the choice."""
+    if key == PICTURES:
+        return tr(_OWN)
+    found = DATA_SETS[key]
+    shared = {"title": tr(found.title), "images": found.train}
+    return tr("{title}: {images:,} images, embedded", **shared) if found.embedded else tr("{title}: {images:,} images", **shared)
 
 
 @dataclass
 class Download:
-    """The one download of this server, which all viewers see. ``total`` is 0 before anything is known."""
+    """The one download of a data set on this server, which all viewers see. ``total`` is 0 before anything is known."""
 
+    key: str
     thread: threading.Thread | None = None
     done: int = 0
     total: int = 0
@@ -40,16 +53,16 @@ class Download:
             return
         download = downloading()
         self.done, self.total, self.error = 0, 0, ""
-        self.thread = threading.Thread(target=self._run, args=(download,), name="download of CIFAR-10", daemon=True)
+        self.thread = threading.Thread(target=self._run, args=(download,), name=f"download of {self.key}", daemon=True)
         self.thread.start()
 
     def _run(self, download: Callable[..., Path]) -> None:
         try:
-            download(self._progress)
+            download(self._progress, key=self.key)
         except UserError as error:
             self.error = str(error)
         except Exception as error:
-            LOG.exception("download of CIFAR-10")
+            LOG.exception("download of %s", self.key)
             self.error = tr(
                 "The download failed ({name}); the details are in the terminal where the app was started.", name=type(error).__name__
             )
@@ -58,7 +71,7 @@ class Download:
         self.done, self.total = done, total
 
 
-DOWNLOAD = Download()
+DOWNLOADS = {key: Download(key) for key, found in DATA_SETS.items() if found.fetched}
 
 
 def fill(config: DataConfig) -> None:
@@ -72,44 +85,49 @@ def data_pick() -> tuple[DataConfig, str | None, bool]:
     """Draws the choice.
 
     Returns:
-        the choice; the folder that was typed, or None; and whether the data are there.
+        the choice; the folder that was named, or None; and whether the data are there.
     """
     left, middle, right = st.columns([0.5, 0.2, 0.3], vertical_alignment="bottom")
-    dataset = (
-        left.segmented_control(
-            tr("Images"), DATASETS, format_func=titled(_TITLES), required=True, key="train.dataset", persist_state="session"
-        )
-        or DATASETS[0]
-    )
+    dataset = left.selectbox(tr("Images"), [*DATASETS, PICTURES], format_func=title_of, key="train.dataset", persist_state="session")
     validation = right.toggle(
         tr("Hold out a tenth for validation"), key="train.validation", persist_state="session",
         help=tr("45k/5k on the full set, as in section 4.2 of the paper. The test set selects nothing either way."),
     )  # fmt: skip
-    most = DataConfig(dataset).train_images // 10
-    # Chosen for the larger set: the smaller one has no more.
+    folder: str | None = None
+    if dataset == PICTURES:
+        own, folder = own_pictures(validation)
+        config, there = own or DataConfig(), own is not None
+    else:
+        config, there = DataConfig(dataset, validation), False
+    # Chosen for a larger set: a smaller one has no more.
+    most = config.most_per_class
     st.session_state["train.images_per_class"] = min(st.session_state.get("train.images_per_class", 0), most)
     few = middle.number_input(
         tr("Images per class"), 0, most, key="train.images_per_class", persist_state="session",
         help=tr("Trains on the first so many images of each class; 0 takes all {most:,}. On few images a training "
 "ends in minutes.", most=most),
     )  # fmt: skip
-    config = DataConfig(dataset, validation, few)
-    if dataset == "sample":
+    config = replace(config, images_per_class=few)
+    if dataset == PICTURES:
+        return config, folder, there
+    if config.is_embedded:
         return config, None, _is_there(config, None)
-    typed = _folder_field() if may("name folders") else ""
+    typed = _folder_field(dataset) if may("name folders") else ""
     there = _is_there(config, typed or None)
-    if not typed and (DOWNLOAD.running or not there):
-        st.fragment(_download_panel, run_every=0.5 if DOWNLOAD.running else None)(DOWNLOAD.running)
+    running = DOWNLOADS[dataset].running
+    if not typed and (running or not there):
+        st.fragment(_download_panel, run_every=0.5 if running else None)(dataset, running)
     return config, typed or None, there
 
 
-def _folder_field() -> str:
+def _folder_field(dataset: str) -> str:
     """What the owner of this machine types; anybody else would learn from the answers what lies on it."""
+    names = ", ".join(layout.folders[0] for layout in DATA_SETS[dataset].layouts)
     return st.text_input(
-        tr("Folder with CIFAR-10"),
-        key="train.data_dir",
+        tr("Folder with {title}", title=DATA_SETS[dataset].title),
+        key=folder_key(dataset),
         persist_state="session",
-        placeholder=str(data.resolve_data_dir() or tr("a folder on this machine, with the python or the binary version in it")),
+        placeholder=str(data.resolve_data_dir(key=dataset) or tr("a folder on this machine: {names}, or what holds it", names=names)),
     ).strip()
 
 
@@ -120,29 +138,34 @@ def _is_there(config: DataConfig, folder: str | None) -> bool:
         # Nobody has done anything wrong who has named no folder yet; a download tells of itself.
         if folder:
             st.error(escaped(str(error)), icon=":material/folder_off:")
-        elif not (DOWNLOAD.running or DOWNLOAD.error):
+        elif not ((download := DOWNLOADS.get(config.dataset)) and (download.running or download.error)):
             st.info(escaped(str(error)), icon=":material/folder_off:")
         return False
-    if config.dataset == "cifar10" and may("name folders"):
-        st.caption(tr("Found in {resolve_data_dir}.", resolve_data_dir=escaped(str(data.resolve_data_dir(folder)))))
+    if not config.is_embedded and may("name folders"):
+        st.caption(tr("Found in {resolve_data_dir}.", resolve_data_dir=escaped(str(data.resolve_data_dir(folder, config.dataset)))))
     return True
 
 
-def _download_panel(running: bool) -> None:
-    if DOWNLOAD.running != running:
+def _download_panel(dataset: str, running: bool) -> None:
+    download = DOWNLOADS[dataset]
+    if download.running != running:
         st.rerun()
     if running:
-        part = DOWNLOAD.done / DOWNLOAD.total if DOWNLOAD.total else 0.0
-        unpacking = DOWNLOAD.total and DOWNLOAD.done >= DOWNLOAD.total
+        part = download.done / download.total if download.total else 0.0
+        unpacking = download.total and download.done >= download.total
         text = (
             tr("Unpacking and checking")
             if unpacking
-            else tr("Downloading: {done:.0f} of {total:.0f} MB", done=DOWNLOAD.done / _MB, total=DOWNLOAD.total / _MB)
+            else tr("Downloading: {done:.0f} of {total:.0f} MB", done=download.done / _MB, total=download.total / _MB)
         )
         st.progress(min(part, 1.0), text=text)
         return
-    if DOWNLOAD.error:
-        st.error(escaped(DOWNLOAD.error), icon=":material/cloud_off:")
-    if may("download") and st.button(tr("Download CIFAR-10 (170 MB)"), icon=":material/download:", key="train.download"):
-        DOWNLOAD.start()
+    if download.error:
+        st.error(escaped(download.error), icon=":material/cloud_off:")
+    if may("download") and st.button(
+        tr("Download {title} ({size:.0f} MB)", title=DATA_SETS[dataset].title, size=DATA_SETS[dataset].download_bytes / _MB),
+        icon=":material/download:",
+        key="train.download",
+    ):
+        download.start()
         st.rerun()

@@ -119,8 +119,9 @@ def _make(configs: Sequence[RunConfig]) -> None:
 
 
 def _offered(data: DataConfig) -> list[str]:
-    """The families whose nets are made for images of that size."""
-    return [key for key, family in FAMILIES.items() if family.config().plan().input[-1] == data.side]
+    """The families whose nets are made for images of that size; where none is, those whose nets can compute with it."""
+    made = [key for key, family in FAMILIES.items() if family.config().plan().input[-1] == data.side]
+    return made or [key for key, family in FAMILIES.items() if family.config().plan().takes((3, data.side, data.side))]
 
 
 def _depths(family: Family) -> list[str]:

@@ -12,7 +12,7 @@ import streamlit as st
 
 from resnet_core import memory
 from resnet_core.architectures import ModelConfig, parse
-from resnet_core.config import SCHEDULES, WARMUPS, DataConfig, Recipe, RunConfig
+from resnet_core.config import SCHEDULES, WARMUPS, DataConfig, Recipe, RunConfig, fitted
 from resnet_core.errors import ConfigError
 from resnet_core.language import mark, tr, tr_n
 
@@ -144,7 +144,7 @@ def _config(given: dict[str, Any], shared: dict[str, Any], data: DataConfig) -> 
             raise ConfigError(column, "is empty.")
         if column in _WHOLE and isinstance(value, float) and value.is_integer():
             given[column] = int(value)
-    config = RunConfig(parse(str(given["net"])), data, Recipe(**{c: given[c] for c in OF_RECIPE}, **shared))
+    config = RunConfig(fitted(parse(str(given["net"])), data), data, Recipe(**{c: given[c] for c in OF_RECIPE}, **shared))
     memory.check(config)
     return config
 

@@ -21,9 +21,14 @@ if TYPE_CHECKING:
     from resnet_core.analysis.responses import Responses
 
 
-def folder() -> str | None:
-    """The folder of CIFAR-10 that was typed on the Train page in this session, if any."""
-    return (st.session_state.get("train.data_dir") or None) if may("name folders") else None
+def folder_key(dataset: str) -> str:
+    """Where in the session the folder of a data set is that was typed on the Train page."""
+    return "train.data_dir" if dataset == "cifar10" else f"train.data_dir.{dataset}"
+
+
+def folder(dataset: str = "cifar10") -> str | None:
+    """The folder of a data set that was typed on the Train page in this session, if any."""
+    return (st.session_state.get(folder_key(dataset)) or None) if may("name folders") else None
 
 
 def datasets() -> list[str]:

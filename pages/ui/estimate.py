@@ -34,7 +34,6 @@ class Pace:
     precision: str
 
 
-_TEST_IMAGES = {"sample": 1_000, "cifar10": 10_000}
 #: What the last call was about, whoever made it: the statuses, and what they amount to. A page asks several times for each draw.
 _LAST: list[tuple[list[RunStatus], list[Pace]]] = []
 
@@ -97,7 +96,7 @@ def _macs(config: RunConfig) -> int:
 def _testing(config: RunConfig) -> float:
     """The work of its tests as a part of that of its training steps: a test has a forward pass of each image, a step two more backwards."""
     tests = math.ceil(config.recipe.iterations / config.recipe.interval("test_every"))
-    return tests * _TEST_IMAGES[config.data.dataset] / 3 / (config.recipe.iterations * config.recipe.batch_size)
+    return tests * config.data.test_images / 3 / (config.recipe.iterations * config.recipe.batch_size)
 
 
 def remaining(seen: Iterable[Seen], paces: Sequence[Pace]) -> float | None:

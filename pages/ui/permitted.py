@@ -103,7 +103,7 @@ class PermittedStore(RunStore):
     ) -> tuple[Run, bool]:
         """As ``RunStore.submit``; the run belongs to whoever looks. What is there already is only looked at, and takes no leave."""
         if data_dir is not None:
-            ask("name folders")
+            ask("bring pictures" if Path(data_dir).is_relative_to(uploads_folder()) else "name folders")
         if again:
             ask("train again")
         elif (found := self.find(config)) is not None:
@@ -140,6 +140,11 @@ class PermittedStore(RunStore):
         super().rename(id_or_name, name)
 
 
+def uploads_folder() -> Path:
+    """Where the pictures lie that viewers have brought, in the home of the runs."""
+    return RunStore().home / ".uploads"
+
+
 def accept(*args: Any, **options: Any) -> Net:
     """Keep an imported checkpoint: ``imports.accept``."""
     ask("import")
@@ -153,7 +158,7 @@ def delete_checkpoint(name: str) -> None:
 
 
 def downloading() -> Callable[..., Path]:
-    """Give what downloads CIFAR-10, ``data.download``, for a thread that serves nobody."""
+    """Give what downloads a data set, ``data.download``, for a thread that serves nobody."""
     ask("download")
     return data.download
 

@@ -35,6 +35,7 @@ ACTIONS: dict[str, tuple[str, str, str, str]] = {
     "import": (YES, YES, NO, YES),
     "delete checkpoint": (YES, YES, NO, YES),
     "download": (YES, YES, NO, YES),
+    "bring pictures": (YES, YES, NO, YES),
     "upload large files": (YES, YES, NO, YES),
     "name folders": (YES, YES, NO, NO),  # the answers tell what lies on this machine
     "answer": (YES, YES, YES, NO),
@@ -52,6 +53,7 @@ _REFUSED = {
     "import": mark("In a class the teacher alone imports checkpoints."),
     "delete checkpoint": mark("In a class the teacher alone deletes checkpoints."),
     "download": mark("In a class the teacher alone downloads data sets."),
+    "bring pictures": mark("In a class the teacher alone brings pictures to train on."),
     "upload large files": mark("In a class only pictures can be brought along. Larger files are the teacher's to upload."),
     "name folders": mark("Folders of the machine that the app runs on can be named there, or by the teacher of a class."),
     "answer": mark("There is no class here to answer in."),
