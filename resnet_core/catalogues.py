@@ -15,7 +15,7 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
 from resnet_core.config import DataConfig, Recipe
-from resnet_core.differences import recipe_word
+from resnet_core.differences import recipe_label, recipe_word
 from resnet_core.field_docs import field_docs
 from resnet_core.language import DOMAIN, LANGUAGES, catalogue_path
 
@@ -56,7 +56,7 @@ def sentences() -> Iterator[tuple[Message, str]]:
     for of in (Recipe, DataConfig):  # what their docstrings say of the fields stands beside the fields of the form
         for name, text in field_docs(of).items():
             yield text, "resnet_core/config.py"
-            yield from ((word, "resnet_core/config.py") for word in (recipe_word(name), name.replace("_", " ").capitalize()))
+            yield from ((word, "resnet_core/config.py") for word in (recipe_word(name), recipe_label(name)))
 
 
 def template() -> Catalog:

@@ -25,9 +25,9 @@ from resnet_core.data_config import Pictures as Pictures
 from resnet_core.errors import ConfigError
 from resnet_core.language import tr
 
-SCHEDULES = ("step", "linear", "cosine", "constant")
+SCHEDULES = ("step", "linear", "cosine", "constant", "plateau")
 WARMUPS = ("none", "linear", "error")
-AUGMENTATIONS = ("standard", "none")
+AUGMENTATIONS = ("standard", "none", "crop", "scale", "resized")
 PRECISIONS = ("auto", "fp32", "bf16")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 COMPILES = ("auto", "on", "off")
@@ -53,18 +53,28 @@ class Recipe:
         iterations: parameter updates.
         batch_size: images per update.
         learning_rate: the highest rate of the schedule.
-        schedule: ``step`` (multiplied by ``gamma`` at each milestone), ``linear`` (to 0), ``cosine`` (to 0) or ``constant``.
+        schedule: ``step`` (multiplied by ``gamma`` at each milestone), ``linear`` (to 0), ``cosine`` (to 0), ``constant`` or ``plateau``
+            (multiplied by ``gamma`` whenever the error has stopped falling, see ``patience``; when that is, nobody knows in advance).
         milestones: fractions of ``iterations`` at which ``step`` lowers the rate.
-        gamma: the factor of ``step``.
+        gamma: the factor of ``step`` and of ``plateau``.
         warmup: ``none``; ``linear`` (from 0 over ``warmup_iterations``); or ``error`` (the 110-layer rule: train at
             ``warmup_learning_rate`` until the training error is below ``warmup_error`` %, then at the schedule's rate).
         warmup_iterations: length of the ``linear`` warm-up.
         warmup_learning_rate, warmup_error: of the ``error`` warm-up; the error in percent.
         momentum, weight_decay: of SGD; weight decay is on all parameters, as in fb.resnet.torch (the paper does not say).
-        augmentation: ``standard`` (4 pixels of zero padding, random 32x32 crop, random horizontal flip) or ``none``.
+        augmentation: ``standard`` (4 pixels of zero padding, random 32x32 crop, random horizontal flip), ``none``, or, flipped as well,
+            ``crop`` (a random crop of images that are stored larger than the net's input, as 224 of 256; of others the whole image),
+            ``scale`` (the image at a random scale, and a random crop of it: VGG, He et al.), ``resized`` (a random part of 8 to 100 % of
+            the area, 3:4 to 4:3, resized: GoogLeNet).
         seed: of the initial weights and the batches.
         precision, device, compile: ``auto`` is decided by a probe on the machine and recorded with the run.
         record_every, test_every, layers_every, checkpoint_every: intervals in iterations; 0 picks one from the length.
+        scale_range: of ``scale``, the smallest and the largest side in pixels that an image is resized to, as 256, 480; empty is 8/7 and
+            15/7 of the net's input, which for 224 are those.
+        pca_colour: standard deviation of a random shift of all of an image's colours along their principal axes (AlexNet: 0.1); 0 is none.
+        colour_jitter: brightness, contrast and saturation are multiplied by up to 1 more or less this (fb.resnet.torch: 0.4); 0 is none.
+        patience: of ``plateau``: a plateau is this many measurements in a row, one each ``test_every`` iterations, of which none is below
+            the lowest error so far. It is the error on the validation images, without them that of the batches since the last measurement.
 
     Raises:
         ConfigError: a field is out of its range.
@@ -91,6 +101,10 @@ class Recipe:
     test_every: int = 0
     layers_every: int = 0
     checkpoint_every: int = 0
+    scale_range: tuple[int, ...] = later(())
+    pca_colour: float = later(0.0)
+    colour_jitter: float = later(0.0)
+    patience: int = later(5)
 
     def __post_init__(self):
         check_whole("iterations", self.iterations, 1, 10_000_000)
@@ -118,10 +132,22 @@ class Recipe:
         check_choice("compile", self.compile, COMPILES)
         for name in ("record_every", "test_every", "layers_every", "checkpoint_every"):
             check_whole(name, getattr(self, name), 0)
+        self._check_scales()
+        check_real("pca_colour", self.pca_colour, 0, 10)
+        check_real("colour_jitter", self.colour_jitter, 0, 1)
+        check_whole("patience", self.patience, 1, 1000)
         # 1 and 1.0 are the same rate, and must be the same in JSON: the fingerprint is made of that.
-        for name in ("learning_rate", "gamma", "warmup_learning_rate", "warmup_error", "momentum", "weight_decay"):
-            object.__setattr__(self, name, float(getattr(self, name)))
+        for one in dataclasses.fields(self):
+            if isinstance(one.default, float):
+                object.__setattr__(self, one.name, float(getattr(self, one.name)))
         object.__setattr__(self, "milestones", tuple(float(m) for m in self.milestones))
+
+    def _check_scales(self) -> None:
+        object.__setattr__(self, "scale_range", tuple(self.scale_range))
+        for scale in self.scale_range:
+            check_whole("scale_range", scale, 1, 1024)
+        if len(self.scale_range) not in (0, 2) or list(self.scale_range) != sorted(self.scale_range):
+            raise ConfigError("scale_range", "{scales} are not the smallest and the largest side.", scales=list(self.scale_range))
 
     @property
     def schedule_fraction(self) -> float:
@@ -208,6 +234,9 @@ class RunConfig:
             )
         if not self.model.plan().takes((3, self.data.side, self.data.side)):
             raise ConfigError("model", too_small(self.model, self.data.side))
+        if self.recipe.augmentation == "scale" and self.recipe.scale_range and self.recipe.scale_range[0] < self.data.side:
+            low, side = self.recipe.scale_range[0], self.data.side
+            raise ConfigError("scale_range", "a crop of {side} pixels cannot be taken from images of {low}.", side=side, low=low)
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
         """Return plain JSON values; ``from_dict`` is its inverse."""

@@ -26,7 +26,12 @@ _Facts = dict[tuple[str, str], Any]
 
 def recipe_word(name: str) -> str:
     """Return what people call a field of the recipe or of the data, e.g. ``batch size``."""
-    return name.replace("_", " ").replace("warmup", "warm-up")
+    return name.replace("_", " ").replace("warmup", "warm-up").replace("pca", "PCA")
+
+
+def recipe_label(name: str) -> str:
+    """Return the same as the beginning of a form's line, e.g. ``Batch size``."""
+    return name.replace("_", " ").capitalize().replace("Pca", "PCA")
 
 
 def between_nets(a: ModelConfig, b: ModelConfig) -> list[tuple[str, str, str]]:

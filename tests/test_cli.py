@@ -46,6 +46,10 @@ OTHERS = {
         "--test-every": 2,
         "--layers-every": 3,
         "--checkpoint-every": 4,
+        "--scale-range": (36, 48),
+        "--pca-colour": 0.1,
+        "--colour-jitter": 0.4,
+        "--patience": 3,
     },
 }
 
@@ -108,6 +112,8 @@ def test_no_options_make_the_defaults():
         ("train --learning-rate nan", ["learning_rate: nan is not a finite number"]),
         ("train --milestones 0.5,x", ["--milestones", "'x' is not a number"]),
         ("train --milestones 0.5,0.5", ["milestones", "must rise"]),
+        ("train --scale-range 36,x", ["--scale-range", "'x' is not a whole number"]),
+        ("train --augmentation scale --scale-range 30,36", ["scale_range", "32 pixels cannot be taken from images of 30"]),
         ("train --iterations 0", ["iterations: 0"]),
         ("train --data imagenet", ["dataset: 'imagenet'", "sample, cifar10"]),
         ("train --dep 20", ["unrecognized arguments: --dep 20"]),

@@ -14,6 +14,7 @@ from resnet_core.architectures.modules import SurvivingSum
 from resnet_core.architectures.net import build_model
 from resnet_core.architectures.resnext import ResNeXtConfig
 from resnet_core.architectures.resnext_forms import reform
+from resnet_core.architectures.table import complexity
 from resnet_core.config import RunConfig
 from resnet_core.errors import ConfigError
 from tests.families_tools import random_statistics
@@ -131,6 +132,26 @@ def test_the_three_forms_of_a_resnext_compute_the_same(training):
             torch.testing.assert_close(together[name], parameter.grad, rtol=1e-8, atol=1e-8)
         again = reform(tensors, other, "c")
         assert again.keys() == grouped.state_dict().keys()
+
+
+@pytest.mark.parametrize(
+    ("plain", "dropped"),
+    [
+        ("ResNet-20", "ResNet-20-d50"),
+        ("plain-20-nobn", "plain-20-nobn-d50"),
+        ("ResNet-18-CIFAR", "ResNet-18-d50-CIFAR"),
+        ("ResNet-50-ImageNet-v1.5", "ResNet-50-d50-ImageNet-v1.5"),
+        ("ResNeXt-50-32x4d", "ResNeXt-50-32x4d-d50"),
+        ("WRN-50-2", "WRN-50-2-d50"),
+    ],
+)
+def test_dropout_before_the_classifier_changes_nothing_else(plain, dropped):
+    one, other = parse(plain), parse(dropped)
+    assert (other.name, other.dropout) == (dropped, 50) and dataclasses.replace(other, dropout=0) == one
+    counts = [complexity(config, config.plan().input[1]) for config in (one, other)]
+    assert (counts[0].params, counts[0].macs) == (counts[1].params, counts[1].macs)
+    assert [part.name for part in other.plan().head if part not in one.plan().head] == ["dropout"]
+    assert other.plan().head[-2].percent == 50 and other.plan().is_random and not one.plan().is_random
 
 
 def test_dropout_and_survival_make_another_training():

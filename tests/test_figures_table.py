@@ -7,8 +7,8 @@ import statistics
 import pytest
 
 from resnet_core.architectures import ResNetConfig
-from resnet_core.config import DataConfig, Recipe, RunConfig
-from resnet_core.figures import table
+from resnet_core.config import AUGMENTATIONS, SCHEDULES, DataConfig, Recipe, RunConfig
+from resnet_core.figures import captions, table
 from resnet_core.figures.captions import grouped
 from resnet_core.figures.series import RunRecords
 
@@ -63,7 +63,60 @@ def test_a_run_that_has_not_finished_says_how_far_it_is(state: str, reached: int
     assert (row[table.TRAINING], row[table.TEST], row[table.STATE]) == (error, None, text)
 
 
+def held_out(seed: int, errors: dict[int, float]) -> RunRecords:
+    one = run(20, "A", (40.0, 50.0), seed=seed)
+    tests = [{"kind": "test", "iteration": at, "test_error": 1.0, "validation_error": error} for at, error in errors.items()]
+    config = RunConfig(one.config.model, DataConfig(validation=True), one.config.recipe)
+    return RunRecords(one.run_id, one.name, config, [*one.records, *tests], "finished", "bf16", one.result)
+
+
+def test_the_lowest_error_is_told_of_validation_images_only():
+    one, other = held_out(0, {300: 48.0, 600: 45.5, 900: 47.0}), held_out(1, {300: 44.5, 900: 49.0})
+    (row,) = table.final_table(grouped([one]))
+    assert (row[table.VALIDATION], row[table.LOWEST], row[table.TEST]) == (47, "45.50 at 600", 50)
+    (row,) = table.final_table(grouped([one, other], "std"), "std")
+    assert (row[table.VALIDATION], row[table.LOWEST]) == (48, "45.00")
+    (row,) = table.final_table(grouped([run(20, "A", (40.0, 50.0))]))
+    assert not {table.VALIDATION, table.LOWEST} & row.keys()
+
+
 def test_the_papers_full_schedule():
     config = RunConfig(ResNetConfig(), DataConfig("cifar10", validation=True), Recipe())
     (row,) = table.final_table(grouped([RunRecords("r", "r", config, [], "queued")]))
     assert (row[table.SCHEDULE], row[table.DATA]) == ("full", "CIFAR-10 (45,000 + 5,000 for validation)")
+
+
+@pytest.mark.parametrize(
+    ("recipe", "text"),
+    [
+        (Recipe(), "4 pixels of padding, random crop, random flip"),
+        (
+            Recipe(augmentation="scale", scale_range=(36, 48), pca_colour=0.1),
+            "random scale, random crop, random flip; 36 to 48 pixels; PCA colour 0.1",
+        ),
+        (Recipe(augmentation="resized", colour_jitter=0.4), "random part resized, random flip; colour jitter 0.4"),
+    ],
+)
+def test_what_was_done_to_the_images_in_words(recipe: Recipe, text: str):
+    assert captions.augmentation_text(recipe) == text
+
+
+@pytest.mark.parametrize(
+    ("recipe", "text"),
+    [
+        (Recipe(1000), ", times 0.1 at 500 and 750"),
+        (Recipe(milestones=()), ""),
+        (Recipe(schedule="cosine"), ", falling to 0 as a cosine"),
+        (
+            Recipe(schedule="plateau", patience=3),
+            ", times 0.1 whenever 3 measurements of the error in a row are not below the lowest (not known in advance)",
+        ),
+    ],
+)
+def test_how_the_rate_falls_in_words(recipe: Recipe, text: str):
+    assert captions.falling_text(recipe) == text
+
+
+def test_every_choice_has_its_words():
+    assert all(captions.augmentation_text(Recipe(augmentation=each)) for each in AUGMENTATIONS)
+    assert all(captions.falling_text(Recipe(schedule=each)) for each in SCHEDULES)

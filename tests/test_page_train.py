@@ -169,20 +169,22 @@ def test_an_empty_table_says_what_to_do(opened):
 def test_every_field_of_the_recipe_can_be_chosen(opened, store):
     chosen = {
         "momentum": 0.5, "weight_decay": 0.01, "gamma": 0.2, "warmup_iterations": 3, "warmup_learning_rate": 0.002, "warmup_error": 70.0,
+        "pca_colour": 0.1, "colour_jitter": 0.4, "patience": 3,
         "record_every": 2, "test_every": 30, "layers_every": 40, "checkpoint_every": 50,
     }  # fmt: skip
     for name, value in chosen.items():
         opened.number_input(key=f"train.recipe.{name}").set_value(value)
-    words_chosen = {"augmentation": "none", "device": "cpu", "precision": "fp32", "compile": "off"}
+    words_chosen = {"augmentation": "scale", "device": "cpu", "precision": "fp32", "compile": "off"}
     for name, value in words_chosen.items():
         opened.selectbox(key=f"train.recipe.{name}").set_value(value)
     opened.text_input(key="train.recipe.milestones").set_value("0.25, 0.9")
+    opened.text_input(key="train.recipe.scale_range").set_value("36, 48")
     opened.run()
     in_table = {"seed": 4, "iterations": 100, "batch_size": 16, "learning_rate": 0.3, "schedule": "cosine", "warmup": "linear"}
     edit(opened, edited={0: in_table}, deleted=[1, 2, 3])
     started(opened)
     (run,) = store.runs()
-    wanted = Recipe(**chosen, **words_chosen, **in_table, milestones=(0.25, 0.9))
+    wanted = Recipe(**chosen, **words_chosen, **in_table, milestones=(0.25, 0.9), scale_range=(36, 48))
     assert run.config.recipe == wanted
     assert all(getattr(wanted, f.name) != f.default for f in dataclasses.fields(Recipe)), "each field was given another value"
 

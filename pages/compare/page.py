@@ -71,7 +71,9 @@ def show_table(seen: Sequence[Listed], runs: Sequence[series.RunRecords], view: 
     groups = captions.grouped(runs, view.seeds)
     ids = {s.id for s in shipped(seen)}
     st.subheader(tr("Final errors"), anchor=False)
-    rows = [_cells(row) for row in table.final_table(groups, view.seeds)]
+    final = table.final_table(groups, view.seeds)
+    held_out = any(table.VALIDATION in row for row in final)
+    rows = [_cells(row, held_out) for row in final]
     for row, group in zip(rows, groups, strict=True):
         if all(run.run_id in ids for run in group.runs):
             row[table.STATE] = "shipped"
@@ -83,11 +85,17 @@ def show_table(seen: Sequence[Listed], runs: Sequence[series.RunRecords], view: 
             "after its full schedule on all of CIFAR-10; of ResNet-110 the best of five runs.",
             paper=paper.PAPER,
         )
+        + " "
+        + tr(
+            "Test errors are those of the last iteration, and select nothing: no rate, no iteration and no net is picked by them here, as "
+            "the lowest of many is partly luck and no longer tells how the net does on new images. To pick something, hold out images for "
+            "validation (Train); only of their error the lowest is told."
+        )
     )
 
 
-def _cells(row: table.Row) -> dict[str, str]:
-    """A row as Markdown."""
+def _cells(row: table.Row, held_out: bool) -> dict[str, str]:
+    """A row as Markdown. ``held_out``: whether any of the rows has a validation error."""
 
     def error(value: str, spread: str) -> str:
         if row[value] is None:
@@ -98,6 +106,14 @@ def _cells(row: table.Row) -> dict[str, str]:
     return {
         tr("net"): escaped(str(row[table.NET]).replace("-", "\u2011")),
         tr("training error (%)"): error(table.TRAINING, table.TRAINING_SPREAD),
+        **(
+            {
+                tr("validation error (%)"): error(table.VALIDATION, "") if table.VALIDATION in row else "–",
+                tr("lowest (%, iteration)"): escaped(str(row.get(table.LOWEST, "–"))),
+            }
+            if held_out
+            else {}
+        ),
         tr("test error (%)"): error(table.TEST, table.TEST_SPREAD),
         tr("paper's test error (%)"): escaped(str(row[table.PAPER] or "–")),
         tr(table.SEEDS): str(row[table.SEEDS]).translate(_UNBREAKABLE),

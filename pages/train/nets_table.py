@@ -103,7 +103,9 @@ def _column_config(new: Recipe) -> dict[str, Any]:
         "batch_size": number(t["batch_size"], default=new.batch_size, step=1, format="%d", help=tr("Images an update; the paper has 128.")),
         "learning_rate": number(t["learning_rate"], default=new.learning_rate, format="%g",
             help=tr("The schedule's highest learning rate.")),
-        "schedule": choice(t["schedule"], options=SCHEDULES, default=new.schedule),
+        "schedule": choice(t["schedule"], options=SCHEDULES, default=new.schedule,
+            help=tr("How the rate falls. plateau: whenever the error has stopped falling, which nobody knows in advance; by the "
+"validation images where some are held out, else by the training error, never by the test set.")),
         "warmup": choice(t["warmup"], options=WARMUPS, default=new.warmup, help=tr("error: the paper's rule for 110 layers.")),
     }  # fmt: skip
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import streamlit as st
 
 from pages.train import data_pick, nets_table, own_pictures, recipe_form
+from pages.train.augmented import augmented
 from pages.train.net_builder import net_builder
 from pages.train.nets_table import Row
 from pages.train.plan_table import existing, plan_table, total_time
@@ -60,10 +61,12 @@ def set_up(store: RunStore, seen: Sequence[Seen]) -> None:
     below_table = st.container(gap="xsmall")
     own_pictures.tidy(seen)
     data, folder, data_are_there = data_pick.data_pick()
-    more = tr("More of the recipe, shared by all nets: optimiser, schedule, warm-up, device, precision, records")
+    more = tr("More of the recipe, shared by all nets: optimiser, augmentation, schedule, warm-up, device, precision, records")
     with st.expander(more, icon=":material/tune:", key="train.more"):
         try:
-            rows = nets_table.read(table, recipe_form.recipe_form(), data)
+            shared = recipe_form.recipe_form()
+            rows = nets_table.read(table, shared, data)
+            augmented(shared, data.side)
         except ConfigError as error:
             below_table.error(escaped(str(error)), icon=":material/error:")
             rows = None

@@ -47,6 +47,16 @@ PRESETS = (
         DEMO_DATA,
     ),
     Preset(
+        mark("Dropout and BN"),
+        mark(
+            "ResNet-20 with and without batch normalisation, each without dropout and with 50 % before the classifier: is there anything "
+            "left for dropout to do? On 300 images of the embedded sample."
+        ),
+        [parse(name) for name in ("ResNet-20", "ResNet-20-d50", "ResNet-20-nobn", "ResNet-20-nobn-d50")],
+        DEMO_RECIPE,
+        DEMO_DATA,
+    ),
+    Preset(
         mark("Compare by join"),
         mark(
             "Plain, Highway, ResNet and DenseNet: a block's branch and its skip are joined by nothing, a gate, "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
@@ -9,14 +10,15 @@ import streamlit as st
 from pages.ui.labels import escaped
 from resnet_core import config
 from resnet_core.config import Recipe
+from resnet_core.differences import recipe_label
 from resnet_core.errors import ConfigError
 from resnet_core.field_docs import field_docs
 from resnet_core.language import mark, tr
 
 #: heading -> fields, in the order of the form; those that are not here are columns of the table (``nets_table``), so that nets can differ.
 GROUPS = {
-    mark("Optimiser"): ("momentum", "weight_decay", "augmentation"),
-    mark("Schedule"): ("milestones", "gamma", "warmup_iterations", "warmup_learning_rate", "warmup_error"),
+    mark("Optimiser and augmentation"): ("momentum", "weight_decay", "augmentation", "scale_range", "pca_colour", "colour_jitter"),
+    mark("Schedule"): ("milestones", "gamma", "patience", "warmup_iterations", "warmup_learning_rate", "warmup_error"),
     mark("Machine"): ("device", "precision", "compile"),
     mark("Records, every N iterations (0: chosen by the length)"): ("record_every", "test_every", "layers_every", "checkpoint_every"),
 }
@@ -26,7 +28,10 @@ _CHOICES = {
     "device": config.DEVICES,
     "compile": config.COMPILES,
 }
-_STEPS = {"momentum": 0.05, "weight_decay": 1e-4, "gamma": 0.05, "warmup_learning_rate": 0.001, "warmup_error": 1.0}
+_STEPS = {
+    "momentum": 0.05, "weight_decay": 1e-4, "pca_colour": 0.05, "colour_jitter": 0.1, "gamma": 0.05, "warmup_learning_rate": 0.001,
+    "warmup_error": 1.0,
+}  # fmt: skip
 _PREFIX = "train.recipe."
 _DOCS = field_docs(Recipe)
 
@@ -42,7 +47,7 @@ def recipe_form() -> dict[str, Any]:
     """Draws the form. Returns field -> value, as ``Recipe`` takes them.
 
     Raises:
-        ConfigError: the milestones are no numbers. Everything else is for ``Recipe`` to check.
+        ConfigError: the milestones or the scales are no numbers. Everything else is for ``Recipe`` to check.
     """
     values: dict[str, Any] = {}
     for column, (heading, fields) in zip(st.columns(len(GROUPS)), GROUPS.items(), strict=True):
@@ -52,12 +57,13 @@ def recipe_form() -> dict[str, Any]:
                 values[name] = _widget(name)
             if heading == "Machine":
                 _probe(values["device"])
-    values["milestones"] = _numbers("milestones", values["milestones"])
+    values["milestones"] = _numbers("milestones", values["milestones"], float, "0.5, 0.75")
+    values["scale_range"] = _numbers("scale_range", values["scale_range"], int, "256, 480")
     return values
 
 
 def _widget(name: str) -> Any:
-    label, key, default = tr(name.replace("_", " ").capitalize()), _PREFIX + name, getattr(Recipe(), name)
+    label, key, default = tr(recipe_label(name)), _PREFIX + name, getattr(Recipe(), name)
     shared: dict[str, Any] = {"key": key, "persist_state": "session", "help": f"{tr(_DOCS[name])}."}
     if name in _CHOICES:
         return st.selectbox(label, _CHOICES[name], **shared)
@@ -99,8 +105,8 @@ def _shown(value: Any) -> Any:
     return ", ".join(f"{v:g}" for v in value) if isinstance(value, tuple) else value
 
 
-def _numbers(name: str, text: str) -> tuple[float, ...]:
+def _numbers(name: str, text: str, kind: Callable[[str], Any], like: str) -> tuple[Any, ...]:
     try:
-        return tuple(float(part) for part in text.replace(";", ",").split(",") if part.strip())
+        return tuple(kind(part) for part in text.replace(";", ",").split(",") if part.strip())
     except ValueError:
-        raise ConfigError(name, "{text!r} is not a list of numbers with commas between them, like 0.5, 0.75.", text=text) from None
+        raise ConfigError(name, "{text!r} is not a list of numbers with commas between them, like {like}.", text=text, like=like) from None

@@ -31,6 +31,8 @@ TABLE_1: dict[int, tuple[str, tuple[int, ...]]] = {
 _COUNTS = re.compile(r"\d{1,3}(\.\d{1,3}){3}", re.ASCII)
 WIDTH = choices.width(mark("Filters of the first stage; the others have 2, 4 and 8 times as many."))
 
+DROPOUT = choices.dropout(mark("before the fully connected layer"))
+
 
 @dataclass(frozen=True)
 class FourStages(ModelConfig):
@@ -42,6 +44,7 @@ class FourStages(ModelConfig):
         num_classes: outputs of the fully connected layer.
         width: filters of the first stage's 3x3 convolutions; the others have 2, 4 and 8 times as many.
         shortcut: ``none`` (plain), ``A``, ``B`` or ``C``, as of ``ResNetConfig``.
+        dropout: percent of the fully connected layer's inputs that are set to 0 in training.
         images: what they are made for, the last word of their names: ``ImageNet``, or ``CIFAR`` (a first convolution of 3x3, no pooling).
 
     Raises:
@@ -53,6 +56,7 @@ class FourStages(ModelConfig):
     num_classes: int = 1000
     width: int = 64
     shortcut: str = "B"
+    dropout: int = dataclasses.field(default=0, kw_only=True)
 
     images: ClassVar[str] = "ImageNet"
 
@@ -133,7 +137,7 @@ class FourStages(ModelConfig):
                 yield cls(layers, block, classes, width, shortcut, **stride)
 
     @classmethod
-    def strides(cls, block: str) -> tuple[dict[str, str], ...]:
+    def strides(cls, block: str) -> tuple[dict[str, Any], ...]:
         """List what a net of such blocks may say of its stride, the likeliest first."""
         return ({},)
 
@@ -151,7 +155,7 @@ class FourStages(ModelConfig):
         if self.images == "CIFAR":
             pool, kernel, stride, side = [], 3, 1, 32
         stem = (style.conv("conv1", self.width, kernel, stride), *style.normed("bn1"), style.active("relu"), *pool)
-        return Plan((3, side, side), stem, style.units(self.width, self.layers), style.classifier(self.num_classes))
+        return Plan((3, side, side), stem, style.units(self.width, self.layers), style.classifier(self.num_classes, self.dropout))
 
 
 SHORTCUT = Field(
@@ -169,7 +173,7 @@ class ImageNetConfig(FourStages):
     """A ResNet of section 4.1 of He et al. 2016 (Table 1).
 
     Attributes:
-        layers, block, num_classes, width, shortcut: as of ``FourStages``.
+        layers, block, num_classes, width, shortcut, dropout: as of ``FourStages``.
         stride: of bottlenecks where the maps shrink: in the first ``1x1``, as in the paper, whose FLOPs come out only so; or in the
             ``3x3``, as in fb.resnet.torch and torchvision ("v1.5"). Files of before there was this field mean the 3x3.
     """
@@ -183,6 +187,7 @@ class ImageNetConfig(FourStages):
             mark("Where the maps shrink: in the first 1x1 (the paper), or in the 3x3 (v1.5: torchvision)."),
               ("1x1", "3x3"), tokens={"3x3": "v1.5"}),
         WIDTH,
+        DROPOUT,
         choices.CLASSES,
     )  # fmt: skip
 
@@ -196,7 +201,7 @@ class ImageNetConfig(FourStages):
         return super().name + ("-v1.5" if self.stride == "3x3" else "")
 
     @classmethod
-    def strides(cls, block: str) -> tuple[dict[str, str], ...]:
+    def strides(cls, block: str) -> tuple[dict[str, Any], ...]:
         return ({"stride": "3x3"}, {"stride": "1x1"}) if block == "bottleneck" else ({},)
 
     @classmethod
@@ -217,13 +222,13 @@ class FourStageCifarConfig(FourStages):
     """The same four stages behind a first 3x3 convolution, for 32x32 images, as in kuangliu/pytorch-cifar; the stride is in the 3x3.
 
     Attributes:
-        layers, block, num_classes, width, shortcut: as of ``FourStages``.
+        layers, block, num_classes, width, shortcut, dropout: as of ``FourStages``.
     """
 
     num_classes: int = 10
 
     family = "resnet_cifar"
-    fields = (SHORTCUT, WIDTH, choices.CLASSES)
+    fields = (SHORTCUT, WIDTH, DROPOUT, choices.CLASSES)
     images = "CIFAR"
 
 

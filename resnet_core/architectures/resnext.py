@@ -14,7 +14,7 @@ from resnet_core.architectures.base import Family, Field, ModelConfig
 from resnet_core.architectures.parts import Shape
 from resnet_core.architectures.plan import Plan
 from resnet_core.architectures.residual import Style, seen
-from resnet_core.architectures.resnet_imagenet import SHORTCUT_IN_WORDS, TABLE_1, FourStages
+from resnet_core.architectures.resnet_imagenet import DROPOUT, SHORTCUT_IN_WORDS, TABLE_1, FourStages
 from resnet_core.checks import check_whole
 from resnet_core.errors import ConfigError
 from resnet_core.language import mark
@@ -119,7 +119,7 @@ class ResNeXtImageNetConfig(FourStages):
     """A ResNeXt for ImageNet: the bottlenecks of ResNet-50, -101 or -152, of many narrow paths (stride in the 3x3).
 
     Attributes:
-        layers, block, num_classes, width, shortcut: as of ``FourStages``; the blocks are bottlenecks.
+        layers, block, num_classes, width, shortcut, dropout: as of ``FourStages``; the blocks are bottlenecks.
         cardinality, base_width, form: as of ``ResNeXtConfig``.
     """
 
@@ -130,7 +130,7 @@ class ResNeXtImageNetConfig(FourStages):
     form: str = "c"
 
     family = "resnext_imagenet"
-    fields = (CARDINALITY, BASE_WIDTH, FORM, SHORTCUT_IN_WORDS, choices.CLASSES)
+    fields = (CARDINALITY, BASE_WIDTH, FORM, SHORTCUT_IN_WORDS, DROPOUT, choices.CLASSES)
     head = "ResNeXt"
 
     def __post_init__(self) -> None:

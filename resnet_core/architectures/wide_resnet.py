@@ -13,7 +13,7 @@ from resnet_core.architectures.base import Family, Field, ModelConfig
 from resnet_core.architectures.parts import Shape
 from resnet_core.architectures.plan import Plan
 from resnet_core.architectures.residual import Style, seen
-from resnet_core.architectures.resnet_imagenet import SHORTCUT_IN_WORDS, TABLE_1, FourStages
+from resnet_core.architectures.resnet_imagenet import DROPOUT, SHORTCUT_IN_WORDS, TABLE_1, FourStages
 from resnet_core.checks import check_whole
 from resnet_core.errors import ConfigError
 from resnet_core.language import mark
@@ -107,7 +107,7 @@ class WideImageNetConfig(FourStages):
     """A ResNet for ImageNet whose bottlenecks have ``factor`` times the filters inside, as torchvision has them (stride in the 3x3).
 
     Attributes:
-        layers, block, num_classes, width, shortcut: as of ``FourStages``; the blocks are bottlenecks.
+        layers, block, num_classes, width, shortcut, dropout: as of ``FourStages``; the blocks are bottlenecks.
         factor: 2 in the nets of Zagoruyko and Komodakis 2016, section 3.3.
     """
 
@@ -119,6 +119,7 @@ class WideImageNetConfig(FourStages):
     fields = (
         Field("factor", mark("widening factor"), mark("A bottleneck has so many times a ResNet's filters inside."), low=1, high=16),
         SHORTCUT_IN_WORDS,
+        DROPOUT,
         choices.CLASSES,
     )
     head = "WRN"

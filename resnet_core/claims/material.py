@@ -22,7 +22,8 @@ UNWARMED = mark(" without warm-up")
 #: Of CIFAR-10.
 TEST_IMAGES = 10_000
 #: Fields of a recipe that the paper's claims hang on.
-_ALIKE = ("batch_size", "learning_rate", "schedule", "milestones", "gamma", "momentum", "weight_decay", "augmentation")
+_ALIKE = ("batch_size", "learning_rate", "schedule", "milestones", "gamma", "momentum", "weight_decay", "augmentation", "scale_range",
+          "pca_colour", "colour_jitter")  # fmt: skip
 _NAMES = {"batch_size": mark("batch size"), "learning_rate": mark("learning rate"), "weight_decay": mark("weight decay")}
 
 

@@ -73,8 +73,15 @@ def real_numbers(text: str) -> tuple[float, ...]:
     return tuple(real_number(part) for part in text.split(",") if part.strip())
 
 
+def whole_numbers(text: str) -> tuple[int, ...]:
+    """For ``type=``: whole numbers with commas between them; an empty text is none of them."""
+    return tuple(whole_number(part) for part in text.split(",") if part.strip())
+
+
 def _shown(value: Any) -> str:
-    return ",".join(f"{v:g}" for v in value) if isinstance(value, tuple) else f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, tuple):
+        return ",".join(f"{v:g}" for v in value) or "empty"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def add_fields(parser: argparse._ActionsContainer, cls: type, leave_out: Iterable[str] = ()) -> None:
@@ -84,6 +91,7 @@ def add_fields(parser: argparse._ActionsContainer, cls: type, leave_out: Iterabl
         float: (real_number, "X"),
         str: (str, "TEXT"),
         tuple[float, ...]: (real_numbers, "X,X,..."),
+        tuple[int, ...]: (whole_numbers, "N,N"),
     }
     docs, hints = field_docs(cls), typing.get_type_hints(cls)
     for field in dataclasses.fields(cls):

@@ -1,7 +1,7 @@
 """Training batches as tensor arithmetic on whole batches, from a data set that lies on the device as one uint8 tensor.
 
-Preparation and augmentation are those of section 4.2 of He et al. 2016: the per-pixel mean is subtracted, 4 pixels of zeros are
-padded on each side, a 32 x 32 crop is taken at random, and it is flipped horizontally at random.
+Preparation and ``standard`` augmentation are those of section 4.2 of He et al. 2016: the per-pixel mean is subtracted, 4 pixels of zeros
+are padded on each side, a 32 x 32 crop is taken at random, and it is flipped horizontally at random. The others are in ``augment``.
 """
 
 from __future__ import annotations
@@ -14,27 +14,34 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from resnet_core.config import AUGMENTATIONS
+from resnet_core.data import augment
+from resnet_core.data.augment import ColourAxes, Stretch, centre
 from resnet_core.data.dataset import Split
 
 PADDING = 4
 
 
-def per_pixel_mean(split: Split) -> Tensor:
-    """The mean image: float32 (3, 32, 32), in units of pixel / 255. Summed in whole numbers, so it is the same everywhere."""
-    pixels = split.images.permute(0, 2, 3, 1).numpy()
+def per_pixel_mean(split: Split, side: int | None = None) -> Tensor:
+    """The mean image: float32 (3, 32, 32), in units of pixel / 255. Summed in whole numbers, so it is the same everywhere.
+
+    Args:
+        side: of the middle of larger images, which is what a net sees of them; the mean is then float32 (3, side, side).
+    """
+    images = split.images if side is None else centre(split.images, side)
+    pixels = images.permute(0, 2, 3, 1).numpy()
     total = pixels.sum(axis=0, dtype=np.int64)  # numpy: 50 times as fast here as torch's reduction, which is made for floats
     mean = total / (255 * len(split))
     return torch.from_numpy(mean.astype(np.float32)).permute(2, 0, 1).contiguous()
 
 
-def _centred(images: Tensor, mean: Tensor) -> Tensor:
-    """uint8 -> float32, pixel / 255 - mean, in any layout."""
-    return images.float().div_(255).sub_(mean)
-
-
 def normalize(images_uint8: Tensor, mean: Tensor) -> Tensor:
-    """Pixel / 255 - mean: uint8 (N, 3, 32, 32) and float32 (3, 32, 32) -> float32 (N, 3, 32, 32), channels last in memory."""
-    return _centred(images_uint8.contiguous(memory_format=torch.channels_last), mean)
+    """Pixel / 255 - mean: uint8 (N, 3, 32, 32) and float32 (3, 32, 32) -> float32 (N, 3, 32, 32), channels last in memory.
+
+    Of images that are larger than the mean image, the middle.
+    """
+    if 1 < mean.shape[-1] < images_uint8.shape[-1]:
+        images_uint8 = centre(images_uint8, mean.shape[-1])
+    return images_uint8.contiguous(memory_format=torch.channels_last).float().div_(255).sub_(mean)
 
 
 def _generator(seed: int, purpose: str, number: int) -> torch.Generator:
@@ -50,26 +57,59 @@ class Batches:
     so that every batch is full and each image is seen once an epoch.
 
     Args:
-        split: the images and labels; copied to ``device`` (on the CPU, used where they are).
-        mean: float32 (3, 32, 32), of ``per_pixel_mean``.
+        split: the images, squares of S pixels, and labels; copied to ``device`` (on the CPU, used where they are).
+        mean: float32 (3, side, side), of ``per_pixel_mean``; or (3, 1, 1).
         batch_size: images in a batch, B.
         seed: of the order and the augmentation; not of the weights.
         device: where the batches are made and returned.
-        augmentation: ``standard`` (padding by 4, random crop, random horizontal flip) or ``none``.
+        augmentation: ``standard`` (padding by 4, random crop, random horizontal flip), ``none``, ``crop`` (a random crop of the larger
+            image), ``scale`` (a crop of the image at a random scale) or ``resized`` (a random part of the image); the last three are
+            flipped too. The first two see the middle of larger images.
+        side: of the images in a batch, at most S; S where it is not given.
+        scale_range: the smallest and the largest side of ``scale``; see ``augment.scaled``.
+        pca_colour: standard deviation of the shift along the axes of the colours; 0 is none.
+        colour_jitter: how far brightness, contrast and saturation may go from 1; 0 leaves them.
+        axes: of the colours; of the split's own where they are not given.
+
+    Raises:
+        ValueError: the images are too few, or smaller than what is to be cut out of them.
     """
 
-    def __init__(self, split: Split, mean: Tensor, batch_size: int, seed: int, device: torch.device | str, augmentation: str = "standard"):
+    def __init__(
+        self,
+        split: Split,
+        mean: Tensor,
+        batch_size: int,
+        seed: int,
+        device: torch.device | str,
+        augmentation: str = "standard",
+        *,
+        side: int | None = None,
+        scale_range: tuple[int, ...] = (),
+        pca_colour: float = 0.0,
+        colour_jitter: float = 0.0,
+        axes: ColourAxes | None = None,
+    ):
         if augmentation not in AUGMENTATIONS:
             raise ValueError(f"augmentation {augmentation!r} is not one of {AUGMENTATIONS}")
         if len(split) == 0 or batch_size < 1:
             raise ValueError("batches need at least one image and a batch size of at least 1")
+        stored = split.images.shape[-1]
+        self.side = side or stored
+        if self.side > stored:
+            raise ValueError(f"images of {stored} pixels are too small for {self.side}")
         self.batch_size, self.seed, self.augmentation = batch_size, seed, augmentation
-        self._images = split.images.to(device).permute(0, 2, 3, 1).contiguous()  # uint8 (N, 32, 32, 3)
+        self.scale_range, self.pca_colour, self.colour_jitter = scale_range, pca_colour, colour_jitter
+        images = split.images.to(device)
+        if augmentation in ("standard", "none"):
+            images = centre(images, self.side)
+        self._images = images.permute(0, 2, 3, 1).contiguous()  # uint8 (N, S, S, 3)
         self._labels = split.labels.to(device)
-        self._mean = mean.to(device).permute(1, 2, 0).contiguous()  # float32 (32, 32, 3)
+        self._mean = mean.to(device).permute(1, 2, 0).contiguous()  # float32 (side, side, 3)
+        self._axes = axes or (augment.colour_axes(split) if pca_colour else None)
         self._orders: dict[int, Tensor] = {}
-        side = torch.arange(32, device=device)
-        self._rows, self._columns = side[None, :, None], side[None, None, :]
+        places = torch.arange(self.side, device=device)
+        self._rows, self._columns = places[None, :, None], places[None, None, :]
 
     def _order(self, epoch: int) -> Tensor:
         """The permutation of ``epoch``, int64 (N,); the last two are kept."""
@@ -90,27 +130,68 @@ class Batches:
         return torch.cat(parts)
 
     def crops(self, iteration: int) -> Tensor:
-        """The augmentation of batch ``iteration``: int64 (3, B), on the CPU: the first row and the first column of the crop in
-        the padded image (0 to 8; 4 is the middle), and whether it is flipped (0 or 1)."""
+        """Where batch ``iteration`` is cut out, and what is flipped: int64 (3, B), on the CPU: the first row and the first column of the
+        crop (``standard``: in the padded image, 0 to 8; 4 is the middle; ``crop``: in the image), and whether it is flipped (0 or 1)."""
         generator = _generator(self.seed, "crop", iteration)
-        corners = torch.randint(0, 2 * PADDING + 1, (2, self.batch_size), generator=generator)
+        most = 2 * PADDING if self.augmentation == "standard" else self._images.shape[1] - self.side
+        corners = torch.randint(0, most + 1, (2, self.batch_size), generator=generator)
         return torch.cat([corners, torch.randint(0, 2, (1, self.batch_size), generator=generator)])
 
-    def __call__(self, iteration: int) -> tuple[Tensor, Tensor]:
-        """Batch ``iteration`` (counted from 0): images, float32 (B, 3, 32, 32), channels last in memory, and labels, int64 (B,)."""
-        device, count = self._images.device, self.batch_size
-        if self.augmentation == "none":
-            index = self.indices(iteration).to(device)
-            images = _centred(self._images.index_select(0, index), self._mean)
+    def parts(self, iteration: int) -> tuple[Stretch, Stretch, Tensor]:
+        """The same of ``scale`` and ``resized``: rows and columns, on the CPU, and whether it is flipped, int64 (B,)."""
+        generator = _generator(self.seed, "crop", iteration)
+        count, source = self.batch_size, self._images.shape[1]
+        if self.augmentation == "scale":
+            rows, columns = augment.scaled(count, source, self.side, self.scale_range, generator)
         else:
+            rows, columns = augment.resized(count, source, self.side, generator)
+        return rows, columns, augment.flips(count, generator)
+
+    def shifts(self, iteration: int) -> Tensor | None:
+        """What is added to all pixels of each image of batch ``iteration``: float32 (B, 3), on the CPU; None where nothing is."""
+        if not self.pca_colour or self._axes is None:
+            return None
+        return augment.colour_shifts(self.batch_size, self.pca_colour, self._axes, _generator(self.seed, "pca", iteration))
+
+    def jitters(self, iteration: int) -> tuple[Tensor, Tensor] | None:
+        """The factors and the order of the changes of colour of batch ``iteration`` (``augment.jitters``); None where there are none."""
+        if not self.colour_jitter:
+            return None
+        return augment.jitters(self.batch_size, self.colour_jitter, _generator(self.seed, "jitter", iteration))
+
+    def __call__(self, iteration: int) -> tuple[Tensor, Tensor]:
+        """Batch ``iteration`` (counted from 0): images, float32 (B, 3, side, side), channels last in memory, and labels, int64 (B,)."""
+        device = self._images.device
+        if self.augmentation in ("standard", "crop"):
             # One small copy to the device a batch.
-            index, top, left, flip = torch.cat([self.indices(iteration)[None], self.crops(iteration)]).to(device).view(4, count, 1, 1)
-            index = index.view(count)
-            centred = _centred(self._images.index_select(0, index), self._mean)
-            padded = F.pad(centred, (0, 0, PADDING, PADDING, PADDING, PADDING))  # (B, 40, 40, 3)
-            # Each pixel of the crops by its place among all padded pixels; a flipped crop reads its columns backwards.
-            width = 32 + 2 * PADDING
-            columns = left + torch.where(flip == 1, 31 - self._columns, self._columns)  # (B, 1, 32)
-            rows = (torch.arange(count, device=device).view(count, 1, 1) * width + top + self._rows) * width  # (B, 32, 1)
-            images = padded.view(-1, 3).index_select(0, (rows + columns).view(-1)).view(count, 32, 32, 3)
+            index, *places = torch.cat([self.indices(iteration)[None], self.crops(iteration)]).to(device).view(4, self.batch_size, 1, 1)
+            index = index.view(self.batch_size)
+            if self.augmentation == "standard":
+                centred = self._coloured(self._images.index_select(0, index), iteration).sub_(self._mean)
+                images = self._window(F.pad(centred, (0, 0, PADDING, PADDING, PADDING, PADDING)), *places)
+            else:
+                window = self._window(self._images.index_select(0, index), *places)
+                images = self._coloured(window, iteration).sub_(self._mean)
+        else:
+            index = self.indices(iteration).to(device)
+            pixels = self._images.index_select(0, index)
+            if self.augmentation != "none":
+                pixels = augment.resample(pixels.float(), *self.parts(iteration), self.side)
+            images = self._coloured(pixels, iteration).sub_(self._mean)
+        if (shifts := self.shifts(iteration)) is not None:
+            images = images + shifts.to(device)[:, None, None, :]
         return images.permute(0, 3, 1, 2), self._labels.index_select(0, index)
+
+    def _coloured(self, pixels: Tensor, iteration: int) -> Tensor:
+        """Pixel / 255 in new memory, with the changes of colour that are no addition: (B, H, W, 3) -> float32 (B, H, W, 3)."""
+        floats = pixels.to(torch.float32).div_(255)  # of bytes a copy; of resampled pixels their own memory
+        drawn = self.jitters(iteration)
+        return floats if drawn is None else augment.jitter(floats, *drawn)
+
+    def _window(self, pixels: Tensor, top: Tensor, left: Tensor, flip: Tensor) -> Tensor:
+        """Cut a window out of each image: (B, W, W, 3) -> (B, side, side, 3); the places are int64 (B, 1, 1), on the device."""
+        count, width = self.batch_size, pixels.shape[1]
+        # Each pixel of the crops by its place among all pixels; a flipped crop reads its columns backwards.
+        columns = left + torch.where(flip == 1, self.side - 1 - self._columns, self._columns)  # (B, 1, side)
+        rows = (torch.arange(count, device=pixels.device).view(count, 1, 1) * width + top + self._rows) * width  # (B, side, 1)
+        return pixels.view(-1, 3).index_select(0, (rows + columns).view(-1)).view(count, self.side, self.side, 3)

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from resnet_core.config import RunConfig
+from resnet_core.config import Recipe, RunConfig
 from resnet_core.figures.series import RunRecords
-from resnet_core.language import tr, tr_n
+from resnet_core.language import mark, tr, tr_n
 from resnet_core.verdict import without_seed
 
 
@@ -71,6 +71,40 @@ def fraction_text(fraction: float) -> str:
     return tr("{short} the paper's schedule", short=short) if fraction > 1 else tr("{short} of the paper's schedule", short=short)
 
 
+_AUGMENTATIONS = {
+    "standard": mark("4 pixels of padding, random crop, random flip"),
+    "none": mark("none"),
+    "crop": mark("random crop of the larger image, random flip"),
+    "scale": mark("random scale, random crop, random flip"),
+    "resized": mark("random part resized, random flip"),
+}
+
+
+def augmentation_text(recipe: Recipe) -> str:
+    """What was done to the images, as a phrase: ``random part resized, random flip; PCA colour 0.1``."""
+    said = [tr(_AUGMENTATIONS[recipe.augmentation])]
+    if recipe.augmentation == "scale" and recipe.scale_range:
+        said.append(tr("{low} to {high} pixels", low=recipe.scale_range[0], high=recipe.scale_range[1]))
+    said += [tr("PCA colour {strength:g}", strength=recipe.pca_colour)] if recipe.pca_colour else []
+    said += [tr("colour jitter {strength:g}", strength=recipe.colour_jitter)] if recipe.colour_jitter else []
+    return "; ".join(said)
+
+
+def falling_text(recipe: Recipe) -> str:
+    """How the rate falls, to be set behind it: ``, times 0.1 at 8,000 and 12,000``. When a plateau comes is not known in advance."""
+    if recipe.schedule == "step":
+        steps = [f"{round(milestone * recipe.iterations):,}" for milestone in recipe.milestones]
+        return tr(", times {gamma:g} at {steps}", gamma=recipe.gamma, steps=tr(" and ").join(steps)) if steps else ""
+    if recipe.schedule == "plateau":
+        return tr(
+            ", times {gamma:g} whenever {patience} measurements of the error in a row are not below the lowest (not known in advance)",
+            gamma=recipe.gamma,
+            patience=recipe.patience,
+        )
+    falls = {"linear": mark(", falling linearly to 0"), "cosine": mark(", falling to 0 as a cosine"), "constant": mark(", constant")}
+    return tr(falls[recipe.schedule])
+
+
 def schedule_text(config: RunConfig) -> str:
     """How long a training is, as a phrase: as a part of the paper's schedule, or where that is a small one in epochs."""
     fraction = config.recipe.schedule_fraction
@@ -116,7 +150,8 @@ def caption(groups: Sequence[Group]) -> str:
 _RECIPE_NAMES = {
     "iterations": "iterations", "batch_size": "batch", "learning_rate": "rate", "schedule": "schedule", "warmup": "warm-up",
     "momentum": "momentum", "weight_decay": "decay", "augmentation": "augmentation", "precision": "precision", "device": "device",
-    "compile": "compile", "milestones": "milestones", "gamma": "gamma",
+    "compile": "compile", "milestones": "milestones", "gamma": "gamma", "scale_range": "scales", "pca_colour": "PCA colour",
+    "colour_jitter": "colour jitter", "patience": "patience",
 }  # fmt: skip
 
 

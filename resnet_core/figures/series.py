@@ -220,6 +220,12 @@ def final_errors(run: RunRecords) -> tuple[float | None, float | None]:
     return train_error, test[-1] if test else None
 
 
+def validation_errors(run: RunRecords) -> list[tuple[int, float]]:
+    """Iteration and error in percent of every measurement on the validation images; empty where none were held out."""
+    rows = (record for record in run.records if record["kind"] == "test")
+    return [(row["iteration"], row["validation_error"]) for row in rows if row.get("validation_error") is not None]
+
+
 def outcome(run: RunRecords) -> Outcome:
     """How the run ended, for a verdict; one that diverged has no errors."""
     if run.state == "diverged":

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from resnet_core import paper
 from resnet_core.figures.captions import Group, fraction_short, labels, precision_text, seeds_text
-from resnet_core.figures.series import RunRecords, final_errors
+from resnet_core.figures.series import RunRecords, final_errors, validation_errors
 from resnet_core.language import mark, tr
 
 #: The keys of a row, in order. Errors are in percent.
@@ -20,6 +20,8 @@ NET, TRAINING, TRAINING_SPREAD, TEST, TEST_SPREAD = (
     mark("test error"),
     mark("test spread"),
 )
+#: Only of nets that held images out: the error on them at the end, and the lowest of the training. Of the test error there is no lowest.
+VALIDATION, LOWEST = mark("validation error"), mark("lowest validation error")
 PAPER, SEEDS, DATA, SCHEDULE, PRECISION, STATE = (
     mark("paper's test error"), mark("seeds"), mark("data"), mark("schedule"), mark("precision"), mark("state"),
 )  # fmt: skip
@@ -46,6 +48,14 @@ def final_table(groups: Sequence[Group], spread: str = "separate") -> list[Row]:
         row: Row = {NET: net, TRAINING: _mean(training), TEST: _mean(test)}
         if spread != "separate":
             row |= {TRAINING_SPREAD: spread_text(training, spread), TEST_SPREAD: spread_text(test, spread)}
+        if held := [errors for run in counted if (errors := validation_errors(run))]:
+            lowest = [min(errors, key=lambda one: one[1]) for errors in held]
+            row[VALIDATION] = _mean([errors[-1][1] for errors in held])
+            row[LOWEST] = (
+                tr("{error:.2f} at {iteration:,}", error=lowest[0][1], iteration=lowest[0][0])
+                if len(lowest) == 1
+                else f"{_mean([error for _, error in lowest]):.2f}"
+            )
         row |= {
             PAPER: published.text if published else None,
             SEEDS: _seeds(counted or group.runs),

@@ -20,6 +20,7 @@ from torch import nn
 from resnet_core.architectures.net import build_model, training_form
 from resnet_core.config import RunConfig
 from resnet_core.data import Batches, Cifar10, per_pixel_mean
+from resnet_core.data.augment import IMAGENET_AXES, PAPER_CROP
 from resnet_core.errors import CheckpointError
 from resnet_core.language import tr
 from resnet_core.training.checkpoint import TrainingState, weights_sha256
@@ -27,7 +28,7 @@ from resnet_core.training.device import PeakMemory, synchronize
 from resnet_core.training.evaluate import evaluate
 from resnet_core.training.layers import layer_statistics
 from resnet_core.training.plan import Plan, compiled
-from resnet_core.training.schedule import learning_rate
+from resnet_core.training.schedule import Plateau, learning_rate
 
 #: Training images that the clean training error at the end is counted on, at most: the first ones of the set.
 CLEAN_IMAGES = 5_000
@@ -72,8 +73,13 @@ class Trainer:
         self.model.side = config.data.side
         form = training_form(self.model)
         self._compiled = compiled(form, plan.device) if plan.compile else form
-        self.mean = per_pixel_mean(dataset.train).to(self.device)
-        self._batches = Batches(dataset.train, self.mean, recipe.batch_size, recipe.seed, self.device, recipe.augmentation)
+        self.mean = per_pixel_mean(dataset.train, config.data.side).to(self.device)
+        self._batches = Batches(
+            dataset.train, self.mean, recipe.batch_size, recipe.seed, self.device, recipe.augmentation,
+            side=config.data.side, scale_range=recipe.scale_range, pca_colour=recipe.pca_colour, colour_jitter=recipe.colour_jitter,
+            # A net for ImageNet is given ImageNet's colours, as it was by its authors; others those of their own images.
+            axes=IMAGENET_AXES if config.model.plan().input[-1] >= PAPER_CROP else None,
+        )  # fmt: skip
         self.optimizer = torch.optim.SGD(
             self.model.parameters(), recipe.learning_rate, recipe.momentum, weight_decay=recipe.weight_decay, fused=plan.device != "mps"
         )
@@ -92,6 +98,9 @@ class Trainer:
             "diverged_at": torch.full((), -1, dtype=torch.int64, device=self.device),
         }
         self._iterations_summed = 0
+        self._plateau = Plateau()
+        if recipe.schedule == "plateau":
+            self._sums |= {name: torch.zeros((), dtype=torch.int64, device=self.device) for name in ("plateau_wrong", "plateau_images")}
 
     # -- state ---------------------------------------------------------------------------------------------------------
 
@@ -113,6 +122,8 @@ class Trainer:
             "iterations_summed": self._iterations_summed,
             "sums": {name: value.item() for name, value in self._sums.items()},
         }
+        if self.config.recipe.schedule == "plateau":
+            values["plateau"] = self._plateau.to_dict()
         return TrainingState({k: v.detach().cpu().clone() for k, v in self.model.state_dict().items()}, training, values)
 
     def load_state(self, state: TrainingState) -> None:
@@ -160,6 +171,8 @@ class Trainer:
         self._iterations_summed = values["iterations_summed"]
         for name, total in self._sums.items():
             total.fill_(values["sums"][name])
+        if self.config.recipe.schedule == "plateau":
+            self._plateau = Plateau.from_dict(values["plateau"])
 
     # -- the loop ------------------------------------------------------------------------------------------------------
 
@@ -198,7 +211,7 @@ class Trainer:
                     tr("Stopped at iteration {iteration:,} of {iterations:,}.", iteration=self.iteration, iterations=recipe.iterations),
                 )
                 return
-            rate = learning_rate(recipe, self.iteration, warming=self._warming)
+            rate = learning_rate(recipe, self.iteration, warming=self._warming, lowered=self._plateau.lowered)
             self.step(rate)
             steps_timed += 1
             last = self.iteration == recipe.iterations
@@ -265,6 +278,9 @@ class Trainer:
             sums["wrong"] += wrong
             first_bad = ~torch.isfinite(minimized) & (sums["diverged_at"] < 0)
             sums["diverged_at"].masked_fill_(first_bad, self.iteration)
+            if "plateau_wrong" in sums:
+                sums["plateau_wrong"] += wrong
+                sums["plateau_images"] += len(labels)
             if self._warming:
                 sums["warmup_wrong"] += wrong
                 if self.iteration % WARMUP_WINDOW == 0:
@@ -304,7 +320,18 @@ class Trainer:
                 error, loss = evaluate(self.model, split.images, split.labels, self.mean, self.plan)
                 record |= {f"{name}_error": error, f"{name}_loss": loss}
         self._last_test = {k: v for k, v in record.items() if k.endswith("_error")}
+        if self.config.recipe.schedule == "plateau":
+            self._look_for_a_plateau(record.get("validation_error"))
         return record | {"elapsed_seconds": elapsed()}
+
+    def _look_for_a_plateau(self, validation_error: float | None) -> None:
+        """Measure on the validation images, or on the batches since the last time; the test set has no say in a training."""
+        wrong, images = (self._sums[name] for name in ("plateau_wrong", "plateau_images"))
+        error = 100.0 * wrong.item() / images.item() if validation_error is None else validation_error
+        wrong.zero_()
+        images.zero_()
+        if not self._warming:  # a warm-up has a rate of its own
+            self._plateau.measured(error, self.config.recipe.patience)
 
     def _layers_record(self, elapsed: Callable[[], float]) -> dict[str, Any]:
         # The batch that comes next: at iteration 0 these are the gradients at initialisation.

@@ -86,11 +86,11 @@ def _compare_precisions(device: torch.device) -> Answer:
 
 
 def _worth_compiling(config: RunConfig, plan: Plan, device: torch.device) -> tuple[bool, str]:
-    model, batch = config.model, config.recipe.batch_size
+    model, batch, side = config.model, config.recipe.batch_size, config.data.side
     # The shortcut is no part of the question: a plain net and its twin are to be computed alike.
-    what = f"compile-{model.kin}-{model.depth}-{batch}-{plan.precision}"
+    what = f"compile-{model.kin}-{model.depth}-{batch}-{plan.precision}" + (f"-{side}" if side != 32 else "")
     eager = _on_device(model, device)
-    usual = training_step(eager, plan, batch)
+    usual = training_step(eager, plan, batch, side)
     answer = timing.kept(device, what)
     seconds = answer.seconds if answer else timing.quickest(usual, device)
     expected = seconds / plan.threads * config.recipe.iterations
@@ -98,7 +98,7 @@ def _worth_compiling(config: RunConfig, plan: Plan, device: torch.device) -> tup
         return False, f"about {expected:.0f} s of training; compiling pays from {COMPILE_WORTH_SECONDS:.0f} s on"
 
     def measure() -> Answer:
-        return timing.compare(usual, training_step(compiled(eager, plan.device), plan, batch), device, rounds=4)
+        return timing.compare(usual, training_step(compiled(eager, plan.device), plan, batch, side), device, rounds=4)
 
     try:
         answer = timing.asked(device, what, measure)

@@ -91,10 +91,10 @@ def quickest(step: Callable[[], object], device: torch.device, rounds: int = 2) 
         return min([_seconds(step, device) for _ in range(rounds + 1)][1:])
 
 
-def training_step(model: nn.Module, plan: Plan, batch_size: int) -> Callable[[], None]:
-    """Make one forward and backward pass on random images, of (batch_size, 3, 32, 32), under the plan."""
+def training_step(model: nn.Module, plan: Plan, batch_size: int, side: int = 32) -> Callable[[], None]:
+    """Make one forward and backward pass on random images, of (batch_size, 3, side, side), under the plan."""
     device = torch.device(plan.device)
-    images = torch.randn(batch_size, 3, 32, 32, device=device).contiguous(memory_format=torch.channels_last)
+    images = torch.randn(batch_size, 3, side, side, device=device).contiguous(memory_format=torch.channels_last)
     labels = torch.zeros(batch_size, dtype=torch.int64, device=device)
 
     def step() -> None:
