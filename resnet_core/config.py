@@ -182,13 +182,17 @@ def fitted(model: ModelConfig, data: DataConfig) -> ModelConfig:
 
 @dataclass(frozen=True)
 class Start:
-    """What a training begins with instead of random weights: those of a trained net, made deeper by blocks that do nothing.
+    """What a training begins with instead of random weights: those of a trained net.
 
     Attributes:
         net: the name of the trained net, e.g. ``plain-20``.
         origin: its id among the nets that can be looked into: a run's id, or a checkpoint's name.
         iteration: parameter updates behind its weights, 0 where that is not known.
-        weights: hexadecimal SHA-256 of the deeper net's weights.
+        weights: hexadecimal SHA-256 of the weights that the training begins with.
+        kind: ``grown`` (made deeper by blocks that do nothing) or ``transferred`` (with a new classifier, to data of other classes).
+        frozen: of a transferred net, how many groups of modules are not trained: the stem, then each stage, then what the head has before
+            the classifier (``plan.groups``). Their BN keeps its running statistics, and normalises by them.
+        stage_decay: of a transferred net, the factor of the learning rate from one group to the one before it; the classifier has 1.
 
     Raises:
         ConfigError: a field is out of its range.
@@ -198,6 +202,9 @@ class Start:
     origin: str
     iteration: int
     weights: str
+    kind: str = later("grown")
+    frozen: int = later(0)
+    stage_decay: float = later(1.0)
 
     def __post_init__(self):
         architectures.parse(self.net)
@@ -206,6 +213,15 @@ class Start:
             raise ConfigError("origin", "is not the id of a net.")
         if not isinstance(self.weights, str) or not re.fullmatch("[0-9a-f]{64}|", self.weights):
             raise ConfigError("weights", "is not a SHA-256 in hexadecimal digits.")
+        check_choice("kind", self.kind, ("grown", "transferred"))
+        check_whole("frozen", self.frozen, 0, 1000)
+        check_real("stage_decay", self.stage_decay, 0, 1, above=True)
+        object.__setattr__(self, "stage_decay", float(self.stage_decay))
+
+    @property
+    def is_grown(self) -> bool:
+        """Whether it goes on with the same function, so that its curve goes on from that of the other net."""
+        return self.kind == "grown"
 
 
 @dataclass(frozen=True)
@@ -219,8 +235,12 @@ class RunConfig:
 
     @property
     def name(self) -> str:
-        """The net's name, and what it was grown from: ``plain-56 grown from plain-20``."""
-        return f"{self.model.name} grown from {self.start.net}" if self.start else self.model.name
+        """The net's name, and what it began with: ``plain-56 grown from plain-20``, ``ResNet-20 transferred, 3 groups frozen``."""
+        if self.start is None:
+            return self.model.name
+        if self.start.is_grown:
+            return f"{self.model.name} grown from {self.start.net}"
+        return f"{self.model.name} transferred" + (f", {self.start.frozen} groups frozen" if self.start.frozen else "")
 
     def __post_init__(self):
         if self.model.num_classes != self.data.classes:
@@ -231,6 +251,10 @@ class RunConfig:
                 name=self.model.name,
                 outputs=outputs,
                 classes=classes,
+            )
+        if self.start and self.start.frozen > (groups := len(self.model.plan().groups)):
+            raise ConfigError(
+                "frozen", "{frozen} groups, and {name} has {groups}.", frozen=self.start.frozen, name=self.model.name, groups=groups
             )
         if not self.model.plan().takes((3, self.data.side, self.data.side)):
             raise ConfigError("model", too_small(self.model, self.data.side))

@@ -126,11 +126,20 @@ def confounded(configs: Sequence[RunConfig]) -> list[Confounded]:
     return found
 
 
+def _first_weights(config: RunConfig) -> str:
+    if config.start is None:
+        return tr("random")
+    grown = config.start.is_grown
+    return tr("of {net}, grown", net=config.start.net) if grown else tr("of {net}, transferred", net=config.start.net)
+
+
 def _facts(config: RunConfig) -> _Facts:
     model = config.model
     found: _Facts = {("model", "family"): model.family, ("model", "depth"): model.depth}
     found |= {("model", field.title): getattr(model, field.name) for field in model.fields}
-    found[("training", mark("first weights"))] = tr("of {net}, grown", net=config.start.net) if config.start else tr("random")
+    found[("training", mark("first weights"))] = _first_weights(config)
+    if config.start and not config.start.is_grown:
+        found |= {("training", mark("frozen groups")): config.start.frozen, ("training", mark("rate by stage")): config.start.stage_decay}
     for section in (config.data, config.recipe):
         found |= {("training", recipe_word(field.name)): getattr(section, field.name) for field in dataclasses.fields(section)}
     return found

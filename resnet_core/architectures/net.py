@@ -73,11 +73,13 @@ class Net(nn.Module):
 
     Attributes:
         side: height and width of the images that it takes: those that it is made for, unless it has been trained on others.
+        frozen: modules that are not trained; see ``freeze``.
     """
 
     def __init__(self, config: ModelConfig):
         super().__init__()
         self.config = config
+        self.frozen: tuple[str, ...] = ()
         plan = self.plan = config.plan()
         self.side = plan.input[1]
         shape, middle = add_parts(self, plan.stem, plan.input), {}
@@ -92,6 +94,20 @@ class Net(nn.Module):
             self.add_module(one.name, nn.Sequential())
             add_parts(self.get_submodule(one.name), one.parts, middle[one.unit])
         add_parts(self, plan.head, shape)
+
+    def freeze(self, groups: int) -> Self:
+        """Keep the first ``groups`` of ``plan.groups`` as they are: no gradients, and always in evaluation mode, BN and dropout too."""
+        self.frozen = tuple(name for group in self.plan.groups[:groups] for name in group)
+        for name in self.frozen:
+            self.get_submodule(name).requires_grad_(False)
+        return self.train(self.training)
+
+    def train(self, mode: bool = True) -> Self:
+        """Go into training mode, or evaluation mode: all but what is frozen, which computes as it tests."""
+        super().train(mode)
+        for name in self.frozen:
+            self.get_submodule(name).eval()
+        return self
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
         """The last hidden layer: (B, 3, H, W) -> (B, inputs of the classifier)."""

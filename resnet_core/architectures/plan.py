@@ -208,6 +208,15 @@ class Plan:
         following = ((a, b) for a, b in itertools.pairwise(self.walk()) if a.part.kind == "conv" and b.part.kind == "bn" and a.leads_to(b))
         return tuple((conv.name, bn.name) for conv, bn in following)
 
+    @property
+    def groups(self) -> tuple[tuple[str, ...], ...]:
+        """The top-level modules in the order of the data: those of the stem, each stage, those of the head before the classifier."""
+        stages = dict.fromkeys(unit.name.rpartition(".")[0] for unit in self.units)
+        rows = [tuple(part.name for part in self.stem), *((stage,) for stage in stages)]
+        rows.append(tuple(part.name for part in self.head if part.name != self.classifier))
+        weighted = {placed.name.split(".")[0] for placed in self.walk() if placed.part.parameters(placed.shape)}
+        return tuple(row for row in rows if weighted & set(row))
+
     def takes(self, image: Shape) -> bool:
         """Whether the net can compute with images of this shape: no map vanishes on the way, and every weight has its inputs."""
         if image == self.input:

@@ -53,7 +53,7 @@ class RunRecords:
     @property
     def grown_at(self) -> int:
         """Iterations behind the weights that it began with; 0 where it began with random ones."""
-        return self.config.start.iteration if self.config.start else 0
+        return self.config.start.iteration if self.config.start and self.config.start.is_grown else 0
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ def planned(net: Net, rounds: int, data: DataConfig | None = None, recipe: Recip
 
 def records_before(config: RunConfig, home: Path) -> Sequence[dict[str, Any]]:
     """Give the train and test rows of the training that a grown net goes on from, up to there; none where that is not here any more."""
-    return _records_before(config.start, home) if config.start else ()
+    return _records_before(config.start, home) if config.start and config.start.is_grown else ()
 
 
 @functools.lru_cache(maxsize=64)

@@ -32,6 +32,8 @@ from resnet_core.training.schedule import Plateau, learning_rate
 
 #: Training images that the clean training error at the end is counted on, at most: the first ones of the set.
 CLEAN_IMAGES = 5_000
+#: What the mean image is called among the tensors that a transferred net begins with.
+MEAN = "normalization.mean"
 #: The ``error`` warm-up looks at the training error of this many iterations at a time.
 WARMUP_WINDOW = 50
 #: What a state's plain values must be, by name.
@@ -73,15 +75,10 @@ class Trainer:
         self.model.side = config.data.side
         form = training_form(self.model)
         self._compiled = compiled(form, plan.device) if plan.compile else form
-        self.mean = per_pixel_mean(dataset.train, config.data.side).to(self.device)
-        self._batches = Batches(
-            dataset.train, self.mean, recipe.batch_size, recipe.seed, self.device, recipe.augmentation,
-            side=config.data.side, scale_range=recipe.scale_range, pca_colour=recipe.pca_colour, colour_jitter=recipe.colour_jitter,
-            # A net for ImageNet is given ImageNet's colours, as it was by its authors; others those of their own images.
-            axes=IMAGENET_AXES if config.model.plan().input[-1] >= PAPER_CROP else None,
-        )  # fmt: skip
+        self._take_mean(per_pixel_mean(dataset.train, config.data.side))
+        scales = self._prepare_transfer()
         self.optimizer = torch.optim.SGD(
-            self.model.parameters(), recipe.learning_rate, recipe.momentum, weight_decay=recipe.weight_decay, fused=plan.device != "mps"
+            scales, recipe.learning_rate, recipe.momentum, weight_decay=recipe.weight_decay, fused=plan.device != "mps"
         )
         self.iteration = 0
         self._warming = recipe.warmup == "error"
@@ -101,6 +98,33 @@ class Trainer:
         self._plateau = Plateau()
         if recipe.schedule == "plateau":
             self._sums |= {name: torch.zeros((), dtype=torch.int64, device=self.device) for name in ("plateau_wrong", "plateau_images")}
+
+    def _take_mean(self, mean: torch.Tensor) -> None:
+        """Subtract this mean image, float32 (3, H, W), from all images; of another size than the images, its mean over all pixels."""
+        recipe, side = self.config.recipe, self.config.data.side
+        if mean.shape[-2:] != (side, side):
+            mean = mean.mean((1, 2), keepdim=True).expand(3, side, side).contiguous()
+        self.mean = mean.to(self.device)
+        self._batches = Batches(
+            self.dataset.train, self.mean, recipe.batch_size, recipe.seed, self.device, recipe.augmentation,
+            side=side, scale_range=recipe.scale_range, pca_colour=recipe.pca_colour, colour_jitter=recipe.colour_jitter,
+            # A net for ImageNet is given ImageNet's colours, as it was by its authors; others those of their own images.
+            axes=IMAGENET_AXES if self.config.model.plan().input[-1] >= PAPER_CROP else None,
+        )  # fmt: skip
+
+    def _prepare_transfer(self) -> list[dict[str, Any]]:
+        """Freeze what is not trained, and give the optimiser's groups, each with the factor that its learning rate is multiplied by."""
+        start, plan = self.config.start, self.model.plan
+        if start is None or start.is_grown:
+            return [{"params": list(self.model.parameters())}]
+        self.model.freeze(start.frozen)
+        place = {name: i for i, group in enumerate(plan.groups) for name in group}
+        factors: dict[float, list[nn.Parameter]] = {}
+        for name, parameter in self.model.named_parameters():
+            if parameter.requires_grad:
+                factor = start.stage_decay ** (len(plan.groups) - place.get(name.split(".")[0], len(plan.groups)))
+                factors.setdefault(factor, []).append(parameter)
+        return [{"params": found, "factor": factor} for factor, found in factors.items()]
 
     # -- state ---------------------------------------------------------------------------------------------------------
 
@@ -139,11 +163,13 @@ class Trainer:
             raise CheckpointError("The checkpoint is not one of {name}: {summary}", name=self.config.model.name, summary=summary) from error
 
     def begin_with(self, tensors: dict[str, torch.Tensor]) -> None:
-        """Take these weights and BN statistics instead of the random ones, before the first iteration.
+        """Take these weights and BN statistics instead of the random ones, before the first iteration; of a transferred net the mean too.
 
         Raises:
             CheckpointError: they are those of another net.
         """
+        if (mean := tensors.pop(MEAN, None)) is not None:
+            self._take_mean(mean)
         try:
             self.model.load_state_dict(tensors)
         except RuntimeError as error:
@@ -151,13 +177,15 @@ class Trainer:
 
     def _load_state(self, state: TrainingState) -> None:
         values = state.values
+        if self.config.start and not self.config.start.is_grown:
+            self._take_mean(state.training["mean"])
         self.model.load_state_dict(state.model)
         for name, parameter in self.model.named_parameters():
             buffer = state.training.get(f"momentum.{name}")
             if buffer is not None:
                 copy = torch.empty_like(parameter, requires_grad=False)
                 self.optimizer.state[parameter]["momentum_buffer"] = copy.copy_(buffer)
-            elif values["iteration"] and self.config.recipe.momentum:
+            elif values["iteration"] and self.config.recipe.momentum and parameter.requires_grad:
                 raise KeyError(f"the momentum of {name} is missing")
         for name, kind in _VALUES.items():
             if type(values[name]) not in kind:
@@ -256,7 +284,7 @@ class Trainer:
         """One update at the learning rate ``rate``, on the next batch. Records have the loss of the net itself, without auxiliary ones."""
         images, labels = self._batches(self.iteration)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group.get("factor", 1.0)
         if self.model.plan.is_random:
             torch.manual_seed(_chance(self.config.recipe.seed, self.iteration))
         with self.plan.autocast():

@@ -34,6 +34,10 @@ def layer_statistics(model: Net, images: torch.Tensor, labels: torch.Tensor, pla
     def keep_std(module: nn.Module, args: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
         stds.append(output.detach().float().std())
 
+    # Of frozen layers too: their gradients are those that they would be trained with.
+    frozen = [weight for _, weight, _ in layers if not weight.requires_grad]
+    for weight in frozen:
+        weight.requires_grad_(True)
     handles = [response.register_forward_hook(keep_std) for _, _, response in layers]
     try:
         model.train_without_chance()
@@ -44,6 +48,8 @@ def layer_statistics(model: Net, images: torch.Tensor, labels: torch.Tensor, pla
     finally:
         for handle in handles:
             handle.remove()
+        for weight in frozen:
+            weight.requires_grad_(False)
         with torch.no_grad():
             for name, buffer in model.named_buffers():
                 buffer.copy_(buffers[name])
