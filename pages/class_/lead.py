@@ -43,7 +43,7 @@ def _ballot(book: PermittedBook) -> None:
     left, right = st.columns([0.64, 0.36], gap="large")
     with left:
         if asked is None:
-            st.markdown(f"#### {tr('Open this address, or point a phone at the code')}")
+            st.markdown(f"## {tr('Open this address, or point a phone at the code')}")
             _link(440)
             st.fragment(_watch, run_every=SLOW_POLL)()
         else:
@@ -53,7 +53,7 @@ def _ballot(book: PermittedBook) -> None:
         if asked is not None:
             with st.popover(tr("Link and QR code"), icon=":material/qr_code_2:", width="stretch"):
                 _link(360)
-        st.markdown(f"#### {tr('Ask')}")
+        st.markdown(f"## {tr('Ask')}")
         ask_next()
 
 
@@ -78,7 +78,7 @@ def _here() -> None:
 
 
 def _question(asked: Asked) -> None:
-    st.markdown(f"### {escaped(asked.question.text)}")
+    st.markdown(f"## {escaped(asked.question.text)}")
 
 
 def _answers(asked: Asked) -> None:
@@ -169,7 +169,7 @@ def _end(book: PermittedBook) -> None:
         tr("All answers (CSV)"), _csv(book), "class-answers.csv", "text/csv", key="class.csv", icon=":material/download:",
         on_click="ignore", disabled=not rows,
     )  # fmt: skip
-    st.markdown(f"#### {tr('End of the class')}")
+    st.markdown(f"## {tr('End of the class')}")
     st.markdown(
         tr(
             "Questions, answers, nicknames and rules stand in one file on this machine, and nowhere else. Deleting it cannot be undone. "

@@ -294,10 +294,10 @@ def main() -> None:
     demo_first = not nets or st.session_state.get(_DEMO_FIRST, False)
     if demo_first or opening(nets, problems, looked):
         if not demo_first:
-            st.subheader(tr("The same in minutes, on this machine: the demo"), anchor=False)
+            st.header(tr("The same in minutes, on this machine: the demo"), anchor=False)
         st.fragment(panel, run_every=1.5 if polled else None)(polled, demo_first, [looked] if looked else [])
     if demo_first and nets:
-        st.subheader(tr("Figure 6 of the paper, from nets trained with this project"), anchor=False)
+        st.header(tr("Figure 6 of the paper, from nets trained with this project"), anchor=False)
         left, right = st.columns(_COLUMNS, gap="medium")
         with left:
             show_figure6(nets, problems)

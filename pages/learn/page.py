@@ -34,7 +34,7 @@ def list_lessons(known: Sequence[Lesson]) -> None:
     for row in range(0, len(known), 2):
         for column, lesson in zip(st.columns(2, gap="medium"), known[row : row + 2], strict=False):
             with column, st.container(border=True, height="stretch"):
-                st.markdown(f"#### {lesson.number}. {escaped(lesson.title)}")
+                st.markdown(f"## {lesson.number}. {escaped(lesson.title)}")
                 st.markdown(lesson.about)
                 with st.container(horizontal=True, vertical_alignment="center"):
                     st.button(
