@@ -131,7 +131,7 @@ class _Preview:
         self.shown = True
         with self.place.container():
             light, night = (responses_figure(curves, dark, self.log) for dark in (False, True))
-            figure_chart(light, night, key="preview_chart")
+            figure_chart(light, night, key="preview_chart", passing=True)
             st.caption(
                 escaped(
                     tr(
