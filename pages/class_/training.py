@@ -42,7 +42,8 @@ def _rules(book: PermittedBook) -> None:
     st.caption(
         tr(
             "What runs or waits already goes on. Who asks for a training that is there already sees that one. People take turns: nobody's "
-            "second training comes before another's first."
+            "second training comes before another's first. What a lesson trains at one press counts as one training, and each net of it "
+            "may take as long as one."
         )
     )
 
