@@ -22,6 +22,7 @@ if problem := system.problem():
 import pandas  # noqa: E402, F401  (while another thread imports it, plotly takes what is there of it for the whole)
 
 from pages.class_.present import note  # noqa: E402
+from pages.ui import embedded  # noqa: E402
 from pages.ui.address import keep_address  # noqa: E402  (these need what was looked for)
 from pages.ui.aloud import tell  # noqa: E402
 from pages.ui.glossary import glossary  # noqa: E402
@@ -72,6 +73,6 @@ tell()
 if keys.is_class():
     note()
 switch()
-with guarded(page.title):
+with embedded.page(), guarded(page.title):
     page.run()
 glossary()

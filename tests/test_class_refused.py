@@ -67,6 +67,12 @@ TRIES = {
         "in this class one may take 10",
     ),
     "train two at once by one click": (lambda h: permitted.admit([config(5), config(6)]), "this would add 2"),
+    "train for too long by a press in a lesson": (
+        lambda h: PermittedStore().begin_together([config(5), config(6, iterations=6001)]),
+        "in this class one may take 10",
+    ),
+    "press a second time while the first is trained": (lambda h: h.pressed(), "You have 1, and this would add 1"),
+    "train one more beside a press": (lambda h: h.beside(), "You have 1, and this would add 1"),
     "train as somebody else": (lambda h: h.forged(), "this would add 1"),
     "import a checkpoint": (lambda h: permitted.accept(None, "x", "none", "A"), "teacher alone imports"),
     "delete a checkpoint": (lambda h: permitted.delete_checkpoint("x"), "teacher alone deletes"),
@@ -100,15 +106,23 @@ def test_a_viewer_tries_and_cannot(here, monkeypatch, what):
 
     for module, name in ((imports, "accept"), (imports, "delete"), (data, "download")):
         monkeypatch.setattr(module, name, never)
-    here.forged = forged
+
+    def pressed(second=lambda: PermittedStore().begin_together([config(10), config(11)])) -> None:
+        """After a press that is trained."""
+        PermittedStore().begin_together([config(7), config(8)])
+        second()
+
+    here.forged, here.pressed = forged, pressed
+    here.beside = lambda: pressed(lambda: PermittedStore().submit(config(9)))
     attempt, told = TRIES[what]
     before = states(here.store), here.book.asked(), here.book.names(), here.book.rules(), here.book.answers(here.book.latest())
     with pytest.raises((Refused, ConfigError, ClassError)) as refused:
         attempt(here)
     assert told in str(refused.value), str(refused.value)
     after = states(here.store), here.book.asked(), here.book.names(), here.book.rules(), here.book.answers(here.book.latest())
-    if what == "train as somebody else":
-        del after[0][next(run.id for run in here.store.runs() if run.owner == here.me)]
+    for mine in [run.id for run in here.store.runs() if run.owner == here.me]:  # what was let through before
+        assert what in ("train as somebody else", "press a second time while the first is trained", "train one more beside a press")
+        del after[0][mine]
     assert after == before and (here.store.home / "damaged").exists()
 
 

@@ -16,7 +16,7 @@ import pytest
 from resnet_core.classroom.book import ClassBook
 from resnet_core.classroom.policy import Rules
 from resnet_core.classroom.refusal import ClassError
-from resnet_core.classroom.tally import BINS, answers_csv, bins, counts, middle_curve, steps
+from resnet_core.classroom.tally import BINS, MISSING, answers_csv, as_answer, bins, counts, middle_curve, steps
 from resnet_core.errors import ConfigError
 from resnet_core.questions import POINTS, Axis, Question
 
@@ -259,3 +259,18 @@ def test_the_table_runs_no_formula_and_tells_no_id(book):
     assert rows[3][5].split() == ["1"] * POINTS and rows[3][6] == ""
     assert rows[5][3:] == ["1", "'@SUM(A1)", "50.0", "1"]
     assert len(rows) == 7 and {row[3] for row in rows[1:]} == {"1", "2"} and "4f2a" not in text
+
+
+def test_a_measured_curve_is_read_on_straight_lines_and_cut_at_the_ends_of_its_axis():
+    question = Question("curve", "Draw it.", "curve", x=Axis("iteration", 0, 64), y=Axis("error", 0, 100))
+    found = as_answer(question, [2, 32, 40, 64], [90, 30, float("nan"), 150])
+    places = [2 * k for k in range(POINTS)]
+    slopes = [90 if at <= 2 else 90 - 2 * (at - 2) if at <= 32 else min(100, 30 + 120 * (at - 32) / 32) for at in places]
+    assert found == pytest.approx(slopes) and question.check(found) == found
+    reach = 64 * MISSING
+    as_answer(question, [reach, 64 - reach], [1, 2])
+    for x in ([reach + 0.1, 64], [0, 63.9 - reach]):
+        with pytest.raises(ClassError, match="choose one as long"):
+            as_answer(question, x, [1, 2])
+    with pytest.raises(ClassError, match="nothing measured"):
+        as_answer(question, [0.0], [float("nan")])

@@ -94,6 +94,14 @@ def test_a_viewer_is_let_through(rules, active, seconds):
     check_training(HERE, rules, active, seconds)
 
 
+def test_what_a_lesson_trains_at_one_press_is_one():
+    check_training(HERE, Rules(), 0, [1.0] * 4, together=True)
+    with pytest.raises(Refused, match="have 1, and this would add 1"):
+        check_training(HERE, Rules(), 1, [1.0] * 4, together=True)
+    with pytest.raises(Refused, match="about 20 minutes"):
+        check_training(HERE, Rules(), 0, [1.0, 1200.0], together=True)
+
+
 @pytest.mark.parametrize(
     "wrong", [{"most_runs": 0}, {"most_runs": 21}, {"most_runs": 1.5}, {"most_minutes": 0}, {"most_minutes": float("nan")}]
 )

@@ -119,7 +119,7 @@ def test_the_page_is_one_file_with_its_verdict_and_numbers():
     assert not re.search(r"(?:src|href)\s*=\s*[\"']?(?:https?:)?//", own) and "default-src 'none'" in own
     for part in ("curves", "response_std", "gradient_norm"):
         section = own[own.index(f'id="{part}"') :]
-        assert 'role="img" aria-label="' in section and "<table>" in section
+        assert 'role="figure" aria-label="' in section and "<table>" in section
     assert "<td>70.0</td>" in own
     assert set(data(page)["charts"]) == {"curves", "response_std", "gradient_norm"}
 

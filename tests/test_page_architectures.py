@@ -58,7 +58,7 @@ def test_a_link_restores_the_nets_and_the_one_looked_into(page):
     app = page(net=["plain-32", "ResNet-110-B"], show="ResNet-110-B")
     assert app.multiselect(key="net").value == ["plain-32", "ResNet-110-B"]
     assert list(table(app, 0)) == ["plain-32", "ResNet-110-B"]
-    assert [heading.value for heading in app.subheader] == [
+    assert [heading.value for heading in app.header] == [
         "What differs",
         "ResNet-110-B, drawn",
         "Plain against A, B and C at 110 layers",
@@ -142,7 +142,7 @@ def test_a_net_that_was_taken_away_is_no_longer_looked_into(page):
     app = page(net=["ResNet-20", "ResNet-32"], show="ResNet-32")
     app.multiselect(key="net").set_value(["ResNet-20"]).run()
     assert not app.exception
-    assert app.subheader[0].value == "ResNet-20, drawn"
+    assert app.header[0].value == "ResNet-20, drawn"
 
 
 @pytest.mark.parametrize(
@@ -160,17 +160,17 @@ def test_a_net_of_any_kind_is_counted_and_drawn(page, name, said):
     assert not app.exception and not app.error
     assert list(table(app, 0)) == [name] and len(app.get("plotly_chart")) == (3 if "DenseNet" in name else 2)
     # Plain against A, B and C is told where the shortcut is all that differs.
-    assert any("Plain against A, B and C" in heading.value for heading in app.subheader) == bool(said)
+    assert any("Plain against A, B and C" in heading.value for heading in app.header) == bool(said)
     assert not said or any(said in element.value for element in app.markdown)
 
 
 def test_a_resnext_is_shown_in_its_three_forms_with_the_proof(page):
     app = page(net=["ResNeXt-29-8x64d", "ResNet-29-B-bottleneck"], show="ResNeXt-29-8x64d")
     assert not app.exception and not app.error
-    assert "One block in three equal forms" in [heading.value for heading in app.subheader]
+    assert "One block in three equal forms" in [heading.value for heading in app.header]
     assert re.search(r"between \(a\) and \(c\) \*\*\d\.\de-1[3-6]\*\*", said(app))
     app = page(net=["ResNet-29-B-bottleneck"])
-    assert "One block in three equal forms" not in [heading.value for heading in app.subheader]
+    assert "One block in three equal forms" not in [heading.value for heading in app.header]
 
 
 def test_a_densenet_shows_who_reads_whom(page):

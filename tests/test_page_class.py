@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import csv
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from resnet_core.classroom.book import ClassBook
 from resnet_core.classroom.policy import Rules
 from resnet_core.questions import POINTS, Axis, Question
 from resnet_core.runs import RunStore
-from tests.page_tools import app, become, live_chart
+from tests.page_tools import app, become, live_chart, write_run
 from tests.runs_tools import config, put
 
 CHOICE = Question("which", "Which is **better**?", "choice", ("plain-20", "<b>plain-56</b>"))
@@ -122,6 +123,52 @@ def test_numbers_and_curves_are_drawn_when_they_are_shown(book, root, monkeypatc
         assert sum(traces[0]["y"]) == 3 and "3 answers from 10 to 90; the median is 40." in words(viewer)
     else:
         assert [trace.get("name") for trace in traces[3:]] == ["median", "right"] and traces[3]["y"] == [10.0] * POINTS
+
+
+def test_the_curve_of_a_lesson_is_drawn_over_those_of_the_class_once_it_is_shown(book, root, monkeypatch):
+    teacher = class_page(root, monkeypatch, "teacher")
+    chosen = teacher.selectbox(key="class.lesson")
+    chosen.set_value("deeper-and-worse-3").run()
+    teacher.button(key="class.ask").click().run()
+    asked = book.latest()
+    assert asked.question.kind == "curve" and asked.answer[0] > 80 and asked.answer[-1] < 10  # ResNet-56 fits the 300 images
+    viewer = class_page(root, monkeypatch, "a")
+    for who, height in (("a", 20.0), ("b", 60.0)):
+        book.answer(asked.number, become(monkeypatch, who), (height,) * POINTS)
+    book.close(asked.number)
+    become(monkeypatch, "a")
+    viewer.run()
+    assert str(list(asked.answer)[5]) not in str(viewer.main)  # not before it is shown
+    become(monkeypatch, "teacher")
+    teacher.run()
+    key = f"class.right.{asked.question.key}"
+    assert teacher.selectbox(key=key).value == "lesson"
+    teacher.button(key="class.reveal").click().run()
+    become(monkeypatch, "a")
+    viewer.run()
+    (right,) = [trace for trace in live_chart(viewer)["figure"]["traces"] if trace.get("uid") == "right"]
+    assert right["y"] == list(asked.answer)
+    assert "The curve named right was measured." in words(viewer)
+
+
+def test_the_teacher_names_a_training_for_the_true_curve(book, root, monkeypatch):
+    run = write_run(RunStore(), config(0, iterations=64), 30.0)
+    long = book.open(replace(CURVE, x=Axis("iteration", 0, 640)))
+    book.close(1)
+    teacher = class_page(root, monkeypatch, "teacher")
+    key = f"class.right.{CURVE.key}"
+    assert teacher.selectbox(key=key).value is None
+    teacher.selectbox(key=key).set_value(run.id).run()
+    teacher.selectbox(key=f"{key}.kind").set_value("test error").run()
+    teacher.button(key="class.reveal").click().run()
+    assert "goes from 3 to 64" in teacher.error[0].value.replace("\\", "") and book.latest().state == "closed" and long.number == 1
+    book.open(CURVE)
+    book.close(2)
+    teacher.run()
+    teacher.selectbox(key=key).set_value(run.id).run()
+    teacher.selectbox(key=f"{key}.kind").set_value("test error").run()
+    teacher.button(key="class.reveal").click().run()
+    assert book.latest().state == "revealed" and book.latest().answer[-1] == pytest.approx(32)
 
 
 def test_what_people_write_is_text(book, root, monkeypatch):

@@ -63,7 +63,7 @@ def test_heat_maps_and_lines_are_the_records_and_follow_the_slider(page: AppTest
     np.testing.assert_allclose(lines(at_end)[DEEPER.name], norms(DEEPER)[-1])
     page.slider(key="at").set_value(100).run()
     np.testing.assert_allclose(lines(figures(page)[1])[PLAIN.name], norms(PLAIN, 2.0)[2])
-    assert "at iteration 100" in " ".join(header.value for header in page.subheader)
+    assert "at iteration 100" in " ".join(header.value for header in page.header)
     # The same of the weights, and of the gradients beside them.
     page.button_group(key="of_layer").set_value("|g| / |w|").run()
     assert not page.exception and not page.error

@@ -42,9 +42,9 @@ def test_every_myth_can_be_looked_at(page):
 def test_the_link_names_the_myth(page):
     page.query_params["myth"] = "rate"
     page.run()
-    assert "#### A lower learning rate would do." in text(page)
+    assert "## A lower learning rate would do." in text(page)
     page.radio(key="myths.pick").set_value("longer").run()
-    assert page.query_params["myth"] == "longer" and "#### Train it longer." in text(page)
+    assert page.query_params["myth"] == "longer" and "## Train it longer." in text(page)
     page.query_params["myth"] = "unheard of"
     page.run()
     assert not page.exception and "no such myth" in page.info[0].value

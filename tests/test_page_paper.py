@@ -55,7 +55,7 @@ def rows(page: AppTest) -> dict[str, dict[str, str]]:
 
 
 def counts(page: AppTest) -> str:
-    return page.subheader[0].value
+    return page.header[0].value
 
 
 def words(page: AppTest) -> str:

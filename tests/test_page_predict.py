@@ -376,7 +376,7 @@ def test_all_pictures_that_were_uploaded_stand_in_one_table(page: AppTest, nets:
     cases = ("png", "greyscale png", "alpha png")
     files = [(f"{k}.png", CASES[case].content(), "image/png") for k, case in enumerate(cases)]
     page.file_uploader(key="predict.files").set_value(files).run()
-    assert "All 3 pictures" in [each.value for each in page.subheader]
+    assert "All 3 pictures" in [each.value for each in page.header]
     (table,) = [each.value for each in page.dataframe]
     assert list(table["name"]) == ["0.png", "1.png", "2.png"]
     labels = [column for column in table.columns if column not in ("picture", "name")]

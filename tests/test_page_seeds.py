@@ -63,6 +63,20 @@ def test_a_link_restores_the_seed_and_what_is_compared(page):
     assert "clean" in page.query_params["error"] and sentence(compared(bank(), "residual", "clean")) in texts(page)
 
 
+def test_the_seed_of_homes_address_is_taken_along_each_time(root: Path, monkeypatch):
+    monkeypatch.setenv("RESNET_LAB_SLOTS", "0")
+    page = app(root, monkeypatch)
+    for seed in ("5", "3"):
+        page = page.switch_page("home/page.py") if seed == "3" else page
+        page.query_params["seed"] = seed
+        page.run()
+        assert page.number_input(key="seed").value == int(seed)
+        page.switch_page("learn/page.py").run()
+        assert page.title[0].value == "Learn" and page.query_params["seed"] in (seed, [seed])
+    page.button(key="learn.seeds").click().run()
+    assert page.selectbox(key=SEED).value == 3 and ends(3) in texts(page)
+
+
 @pytest.mark.parametrize("seed", ["999", "-1", "<b>"])
 def test_a_link_to_a_seed_that_is_not_there_is_told(page, seed):
     opened(page, open="seeds", seed=seed)

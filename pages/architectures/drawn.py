@@ -38,7 +38,7 @@ def draw(figure: go.Figure, key: str, alt: str, **more: Any) -> None:
 def show_diagram(config: ModelConfig) -> DeltaGenerator | None:
     """Draws the net; returns the place of the proof that a ResNeXt's three forms are equal, which takes torch."""
     net = complexity(config)
-    st.subheader(tr("{name}, drawn", name=config.name))
+    st.header(tr("{name}, drawn", name=config.name))
     words = note(net, is_drawn_in_full(net))
     draw(diagram(net), "diagram", unmarked(words))
     st.caption(words)
@@ -51,7 +51,7 @@ def show_diagram(config: ModelConfig) -> DeltaGenerator | None:
         st.caption(words)
     if not has_forms(config):
         return None
-    st.subheader(tr("One block in three equal forms"))
+    st.header(tr("One block in three equal forms"))
     draw(forms_figure(config), "forms", tr("The three forms of a block, (a), (b) and (c), as the text below it says."))
     st.caption(
         tr(

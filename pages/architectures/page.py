@@ -161,7 +161,7 @@ def show_difference(configs: Sequence[ModelConfig], shown: ModelConfig) -> None:
             )
         )
     if lines:
-        st.subheader(tr("What differs"))
+        st.header(tr("What differs"))
         st.markdown("\n".join(lines))
 
 
@@ -169,7 +169,7 @@ def show_shortcuts(config: ModelConfig) -> None:
     differences = shortcut_differences(config)
     if not differences:
         return
-    st.subheader(tr("Plain against A, B and C at {depth} layers", depth=config.depth))
+    st.header(tr("Plain against A, B and C at {depth} layers", depth=config.depth))
     lines = [tr("| Shortcut | Parameters | more than plain | MACs | more than plain |"), "|:--|--:|--:|--:|--:|"]
     plain = differences[0].net
     for difference in differences:
@@ -218,7 +218,7 @@ def show_layers(config: ModelConfig, tool: dict | None) -> None:
 
 def show_tradeoff() -> None:
     """Published errors against costs, one data set at a time."""
-    st.subheader(tr("Published errors against cost"))
+    st.header(tr("Published errors against cost"))
     with st.container(horizontal=True):
         shared: dict[str, Any] = {"required": True, "bind": "query-params"}
         data = st.segmented_control(tr("Data"), _DATA, format_func=tr, default=_DATA[0], key="data", **shared)
@@ -266,7 +266,7 @@ show_difference(chosen, shown)
 proof = show_diagram(shown)
 show_shortcuts(shown)
 
-st.subheader(tr("Layer by layer"))
+st.header(tr("Layer by layer"))
 draw(layers_figure(counts), "layers", tr("Parameters and multiply-adds, layer by layer: {names}.", names=", ".join(by_name)))
 st.caption(
     tr(

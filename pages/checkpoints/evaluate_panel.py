@@ -123,7 +123,7 @@ def _show(net: Net, card: dict[str, Any], dataset: str, result: Any, iteration: 
             against_card=_against_card(card, dataset, result),
         )
     )
-    st.subheader(tr("What is taken for what"), anchor=False)
+    st.header(tr("What is taken for what"), anchor=False)
     light, night = (confusion_figure(result.confusion, data.CLASSES, dark) for dark in (False, True))
     figure_chart(light, night, key=f"confusion.{net.id}")
     st.caption(
@@ -152,7 +152,7 @@ def _against_card(card: dict[str, Any], dataset: str, result: Any) -> str:
 
 def _mistakes(dataset: str, result: Any) -> None:
     shown = result.worst[:WORST]
-    st.subheader(tr("The worst mistakes"), anchor=False)
+    st.header(tr("The worst mistakes"), anchor=False)
     if not shown:
         st.markdown(tr("There is none: every image is right."))
         return

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import secrets
 
 import streamlit as st
 
+from pages.learn.shows import truths
 from pages.ui.guard import guarded
 from pages.ui.labels import escaped, titled
 from pages.ui.permitted import PermittedBook
-from resnet_core.errors import ConfigError
+from resnet_core.classroom import tally
+from resnet_core.errors import ConfigError, UserError
 from resnet_core.language import current, mark, tr
-from resnet_core.lessons import lessons
-from resnet_core.questions import Axis, Question
+from resnet_core.lessons import Step, lessons
+from resnet_core.questions import Answer, Axis, Question
 
 KINDS = {"choice": mark("choice"), "number": mark("number"), "curve": mark("curve")}
 _SOURCES = {"lesson": mark("From a lesson"), "own": mark("My own")}
@@ -27,22 +30,32 @@ def ask_next() -> None:
         tr("Question"), list(_SOURCES), format_func=lambda key: tr(_SOURCES[key]), default="lesson", required=True, key="class.source",
         label_visibility="collapsed",
     )  # fmt: skip
-    question = _of_a_lesson() if source == "lesson" else _own()
+    step = _of_a_lesson() if source == "lesson" else None
+    question = _own() if source != "lesson" else step and step.question
     st.button(
-        tr("Ask the class"), type="primary", icon=":material/campaign:", key="class.ask", on_click=_ask, args=(question,),
+        tr("Ask the class"), type="primary", icon=":material/campaign:", key="class.ask", on_click=_ask, args=(question, step),
         disabled=question is None, width="stretch",
     )  # fmt: skip
 
 
-def _ask(question: Question) -> None:
+def _ask(question: Question, step: Step | None) -> None:
     with guarded(tr("Asking the class")):
         # Another key each time: what somebody has answered before does not count for the same question asked again.
-        PermittedBook().open(dataclasses.replace(question, key=f"{question.key}-{secrets.token_hex(3)}"))
+        PermittedBook().open(dataclasses.replace(question, key=f"{question.key}-{secrets.token_hex(3)}"), _true_curve(step))
 
 
-def _of_a_lesson() -> Question | None:
+def _true_curve(step: Step | None) -> Answer | None:
+    """Of a step that asks for a curve: what was measured of the net that is asked for, where its records are here."""
+    show = next((show for show in (step.shows if step else ()) if show.kind == "truth"), None)
+    with contextlib.suppress(UserError):
+        if show is not None and step is not None and step.question is not None and (found := truths(show)):
+            return tally.as_answer(step.question, found[0].x.tolist(), found[0].y.tolist())
+    return None
+
+
+def _of_a_lesson() -> Step | None:
     found = {
-        f"{lesson.key}-{number}": (lesson, step.question)
+        f"{lesson.key}-{number}": (lesson, step)
         for lesson in lessons(current())
         for number, step in enumerate(lesson.steps, 1)
         if step.question is not None
@@ -50,13 +63,13 @@ def _of_a_lesson() -> Question | None:
     if not found:
         st.info(tr("There are no lessons with questions here."), icon=":material/info:")
         return None
-    named = {key: f"{lesson.number}. {question.text}" for key, (lesson, question) in found.items()}
+    named = {key: f"{lesson.number}. {step.question.text}" for key, (lesson, step) in found.items() if step.question}
     chosen = st.selectbox(
         tr("Question of a lesson"), list(found), format_func=titled(named), key="class.lesson", label_visibility="collapsed"
     )
-    lesson, question = found[chosen]
+    lesson, step = found[chosen]
     st.caption(tr("Lesson {number}: {title}", number=lesson.number, title=escaped(lesson.title)))
-    return question
+    return step
 
 
 def _own() -> Question | None:

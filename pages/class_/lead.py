@@ -12,17 +12,32 @@ from pages.class_ import present
 from pages.class_.asking import ask_next
 from pages.class_.results import show_answers
 from pages.class_.training import trainings
+from pages.compare.choice import Listed, option_labels
+from pages.learn.shows import SMOOTHED
 from pages.ui.guard import guarded
-from pages.ui.labels import escaped
+from pages.ui.labels import escaped, titled
 from pages.ui.permitted import PermittedBook
+from pages.ui.runs_view import all_seen, look_recorded, look_shipped
 from resnet_core.classroom import keys, links, tally
 from resnet_core.classroom.book import CLOSED, OPEN, Asked
+from resnet_core.figures.series import run_curve
 from resnet_core.language import mark, tr, tr_n
 from resnet_core.questions import Answer
+from resnet_core.runs import RunStore
 
 #: Seconds between two looks at the answers, and at a question that takes none: another window of the teacher's may ask the next.
 POLL, SLOW_POLL = 1.0, 2.0
 _STATES = {OPEN: mark("open"), CLOSED: mark("closed"), "revealed": mark("revealed")}
+
+#: What of a training can be the true curve, over its iterations -> its metric and part.
+_KINDS = {
+    mark("training error"): ("error", "training"),
+    mark("test error"): ("error", "test"),
+    mark("training loss"): ("loss", "training"),
+    mark("test loss"): ("loss", "test"),
+}
+#: The choice of the curve that was given when the question was asked.
+_LESSON = "lesson"
 
 
 def teachers_page() -> None:
@@ -43,7 +58,7 @@ def _ballot(book: PermittedBook) -> None:
     left, right = st.columns([0.64, 0.36], gap="large")
     with left:
         if asked is None:
-            st.markdown(f"#### {tr('Open this address, or point a phone at the code')}")
+            st.markdown(f"## {tr('Open this address, or point a phone at the code')}")
             _link(440)
             st.fragment(_watch, run_every=SLOW_POLL)()
         else:
@@ -53,7 +68,7 @@ def _ballot(book: PermittedBook) -> None:
         if asked is not None:
             with st.popover(tr("Link and QR code"), icon=":material/qr_code_2:", width="stretch"):
                 _link(360)
-        st.markdown(f"#### {tr('Ask')}")
+        st.markdown(f"## {tr('Ask')}")
         ask_next()
 
 
@@ -78,7 +93,7 @@ def _here() -> None:
 
 
 def _question(asked: Asked) -> None:
-    st.markdown(f"### {escaped(asked.question.text)}")
+    st.markdown(f"## {escaped(asked.question.text)}")
 
 
 def _answers(asked: Asked) -> None:
@@ -115,8 +130,8 @@ def _button(label: str, icon: str, key: str, action: Callable[..., None], *args:
     st.button(label, icon=f":material/{icon}:", type="primary", key=f"class.{key}", on_click=action, args=args)
 
 
-def _right(asked: Asked) -> Answer | None:
-    """What the teacher says is right; a drawn curve is judged on the page that shows the true one."""
+def _right(asked: Asked) -> Answer | Callable[[], Answer] | None:
+    """What the teacher says is right; of a curve what gives it, as its records are read when it is shown."""
     question = asked.question
     if question.kind == "choice":
         options = list(range(len(question.options)))
@@ -131,7 +146,29 @@ def _right(asked: Asked) -> Answer | None:
             tr("Right answer"), question.y.low, question.y.high, value=None, format="%g", key=f"class.right.{question.key}",
             label_visibility="collapsed", placeholder=tr("The right answer, if there is one"), width=340,
         )  # fmt: skip
-    return None
+    return _true_curve(asked)
+
+
+def _true_curve(asked: Asked) -> Callable[[], Answer] | None:
+    """A measured curve: that of the lesson where there is one, else, or instead, that of a training."""
+    listed: list[Listed] = [*reversed(all_seen(RunStore().look())), *look_shipped(), *look_recorded()]
+    trained = {each.id: each for each in listed}
+    lessons = {_LESSON: tr("The curve of the lesson")} if asked.answer is not None else {}
+    key = f"class.right.{asked.question.key}"
+    chosen = st.selectbox(
+        tr("True curve"), [*lessons, *trained], index=0 if lessons else None, format_func=titled(lessons | option_labels(listed)), key=key,
+        label_visibility="collapsed", placeholder=tr("The true curve, if there is one: of a training"), width=340,
+    )  # fmt: skip
+    if chosen not in trained:
+        return None
+    kind = st.selectbox(tr("Of it"), list(_KINDS), format_func=tr, key=f"{key}.kind", label_visibility="collapsed", width=180)
+
+    def read() -> Answer:
+        run, (metric, part) = trained[chosen].records(), _KINDS[kind]
+        curve = run_curve(run, metric, part, SMOOTHED * run.config.recipe.iterations if part == "training" else 0.0)
+        return tally.as_answer(asked.question, curve.iteration.tolist(), curve.y.tolist())
+
+    return read
 
 
 def _close(asked: Asked) -> None:
@@ -139,9 +176,9 @@ def _close(asked: Asked) -> None:
         PermittedBook().close(asked.number)
 
 
-def _reveal(asked: Asked, right: Answer | None) -> None:
+def _reveal(asked: Asked, right: Answer | Callable[[], Answer] | None) -> None:
     with guarded(tr("Ballot")):
-        PermittedBook().reveal(asked.number, right)
+        PermittedBook().reveal(asked.number, right() if callable(right) else right)
 
 
 def _csv(book: PermittedBook) -> bytes:
@@ -169,7 +206,7 @@ def _end(book: PermittedBook) -> None:
         tr("All answers (CSV)"), _csv(book), "class-answers.csv", "text/csv", key="class.csv", icon=":material/download:",
         on_click="ignore", disabled=not rows,
     )  # fmt: skip
-    st.markdown(f"#### {tr('End of the class')}")
+    st.markdown(f"## {tr('End of the class')}")
     st.markdown(
         tr(
             "Questions, answers, nicknames and rules stand in one file on this machine, and nowhere else. Deleting it cannot be undone. "

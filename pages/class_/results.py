@@ -38,7 +38,9 @@ def show_answers(asked: Asked, answers: Sequence[Answer]) -> None:
         light, dark = (curves_figure(question, curves[-MOST_CURVES:], between, right, night) for night in (False, True))
     figure_chart(light, dark, key=f"class.answers.{asked.number}")
     st.caption(escaped(summary(question, answers)))
-    if right is not None and question.kind != "curve":
+    if right is not None and question.kind == "curve":
+        st.success(tr("The curve named right was measured."), icon=":material/check_circle:")
+    elif right is not None:
         st.success(tr("The right answer: **{answer}**", answer=escaped(in_words(question, right))), icon=":material/check_circle:")
 
 

@@ -29,7 +29,7 @@ def trainings(book: PermittedBook, is_open: bool) -> None:
 
 def _rules(book: PermittedBook) -> None:
     rules = book.rules()
-    st.markdown(f"#### {tr('Rules for viewers')}")
+    st.markdown(f"## {tr('Rules for viewers')}")
     locked = st.toggle(tr("Lock training"), rules.locked, key="class.locked")
     most_runs = st.number_input(tr("Trainings of one viewer, queued or running, at once"), 1, 20, rules.most_runs, key="class.most_runs")
     most_minutes = st.number_input(
@@ -42,7 +42,8 @@ def _rules(book: PermittedBook) -> None:
     st.caption(
         tr(
             "What runs or waits already goes on. Who asks for a training that is there already sees that one. People take turns: nobody's "
-            "second training comes before another's first."
+            "second training comes before another's first. What a lesson trains at one press counts as one training, and each net of it "
+            "may take as long as one."
         )
     )
 
@@ -52,7 +53,7 @@ def _queue() -> None:
     with guarded(tr("Trainings")):
         seen = all_seen(RunStore().look())
         active = sorted((s for s in seen if s.is_active), key=lambda s: s.status.place or 0)
-        st.markdown(f"#### {tr('Running and waiting')}")
+        st.markdown(f"## {tr('Running and waiting')}")
         if not active:
             st.info(tr("Nothing is being trained."), icon=":material/info:")
             return

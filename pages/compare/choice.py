@@ -52,7 +52,7 @@ def choose_runs(seen: Sequence[Listed]) -> list[str]:
             icon=":material/link_off:",
         )
     ids = [i for i in ids if i in known]
-    st.subheader(tr("Runs"), anchor=False)
+    st.header(tr("Runs"), anchor=False)
     names = st.pills(
         tr("Filter the list"),
         list(FILTERS),

@@ -34,7 +34,7 @@ _SEEDS = {mark("separate"): "separate", mark("mean and range"): "range", mark("m
 
 def view_controls() -> View:
     """What the chart shows. Each widget is bound to the URL under its key."""
-    st.subheader(tr("View"), anchor=False)
+    st.header(tr("View"), anchor=False)
     metric = st.segmented_control(
         tr("Show"), series.METRICS, default="error", format_func=tr, required=True, key="metric", bind="query-params"
     )
@@ -70,7 +70,7 @@ def notes(seen: Sequence[Listed], runs: Sequence[series.RunRecords], view: View)
 def show_table(seen: Sequence[Listed], runs: Sequence[series.RunRecords], view: View) -> None:
     groups = captions.grouped(runs, view.seeds)
     ids = {s.id for s in shipped(seen)}
-    st.subheader(tr("Final errors"), anchor=False)
+    st.header(tr("Final errors"), anchor=False)
     final = table.final_table(groups, view.seeds)
     held_out = any(table.VALIDATION in row for row in final)
     rows = [_cells(row, held_out) for row in final]
@@ -175,7 +175,7 @@ def downloads(ids: Sequence[str], view: View) -> None:
     def png() -> bytes:
         return export.png(*drawn())
 
-    st.subheader(tr("Take away"), anchor=False)
+    st.header(tr("Take away"), anchor=False)
     with st.container(horizontal=True):
         icon = ":material/download:"
         st.download_button(tr("Records (CSV)"), csv, "resnet-lab-records.csv", "text/csv", key="csv", icon=icon, on_click="ignore")

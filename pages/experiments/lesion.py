@@ -40,7 +40,7 @@ _CHOICE = Linked("lesion", BLOCK)
 def lesion_section(nets: Sequence[Net], labels: Mapping[str, str], dataset: str, count: int) -> None:
     """Draws the choice of a block, the nets' errors without it, and the diagram to click into."""
     blocks = list(dict.fromkeys(unit.name for net in sorted(nets, key=_length, reverse=True) for unit in net.model.plan().units))
-    st.subheader(tr("One block by a click"), anchor=False)
+    st.header(tr("One block by a click"), anchor=False)
     links.check_choice(BLOCK, tr("the block"), [NOTHING, *blocks], tr("No net that is chosen has such a block."))
     with st.container(horizontal=True):
         chosen = _CHOICE.current(list)

@@ -140,7 +140,7 @@ def show(experiment: Experiment, results: Sequence[Measured]) -> None:
     """Draws finding, figure, table and files."""
     functions = experiment.functions
     finding = functions.finding(results)
-    st.markdown(f"#### {escaped(finding)}")
+    st.markdown(f"## {escaped(finding)}")
     light, dark = (functions.figure(results, dark) for dark in (False, True))
     rows = (light.layout.height or 0) > HEIGHT or any(trace.type == "image" for trace in light.data)  # as high as they need
     figure_chart(light, dark, key=f"experiment.{experiment.key}", fixed=rows, said=finding)
@@ -186,7 +186,7 @@ def main() -> None:
     if experiment.key == "lesions" and usable:
         with guarded(tr("One block by a click")):
             lesion_section(usable, labels, dataset or there[0], given["images"])
-        st.subheader(tr("Each block in turn"), anchor=False)
+        st.header(tr("Each block in turn"), anchor=False)
     else:
         st.query_params.pop(BLOCK, None)
     with guarded(experiment.title):

@@ -40,7 +40,7 @@ NOTE = mark(
 
 def initialization_section() -> None:
     """Draws the controls, then the chart as soon as it is computed. To be the last of a page: it may take half a minute the first time."""
-    st.subheader(tr("Before the first update"), anchor=False)
+    st.header(tr("Before the first update"), anchor=False)
     row = st.container(horizontal=True, gap="medium")  # it breaks where columns would cut what is in them
     depths = row.pills(tr("Depths"), DEPTHS, selection_mode="multi", default=DEFAULT_DEPTHS, key="depths", bind="query-params")
     families = row.pills(

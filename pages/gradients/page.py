@@ -71,7 +71,7 @@ PAPER = tr(
 
 def view_controls(recorded: bool) -> tuple[str, str, str]:
     """Where the gradients come from, the lines' x axis, and which of ``QUANTITIES`` is drawn of a training."""
-    st.subheader(tr("Gradients"), anchor=False)
+    st.header(tr("Gradients"), anchor=False)
     shown = st.segmented_control(
         tr("Gradients"),
         [RECORDED, MEASURED],
@@ -167,7 +167,7 @@ def recorded_panel(ids: Sequence[str], heat: Sequence[str], labels: dict[str, st
         moment = choose_moment([net for net in nets if net.records("layers")])
         curves, iterations = curves_at(histories, nets, moment, quantity)
         at = moments_text(iterations, {net_id: escaped(label) for net_id, label in labels.items()})
-        title.subheader(tr("Layer by layer {at}", at=at), anchor=False)
+        title.header(tr("Layer by layer {at}", at=at), anchor=False)
         if mapped:
             # A part is another iteration in each of them, and at the end a mark would hide the last column.
             mark = None if moment.is_part or moment.value >= max(one.iterations[-1] for one in mapped) else moment.value
@@ -252,7 +252,7 @@ def show_measured(nets: Sequence[Net], labels: dict[str, str], x: str) -> None:
             )
     if not curves:
         return
-    st.subheader(tr("Layer by layer, with the weights as they are now"), anchor=False)
+    st.header(tr("Layer by layer, with the weights as they are now"), anchor=False)
     figure_chart(gradient_lines(curves, x=x), gradient_lines(curves, dark=True, x=x), key="lines_chart")
     note = tr(
         "{unit} Mean over {batches} batches of {batch} training images of the sample, with batch statistics in BN. {fewer}{caption}",
@@ -286,7 +286,7 @@ def main() -> None:
             show_recorded(nets, labels, x, quantity)
         else:
             show_measured(nets, labels, x)
-    st.subheader(tr("What the paper says"), anchor=False)
+    st.header(tr("What the paper says"), anchor=False)
     st.markdown(PAPER)
     initialization_section()
 

@@ -14,6 +14,7 @@ from pages.ui import estimate, shipped
 from pages.ui.figure_chart import figure_chart
 from pages.ui.guard import guarded
 from pages.ui.labels import duration, escaped
+from pages.ui.linked import BANK_SEED
 from pages.ui.live_chart import CAPTION, live_chart
 from pages.ui.permitted import PermittedStore, may_change
 from pages.ui.recorded import recorded
@@ -92,6 +93,7 @@ def show_facts(nets: Sequence[RunRecords]) -> None:
             )
         )
     st.page_link("paper/page.py", label=tr("The paper, claim by claim"), icon=":material/fact_check:")
+    st.page_link("learn/page.py", label=tr("Learn: lessons to predict and see"), icon=":material/school:")
 
 
 def picture(found: demo.Demo, looked: Look) -> tuple[list[RunRecords], str]:
@@ -146,6 +148,8 @@ def seed_input(looked: Look) -> int:
     """The seed of the demo. Whoever comes in while one runs sees that one, as all others do, unless the address asks for another."""
     if "seed" not in st.session_state and "seed" not in st.query_params:
         st.session_state.seed = demo.running_seed(looked) or 0
+    if "seed" in st.query_params:
+        BANK_SEED.choose(st.query_params.get_all("seed"))
     help_text = tr("Of the initial weights and the batches: another seed, another demo.")
     return st.number_input(tr("Seed"), 0, 2**31 - 1, 0, key="seed", bind="query-params", help=help_text)
 
@@ -294,10 +298,10 @@ def main() -> None:
     demo_first = not nets or st.session_state.get(_DEMO_FIRST, False)
     if demo_first or opening(nets, problems, looked):
         if not demo_first:
-            st.subheader(tr("The same in minutes, on this machine: the demo"), anchor=False)
+            st.header(tr("The same in minutes, on this machine: the demo"), anchor=False)
         st.fragment(panel, run_every=1.5 if polled else None)(polled, demo_first, [looked] if looked else [])
     if demo_first and nets:
-        st.subheader(tr("Figure 6 of the paper, from nets trained with this project"), anchor=False)
+        st.header(tr("Figure 6 of the paper, from nets trained with this project"), anchor=False)
         left, right = st.columns(_COLUMNS, gap="medium")
         with left:
             show_figure6(nets, problems)

@@ -30,7 +30,7 @@ def invitation() -> None:
     if not bank():
         return
     with st.container(border=True):
-        st.markdown(f"#### {tr('The seed bank')}")
+        st.markdown(f"## {tr('The seed bank')}")
         text = tr(
             "The demo's four trainings with {count} seeds. Take one for yourself, see it beside all the others, and find out how many "
             "seeds a claim takes.",
@@ -53,9 +53,9 @@ def main() -> None:
             )
         )
         seeds.yours(Show("seeds", {"part": "yours"}), Scene(f"{_KEY}.yours", None, None, False))
-        st.subheader(tr("All seeds together"), anchor=False)
+        st.header(tr("All seeds together"), anchor=False)
         seeds.gaps(Show("seeds", {"part": "gaps", "error": _error()}), Scene(f"{_KEY}.gaps", None, None, False))
-        st.subheader(tr("How many seeds before you may claim it?"), anchor=False)
+        st.header(tr("How many seeds before you may claim it?"), anchor=False)
         _needed()
 
 

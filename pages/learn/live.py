@@ -11,9 +11,9 @@ from pages.learn.scene import Scene
 from pages.ui import estimate
 from pages.ui.guard import guarded
 from pages.ui.live_chart import CAPTION, live_chart
-from pages.ui.permitted import PermittedStore, admit
+from pages.ui.permitted import PermittedStore
 from pages.ui.run_rows import progress_row
-from pages.ui.runs_view import Seen, all_seen, going_on
+from pages.ui.runs_view import Seen, all_seen
 from resnet_core.config import RunConfig
 from resnet_core.figures.series import outcome
 from resnet_core.language import tr
@@ -79,10 +79,7 @@ def _found(looked: Look, configs: Sequence[RunConfig]) -> list[Seen]:
 def _button(configs: Sequence[RunConfig], found: Sequence[Seen], looked: Look, scene: Scene) -> None:
     def start() -> None:
         with guarded(tr("Run it now")):
-            store = PermittedStore()
-            admit(configs)
-            for config in configs:
-                going_on(store, *store.submit(config))
+            PermittedStore().begin_together(configs)
 
     ended = len(found) == len(configs) and all(seen.state in ("finished", "diverged") for seen in found)
     if not ended and not any(seen.is_active for seen in found):

@@ -83,14 +83,18 @@ def lesions(show: Show, scene: Scene) -> None:
     """Draws the errors without each block over the curve that was predicted."""
     assert scene.question is not None  # the reader sees to it
     question, answers, experiment = scene.question, [] if scene.answer is None else [scene.answer], find_experiment("lesions")
-    measured = _recorded(experiment, show)
-    # The place of each block in the depth, the last one 1, as in the experiment's own figure.
-    places = [np.arange(1, len(one.result.blocks) + 1) / len(one.result.blocks) for one in measured]
-    truths = [Truth(one.label, one.model, place, one.result.errors) for one, place in zip(measured, places, strict=True)]
+    measured, truths = _recorded(experiment, show), lesion_truths(show)
     parts.chart(lambda dark: predicted(question, answers, truths, dark), scene)
     if measured:
         parts.finding(experiment.functions.finding(measured))
         parts.said(show.caption, experiment.limits, tr("Source: {source}.", source=experiment.source))
+
+
+def lesion_truths(show: Show) -> list[Truth]:
+    """The error without each block, over the block's place in the depth: the last one is 1, as in the experiment's own figure."""
+    measured = _recorded(find_experiment("lesions"), show)
+    places = [np.arange(1, len(one.result.blocks) + 1) / len(one.result.blocks) for one in measured]
+    return [Truth(one.label, one.model, place, one.result.errors) for one, place in zip(measured, places, strict=True)]
 
 
 def _recorded(experiment: Experiment, show: Show) -> list[Measured]:

@@ -14,6 +14,7 @@ from pages.ui.answering import answer_widget
 from pages.ui.guard import guarded
 from pages.ui.labels import escaped
 from pages.ui.lecture_file import lecture_button
+from pages.ui.linked import BANK_SEED
 from resnet_core.language import current, tr
 from resnet_core.lessons import Lesson, Step, fill, lessons
 from resnet_core.questions import Answer, Question
@@ -34,7 +35,7 @@ def list_lessons(known: Sequence[Lesson]) -> None:
     for row in range(0, len(known), 2):
         for column, lesson in zip(st.columns(2, gap="medium"), known[row : row + 2], strict=False):
             with column, st.container(border=True, height="stretch"):
-                st.markdown(f"#### {lesson.number}. {escaped(lesson.title)}")
+                st.markdown(f"## {lesson.number}. {escaped(lesson.title)}")
                 st.markdown(lesson.about)
                 with st.container(horizontal=True, vertical_alignment="center"):
                     st.button(
@@ -128,6 +129,7 @@ def controls(lesson: Lesson, number: int, whole: bool, presented: bool, followin
 
 def main() -> None:
     known = lessons(current())
+    BANK_SEED.keep()
     lesson = place.chosen_lesson(known)
     if lesson is None:
         place.keep_answers(None)

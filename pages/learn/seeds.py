@@ -11,7 +11,7 @@ import streamlit as st
 from pages.learn import parts
 from pages.learn.scene import Scene
 from pages.ui import links
-from pages.ui.linked import Linked
+from pages.ui.linked import BANK_SEED
 from resnet_core.architectures import parse
 from resnet_core.claims import seed_bank, signs
 from resnet_core.claims.seed_bank import ERRORS, PAIRS, Banked, Compared, bank, compared
@@ -22,7 +22,6 @@ from resnet_core.figures.series import RunRecords
 from resnet_core.language import mark, tr
 from resnet_core.lessons import Show
 
-_SEED = Linked("learn.bank", "seed")
 #: Percent, of the slider: how often the deeper net ends worse.
 LOW, HIGH, FIRST = 60, 100, 80
 #: The curve of the power goes so far behind the number that is needed.
@@ -49,7 +48,7 @@ def your_seed() -> int:
     seeds = [str(seed) for seed in bank()]
     if not seeds:
         raise DataError(mark("No records of the seed bank are here."))
-    asked = _SEED.current(lambda: [random.choice(seeds)])
+    asked = BANK_SEED.current(lambda: [random.choice(seeds)])
     return int(asked[0]) if asked and asked[0] in seeds else int(seeds[0])
 
 
@@ -61,10 +60,10 @@ def pick(scene: Scene) -> int:
         return seed
 
     def other() -> None:
-        _SEED.choose([str(st.session_state[key])])
+        BANK_SEED.choose([str(st.session_state[key])])
 
     def draw() -> None:
-        _SEED.choose([str(random.choice([each for each in bank() if each != seed] or [seed]))])
+        BANK_SEED.choose([str(random.choice([each for each in bank() if each != seed] or [seed]))])
 
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.session_state[key] = seed

@@ -118,17 +118,28 @@ def _recorded_curves(show: Show, scene: Scene, runs: Sequence[RunRecords]) -> No
     parts.said(show.caption, caption(grouped(runs)), tr("Training error: a moving mean over 5 % of each run."), where)
 
 
+def truths(show: Show) -> list[Truth]:
+    """What was measured of the curve that a step asks for (a ``truth``), that of the net that is asked for first.
+
+    Raises:
+        UserError: what it needs is not there, or cannot be read.
+    """
+    if show.arguments["set"] == "lesions":
+        return measured.lesion_truths(show)
+    runs = trainings(show.arguments["set"], show.nets)
+    curves = [decimate(run_curve(run, "error", "training", SMOOTHED * run.config.recipe.iterations)) for run in runs]
+    return [Truth(run.config.model.name, run.config.model, each.iteration, each.y) for run, each in zip(runs, curves, strict=True)]
+
+
 def _truth(show: Show, scene: Scene) -> None:
     assert scene.question is not None  # the reader sees to it
     answers, question = [] if scene.answer is None else [scene.answer], scene.question
     if show.arguments["set"] == "lesions":
         measured.lesions(show, scene)
         return
-    runs = trainings(show.arguments["set"], show.nets)
-    curves = [decimate(run_curve(run, "error", "training", SMOOTHED * run.config.recipe.iterations)) for run in runs]
-    truths = [Truth(run.config.model.name, run.config.model, each.iteration, each.y) for run, each in zip(runs, curves, strict=True)]
-    parts.chart(lambda dark: predicted(question, answers, truths, dark), scene)
-    parts.finding(ends(runs))
+    found = truths(show)
+    parts.chart(lambda dark: predicted(question, answers, found, dark), scene)
+    parts.finding(ends(trainings(show.arguments["set"], show.nets)))
     parts.said(show.caption, tr("Recorded {source}.", source=recorded(show.arguments["set"]).source))
 
 

@@ -69,7 +69,7 @@ def chart(myth: Myth, shown: Sequence[Shown], said: str) -> None:
 def show(myth: Myth, store: RunStore, found: bench.Found) -> None:
     """One myth: prediction, curves, verdict, and what would change it."""
     finding = myths.judged(myth, found.trained)
-    st.markdown(f"#### {escaped(myth.statement)}")
+    st.markdown(f"## {escaped(myth.statement)}")
     st.markdown(escaped(myth.prediction))
     if shown := found.shown(myth):
         chart(myth, shown, finding.evidence)

@@ -102,11 +102,11 @@ def main() -> None:
             on_click="ignore",
         )  # fmt: skip
     with summary:
-        st.subheader(marks(counts), anchor=False)
+        st.header(marks(counts), anchor=False)
         show_nets(nets, notes)
         if nets and counts[claims.NOT_AT_SCHEDULE]:
             st.caption(NOT_AT_SCHEDULE)
-    st.subheader(tr("Claim by claim"), anchor=False)
+    st.header(tr("Claim by claim"), anchor=False)
     with st.container(key="claims", gap="xsmall"):
         for group in claims.GROUPS:
             mine = [result for result in results if result.claim.group == group]

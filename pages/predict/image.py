@@ -93,7 +93,7 @@ def choose_image(nets: Sequence[Net], complaints: Any = st) -> Shown | None:
     Args:
         complaints: where it is said that an upload is refused; the sidebar's end may be out of sight.
     """
-    st.subheader(tr("Image"), anchor=False)
+    st.header(tr("Image"), anchor=False)
     links.check_choice("from", tr("an image from"), [TEST, UPLOAD])
     source = st.segmented_control(
         tr("Where from"),

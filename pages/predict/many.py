@@ -25,7 +25,7 @@ _SIDE = 64
 def many_section(shown: Shown, nets: Sequence[Net], labels: Mapping[str, str], crops: int) -> None:
     """Draws a row for each picture of ``shown.together``: what it is called, how the nets see it, and each net's first answer."""
     pictures = shown.together
-    st.subheader(tr("All {pictures} pictures", pictures=len(pictures)), anchor=False)
+    st.header(tr("All {pictures} pictures", pictures=len(pictures)), anchor=False)
     tasks = [task for each in pictures for task in computed.prediction_tasks(nets, each.seen_by, crops)]
     found = computed.results(tr("Asking the nets of all pictures"), tasks)
     rows, said = [], []

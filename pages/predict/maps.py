@@ -119,7 +119,7 @@ def cost(method: Method, values: Mapping[str, Any], net: Net) -> float:
 
 def maps_section(shown: Shown, asked: Sequence[Explained]) -> tuple[Method, list[Explained]]:
     """Draws the choice and the row of maps. Returns the method, and the nets that have a map."""
-    st.subheader(tr("Where it looked"), anchor=False)
+    st.header(tr("Where it looked"), anchor=False)
     nets = [each.net for each in asked]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="predict-controls"):
         method = choose_method()

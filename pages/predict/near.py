@@ -35,7 +35,7 @@ _IMAGES = {"sample": 5_000, "cifar10": 50_000}
 
 def neighbours_section(shown: Shown, asked: Sequence[Explained]) -> None:
     """Draws the rows of the nets whose index is there, and the button that builds the others'."""
-    st.subheader(tr("What it finds like this image"), anchor=False)
+    st.header(tr("What it finds like this image"), anchor=False)
     st.markdown(
         tr(
             "The six training images nearest to it by Euclidean distance in the last hidden layer's feature "

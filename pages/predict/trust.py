@@ -36,7 +36,7 @@ IN_NUMBERS, SANITY = mark("in two numbers"), mark("sanity check")
 
 def trust_section(shown: Shown, method: Method, explained: Sequence[Explained]) -> None:
     """Draws both checks; each is computed when its button is pressed, and stays while image, nets and settings do."""
-    st.subheader(tr("Is the map to be believed?"), anchor=False)
+    st.header(tr("Is the map to be believed?"), anchor=False)
     # No tabs: a redrawing below a progress bar would turn them back to the first.
     options: dict[str, Any] = {"default": IN_NUMBERS, "required": True, "key": "check", "bind": "query-params"}
     if st.segmented_control(tr("Check"), [IN_NUMBERS, SANITY], format_func=tr, label_visibility="collapsed", **options) == SANITY:

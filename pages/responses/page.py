@@ -51,7 +51,7 @@ FIGURE_7 = tr("He et al. 2016, Figure 7")
 
 def view_controls(recorded: bool) -> tuple[str, str, int, bool, bool]:
     """What is shown of the nets: where the responses come from, the images, how many, whether the axis is logarithmic, and which layers."""
-    st.subheader(tr("Responses"), anchor=False)
+    st.header(tr("Responses"), anchor=False)
     shown = st.segmented_control(
         tr("Responses"),
         [MEASURED, RECORDED],
@@ -131,7 +131,7 @@ class _Preview:
         self.shown = True
         with self.place.container():
             light, night = (responses_figure(curves, dark, self.log) for dark in (False, True))
-            figure_chart(light, night, key="preview_chart")
+            figure_chart(light, night, key="preview_chart", passing=True)
             st.caption(
                 escaped(
                     tr(
@@ -200,7 +200,7 @@ def show_measured(nets: Sequence[Net], labels: dict[str, str], dataset: str, cou
     )
     findings.show(found)
 
-    st.subheader(tr("The residual branch beside its input"), anchor=False)
+    st.header(tr("The residual branch beside its input"), anchor=False)
     st.markdown(
         tr(
             "This is what the figure is about. A block passes on F(x) + x: the nearer to 0 it lies here, the "

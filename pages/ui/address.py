@@ -6,6 +6,8 @@ from pathlib import Path
 
 import streamlit as st
 
+from pages.ui import embedded
+
 #: The parameters that pages write themselves -> those that have them. What is bound to a widget is Streamlit's to take away.
 _PARAMETERS = {
     "runs": ("compare",),
@@ -22,7 +24,7 @@ _PARAMETERS = {
     "error": ("learn",),
 }
 #: Those of them whose values are names that nobody translates.
-IDS = tuple(_PARAMETERS)
+IDS = (*_PARAMETERS, embedded.PARAMETER)
 _SCRIPT = (Path(__file__).parent / "address.js").read_text(encoding="utf-8")
 
 
@@ -35,5 +37,7 @@ def keep_address(page: str) -> None:
     for name, pages in _PARAMETERS.items():
         if page not in pages and name in st.query_params:
             del st.query_params[name]
+    if embedded.PARAMETER in st.query_params and not st.context.is_embedded:
+        del st.query_params[embedded.PARAMETER]
     with st.container(key="address"):  # hidden by style.css
         st.html(f"<script>{_SCRIPT}</script>", unsafe_allow_javascript=True)

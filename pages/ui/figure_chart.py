@@ -7,7 +7,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from pages.ui import alternative, plotly_js
+from pages.ui import alternative
 from pages.ui.live_chart import component
 from resnet_core.figures.narrow import narrow_layout
 
@@ -15,7 +15,7 @@ from resnet_core.figures.narrow import narrow_layout
 _DATA = ("x", "y", "z", "text", "customdata", "source")
 
 
-def figure_chart(light: go.Figure, dark: go.Figure, key: str, *, fixed: bool = False, said: str = "") -> None:
+def figure_chart(light: go.Figure, dark: go.Figure, key: str, *, fixed: bool = False, said: str = "", passing: bool = False) -> None:
     """Draws a figure, or updates the one that stands under ``key``.
 
     Args:
@@ -23,19 +23,19 @@ def figure_chart(light: go.Figure, dark: go.Figure, key: str, *, fixed: bool = F
         key: the chart's identity; while it stays, zoom and hidden curves stay, as far as the figures' ``uirevision`` goes.
         fixed: it has the figure's own height; else it is as high as the window allows.
         said: what the page has found in it, if anything, for those who do not see the chart.
+        passing: it makes room for another chart in a moment.
 
     Raises:
         UserError: plotly.min.js cannot be put where the app serves it from.
     """
     component(
-        key=key,
-        data={
-            "plotly": plotly_js.publish(),
+        key,
+        {
             "figure": payload(light, dark) | ({"height": light.layout.height} if fixed else {}),
             "alt": alternative.of_figure(json.loads(light.to_json()), said),
             "table": alternative.words(),
         },
-        height="content",
+        passing,
     )
 
 

@@ -36,6 +36,16 @@ class Linked:
         state[self._written] = state[self._chosen]
         return list(state[self._chosen])
 
+    def keep(self) -> None:
+        """Put what was chosen, if anything was, into the address of a page that does not ask for it."""
+        if self._chosen not in st.session_state and self.parameter not in st.query_params:
+            return
+        kept, again = self.current(list), f"{self.kept}.again"
+        tried = st.session_state.pop(again, False)
+        if st.query_params.get_all(self.parameter) != kept and not tried:
+            st.session_state[again] = True  # behind a page with a widget of that parameter: see above
+            st.rerun()
+
     def choose(self, ids: list[str]) -> None:
         """Choose, in a callback. The address that stands is the one from before the click, and no link; the run that follows writes it."""
         st.session_state[self._chosen] = ids
@@ -52,3 +62,7 @@ class Linked:
     @property
     def _written(self) -> str:
         return f"{self.kept}.written"
+
+
+#: The viewer's seed of the seed bank. That of the demo on Home, where its address has one, is taken along.
+BANK_SEED = Linked("learn.bank", "seed")

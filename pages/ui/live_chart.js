@@ -168,6 +168,27 @@ const CONFIG = {
   toImageButtonOptions: { format: "png", filename: "resnet-lab", scale: 2 },
 };
 
+const ALONE = { width: 24, height: 24, path: "M9 5 2 12l7 7 1.6-1.6L5.2 12l5.4-5.4zM15 5l-1.6 1.6 5.4 5.4-5.4 5.4L15 19l7-7z" }; // < >
+
+// The address of the view that stands, with one chart of it alone (embedded.py), or with all of it.
+function address(name) {
+  const url = new URL(window.location.href);
+  for (const given of ["embed", "embed_options", "chart"]) url.searchParams.delete(given);
+  if (name) {
+    url.searchParams.set("embed", "true");
+    url.searchParams.set("chart", name);
+  }
+  return url.href;
+}
+
+// Always the same object for a chart: to plotly another one is another chart, without the viewer's zoom.
+function config(view) {
+  const { embed } = view.data;
+  if (!embed || embed.is_alone) return CONFIG;
+  const button = { name: "alone", title: embed.words.alone, icon: ALONE, click: () => window.open(address(view.data.embed.name)) };
+  return (view.config ??= { ...CONFIG, modeBarButtons: [...CONFIG.modeBarButtons, [button]] });
+}
+
 function isNarrow(view) {
   return view.parentElement.clientWidth < NARROW && document.fullscreenElement !== view.chart;
 }
@@ -190,11 +211,14 @@ async function draw(view) {
     given.margin = { ...given.margin, r: 16 };
     drawn = drawn.filter((trace) => trace.mode !== "lines+text"); // names of that length are left to the legend
   }
-  await Plotly.react(chart, drawn, given, CONFIG);
+  await Plotly.react(chart, drawn, given, config(view));
   chart.setAttribute("aria-label", data.alt);
   // A heap of numbers without their axes: the sentence and the table say it.
   for (const svg of chart.querySelectorAll(".main-svg")) svg.setAttribute("aria-hidden", "true");
   view.table.refresh(data.table);
+  view.whole.hidden = !data.embed?.is_alone;
+  view.whole.textContent = data.embed?.words.whole ?? "";
+  view.whole.href = address("");
 }
 
 // One drawing at a time; of the data that arrive meanwhile only the newest are drawn.
@@ -224,8 +248,12 @@ function mount(parentElement) {
   problem.className = "resnet-lab-chart-problem";
   problem.setAttribute("role", "alert");
   problem.hidden = true;
-  parentElement.append(chart, problem, table.details);
-  const view = { parentElement, chart, problem, table, data: null, wanted: false, busy: false, held: false, gone: false };
+  const whole = document.createElement("a"); // of a chart that stands alone
+  whole.className = "resnet-lab-chart-whole";
+  whole.target = "_blank";
+  whole.hidden = true;
+  parentElement.append(chart, problem, table.details, whole);
+  const view = { parentElement, chart, problem, table, whole, data: null, wanted: false, busy: false, held: false, gone: false };
 
   const resized = new ResizeObserver(() => {
     if (!chart._fullLayout || chart.clientWidth === 0) return;
@@ -254,6 +282,7 @@ function mount(parentElement) {
     chart.remove();
     problem.remove();
     table.details.remove();
+    whole.remove();
     views.delete(parentElement);
   };
   views.set(parentElement, view);

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from pages.ui import alternative, plotly_js
+from pages.ui import alternative, embedded, plotly_js
 from pages.ui.labels import curve_names
 from resnet_core.figures import end_names, series, style
 from resnet_core.language import mark, tr
@@ -43,13 +43,22 @@ CAPTION = mark(
 )
 
 _HERE = Path(__file__).parent
-#: Also of ``figure_chart``, with other data.
-component = st.components.v2.component(
+_component = st.components.v2.component(
     "resnet_lab_live_chart",
     css=(_HERE / "live_chart.css").read_text(encoding="utf-8"),
     js="".join((_HERE / name).read_text(encoding="utf-8") for name in ("chart_table.js", "live_chart.js")),
     isolate_styles=False,  # Plotly puts its style rules into the document, where a shadow root would not see them
 )
+
+
+def component(key: str, data: dict[str, Any], passing: bool = False) -> None:
+    """Draws what ``live_chart`` or ``figure_chart`` give it. ``passing``: it makes room for another chart in a moment.
+
+    Raises:
+        UserError: plotly.min.js cannot be put where the app serves it from.
+    """
+    with embedded.place(key, passing) as known:
+        _component(key=key, data={"plotly": plotly_js.publish(), **data, **known}, height="content")
 
 
 def live_chart(runs: Sequence[series.RunRecords], key: str, note: str = "", said: str = "") -> None:
@@ -64,7 +73,7 @@ def live_chart(runs: Sequence[series.RunRecords], key: str, note: str = "", said
     Raises:
         UserError: plotly.min.js cannot be put where the app serves it from.
     """
-    component(key=key, data={"plotly": plotly_js.publish(), **payload(runs, note, said)}, height="content")
+    component(key, payload(runs, note, said))
 
 
 def payload(runs: Sequence[series.RunRecords], note: str = "", said: str = "") -> dict[str, Any]:

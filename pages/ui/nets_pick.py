@@ -65,7 +65,7 @@ def choose_nets(
             icon=":material/filter_list:",
         )
     known = known[:most]
-    st.subheader(tr("Nets"), anchor=False)
+    st.header(tr("Nets"), anchor=False)
     offered = [net for net in found.nets if net.origin != "run"] + [net for net in reversed(found.nets) if net.origin == "run"]
     labels = option_labels(offered)
     # Set anew each time: the widget starts afresh, and empty, whenever its list of options changes.

@@ -27,11 +27,14 @@ from resnet_core.errors import RunError
 from resnet_core.nets import Net
 from resnet_core.questions import Answer, Question
 from resnet_core.runs import Run, RunStore
+from resnet_core.runs.run import RESUMABLE
 
 #: In the session: what a viewer is known by whose browser keeps no cookies.
 _SPARE = "permitted.spare"
 #: Between the look at somebody's quota and the training that it lets through, nobody else comes.
 _QUOTA = threading.Lock()
+#: A training's id -> the press of a lesson's button that began it. Not kept: after a restart of the app each counts for itself.
+_PRESSES: dict[str, str] = {}
 
 
 def person() -> Person:
@@ -78,15 +81,15 @@ def admit(configs: Sequence[RunConfig]) -> None:
     _admit([config for config in configs if RunStore().find(config) is None])
 
 
-def _admit(configs: Sequence[RunConfig]) -> None:
+def _admit(configs: Sequence[RunConfig], together: bool = False) -> None:
     who = person()
     if who.role != VIEWER:
         policy.check(who, "train")
         return
     seen = all_seen(RunStore().look())
     paces = estimate.measured(seen)
-    active = sum(s.is_active and s.run.owner == who.id for s in seen)
-    policy.check_training(who, ClassBook().rules(), active, [estimate.seconds(config, paces) for config in configs])
+    active = {_PRESSES.get(s.run.id, s.run.id) for s in seen if s.is_active and s.run.owner == who.id}
+    policy.check_training(who, ClassBook().rules(), len(active), [estimate.seconds(config, paces) for config in configs], together)
 
 
 class PermittedStore(RunStore):
@@ -111,6 +114,28 @@ class PermittedStore(RunStore):
         with _QUOTA:
             _admit([config])
             return super().submit(config, name, data_dir, again, start, person().id)
+
+    def begin_together(self, configs: Sequence[RunConfig]) -> None:
+        """Submit or resume what one press of a lesson's button trains: all of it or nothing, and it counts as one training.
+
+        What is there already and is somebody's is only looked at.
+
+        Raises:
+            Refused: by ``policy.check_training``.
+        """
+        with _QUOTA:
+            there = [(config, self.find(config)) for config in configs]
+            ended = [run for _, run in there if run is not None and run.state().state in RESUMABLE and may_change(run, "resume")]
+            _admit([config for config, run in there if run is None or run in ended], together=True)
+            press = secrets.token_hex(8)
+            for config, run in there:
+                if run is None:
+                    run = super().submit(config, owner=person().id)[0]
+                elif run in ended:
+                    super().resume(run.id)
+                else:
+                    continue
+                _PRESSES[run.id] = press
 
     def stop(self, id_or_name: str) -> None:
         """As ``RunStore.stop``."""

@@ -84,7 +84,7 @@ class Rules:
 
     Attributes:
         locked: viewers may not start trainings.
-        most_runs: trainings of one viewer that are queued or running at once, 1 to 20.
+        most_runs: trainings of one viewer that are queued or running at once, 1 to 20; those of one press of a lesson's button are one.
         most_minutes: how long one may take, by the estimate for this machine, above 0 up to 1,440.
     """
 
@@ -116,12 +116,13 @@ def check(person: Person, action: str, own: bool = False) -> None:
         raise Refused(_REFUSED[action])
 
 
-def check_training(person: Person, rules: Rules, active: int, seconds: Sequence[float | None]) -> None:
+def check_training(person: Person, rules: Rules, active: int, seconds: Sequence[float | None], together: bool = False) -> None:
     """Hold trainings against the quota; nobody but viewers has one.
 
     Args:
-        active: their trainings that are queued or running.
+        active: their trainings that are queued or running; those that were begun together are one.
         seconds: of each that is to begin, how long it will take here; None where that is not known yet.
+        together: they are what a lesson trains at one press, and count as one; none of them may take longer than one may.
 
     Raises:
         Refused: training is locked, they would be too many, or one would take too long.
@@ -131,7 +132,8 @@ def check_training(person: Person, rules: Rules, active: int, seconds: Sequence[
         return
     if rules.locked:
         raise Refused(mark("The teacher has locked training for now. Everything can still be looked at."))
-    if active + len(seconds) > rules.most_runs:
+    new = 1 if together else len(seconds)
+    if active + new > rules.most_runs:
         raise Refused(
             mark(
                 "The most trainings that one viewer of this class may have queued or running at once: {most}. You have {active}, and this "
@@ -139,7 +141,7 @@ def check_training(person: Person, rules: Rules, active: int, seconds: Sequence[
             ),
             most=rules.most_runs,
             active=active,
-            new=len(seconds),
+            new=new,
         )
     if None in seconds:
         raise Refused(mark("How long a training takes on this machine is being measured. Try again in half a minute."))

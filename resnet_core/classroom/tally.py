@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import bisect
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from resnet_core.classroom.book import Asked
+from resnet_core.classroom.refusal import ClassError
 from resnet_core.csv_text import csv_text
+from resnet_core.language import mark
 from resnet_core.questions import POINTS, Answer, Question
 
 #: Bars of the histogram of a number.
 BINS = 20
+#: So much of its axis a measured curve may leave out at either end: the first record of a training comes after its first batches.
+MISSING = 1 / 16
 
 
 def counts(question: Question, answers: Sequence[Answer]) -> list[int]:
@@ -49,6 +54,41 @@ def steps(question: Question) -> list[float]:
     """Give the (POINTS,) places of a curve's heights on its axis."""
     assert question.x is not None
     return [question.x.low + (question.x.high - question.x.low) * k / (POINTS - 1) for k in range(POINTS)]
+
+
+def as_answer(question: Question, x: Sequence[float], y: Sequence[float]) -> tuple[float, ...]:
+    """Give a measured curve as an answer to a question for one: its (POINTS,) heights, read on straight lines between its points.
+
+    Before its first point and behind its last one it is as high as there; what is above or below the axis lies at its end.
+
+    Args:
+        x, y: (N,) in the units of the question's axes, from left to right; what is not finite is left out.
+
+    Raises:
+        ClassError: more than ``MISSING`` of the axis is left out at an end.
+    """
+    assert question.x is not None and question.y is not None
+    measured = [(float(at), float(height)) for at, height in zip(x, y, strict=True) if math.isfinite(height)]
+    low, high = question.x.low, question.x.high
+    room = (high - low) * MISSING
+    if not measured:
+        raise ClassError(mark("There is nothing measured in this curve."))
+    if measured[0][0] > low + room or measured[-1][0] < high - room:
+        raise ClassError(
+            mark("This curve goes from {first:g} to {last:g}, and the axis of the question from {low:g} to {high:g}: choose one as long."),
+            first=measured[0][0],
+            last=measured[-1][0],
+            low=low,
+            high=high,
+        )
+    places = [at for at, _ in measured]
+    heights = []
+    for at in steps(question):
+        right = min(max(bisect.bisect_left(places, at), 1), len(places) - 1)
+        (x0, y0), (x1, y1) = measured[right - 1], measured[right]
+        part = min(max((at - x0) / (x1 - x0), 0.0), 1.0) if x1 > x0 else 1.0
+        heights.append(min(max(y0 + part * (y1 - y0), question.y.low), question.y.high))
+    return tuple(heights)
 
 
 def answers_csv(asked: Sequence[Asked], answers: Mapping[int, Mapping[str, Answer]], names: Mapping[str, str]) -> str:

@@ -32,6 +32,8 @@
         layout.shapes = [...(layout.shapes || []), line];
       }
       Plotly.react(plot, traces, layout, { responsive: true, displaylogo: false });
+      // A heap of numbers without their axes: the label and the table say it.
+      for (const svg of plot.querySelectorAll(".main-svg")) svg.setAttribute("aria-hidden", "true");
       section.querySelector("caption").textContent = words.caption
         .replace("{title}", section.dataset.title)
         .replace("{iteration}", number.format(iteration));

@@ -85,7 +85,7 @@ def _section(chart: Chart, verdict: str, last: int) -> str:
     )
     return (
         f'<section class="chart" id="{chart.key}" data-title="{html.escape(chart.title)}">\n<h2>{html.escape(chart.title)}</h2>\n'
-        f'<div class="plot" role="img" aria-label="{html.escape(label)}"></div>\n<p class="note">{html.escape(said)}</p>\n'
+        f'<div class="plot" role="figure" aria-label="{html.escape(label)}"></div>\n<p class="note">{html.escape(said)}</p>\n'
         f"<details><summary>{html.escape(tr('Numbers'))}</summary>\n{numbers}\n</details>\n</section>"
     )
 

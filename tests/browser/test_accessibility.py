@@ -1,37 +1,22 @@
-"""axe-core finds no serious violation on any page, in either theme; charts and progress say themselves to readers of the screen.
-
-What is Streamlit's own (1.67) and cannot be mended from here is in ``ALLOWED``: rule -> the element, and why.
-"""
+"""What readers of the screen and those without a mouse are given: tables that scroll, charts as tables, progress that is told."""
 
 from __future__ import annotations
 
 import re
 
 import pytest
-from axe_playwright_python.base import AXE_SCRIPT
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from resnet_core.config import demo_configs
 from resnet_core.runs import RunStore
+from tests.browser.axe import violations
 from tests.browser.conftest import PATIENCE
-from tests.browser.test_chinese import PAGES, settled
+from tests.browser.test_every_page import settled
 from tests.page_tools import write_run
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 expect.set_options(timeout=PATIENCE * 1000)
-#: On a narrow screen the pages' names are a list in the sidebar, whose groups Streamlit puts into it as <div>, not as <li>.
-_NAVIGATION = '[data-testid="stSidebarNav"], [data-testid="stSidebarNavItems"], [data-testid="stSidebarNavItems"] *'
-ALLOWED = {"list": _NAVIGATION, "listitem": _NAVIGATION}
-SCAN = """async (allowed) => {
-  const found = await axe.run(document, { resultTypes: ["violations"] });
-  const own = (rule, node) => !(allowed[rule] && document.querySelector(node.target[0])?.matches(allowed[rule]));
-  return found.violations.filter(({ impact }) => ["serious", "critical"].includes(impact))
-    .flatMap(({ id, nodes }) => nodes.filter((node) => own(id, node)).map((node) => `${id}: ${node.html.slice(0, 200)}`));
-}"""
-CHARTS = (
-    "[...document.querySelectorAll('.resnet-lab-chart')].map((chart) => [chart.getAttribute('role'), chart.getAttribute('aria-label')])"
-)
 
 
 @pytest.fixture
@@ -40,30 +25,6 @@ def app(start_app):
     for config in demo_configs(iterations=400)[:2]:
         write_run(store, config, 40.0)
     return start_app(RESNET_LAB_SLOTS="0")
-
-
-def violations(page: Page) -> list[str]:
-    page.evaluate(AXE_SCRIPT)
-    return page.evaluate(SCAN, ALLOWED)
-
-
-def test_no_page_has_a_serious_violation_in_either_theme(app, open_page):
-    page = open_page(app.url, viewport={"width": 1280, "height": 800})
-    found, charts = {}, 0
-    for address in (*PAGES, "learn?lesson=deeper-and-worse&step=3"):
-        page.goto(f"{app.url}/{address}")
-        settled(page)
-        page.wait_for_timeout(1200)  # what is wider than the screen has been looked for
-        for theme in ("light", "dark"):
-            page.emulate_media(color_scheme=theme)
-            expect(page.get_by_test_id("stApp")).to_have_css("color-scheme", theme)
-            page.wait_for_timeout(300)  # colours fade from one theme to the other
-            found |= dict.fromkeys(violations(page), (address, theme))
-        drawn = page.evaluate(CHARTS)
-        assert all(role == "figure" and name for role, name in drawn), address
-        charts += len(drawn)
-    assert found == {}
-    assert charts >= 8
 
 
 def test_a_phone_scrolls_wide_tables_by_keyboard_and_the_document_says_its_language(app, open_page):

@@ -17,6 +17,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from resnet_core.classroom.book import ClassBook
+from tests.browser.axe import violations, violations_in_both_themes
 from tests.browser.conftest import PATIENCE, wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -73,9 +74,11 @@ def test_a_teacher_and_two_students(lesson, browser: Browser):
         ann, ben = opened(1, lesson.viewers), opened(2, lesson.viewers)
         seen(ann, "There is no question yet.")
         seen(teacher, "2 viewers are here.")
+        assert violations(teacher) == violations(ann) == []
         teacher.get_by_role("button", name="Ask the class").click()
         for page, option in ((ann, 0), (ben, 1)):  # the question comes to them by itself
             page.get_by_role("radiogroup").locator("label").nth(option).click()
+            assert violations(page) == []
             page.get_by_role("button", name="Lock my answer").click()
             seen(page, "It has arrived")
         seen(teacher, "of 2 have answered")
@@ -88,6 +91,11 @@ def test_a_teacher_and_two_students(lesson, browser: Browser):
         seen(ben, "The question is closed; 2 answers came in.")
         teacher.get_by_role("button", name="Show to all").click()
         seen(ben, "2 answers.")
+        assert violations_in_both_themes(teacher) == violations_in_both_themes(ben) == []
+        for tab, text in (("Trainings", "Nothing is being trained."), ("Answers and end", "Delete the class")):
+            teacher.get_by_role("tab", name=tab).click()
+            seen(teacher, text)
+            assert violations_in_both_themes(teacher) == []
         (asked,) = ClassBook().asked()
         assert sorted(ClassBook().answers(asked).values()) == [0, 1]
         for page in (teacher, ann, ben):

@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, expect
 from resnet_core.config import demo_configs
 from resnet_core.lecture import lecture
 from resnet_core.lessons import lessons
+from tests.browser.axe import violations
 from tests.test_lecture import EVIL, run
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -37,6 +38,7 @@ def test_a_lecture_needs_no_network(browser: Browser, tmp_path: Path):
         expect(page.locator("#curves .plot .legend")).to_be_visible()
         expect(page.locator("#iteration")).to_have_text("352")
         assert page.evaluate(LAYERS) == [[3, 4, 5], [3, 4, 5]]
+        assert violations(page) == []
 
         slider = page.get_by_role("slider", name="Iteration")
         slider.focus()
@@ -57,6 +59,7 @@ def test_a_lecture_needs_no_network(browser: Browser, tmp_path: Path):
         page.get_by_role("button", name="Light or dark").click()
         dark = page.evaluate(BACKGROUND), page.evaluate(PAPER)
         assert light == ("rgb(255, 255, 255)", "#ffffff") and dark == ("rgb(14, 17, 23)", "#0e1117")
+        assert violations(page) == []
         assert not [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] and told == []
     finally:
         context.close()
