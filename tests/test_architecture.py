@@ -45,7 +45,7 @@ ARROWS = {
     "training": {"activations", "atomic", "system", "config", "errors", "slots", "architectures", "data"},
     "runs": {"atomic", "memory", "config", "errors", "slots", "architectures", "data", "training"},
     "classroom": {"csv_text", "errors", "questions", "runs"},
-    "nets": {"atomic", "config", "errors", "architectures", "data", "training", "runs"},
+    "nets": {"atomic", "config", "datasets", "errors", "architectures", "data", "training", "runs"},
     "analysis": {"activations", "atomic", "config", "csv_text", "errors", "architectures", "data", "training", "nets"},
     "images": {"errors"},
     "attribution": {"activations", "config", "errors", "architectures", "data", "training", "nets", "analysis"},
@@ -67,7 +67,7 @@ ARROWS = {
     "lessons": {"architectures", "claims", "config", "errors", "experiments", "literature", "nets", "questions", "training"},
     "lecture": {"errors", "figures", "lessons", "nets", "runs", "verdict"},
     "zoo": {"architectures", "config", "errors", "runs", "nets", "data", "training", "analysis"},
-    "figures": {"architectures", "config", "csv_text", "errors", "noise", "paper", "questions", "verdict"},
+    "figures": {"architectures", "claims", "config", "csv_text", "errors", "noise", "paper", "questions", "verdict"},
     "reference": {"architectures", "claims", "config", "errors", "runs"},
     "bench": {"config", "errors", "architectures", "data", "training"},
     "cli": {

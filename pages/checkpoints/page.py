@@ -9,6 +9,7 @@ from pages.checkpoints.evaluate_panel import evaluate_panel
 from pages.checkpoints.export_panel import export_panel
 from pages.checkpoints.grow_panel import grow_panel
 from pages.checkpoints.model_card import model_card
+from pages.checkpoints.transfer_panel import transfer_panel
 from pages.ui.guard import guarded
 from pages.ui.labels import escaped
 from pages.ui.nets_pick import warn_of
@@ -17,7 +18,8 @@ from resnet_core.language import mark, tr
 from resnet_core.nets import Catalog, catalog
 
 GALLERY, IMPORT = mark("Gallery"), mark("Import")
-CARD, EVALUATE, GROW, TAKE_AWAY = mark("Model card"), mark("Evaluate"), mark("Grow"), mark("Take away")
+CARD, EVALUATE, GROW = mark("Model card"), mark("Evaluate"), mark("Grow")
+TRANSFER, TAKE_AWAY = mark("Transfer"), mark("Take away")
 #: In the session: the tab (also in the URL), what is to be said once, what was imported just now, and what a dialog asks about.
 _TAB, _SAID, _IMPORTED, _ASKED = "section", "checkpoints.said", "checkpoints.imported", "checkpoints.asked"
 
@@ -39,7 +41,7 @@ def show_gallery(found: Catalog) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         gallery.picker(listed, net.id)
         view = st.segmented_control(
-            tr("What to see of it"), [CARD, EVALUATE, GROW, TAKE_AWAY], format_func=tr, default=CARD,
+            tr("What to see of it"), [CARD, EVALUATE, GROW, TRANSFER, TAKE_AWAY], format_func=tr, default=CARD,
             required=True, key="view", bind="query-params",
             label_visibility="collapsed",
         )  # fmt: skip
@@ -55,6 +57,8 @@ def show_gallery(found: Catalog) -> None:
             evaluate_panel(net, entry.card)
         elif view == GROW:
             grow_panel(net)
+        elif view == TRANSFER:
+            transfer_panel(net)
         elif view == TAKE_AWAY:
             export_panel(net)
         else:

@@ -11,7 +11,7 @@ import streamlit as st
 from pages.ui.jobs import JOBS, Job
 from pages.ui.permitted import may
 from resnet_core import data
-from resnet_core.config import DataConfig
+from resnet_core.config import DATASETS, DataConfig
 from resnet_core.errors import DataError
 from resnet_core.language import tr
 from resnet_core.nets import NORMALIZATIONS, Net
@@ -31,13 +31,23 @@ def folder(dataset: str = "cifar10") -> str | None:
     return (st.session_state.get(folder_key(dataset)) or None) if may("name folders") else None
 
 
-def datasets() -> list[str]:
-    """``sample``, and ``cifar10`` where it is on this machine."""
+def here() -> list[str]:
+    """The data sets that are on this machine, the embedded ones among them."""
+    return [key for key in DATASETS if _is_here(key, folder(key))]
+
+
+def _is_here(key: str, where: str | None) -> bool:
     try:
-        data.check(DataConfig("cifar10"), folder())
+        data.check(DataConfig(key), where)
     except DataError:
-        return ["sample"]
-    return ["sample", "cifar10"]
+        return False
+    return True
+
+
+def datasets(net: Net | None = None) -> list[str]:
+    """The data sets on this machine of a net's own classes; without a net those of CIFAR-10's: ``sample``, and ``cifar10`` where it is."""
+    wanted = data.CLASSES if net is None else net.class_names
+    return [key for key in here() if wanted is None or DataConfig(key).class_names == wanted]
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)

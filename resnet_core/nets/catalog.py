@@ -10,6 +10,7 @@ from typing import Any
 
 import resnet_core
 from resnet_core.config import RunConfig
+from resnet_core.datasets import CIFAR10_CLASSES
 from resnet_core.errors import CheckpointError, RunError, UserError
 from resnet_core.language import tr
 from resnet_core.nets import folder as folders
@@ -64,6 +65,16 @@ class Net:
             return self.config.data.side
         mean_of = 32 if self.card.get("normalization") == "pixel-mean" else self.card.get("side")
         return int(mean_of or self.model.plan().input[1])
+
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """The classes that it tells apart, in the order of its outputs; None where that is not known.
+
+        A net from elsewhere with ten outputs is taken for one of CIFAR-10's.
+        """
+        if self.config is not None:
+            return self.config.data.class_names
+        return CIFAR10_CLASSES if self.model.num_classes == len(CIFAR10_CLASSES) else None
 
     @property
     def enlarged(self) -> str:

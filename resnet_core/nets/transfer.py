@@ -21,6 +21,9 @@ from resnet_core.language import tr
 from resnet_core.nets.catalog import Net
 from resnet_core.runs import Run, RunStore
 
+#: For a few images of other data: short, and gentle enough for weights that know something already.
+RECIPE = Recipe(iterations=400, batch_size=32, learning_rate=0.02, schedule="linear", augmentation="none")
+
 if TYPE_CHECKING:
     import torch
 
@@ -42,7 +45,7 @@ def planned(net: Net, data: DataConfig, recipe: Recipe | None = None, frozen: in
     """Give the training without its weights, e.g. to tell how long it takes.
 
     Args:
-        recipe: by default that of the net, else the paper's.
+        recipe: ``RECIPE`` by default.
         frozen, stage_decay: as in ``Start``.
 
     Raises:
@@ -50,7 +53,7 @@ def planned(net: Net, data: DataConfig, recipe: Recipe | None = None, frozen: in
     """
     model = dataclasses.replace(net.model, num_classes=data.classes)
     start = Start(net.model.name, net.id, net.iteration or 0, "", "transferred", frozen, stage_decay)
-    return RunConfig(model, data, recipe or (net.config.recipe if net.config else Recipe()), start)
+    return RunConfig(model, data, recipe or RECIPE, start)
 
 
 def from_scratch(config: RunConfig) -> RunConfig:
