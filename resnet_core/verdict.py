@@ -31,12 +31,22 @@ class Outcome:
     Attributes:
         train_error: mean over the last epoch, of the images as they were trained on.
         clean_error: of the trained net on training images without augmentation; None where it was not measured.
+        last_rate: the learning rate at the end; None where it is not known.
     """
 
     config: RunConfig
     train_error: float | None
     test_error: float | None = None
     clean_error: float | None = None
+    last_rate: float | None = None
+
+    @property
+    def is_lowered(self) -> bool:
+        """Whether its rate fell: by its schedule, but for ``plateau``, which need not have come to one."""
+        recipe = self.config.recipe
+        if recipe.schedule == "plateau":
+            return self.last_rate is not None and self.last_rate < recipe.learning_rate
+        return recipe.schedule != "constant"
 
 
 @dataclass(frozen=True)
@@ -89,12 +99,14 @@ class Degradation:
     Attributes:
         config: what all of them share: data and recipe (its net and seed mean nothing).
         clean: whether the errors are clean training errors.
+        lowered: whether all of them lowered their rate.
     """
 
     plain: Gap | None
     residual: Gap | None
     config: RunConfig
     clean: bool
+    lowered: bool
 
     @property
     def fraction(self) -> float:
@@ -119,7 +131,7 @@ class Degradation:
     @property
     def ended(self) -> bool:
         """Whether the trainings are long enough, and lowered their rate, so that more of the same would change little."""
-        return self.config.epochs >= MIN_EPOCHS and self.config.recipe.schedule != "constant"
+        return self.config.epochs >= MIN_EPOCHS and self.lowered
 
     @property
     def plain_degrades(self) -> bool:
@@ -193,7 +205,7 @@ def degradation(outcomes: Sequence[Outcome]) -> Degradation | None:
     for recipe in {trained_alike(outcome.config): None for outcome in ended}:
         alike = [outcome for outcome in ended if trained_alike(outcome.config) == recipe]
         clean, spread = all(outcome.clean_error is not None for outcome in alike), noise.seed_spread(recipe)
-        series = _series(alike, clean)
+        series, lowered = _series(alike, clean), all(outcome.is_lowered for outcome in alike)
         plain: list[_Series | None] = [one for one in series if one.any.is_plain] or [None]
         residual: list[_Series | None] = [one for one in series if not one.any.is_plain] or [None]
         for one, other in itertools.product(plain, residual):
@@ -201,7 +213,7 @@ def degradation(outcomes: Sequence[Outcome]) -> Degradation | None:
             if any(gaps):
                 option_a = other is not None and other.any.shortcut == "A"
                 deepest = max(gap.deep.depth for gap in gaps if gap)
-                found.append(((twins, all(gaps), option_a, deepest), Degradation(gaps[0], gaps[1], recipe, clean)))
+                found.append(((twins, all(gaps), option_a, deepest), Degradation(gaps[0], gaps[1], recipe, clean, lowered)))
     return max(found, key=lambda item: item[0])[1] if found else None
 
 

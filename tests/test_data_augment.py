@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 
 import numpy as np
@@ -10,10 +11,15 @@ import torch
 import torch.nn.functional as F
 import torchvision.transforms.functional as vision
 
+from resnet_core.architectures import parse
 from resnet_core.config import AUGMENTATIONS, DataConfig, Recipe, RunConfig
-from resnet_core.data import Batches, Split, load, normalize, per_pixel_mean
+from resnet_core.data import Batches, Cifar10, Split, load, normalize, per_pixel_mean
+from resnet_core.data import batches as batches_module
 from resnet_core.data.augment import IMAGENET_AXES, ColourAxes, Stretch, centre, colour_axes, colour_shifts, resized, scaled
 from resnet_core.errors import ConfigError
+from resnet_core.training.engine import Trainer
+from resnet_core.training.evaluate import evaluate
+from resnet_core.training.plan import Plan
 
 STORED, SIDE = 40, 32
 
@@ -281,3 +287,49 @@ def test_colour_jitter_is_torchvisions_one_image_after_the_other():
             assert torch.allclose(images[i], expected - mean, atol=3e-4)
             orders.add(tuple(order[i].tolist()))
     assert len(orders) == 6
+
+
+# -- in a training ---------------------------------------------------------------------------------------------------------------
+
+
+def stored_larger() -> Cifar10:
+    """The sample's first images, each in a frame of 4 random pixels: what a net of 32 sees of them in a test is the sample."""
+    full = load(DataConfig("sample"))
+
+    def framed(split: Split, count: int) -> Split:
+        images = split_of(count).images
+        images[:, :, 4:36, 4:36] = split.images[:count]
+        return Split(images, split.labels[:count])
+
+    return dataclasses.replace(full, train=framed(full.train, 64), test=framed(full.test, 32))
+
+
+def trained(data: Cifar10, net: str = "ResNet-8-w4", **recipe) -> tuple[Trainer, list[dict]]:
+    config = RunConfig(parse(net), DataConfig("sample"), Recipe(iterations=2, batch_size=8, record_every=1, **recipe))
+    trainer = Trainer(config, data, Plan("cpu", "fp32", False, 1))
+    return trainer, list(trainer.run())
+
+
+def test_a_training_sees_crops_of_larger_images_and_is_tested_in_the_middle():
+    data = stored_larger()
+    middle = {name: Split(centre(getattr(data, name).images, SIDE), getattr(data, name).labels) for name in ("train", "test")}
+    trainer, records = trained(data, augmentation="crop")
+    assert trainer.mean.shape == (3, SIDE, SIDE) and torch.equal(trainer.mean, per_pixel_mean(middle["train"]))
+    measured = next(record for record in reversed(records) if record["kind"] == "test")
+    error, loss = evaluate(trainer.model, middle["test"].images, middle["test"].labels, trainer.mean, trainer.plan)
+    assert (measured["test_error"], measured["test_loss"]) == (error, loss)
+    # Standard and none see the middle in training too: the frame has no say.
+    for augmentation in ("standard", "none"):
+        ends = [trained(each, augmentation=augmentation)[1][-1] for each in (data, dataclasses.replace(data, **middle))]
+        assert ends[0]["weights_sha256"] == ends[1]["weights_sha256"]
+    assert records[-1]["weights_sha256"] != ends[0]["weights_sha256"]
+
+
+@pytest.mark.parametrize(("net", "is_imagenets"), [("ResNet-8-w4", False), ("ResNet-18-w4-c10-ImageNet", True)])
+def test_nets_for_imagenet_have_its_colours_and_others_those_of_their_images(net, is_imagenets):
+    data = stored_larger()
+    trainer, records = trained(data, net, augmentation="none", pca_colour=0.1)
+    assert records[-1]["state"] == "finished"
+    axes = IMAGENET_AXES if is_imagenets else colour_axes(data.train)
+    expected = colour_shifts(8, 0.1, axes, batches_module._generator(0, "pca", 1))
+    assert torch.equal(trainer._batches.shifts(1), expected)

@@ -9,6 +9,7 @@ import pytest
 from resnet_core import paper
 from resnet_core.architectures import ResNetConfig
 from resnet_core.config import DataConfig, Recipe, RunConfig, demo_configs
+from resnet_core.figures.series import RunRecords, outcome
 from resnet_core.verdict import Outcome, degradation, degradation_verdict
 
 
@@ -63,6 +64,21 @@ def test_the_first_epochs_are_never_called_degradation():
     # As long as it may be: at a rate that never falls, nothing has ended.
     constant = [dataclasses.replace(o, config=dataclasses.replace(o.config, recipe=Recipe(schedule="constant"))) for o in early]
     assert constant[0].config.epochs > 1000 and not degradation(constant).shown and "egradation" not in degradation_verdict(constant)
+
+
+@pytest.mark.parametrize(("rates", "ended"), [((0.01, 0.001, 0.01, 0.01), True), ((0.01, 0.1, 0.01, 0.01), False), ((None,) * 4, False)])
+def test_by_plateaus_nothing_has_ended_before_each_rate_was_lowered(rates, ended):
+    """When a plateau comes nobody knows in advance: the recipe alone does not tell whether the rate fell."""
+    recipe = Recipe(schedule="plateau")
+    shown = [
+        dataclasses.replace(o, config=dataclasses.replace(o.config, recipe=recipe), last_rate=rate)
+        for o, rate in zip(outcomes(4.0, 70.4, 0.0, 0.2), rates, strict=True)
+    ]
+    assert (degradation(shown).ended, degradation(shown).shown) == (ended, ended)
+    records = [
+        {"kind": "train", "iteration": i, "learning_rate": rate, "train_error": 4.0, "images": 128} for i, rate in ((1, 0.1), (9, 0.01))
+    ]
+    assert outcome(RunRecords("r", "r", shown[0].config, records, "finished")).last_rate == 0.01
 
 
 def test_clean_errors_count_where_all_have_one():

@@ -16,6 +16,7 @@ from resnet_core.training import checkpoint
 from resnet_core.training.engine import Trainer
 from resnet_core.training.layers import layer_statistics
 from resnet_core.training.plan import Plan
+from resnet_core.training.timing import training_step
 from tests.families_tools import SMALLEST
 
 PLAN = Plan("cpu", "fp32", False, 1)
@@ -35,6 +36,19 @@ def config(name, **recipe):
 
 def without_times(records):
     return [{name: value for name, value in record.items() if name not in TIMES} for record in records]
+
+
+@pytest.mark.parametrize("side", [32, 224])
+def test_what_is_timed_before_a_training_has_images_of_its_size(side):
+    seen = []
+
+    class Told(nn.Linear):
+        def forward(self, x):
+            seen.append(tuple(x.shape))
+            return super().forward(x.mean((2, 3)))
+
+    training_step(Told(3, 10), PLAN, 2, side)()
+    assert seen == [(2, 3, side, side)]
 
 
 def test_every_family_of_small_images_is_here():

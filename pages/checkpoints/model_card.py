@@ -10,7 +10,7 @@ from pages.checkpoints.gallery import Entry, test_error, tested_on
 from pages.ui.labels import duration, escaped
 from resnet_core import paper
 from resnet_core.config import Recipe
-from resnet_core.figures.captions import fraction_text
+from resnet_core.figures.captions import augmentation_text, falling_text, fraction_text
 from resnet_core.imports import LAYOUTS
 from resnet_core.language import mark, retold, tr
 from resnet_core.nets import NORMALIZATIONS, Net
@@ -96,7 +96,7 @@ def training(net: Net, card: dict[str, Any]) -> dict[str, str | None]:
             batch_size=recipe.batch_size,
             fraction_text=fraction_text(recipe.schedule_fraction),
         ),
-        tr("augmentation"): {"standard": tr("4 pixels of padding, random crop, random flip"), "none": tr("none")}[recipe.augmentation],
+        tr("augmentation"): augmentation_text(recipe),
         tr("precision"): _text(net.precision),
         tr("seed"): str(recipe.seed),
         tr("training time"): seconds
@@ -107,14 +107,7 @@ def training(net: Net, card: dict[str, Any]) -> dict[str, str | None]:
 
 def recipe_text(recipe: Recipe) -> str:
     """``SGD, momentum 0.9, weight decay 0.0001; learning rate 0.1, times 0.1 at 8,000 and 12,000``."""
-    rate = tr("learning rate {learning_rate:g}", learning_rate=recipe.learning_rate)
-    if recipe.schedule == "step":
-        steps = [f"{round(milestone * recipe.iterations):,}" for milestone in recipe.milestones]
-        rate += tr(", times {gamma:g} at {steps}", gamma=recipe.gamma, steps=" and ".join(steps)) if steps else ""
-    else:
-        rate += {"linear": tr(", falling linearly to 0"), "cosine": tr(", falling to 0 as a cosine"), "constant": tr(", constant")}[
-            recipe.schedule
-        ]
+    rate = tr("learning rate {learning_rate:g}", learning_rate=recipe.learning_rate) + falling_text(recipe)
     if recipe.warmup == "error":
         rate += tr(
             "; {warmup_learning_rate:g} until the training error is below {warmup_error:g} %",

@@ -1,4 +1,4 @@
-"""A net's layers for other images: a new classifier is trained on other data, with some stages frozen or none, beside the same net from scratch."""
+"""A net for other images: a new classifier is trained on other data, some stages frozen or none, beside the same net from scratch."""
 
 from __future__ import annotations
 
@@ -133,8 +133,8 @@ def _results(net: Net, config: RunConfig, seen: Sequence[Seen]) -> None:
         st.markdown(f"- {escaped(sentence)}")
     st.caption(
         tr(
-            "{data}, {iterations:,} iterations of {batch} images, rate {rate:g}. The error is that of the last iteration on all test images; "
-            "nothing was chosen by it. Other images, recipes and seeds may say otherwise. How large the gradients of the layers near the "
+            "{data}, {iterations:,} iterations of {batch} images, rate {rate:g}. The error is that of the last iteration on all test "
+            "images; nothing was chosen by it. Other images, recipes and seeds may say otherwise. How large the gradients of the layers near the "
             "image still are, the runs' own records show on Gradients.",
             data=escaped(config.data.title),
             iterations=config.recipe.iterations,

@@ -87,9 +87,8 @@ def show_table(seen: Sequence[Listed], runs: Sequence[series.RunRecords], view: 
         )
         + " "
         + tr(
-            "Test errors are those of the last iteration, and select nothing: no rate, no iteration and no net is picked by them here, as "
-            "the lowest of many is partly luck and no longer tells how the net does on new images. To pick something, hold out images for "
-            "validation (Train); only of their error the lowest is told."
+            "Test errors are those of the last iteration and select nothing here: the lowest of many is partly luck. To choose a rate, an "
+            "iteration or a net, hold out images for validation (Train); of their error the lowest is told."
         )
     )
 

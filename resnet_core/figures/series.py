@@ -230,7 +230,8 @@ def outcome(run: RunRecords) -> Outcome:
     """How the run ended, for a verdict; one that diverged has no errors."""
     if run.state == "diverged":
         return Outcome(run.config, None)
-    return Outcome(run.config, *final_errors(run), (run.result or {}).get("clean_train_error"))
+    rates = [record.get("learning_rate") for record in run.records if record["kind"] == "train"]
+    return Outcome(run.config, *final_errors(run), (run.result or {}).get("clean_train_error"), rates[-1] if rates else None)
 
 
 CSV_COLUMNS = (
