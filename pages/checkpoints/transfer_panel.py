@@ -133,7 +133,6 @@ def _results(net: Net, config: RunConfig, seen: Sequence[Seen]) -> None:
         st.markdown(f"- {escaped(sentence)}")
     st.caption(
         tr(
-            "{data}, {iterations:,} iterations of {batch} images, rate {rate:g}. The error is that of the last iteration on all test "
             "{data}, {iterations:,} iterations of {batch} images, rate {rate:g}. The error is that of the last iteration on all "
             "test images; nothing was chosen by it. Other images, recipes and seeds may say otherwise. How large the gradients of the "
             "layers near the image still are, the runs' own records show on Gradients.",
