@@ -28,12 +28,10 @@ from resnet_core.nets.loading import LoadedNet, resized
 def prepared(loaded: LoadedNet, images: torch.Tensor, side: int) -> torch.Tensor:
     """uint8 (N, 3, H, W), anywhere -> float32 (N, 3, side, side) on the device: the picture resized, and normalised.
 
-    At the net's own side ``loaded.normalize``; else a mean image is resized with the picture, as if that had been subtracted first.
+    A mean image is resized with the picture, as if it had been subtracted first. At the net's own side that is ``loaded.normalize``.
     """
-    if side == loaded.side:
-        return loaded.normalize(images)
     mean = loaded.mean
-    if mean.shape[-1] > 1:
+    if mean.shape[-1] not in (1, side):
         mean = functional.interpolate(mean[None], (side, side), mode="bilinear", antialias=True)[0]
     x = resized(images.to(loaded.device), side).contiguous(memory_format=torch.channels_last).float().div_(255).sub_(mean)
     return x if loaded.std is None else x.div_(loaded.std)
@@ -48,7 +46,8 @@ def inputs(loaded: LoadedNet, images: torch.Tensor, protocol: Protocol) -> Itera
     own, held, picture = loaded.side, None, torch.empty(0)
     for view in protocol.views(own):
         if (of := (view.side, view.padding)) != held:
-            held, picture = of, prepared(loaded, images, view.side)
+            held, is_one_view = of, view.side == own and not protocol.dense
+            picture = loaded.normalize(images) if is_one_view else prepared(loaded, images, view.side)
             picture = functional.pad(picture, (view.padding,) * 4) if view.padding else picture
         x = picture.flip(3) if view.mirrored else picture
         if view.window:

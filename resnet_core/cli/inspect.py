@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from resnet_core.analysis.protocols import ENLARGED, PROTOCOLS, SELECTS_NOTHING, Protocol, chosen
 from resnet_core.cli.follow import progress
-from resnet_core.cli.options import at_least_1
+from resnet_core.cli.options import AUTO, at_least_1
 from resnet_core.cli.output import emit, percent, table
 from resnet_core.cli.which import add_checkpoint, loaded, named
 from resnet_core.config import DATASETS, DEVICES, PRECISIONS, DataConfig
@@ -87,8 +87,8 @@ def evaluate(args: argparse.Namespace) -> int:
 
 
 def _another(args: argparse.Namespace, name: str) -> LoadedNet:
-    """A further net of the ensemble, normalised as its own file says."""
-    given = argparse.Namespace(**vars(args) | {"checkpoint": name, "normalization": None})
+    """A further net of the ensemble: what the options say of CHECKPOINT's file is not said of its own."""
+    given = argparse.Namespace(**vars(args) | {"checkpoint": name, "normalization": None, "shortcut": AUTO})
     with named(given) as net:
         return loaded(net, given, args.precision)
 
