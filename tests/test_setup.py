@@ -240,7 +240,7 @@ DOCUMENTS = ["README.md", "CONTRIBUTING.md", "docs/ARCHITECTURE.md"]
 def readme_commands() -> list[str]:
     """Every line of a code block in the README that calls the command line."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"```(?:bash|console|sh)?\n(.*?)```", text, flags=re.DOTALL)
+    blocks = [block for kind, block in re.findall(r"```(\w*)\n(.*?)```", text, flags=re.DOTALL) if kind in ("", "bash", "console", "sh")]
     lines = [line.removeprefix("$ ").strip() for block in blocks for line in block.splitlines()]
     return [line for line in lines if "python -m resnet_core" in line]
 
