@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from resnet_core.architectures import ResNetConfig
 from resnet_core.architectures.net import build_model
-from resnet_core.claims.transferred import comparable, curves, sentences
+from resnet_core.claims.transferred import comparable, curves, near_the_data, sentences
 from resnet_core.config import DataConfig, Recipe, RunConfig, Start
 from resnet_core.figures.transfer import transfer_figure
 from resnet_core.nets.folder import save_weights
@@ -60,6 +60,11 @@ def test_trainings_are_compared_that_share_all_but_seed_images_and_weights():
     assert comparable(one) == comparable(other)
     assert comparable(one) != comparable(dataclasses.replace(one, recipe=Recipe(iterations=5)))
     assert comparable(one) != comparable(RunConfig(NET, DataConfig("sample", images_per_class=10)))
+
+
+def test_gradients_near_the_data_are_held_against_those_of_the_last_layers():
+    assert near_the_data([{"gradient_norm": [9.0] * 7}, {"gradient_norm": [4.0, 2.0, 50.0, 50.0, 50.0, 1.0, 0.5]}]) == 4.0
+    assert near_the_data([]) is None and near_the_data([{"gradient_norm": [1.0, None, 0.0]}]) is None
 
 
 def test_the_panel_trains_both_ways_and_shows_what_came_of_it(page: AppTest):
