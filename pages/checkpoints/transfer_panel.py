@@ -156,8 +156,8 @@ def _gradients(one: Seen) -> None:
     st.markdown(
         "- "
         + tr(
-            "Gradients near the image: with {images:,} images of each class, seed {seed} and nothing frozen, the weights' gradient norm of the "
-            "first third of the layers was {ratio:.2g} times that of the last third, in the last record.",
+            "Gradients near the image: with {images:,} images of each class, seed {seed} and nothing frozen, the weights' gradient norm of "
+            "the first third of the layers was {ratio:.2g} times that of the last third, in the last record.",
             images=transferred.per_class(one.config),
             seed=one.config.recipe.seed,
             ratio=ratio,
