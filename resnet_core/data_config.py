@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 
@@ -115,6 +116,30 @@ class DataConfig:
     def is_embedded(self) -> bool:
         """Whether it ships with the project, and lies in no folder."""
         return self.pictures is None and DATA_SETS[self.dataset].embedded
+
+    @property
+    def name(self) -> str:
+        """The title in English, as links have it."""
+        return self.pictures.title if self.pictures else DATA_SETS[self.dataset].title
+
+    @property
+    def words(self) -> str:
+        """The title within a sentence: ``the sample``, ``CIFAR-10``."""
+        return tr("the {title}", title=self.title) if self.is_embedded else self.title
+
+    @property
+    def key(self) -> str:
+        """In the name of a file: ``sample``, ``pictures-1f0c...``."""
+        if self.pictures is None:
+            return self.dataset
+        return f"{self.dataset}-{hashlib.sha256(repr(self.pictures).encode()).hexdigest()[:16]}"
+
+    @property
+    def whole_title(self) -> str:
+        """The title of the data set that a sample is of, as ``CIFAR-10``; of all others their own."""
+        if not self.is_embedded:
+            return self.title
+        return next(each.title for each in DATA_SETS.values() if not each.embedded and each.classes == self.class_names)
 
     @property
     def class_names(self) -> tuple[str, ...]:

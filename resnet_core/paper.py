@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from resnet_core.architectures import ModelConfig, ResNetConfig
+from resnet_core.config import DataConfig
 from resnet_core.language import mark
 
 PAPER = mark('He, Zhang, Ren and Sun, "Deep Residual Learning for Image Recognition" (CVPR 2016)')
@@ -63,11 +64,16 @@ OTHERS_PARAMS = {"FitNet-19": "2.5M", "Highway-19": "2.3M"}
 WARMUP_ITERATIONS, WARMUP_ERROR = 400, 80.0
 
 
-def published(model: ModelConfig) -> Published | None:
+def published(model: ModelConfig, data: DataConfig | None = None) -> Published | None:
     """What the paper reports of exactly this net on CIFAR-10, or None.
 
     It reports nets of basic blocks, 16 filters in the first stage and 10 classes only; residual ones with option A.
+
+    Args:
+        data: what the net was trained on, where that is known; nets of ten other classes are none of the paper's.
     """
+    if data is not None and data.class_names != DataConfig().class_names:
+        return None
     if model == ResNetConfig(110, "none"):
         return PLAIN_110
     return next((found for depth, found in TABLE_6.items() if model == ResNetConfig(depth, "A")), None)

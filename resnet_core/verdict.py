@@ -155,7 +155,10 @@ def without_seed(config: RunConfig) -> RunConfig:
 
 def trained_alike(config: RunConfig) -> RunConfig:
     """The configuration with a fixed net and seed: equal for runs on the same data by the same recipe."""
-    return dataclasses.replace(without_seed(config), model=ResNetConfig())
+    fixed: ModelConfig = ResNetConfig(num_classes=config.data.classes)
+    if config.start and config.start.frozen > len(fixed.plan().groups):
+        fixed = config.model
+    return dataclasses.replace(without_seed(config), model=fixed)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,8 @@ import torch
 from resnet_core import architectures
 from resnet_core.architectures import ResNetConfig
 from resnet_core.architectures.net import build_model
-from resnet_core.config import RunConfig
-from resnet_core.nets import NORMALIZATIONS, find, folder
+from resnet_core.config import DataConfig, Recipe, RunConfig
+from resnet_core.nets import NORMALIZATIONS, Net, find, folder
 from resnet_core.nets.loading import LoadedNet, load
 from resnet_core.runs import Run, RunStore
 from resnet_core.runs.records import RecordWriter
@@ -61,6 +62,25 @@ def save_run(mean: torch.Tensor | None = None, iteration: int = 7, seed: int = 0
     run, _ = RunStore().submit(runs_tools.config(seed))
     mean = torch.full((3, 32, 32), 0.25) if mean is None else mean
     state = checkpoint.TrainingState(build_model(TINY, 3).state_dict(), {"mean": mean}, {"iteration": iteration})
+    checkpoint.save(run.path / "checkpoints", state)
+    writer = RecordWriter(run.path / "records.jsonl")
+    for row in ROWS:
+        writer.write(row)
+    writer.close()
+    return run
+
+
+def elsewhere(outputs: int, model: Any = TINY) -> Net:
+    """A net of so many outputs, of which nothing else is known; there are no weights."""
+    return Net(f"net-{outputs}", f"net-{outputs}", "imported", dataclasses.replace(model, num_classes=outputs), Path())
+
+
+def save_run_on(config: DataConfig, data_dir: Path | None = None, seed: int = 0, name: str | None = None) -> Run:
+    """A run of ``TINY`` on those data with one checkpoint, of fresh weights, and ``ROWS``. The store must not start workers."""
+    model = dataclasses.replace(TINY, num_classes=config.classes)
+    run, _ = RunStore().submit(RunConfig(model, config, Recipe(iterations=7, seed=seed)), name, data_dir)
+    mean = torch.full((3, config.side, config.side), 0.25)
+    state = checkpoint.TrainingState(build_model(model, 3).state_dict(), {"mean": mean}, {"iteration": 7})
     checkpoint.save(run.path / "checkpoints", state)
     writer = RecordWriter(run.path / "records.jsonl")
     for row in ROWS:

@@ -109,7 +109,7 @@ def test_a_file_is_seen_as_the_net_sees_it(told, refused, tmp_path):
 def test_a_net_with_other_classes(told, refused):
     found = told("--method", "grad-cam", "--target", "2", net="three")
     assert (found["target"], found["target_name"], found["true"]) == (2, "class 2", None)
-    assert "does not tell CIFAR-10's classes apart" in refused("--method", "saliency", "--target", "true", net="three")
+    assert "tells 3 classes apart that nothing is known of" in refused("--method", "saliency", "--target", "true", net="three")
     error = refused("--method", "saliency", "--target", "3", net="three")
     assert "target: '3' is not one of predicted, true, class 0, class 1, class 2" in error
 

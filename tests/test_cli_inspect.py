@@ -101,7 +101,7 @@ def test_evaluate_a_file_for_people(capsys, checkpoints):
 def test_no_error_is_counted_for_a_net_of_other_classes(capsys, name, classes):
     assert main(["evaluate", name, "--precision", "fp32", "--json"]) == 2
     output = capsys.readouterr()
-    assert output.out == "" and f"tells {classes} classes apart" in output.err and "no error can be counted" in output.err
+    assert output.out == "" and f"tells {classes} classes apart" in output.err and "No error can be counted" in output.err
     assert main(["responses", name, "--images", "20", "--precision", "fp32", "--json"]) == 0
 
 
@@ -146,7 +146,7 @@ def test_a_batch_of_gradients_that_takes_too_much_memory_is_asked_for_by_name(to
     [
         (["evaluate", "resnet-56"], "No checkpoint, file or run is called 'resnet-56'"),
         (["evaluate", "resnet-8", "--normalization", "mnist"], "'mnist' is not one of pixel-mean, cifar10"),
-        (["evaluate", "resnet-8", "--data", "mnist"], "'mnist' is not one of sample, cifar10"),
+        (["evaluate", "resnet-8", "--data", "emnist"], "'emnist' is not one of sample, cifar10"),
         (["evaluate", "resnet-8", "--data", "cifar10", "--data-dir", "nowhere"], "nowhere does not exist"),
         (["responses", "resnet-8", "--images", "1001"], "there are 1,000 test images; ask for fewer"),
         (["gradients", "resnet-8", "--batch-size", "1"], "at least 2"),

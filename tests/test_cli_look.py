@@ -20,7 +20,7 @@ from resnet_core.images import read_file, to_input, whole_square
 from resnet_core.nets import find
 from resnet_core.nets.loading import load as load_net
 from tests import bad_images
-from tests.nets_tools import TINY, save_run, write_checkpoint
+from tests.nets_tools import TINY, elsewhere, save_run, write_checkpoint
 
 FP32 = ("--device", "cpu", "--precision", "fp32")
 
@@ -100,7 +100,7 @@ def test_classes_that_nobody_has_named(tiny, capsys, model, normalization):
 def test_an_imagenet_net_sees_pictures_at_its_own_size_and_names_its_classes(tiny, files, capsys):
     loaded, data = tiny(ImageNetConfig((1, 1, 1, 1), "basic", 1000, 8), "imagenet"), load(DataConfig())
     found = told(capsys, "predict", "tiny", "test:0", files[0], *FP32)
-    assert found["classes"][17] == "jay" and found["classes"] == list(prediction.class_names(1000))
+    assert found["classes"][17] == "jay" and found["classes"] == list(prediction.class_names(elsewhere(1000)))
     own = [data.test.images[0].permute(1, 2, 0).numpy(), to_input(read_file(files[0]), "crop", 224)]
     np.testing.assert_allclose(found["probabilities"], prediction.predict(loaded, prediction.stack(own, 224)), rtol=1e-4)
     assert [each["notes"] for each in found["images"]] == [["enlarged to 224x224"], []]

@@ -22,7 +22,7 @@ from resnet_core.errors import CheckpointError, ConfigError, DataError
 from resnet_core.experiments import EXPERIMENTS, cka, paths, running, shuffles
 from resnet_core.imports.cost import macs_per_image
 from resnet_core.nets import find, loading
-from tests.nets_tools import write_and_load, write_checkpoint
+from tests.nets_tools import elsewhere, write_and_load, write_checkpoint
 
 SMALL = ImageNetConfig((1, 1, 1, 1), width=4, num_classes=10)
 
@@ -120,11 +120,13 @@ def test_what_needs_the_images_classes_is_refused_of_imagenet_s_nets(key):
     small = parse(others[key]) if key in others else ImageNetConfig((2, 2, 2, 2), width=4, num_classes=10)
     experiment, of_imagenet = EXPERIMENTS[key], dataclasses.replace(small, num_classes=1000)
     experiment.check(small, "small")
+    experiment.check_images(elsewhere(10, small), DataConfig())
+    experiment.check(of_imagenet, "large")
     if key in ("cka", "responses", "ledger", "gates", "reuse", "shattered", "filters", "maps", "strongest"):
-        experiment.check(of_imagenet, "large")
+        experiment.check_images(elsewhere(1000, small), DataConfig())
     else:
-        with pytest.raises(ConfigError, match="large: it tells 1,000 classes apart, and the images are of CIFAR-10's 10"):
-            experiment.check(of_imagenet, "large")
+        with pytest.raises(ConfigError, match=r"net-1000 tells 1,000 classes apart .* these images are CIFAR-10's\."):
+            experiment.check_images(elsewhere(1000, small), DataConfig())
 
 
 def test_the_work_of_an_experiment_goes_by_the_size(loaded):

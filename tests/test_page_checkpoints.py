@@ -92,7 +92,7 @@ def test_the_card_of_the_chosen_net(page: AppTest, shipped: Path):
     assert "**1/1,280 of the paper's schedule**" in told and "test error on 1,000 images of the sample" in told
     for part in ("a machine", "c" * 12, "2 h 00 min", find("resnet-20").card["checksum_sha256"], "bf16", "sample (300 images)"):
         assert part in told, part
-    assert "| 1,000 of the embedded sample | fp32 | 433 | 43.30 % |" in told
+    assert "| 1,000 of the sample | fp32 | 433 | 43.30 % |" in told
     assert "checkpoints.delete" not in [button.key for button in page.button]
 
 

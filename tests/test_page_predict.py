@@ -31,7 +31,7 @@ from resnet_core.nets.loading import load
 from resnet_core.runs import RunStore
 from tests.analysis_tools import DEEPER, PLAIN, RESIDUAL, address, figures, said, ship, shipped
 from tests.bad_images import CASES
-from tests.nets_tools import write_checkpoint
+from tests.nets_tools import elsewhere, write_checkpoint
 from tests.page_tools import app, array, opened
 
 __all__ = ["shipped"]
@@ -110,7 +110,7 @@ def test_a_map_of_one_view_says_so_where_ten_crops_say_otherwise(page: AppTest, 
     [
         ({"image": "7777"}, "The link asks for test image “7777”. It goes from 0 to 999."),
         ({"image": "-5"}, "test image “-5”"),
-        ({"data": "CIFAR-10", "image": "7"}, "test images of “CIFAR-10”. The full CIFAR-10 is not on this machine: the Train page"),
+        ({"data": "CIFAR-10", "image": "7"}, "test images of “CIFAR-10”. CIFAR-10 is not on this machine: the Train page"),
         ({"which": "nonsense"}, "which images “nonsense”. There is no such choice here."),
         ({"method": "nonsense"}, "the method “nonsense”"),
         ({"method": "Grad-CAM", "layer": "layer9.9"}, "layer “layer9.9”"),
@@ -122,7 +122,7 @@ def test_a_map_of_one_view_says_so_where_ten_crops_say_otherwise(page: AppTest, 
     ],
 )
 def test_a_link_that_cannot_be_followed_says_what_it_asked_for(page: AppTest, nets: list[str], monkeypatch, asked: dict, told: str):
-    monkeypatch.setattr(analyses, "datasets", lambda: ["sample"])
+    monkeypatch.setattr(analyses, "is_here", lambda config, where: config.is_embedded)
     opened(page, **asked)
     warnings = [each.value.replace("\\", "") for each in page.warning if "The link asks for" in each.value]
     assert len(warnings) == 1 and told in warnings[0] and "Something else is shown." in warnings[0]
@@ -205,15 +205,15 @@ def test_what_is_kept_does_not_wait_for_another_viewers_computation(page: AppTes
 
 
 def test_a_target_that_a_net_does_not_have_is_not_replaced():
-    assert target_of("predicted", None, 3, 5, CLASSES) == (3, "")
-    assert target_of("true", None, 3, 5, CLASSES) == (5, "")
-    assert target_of("another", "frog", 3, 5, CLASSES) == (CLASSES.index("frog"), "")
-    missing, why = target_of("true", None, 3, None, CLASSES)
+    assert target_of("predicted", None, 3, 5, CLASSES, CLASSES) == (3, "")
+    assert target_of("true", None, 3, 5, CLASSES, CLASSES) == (5, "")
+    assert target_of("another", "frog", 3, 5, CLASSES, CLASSES) == (CLASSES.index("frog"), "")
+    missing, why = target_of("true", None, 3, None, CLASSES, CLASSES)
     assert missing is None and "not known" in why
-    foreign = prediction.class_names(1000)
-    assert target_of("predicted", None, 17, None, foreign) == (17, "")
+    foreign = prediction.class_names(elsewhere(1000))
+    assert target_of("predicted", None, 17, None, foreign, CLASSES) == (17, "")
     for kind, name in (("true", None), ("another", "frog")):
-        missing, why = target_of(kind, name, 3, 5, foreign)
+        missing, why = target_of(kind, name, 3, 5, foreign, CLASSES)
         assert missing is None and "does not know" in why
 
 

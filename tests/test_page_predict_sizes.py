@@ -23,7 +23,7 @@ from resnet_core.nets import find, loading
 from resnet_core.nets.loading import load
 from tests.analysis_tools import PLAIN, said, ship, shipped
 from tests.bad_images import CASES
-from tests.nets_tools import write_checkpoint
+from tests.nets_tools import elsewhere, write_checkpoint
 from tests.page_tools import app, opened
 from tests.test_page_predict import bars, notes, upload_input
 
@@ -54,7 +54,7 @@ def test_each_net_sees_an_upload_at_its_own_size(page: AppTest, shipped: Path, o
     loaded = load(find(of_imagenet), precision="fp32")
     (expected,) = prediction.predict(loaded, prediction.stack([upload_input("png", "crop", 224)]))
     first = prediction.top(expected)
-    assert large[0] == [prediction.class_names(1000)[i] for i, _ in first]
+    assert large[0] == [prediction.class_names(elsewhere(1000))[i] for i, _ in first]
     np.testing.assert_allclose(large[1], [p for _, p in first], rtol=1e-5)
     assert set(small[0]) <= set(CLASSES)
     text = said(page)
@@ -84,7 +84,7 @@ def test_a_test_image_is_enlarged_for_it_and_explained_at_that_size(page: AppTes
     loaded = load(find(of_imagenet), precision="fp32")
     (expected,) = prediction.predict(loaded, prediction.stack([_image_17()]))
     best = int(expected.argmax())
-    assert f"for {prediction.class_names(1000)[best]} (its prediction)" in notes(page)[0]
+    assert f"for {prediction.class_names(elsewhere(1000))[best]} (its prediction)" in notes(page)[0]
     (found,) = [value for key, value in page.session_state[computed._RESULTS].items() if key[0] == "map"]
     image = loading.resized(torch.from_numpy(_image_17()).permute(2, 0, 1)[None], 224)[0]
     np.testing.assert_array_equal(found.map, attribute(loaded, image, "saliency", best, channels="maximum").map)

@@ -8,12 +8,11 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui.analyses import datasets, folder, images_of
+from pages.ui.analyses import Images, choose_images, images_of
 from pages.ui.figure_chart import figure_chart
 from pages.ui.jobs import JOBS, Job, job_panel
 from pages.ui.labels import escaped, titled
 from pages.ui.nets_pick import option_labels
-from resnet_core import data
 from resnet_core.analysis.protocols import ENLARGED, PROTOCOLS, SELECTS_NOTHING, Cost, Protocol, check_ensemble, why_not
 from resnet_core.analysis.protocols import cost as protocol_cost
 from resnet_core.apart import apart as computed_apart
@@ -24,9 +23,6 @@ from resnet_core.imports.cost import said_before
 from resnet_core.language import mark, tr
 from resnet_core.nets import Net, catalog
 
-_TITLES = {"sample": mark("Sample: 1,000 images"), "cifar10": mark("CIFAR-10: 10,000 images")}
-_IMAGES = {"sample": 1_000, "cifar10": 10_000}
-_SHORT = {"sample": mark("the sample"), "cifar10": "CIFAR-10"}
 #: Mistakes shown, and how many of them in a row.
 WORST, _COLUMNS = 20, 5
 #: In the session: the key of what was begun, by nets, data, precision and protocols.
@@ -37,25 +33,18 @@ _ZOOM = 6
 ALL = mark("all of them, in a table")
 #: Nets of an ensemble.
 _MOST_MEMBERS = 10
-#: Of CIFAR-10 as it is embedded here and as it is found on disk.
-_CLASSES = 10
 
 
 def evaluate_panel(net: Net, card: dict[str, Any]) -> None:
     """Draws the choice, the button, and what is known already: results are shared by all viewers."""
-    if net.model.num_classes != _CLASSES:
-        st.info(
-            tr(
-                "{name} tells {num_classes} classes apart. The images here are of CIFAR-10's {classes}, which are "
-                "not its own: no error can be counted on them.",
-                name=escaped(net.name),
-                num_classes=net.model.num_classes,
-                classes=_CLASSES,
-            ),
-            icon=":material/info:",
-        )
+    if net.class_names is None:
+        why = tr("{why} No error can be counted on them.", why=net.refusal(DataConfig()))
+        st.info(escaped(why), icon=":material/info:")
         return
-    dataset, precision = _choice(net)
+    images, precision = _choice(net)
+    if images is None:
+        return
+    config = images.config
     keys, others = _protocols(net)
     nets = [net, *others]
     if net.enlarged:
@@ -63,18 +52,17 @@ def evaluate_panel(net: Net, card: dict[str, Any]) -> None:
     if len(keys) == 1 and (why := why_not(net, PROTOCOLS[keys[0]])):
         st.info(escaped(why), icon=":material/info:")
         return
-    key = ("evaluate", tuple(each.version for each in nets), dataset, precision, keys)
+    key = ("evaluate", tuple(each.version for each in nets), config, precision, keys)
     # A run that goes on has other weights by the time its evaluation is through: what was begun here is shown all the same.
-    begun, asked = st.session_state.setdefault(_BEGUN, {}), (tuple(each.id for each in nets), dataset, precision, keys)
+    begun, asked = st.session_state.setdefault(_BEGUN, {}), (tuple(each.id for each in nets), config, precision, keys)
     job = JOBS.get(key) or JOBS.get(begun.get(asked))
     if job is None or job.state in ("failed", "stopped") or (job.state == "done" and job.key != key):
-        where = folder()
-        macs = sum(_cost(nets, each).macs for each in keys) * _IMAGES[dataset]
+        macs = sum(_cost(nets, each).macs for each in keys) * config.test_images
         if takes_long := said_before(macs):
             st.caption(takes_long)
         if st.button(tr("Evaluate"), type="primary", icon=":material/calculate:", key="evaluate.start"):
-            title = tr("{name} on {short}", name=", ".join(each.name for each in nets), short=_SHORT[dataset])
-            JOBS.start(key, title, lambda job: evaluated(nets, dataset, where, precision, keys, job, bool(takes_long)))
+            title = tr("{name} on {short}", name=", ".join(each.name for each in nets), short=config.words)
+            JOBS.start(key, title, lambda job: evaluated(nets, images, precision, keys, job, bool(takes_long)))
             begun[asked] = key
             st.rerun()
     if job is None:
@@ -86,22 +74,19 @@ def evaluate_panel(net: Net, card: dict[str, Any]) -> None:
     if len(rows) > 1:
         _table(nets, rows)
     if len(keys) == 1 and rows[-1].evaluation:
-        _show(nets, card, dataset, PROTOCOLS[keys[0]], rows[-1].evaluation, iteration)
+        _show(nets, card, images, PROTOCOLS[keys[0]], rows[-1].evaluation, iteration)
 
 
-def _choice(net: Net) -> tuple[str, str]:
+def _choice(net: Net) -> tuple[Images | None, str]:
     left, right = st.columns(2, vertical_alignment="bottom")
-    found = datasets()
-    kept: dict[str, Any] = {"key": "evaluate.data", "persist_state": "session"}
-    dataset = left.segmented_control(tr("Test images"), found, format_func=titled(_TITLES), default="sample", required=True, **kept)
+    with left:
+        images = choose_images([net], "evaluate.data", tr("Test images"), persist_state="session")
     precision = right.segmented_control(
         tr("Precision"), PRECISIONS, default="fp32", required=True, key=f"evaluate.precision.{net.id}",
         help=tr("fp32: the checkpoint's own error, whatever the machine. auto: what is fastest on this machine. A "
 "model card names both."),
     )  # fmt: skip
-    if "cifar10" not in found:
-        left.caption(tr("The full test set of 10,000 images is offered once CIFAR-10 is there: the Train page downloads it."))
-    return dataset or "sample", precision or "fp32"
+    return images, precision or "fp32"
 
 
 def _protocols(net: Net) -> tuple[tuple[str, ...], list[Net]]:
@@ -187,12 +172,12 @@ def _table(nets: Sequence[Net], rows: Sequence[Any]) -> None:
 
 
 def evaluated(
-    nets: Sequence[Net], dataset: str, where: str | None, precision: str, protocols: tuple[str, ...], job: Job, apart: bool = False
+    nets: Sequence[Net], images: Images, precision: str, protocols: tuple[str, ...], job: Job, apart: bool = False
 ) -> tuple[list[Any], int | None]:
     """The job: rows of ``Examined``, on copies of the nets of its own; and the iteration of the first one's weights, if known.
 
     Args:
-        where: the folder of CIFAR-10, if the viewer has named one.
+        images: those of the test set are asked about.
         apart: in a process of its own, of bounded memory, which ends when the job is stopped.
     """
     from resnet_core.analysis.evaluation import examine_nets
@@ -200,11 +185,11 @@ def evaluated(
     options: dict[str, Any] = {"protocols": protocols, "precision": precision, "worst": WORST}
     options |= {"progress": job.progress, "should_stop": job.should_stop}
     if apart:
-        return computed_apart("resnet_core.analysis.evaluation:examine_nets", list(nets), DataConfig(dataset), where, **options)
-    return examine_nets(nets, DataConfig(dataset), where, **options)
+        return computed_apart("resnet_core.analysis.evaluation:examine_nets", list(nets), images.config, images.where, **options)
+    return examine_nets(nets, images.config, images.where, **options)
 
 
-def _show(nets: Sequence[Net], card: dict[str, Any], dataset: str, protocol: Protocol, result: Any, iteration: int | None) -> None:
+def _show(nets: Sequence[Net], card: dict[str, Any], images: Images, protocol: Protocol, result: Any, iteration: int | None) -> None:
     """Draw the error with what is behind it: of one net, or of several as an ensemble."""
     net, together = nets[0], len(nets) > 1
     if not together and iteration is not None and net.config is not None and iteration < net.config.recipe.iterations:
@@ -222,24 +207,24 @@ def _show(nets: Sequence[Net], card: dict[str, Any], dataset: str, protocol: Pro
             "**{wrong:,} of {n:,}** images of {short} wrong · mean cross-entropy {loss:.4f} · {precision} · {how}{against_card}",
             wrong=result.wrong,
             n=result.n,
-            short=_SHORT[dataset],
+            short=escaped(images.config.words),
             loss=result.loss,
             precision=result.precision,
             how=tr(protocol.title) + (tr(", ensemble of {n}", n=len(nets)) if together else ""),
-            against_card="" if together or protocol.key != "single" else _against_card(card, dataset, result),
+            against_card="" if together or protocol.key != "single" else _against_card(card, images.config.dataset, result),
         )
     )
     st.header(tr("What is taken for what"), anchor=False)
-    light, night = (confusion_figure(result.confusion, data.CLASSES, dark) for dark in (False, True))
+    light, night = (confusion_figure(result.confusion, images.config.class_names, dark) for dark in (False, True))
     figure_chart(light, night, key=f"confusion.{net.id}")
     st.caption(
         tr("Rows are true classes, columns what the net says, the diagonal is right. Colours are parts of a row, on a square-root scale.")
     )
-    csv = confusion_csv(result.confusion, data.CLASSES).encode()
+    csv = confusion_csv(result.confusion, images.config.class_names).encode()
     st.download_button(
         tr("Matrix (CSV)"), csv, f"{net.id}-confusion.csv", "text/csv", key="evaluate.csv", icon=":material/download:", on_click="ignore"
     )
-    _mistakes(dataset, result)
+    _mistakes(images, result)
 
 
 def _against_card(card: dict[str, Any], dataset: str, result: Any) -> str:
@@ -256,26 +241,26 @@ def _against_card(card: dict[str, Any], dataset: str, result: Any) -> str:
     return ""
 
 
-def _mistakes(dataset: str, result: Any) -> None:
+def _mistakes(images: Images, result: Any) -> None:
     shown = result.worst[:WORST]
     st.header(tr("The worst mistakes"), anchor=False)
     if not shown:
         st.markdown(tr("There is none: every image is right."))
         return
-    images = images_of(dataset, "test", folder()).images
+    names, pictures = images.config.class_names, images_of(images, "test").images
     for start in range(0, len(shown), _COLUMNS):
         for column, mistake in zip(st.columns(_COLUMNS), shown[start : start + _COLUMNS], strict=False):
-            true, said = data.CLASSES[mistake.true], data.CLASSES[mistake.predicted]
+            true, said = tr(names[mistake.true]), tr(names[mistake.predicted])
             with column:
                 st.image(
-                    enlarged(images[mistake.index]),
+                    enlarged(pictures[mistake.index]),
                     alt=tr("test image {index}, a {true} taken for a {said}", index=mistake.index, true=true, said=said),
                 )
                 st.markdown(
                     tr(
                         "**{true}**, taken for **{said}**  \n{said} {part}, {true} {part2}",
-                        true=true,
-                        said=said,
+                        true=escaped(true),
+                        said=escaped(said),
                         part=_part(mistake.probability),
                         part2=_part(mistake.true_probability),
                     )

@@ -14,6 +14,7 @@ import streamlit as st
 from pages.ui.labels import titled
 from pages.ui.net_words import say_absent
 from resnet_core import paper
+from resnet_core.config import DataConfig
 from resnet_core.errors import UserError
 from resnet_core.figures.captions import fraction_short
 from resnet_core.language import mark, tr
@@ -78,8 +79,8 @@ def frame(found: Sequence[Entry]) -> pd.DataFrame:
 
 def row(net: Net, card: dict[str, Any]) -> dict[str, Any]:
     """A line of the table. Errors in percent, the size in MB (1,000,000 bytes); None where it is not known."""
-    published = paper.published(net.model)
-    fraction = card.get("schedule_fraction")
+    published = paper.published(net.model, net.config.data if net.config else None)
+    fraction, on = card.get("schedule_fraction"), tested_on(net, card)
     config = net.config
     return {
         "name": net.name,
@@ -90,7 +91,7 @@ def row(net: Net, card: dict[str, Any]) -> dict[str, Any]:
         "MB": net.weights.stat().st_size / 1e6,
         "training error": net.train_error,
         "test error": test_error(net, card),
-        "tested on": tested_on(net, card),
+        "tested on": on and f"{on[0]:,} ({on[1].title})",
         "paper": published.text if published else None,
         "schedule": None if fraction is None else fraction_short(fraction),
         "precision": net.precision,
@@ -105,13 +106,11 @@ def test_error(net: Net, card: dict[str, Any]) -> float | None:
     return card.get("sample_error") if net.test_error is None else net.test_error
 
 
-def tested_on(net: Net, card: dict[str, Any]) -> str | None:
-    """The images that its test error was counted on."""
+def tested_on(net: Net, card: dict[str, Any]) -> tuple[int, DataConfig] | None:
+    """How many images its test error was counted on, and of which data set."""
     if net.test_error is None:
-        return None if card.get("sample_error") is None else tr("{sample_images:,} (sample)", sample_images=card["sample_images"])
-    if net.config is None:
-        return None
-    return "10,000" if net.config.data.dataset == "cifar10" else tr("1,000 (sample)")
+        return None if card.get("sample_error") is None else (card["sample_images"], DataConfig())
+    return (net.config.data.test_images, net.config.data) if net.config else None
 
 
 def gallery(found: Sequence[Entry]) -> Entry:

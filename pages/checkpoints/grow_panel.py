@@ -7,16 +7,15 @@ import dataclasses
 import streamlit as st
 
 from pages.ui import estimate
-from pages.ui.analyses import datasets, folder
-from pages.ui.labels import escaped, titled
+from pages.ui.analyses import choose_images
+from pages.ui.labels import escaped
 from pages.ui.permitted import PermittedStore, admit
 from pages.ui.runs_view import all_seen, going_on
-from resnet_core.config import DataConfig, RunConfig
+from resnet_core.config import RunConfig
 from resnet_core.errors import ConfigError
-from resnet_core.language import mark, tr
+from resnet_core.language import tr
 from resnet_core.nets import Net, growth
 
-_TITLES = {"sample": mark("Sample: 5,000 images"), "cifar10": mark("CIFAR-10: 50,000 images")}
 #: In the session: what was queued, to be said once more as long as the net is looked at: (net, its runs).
 _QUEUED = "grow.queued"
 WHY = (
@@ -34,7 +33,7 @@ def grow_panel(net: Net) -> None:
         )
         return
     st.markdown(WHY)
-    config, scratch = _chosen(net)
+    config, where, scratch = _chosen(net)
     if config is None:
         return
     twin = RunConfig(config.model, config.data, config.recipe)
@@ -43,7 +42,7 @@ def grow_panel(net: Net) -> None:
     time = estimate.words([config, twin] if scratch else [config], known)
     st.caption(
         tr(
-            "{name} becomes {name2}, which is trained for {iterations:,} iterations on the {label} by the rest of {value} recipe; {time}.",
+            "{name} becomes {name2}, which is trained for {iterations:,} iterations on {label} by the rest of {value} recipe; {time}.",
             name=escaped(net.model.name),
             name2=escaped(config.model.name),
             iterations=config.recipe.iterations,
@@ -58,9 +57,9 @@ def grow_panel(net: Net) -> None:
         tr("Train on as {name}", name=escaped(config.model.name)), type="primary", icon=":material/trending_up:", key="grow.start"
     ):
         admit([config, twin] if scratch else [config])
-        runs = [going_on(store, *growth.grow(store, net, config, data_dir=folder()))]
+        runs = [going_on(store, *growth.grow(store, net, config, data_dir=where))]
         if scratch:
-            runs.append(going_on(store, *store.submit(twin, data_dir=folder())))
+            runs.append(going_on(store, *store.submit(twin, data_dir=where)))
         st.session_state[_QUEUED] = (net.id, [run.id for run in runs])
     if (queued := st.session_state.get(_QUEUED)) and queued[0] == net.id:
         st.success(tr("In the queue, or trained already."), icon=":material/playlist_add_check:")
@@ -71,9 +70,8 @@ def grow_panel(net: Net) -> None:
             st.page_link("compare/page.py", label=tr("Compare"), icon=":material/ssid_chart:", query_params=link)
 
 
-def _chosen(net: Net) -> tuple[RunConfig | None, bool]:
-    own, found = net.config, datasets()
-    preferred = own.data.dataset if own and own.data.dataset in found else "sample"
+def _chosen(net: Net) -> tuple[RunConfig | None, str | None, bool]:
+    own = net.config
     left, middle, right = st.columns(3, vertical_alignment="bottom")
     rounds = left.number_input(
         tr("Blocks added to each stage"), 1, 100, 6, key="grow.rounds", help=tr("6 make 56 layers of 20 with basic blocks.")
@@ -81,14 +79,14 @@ def _chosen(net: Net) -> tuple[RunConfig | None, bool]:
     config = growth.planned(net, 1)
     iterations = middle.number_input(tr("Iterations"), 1, 1_000_000, config.recipe.iterations, key=f"grow.iterations.{net.id}")
     rate = right.number_input(tr("Learning rate"), 0.0, 10.0, config.recipe.learning_rate, format="%g", key=f"grow.rate.{net.id}")
-    dataset = st.segmented_control(
-        tr("Images"), found, format_func=titled(_TITLES), default=preferred, required=True, key=f"grow.data.{net.id}"
-    )  # fmt: skip
-    data = own.data if own and dataset == own.data.dataset else DataConfig(dataset or "sample")
+    images = choose_images([net], f"grow.data.{net.id}", tr("Images"), own=True, persist_state="session")
+    if images is None:
+        return None, None, False
+    data = own.data if own and images.config.dataset == own.data.dataset else images.config
     scratch = st.checkbox(tr("Train the deeper net from scratch too, by the same recipe"), True, key="grow.scratch")
     try:
         recipe = dataclasses.replace(config.recipe, iterations=int(iterations), learning_rate=float(rate))
-        return growth.planned(net, int(rounds), data, recipe), scratch
+        return growth.planned(net, int(rounds), data, recipe), images.where, scratch
     except ConfigError as error:
         st.error(escaped(str(error)), icon=":material/error:")
-        return None, scratch
+        return None, None, scratch

@@ -9,7 +9,7 @@ import streamlit as st
 from pages.checkpoints.gallery import Entry, test_error, tested_on
 from pages.ui.labels import duration, escaped
 from resnet_core import paper
-from resnet_core.config import Recipe
+from resnet_core.config import DATASETS, DataConfig, Recipe
 from resnet_core.figures.captions import augmentation_text, falling_text, fraction_text
 from resnet_core.imports import LAYOUTS
 from resnet_core.language import mark, retold, tr
@@ -23,14 +23,12 @@ ORIGINS = {
 #: How the input is normalised where it is in no known way: of other checkpoints, and of runs.
 _OTHER = (mark("with the mean that came with it"), mark("per-pixel mean of its training images subtracted"))
 _NBSP = "\u00a0"
-#: The data of ``evaluations``, as a card has them.
-_DATA = {"sample": mark("the embedded sample"), "cifar10": "CIFAR-10"}
 
 
 def model_card(entry: Entry) -> None:
     """Draws all that is known of the net; what is not known is left out."""
     net, card = entry.net, entry.card
-    published = paper.published(net.model)
+    published = paper.published(net.model, net.config.data if net.config else None)
     errors = st.columns(4)
     errors[0].metric(tr("Test error"), _percent(test_error(net, card)))
     errors[1].metric(tr("Training error"), _percent(net.train_error))
@@ -53,8 +51,8 @@ def conditions(net: Net, card: dict[str, Any], published: paper.Published | None
     """What must be read with the numbers: how many images, how much of the paper's schedule, precision, data, seed."""
     parts = []
     if on := tested_on(net, card):
-        count, _, sample = on.partition(" ")
-        parts.append(tr("test error on {count} images{value}", count=count, value=tr(" of the sample") if sample else ""))
+        count, data = on
+        parts.append(tr("test error on {count:,} images of {words}", count=count, words=escaped(data.words)))
     if card.get("schedule_fraction") is not None:
         parts.append(f"**{escaped(fraction_text(card['schedule_fraction']))}**")
     if net.config:
@@ -156,7 +154,8 @@ def _evaluations(found: list[dict[str, Any]]) -> str:
     lines = [tr("**Measured from these weights**"), "", tr("| test images | precision | wrong | error |"), "|:--|:--|--:|--:|"]
     for each in found:
         n, wrong, error = each.get("n"), each.get("wrong"), each.get("top1_error")
-        where = _DATA.get(str(each.get("data")), str(each.get("data")))
+        key = str(each.get("data"))
+        where = DataConfig(key).words if key in DATASETS else escaped(key)
         counted = "–" if wrong is None else f"{wrong:,}"
         lines.append(
             tr(

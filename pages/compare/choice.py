@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
@@ -21,14 +21,13 @@ _CHOICE, _WIDGET = Linked("compare", "runs"), "compare.runs"
 #: Chosen for somebody who has chosen nothing: more curves than this nobody tells apart, and a class starts run upon run.
 MOST_CURVES = 24
 
-#: name -> (what it is about, its test). Within one matter any of the chosen will do; all matters must be met.
+#: name -> (what it is about, its test), beside the names of data sets. Within one matter any of the chosen will do; all matters must be
+#: met.
 FILTERS = {
     mark("running"): ("state", lambda s: s.is_active),
     mark("finished"): ("state", lambda s: s.state == "finished"),
     mark("plain"): ("family", lambda s: s.config.model.is_plain),
     mark("residual"): ("family", lambda s: not s.config.model.is_plain),
-    mark("sample"): ("data", lambda s: s.config.data.dataset == "sample"),
-    "CIFAR-10": ("data", lambda s: s.config.data.dataset == "cifar10"),
     mark("own"): ("origin", lambda s: isinstance(s, Seen)),
     mark("shipped"): ("origin", lambda s: isinstance(s, Shipped)),
 }
@@ -53,9 +52,12 @@ def choose_runs(seen: Sequence[Listed]) -> list[str]:
         )
     ids = [i for i in ids if i in known]
     st.header(tr("Runs"), anchor=False)
+    options = [*FILTERS, *dict.fromkeys(s.config.data.name for s in seen)]
+    if not set(st.session_state.get("compare.filters") or ()) <= set(options):
+        st.session_state["compare.filters"] = []  # runs of a data set were deleted
     names = st.pills(
         tr("Filter the list"),
-        list(FILTERS),
+        options,
         selection_mode="multi",
         format_func=tr,
         key="compare.filters",
@@ -105,11 +107,15 @@ def shipped(seen: Sequence[Listed]) -> list[Shipped]:
     return [s for s in seen if isinstance(s, Shipped)]
 
 
+def _of_data(name: str) -> Callable[[Listed], bool]:
+    return lambda s: s.config.data.name == name
+
+
 def passes(seen: Listed, names: Sequence[str]) -> bool:
     """Whether a run meets the filters."""
     met: dict[str, bool] = {}
     for name in names:
-        matter, test = FILTERS[name]
+        matter, test = FILTERS.get(name, ("data", _of_data(name)))
         met[matter] = met.get(matter, False) or test(seen)
     return all(met.values())
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from pages.architectures.drawn import draw
-from pages.ui import analyses, links
+from pages.ui import links
 from pages.ui.alternative import plain
+from pages.ui.analyses import Images
 from pages.ui.asking import may_begin
 from pages.ui.jobs import JOBS, Job
 from pages.ui.labels import escaped, titled
@@ -31,13 +32,13 @@ NOTHING = "none"
 #: Nets whose inputs of blocks are kept, ``lesion.BUDGET`` bytes each.
 _MOST_KEPT = 3
 #: Only the thread of the jobs, which works at one after the other, looks into it.
-_KEPT: OrderedDict[tuple[str, str, int], Kept] = OrderedDict()
+_KEPT: OrderedDict[tuple[str, DataConfig, int], Kept] = OrderedDict()
 BLOCK, _PICK = "lesion.block", "lesion.pick"
 #: Not bound to the list: a default that a click sets would leave the old block in the address.
 _CHOICE = Linked("lesion", BLOCK)
 
 
-def lesion_section(nets: Sequence[Net], labels: Mapping[str, str], dataset: str, count: int) -> None:
+def lesion_section(nets: Sequence[Net], labels: Mapping[str, str], images: Images, count: int) -> None:
     """Draws the choice of a block, the nets' errors without it, and the diagram to click into."""
     blocks = list(dict.fromkeys(unit.name for net in sorted(nets, key=_length, reverse=True) for unit in net.model.plan().units))
     st.header(tr("One block by a click"), anchor=False)
@@ -61,7 +62,7 @@ def lesion_section(nets: Sequence[Net], labels: Mapping[str, str], dataset: str,
             options: dict[str, Any] = {"format_func": titled(titles), "default": nets[-1].id, "required": True, "bind": "query-params"}
             picked = st.segmented_control(tr("Diagram of"), list(titles), key="lesion.net", **options)
             shown = next((net for net in nets if net.id == picked), shown)
-    words = _errors(nets, labels, dataset, count, block) if block != NOTHING else {}
+    words = _errors(nets, labels, images, count, block) if block != NOTHING else {}
     net = complexity(shown.model)
     has = any(unit.name == block for unit in shown.model.plan().units)
     figure = diagram(net, block if has else "", words.get(shown.id, ""))
@@ -95,11 +96,11 @@ def _clicked(key: str) -> None:
         _delete(NOTHING if block == st.session_state[_PICK] else block)
 
 
-def _errors(nets: Sequence[Net], labels: Mapping[str, str], dataset: str, count: int, block: str) -> dict[str, str]:
+def _errors(nets: Sequence[Net], labels: Mapping[str, str], images: Images, count: int, block: str) -> dict[str, str]:
     """Draws the error of each net without the block; returns it in words by the net's id."""
     there = [net for net in nets if any(unit.name == block for unit in net.model.plan().units)]
     work = 2 * count * sum(map(macs_per_image, there))
-    if not may_begin(("lesion", block, dataset, count, *(net.id for net in there)), tr("Without {block}", block=block), work):
+    if not may_begin(("lesion", block, images.config, count, *(net.id for net in there)), tr("Without {block}", block=block), work):
         return {}
     words, wholes, of = {}, [], ""
     with st.container(horizontal=True):
@@ -108,7 +109,7 @@ def _errors(nets: Sequence[Net], labels: Mapping[str, str], dataset: str, count:
                 st.metric(labels[net.id], "–", tr("has no {block}", block=block), delta_color="off", delta_arrow="off", width="content")
                 continue
             try:
-                wrong, whole, n = _counted(net, labels[net.id], dataset, count, block)
+                wrong, whole, n = _counted(net, labels[net.id], images, count, block)
             except UserError as error:
                 st.error(escaped(str(error)), icon=":material/error:")
                 continue
@@ -122,19 +123,18 @@ def _errors(nets: Sequence[Net], labels: Mapping[str, str], dataset: str, count:
     return words
 
 
-def _counted(net: Net, title: str, dataset: str, count: int, block: str) -> tuple[int, int, int]:
+def _counted(net: Net, title: str, images: Images, count: int, block: str) -> tuple[int, int, int]:
     """Images wrong without the block, wrong of the whole net, and images."""
-    where = analyses.folder()
 
     def work(job: Job) -> tuple[int, int, int]:
         from resnet_core import data
         from resnet_core.experiments import lesion
         from resnet_core.nets.loading import load
 
-        key = (net.version, dataset, count)
+        key = (net.version, images.config, count)
         if key not in _KEPT:
-            images = data.load(DataConfig(dataset), where)
-            _KEPT[key] = lesion.keep(load(net), images, count, job.progress, job.should_stop)
+            shown = data.load(images.config, images.where)
+            _KEPT[key] = lesion.keep(load(net), shown, count, job.progress, job.should_stop)
             while len(_KEPT) > _MOST_KEPT:
                 _KEPT.popitem(last=False)
         _KEPT.move_to_end(key)
@@ -142,7 +142,7 @@ def _counted(net: Net, title: str, dataset: str, count: int, block: str) -> tupl
         return lesion.deleted(kept, block, job.progress, job.should_stop), kept.whole, len(kept.test)
 
     return JOBS.outcome(
-        ("lesion", net.version, dataset, count, block),
+        ("lesion", net.version, images.config, count, block),
         tr("{title} without {block}", title=title, block=block),
         work,
         unit=tr("test images"),

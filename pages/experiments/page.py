@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
 
 from pages.experiments.lesion import BLOCK, lesion_section
-from pages.ui import analyses, links
+from pages.ui.analyses import Images, choose_images, fit_for
 from pages.ui.chart_files import chart_files
 from pages.ui.figure_chart import figure_chart
 from pages.ui.guard import guarded
@@ -17,7 +18,6 @@ from pages.ui.labels import duration, escaped, titled
 from pages.ui.nets_pick import choose_nets, nothing_yet, option_labels, warn_of
 from pages.ui.parameter_widgets import parameter_widgets, resolved
 from resnet_core.attribution import Parameter
-from resnet_core.config import DataConfig
 from resnet_core.csv_text import csv_text
 from resnet_core.errors import ConfigError
 from resnet_core.experiments import EXPERIMENTS, Experiment, Measured, Table, run, seconds_per_image
@@ -46,12 +46,13 @@ def describe(experiment: Experiment) -> None:
     st.caption(tr("{limits} Source: {source}.", limits=experiment.limits, source=experiment.source))
 
 
-def able(experiment: Experiment, nets: Sequence[Net], labels: Mapping[str, str], given: Mapping[str, Any]) -> list[Net]:
+def able(experiment: Experiment, nets: Sequence[Net], labels: Mapping[str, str], images: Images, given: Mapping[str, Any]) -> list[Net]:
     """The nets that it can be made with, as far as ``given`` goes; why the others cannot is said."""
     found = []
     for net in nets:
         try:
             experiment.check(net.model, labels[net.id])
+            experiment.check_images(replace(net, name=labels[net.id]), images.config)
             experiment.check_others(net, given)
             for layer in [each for each in experiment.parameters if each.kind == "layer"]:
                 _check_layer(layer, resolved(given, [layer], net)[layer.name], net, labels[net.id])
@@ -68,12 +69,14 @@ def _check_layer(parameter: Parameter, layer: str, net: Net, label: str) -> None
         raise ConfigError("net", "{label}: it has no layer {layer}.", label=label, layer=layer)
 
 
-def measured(experiment: Experiment, nets: Sequence[Net], labels: Mapping[str, str], dataset: str, given: dict[str, Any]) -> list[Measured]:
+def measured(
+    experiment: Experiment, nets: Sequence[Net], labels: Mapping[str, str], images: Images, given: dict[str, Any]
+) -> list[Measured]:
     """The results that are there; for the others, a button that begins them, and how far they are."""
-    where, jobs = analyses.folder(), {}
+    jobs = {}
     values = {net.id: resolved(given, experiment.parameters, net) for net in nets}
     computed = {of: {name: value for name, value in each.items() if name not in experiment.views} for of, each in values.items()}
-    keys = {net.id: ("experiment", experiment.key, net.version, dataset, *sorted(computed[net.id].items())) for net in nets}
+    keys = {net.id: ("experiment", experiment.key, net.version, images.config, *sorted(computed[net.id].items())) for net in nets}
 
     def begin() -> None:
         for net in nets:
@@ -82,7 +85,7 @@ def measured(experiment: Experiment, nets: Sequence[Net], labels: Mapping[str, s
     def work(net: Net) -> Any:
         def of(job: Job) -> Measured:
             told: dict[str, Any] = {"progress": job.progress, "should_stop": job.should_stop, "preview": job.show}
-            return run(experiment, net, DataConfig(dataset), computed[net.id], folder=where, label=labels[net.id], whole=True, **told)
+            return run(experiment, net, images.config, computed[net.id], folder=images.where, label=labels[net.id], whole=True, **told)
 
         return of
 
@@ -161,13 +164,7 @@ def main() -> None:
         return
     with st.sidebar:
         nets = choose_nets(found, shipped=pair)
-        there = analyses.datasets()
-        links.check_choice(
-            "experiment.data", tr("images of"), there, tr("The full CIFAR-10 is not on this machine: the Train page downloads it.")
-        )
-        dataset = st.segmented_control(
-            tr("Images of"), there, format_func=tr, default=there[0], required=True, key="experiment.data", bind="query-params"
-        )
+        images = choose_images(nets, "experiment.data", tr("Images of"))
     first = next(iter(EXPERIMENTS))
     key = st.pills(
         tr("Experiment"), list(EXPERIMENTS), format_func=titled(_TITLES), default=first, required=True, key="experiment",
@@ -179,18 +176,22 @@ def main() -> None:
     if not nets:
         st.info(tr("Choose a net on the left."), icon=":material/arrow_back:")
         return
+    if images is None:
+        return
     labels = option_labels(nets)
+    if experiment.parameters:  # without any it looks at no images
+        nets = fit_for(nets, labels, images)
     with st.container(horizontal=True):
         given = parameter_widgets(experiment.parameters, nets, prefix=f"{experiment.key}.", row=True)
-    usable = able(experiment, nets, labels, given)
+    usable = able(experiment, nets, labels, images, given)
     if experiment.key == "lesions" and usable:
         with guarded(tr("One block by a click")):
-            lesion_section(usable, labels, dataset or there[0], given["images"])
+            lesion_section(usable, labels, images, given["images"])
         st.header(tr("Each block in turn"), anchor=False)
     else:
         st.query_params.pop(BLOCK, None)
     with guarded(experiment.title):
-        results = measured(experiment, usable, labels, dataset or there[0], given)
+        results = measured(experiment, usable, labels, images, given)
         if results:
             show(experiment, results)
 

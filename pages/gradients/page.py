@@ -9,6 +9,7 @@ import streamlit as st
 
 from pages.gradients.initialization import initialization_section
 from pages.ui import analyses, findings
+from pages.ui.analyses import Images, choose_images, fit_for
 from pages.ui.asking import may_begin
 from pages.ui.chart_files import chart_files
 from pages.ui.figure_chart import figure_chart
@@ -69,9 +70,10 @@ PAPER = tr(
 )
 
 
-def view_controls(recorded: bool) -> tuple[str, str, str]:
-    """Where the gradients come from, the lines' x axis, and which of ``QUANTITIES`` is drawn of a training."""
+def view_controls(nets: Sequence[Net]) -> tuple[str, Images | None, str, str]:
+    """Where the gradients come from, the images, the lines' x axis, and which of ``QUANTITIES`` is drawn of a training."""
     st.header(tr("Gradients"), anchor=False)
+    recorded = any(net.records("layers") for net in nets)
     shown = st.segmented_control(
         tr("Gradients"),
         [RECORDED, MEASURED],
@@ -83,18 +85,19 @@ def view_controls(recorded: bool) -> tuple[str, str, str]:
         disabled=not recorded,
         label_visibility="collapsed",
     )
+    source, quantity = shown or RECORDED if recorded else MEASURED, "|g|"
+    images = choose_images(nets, "gradients.data", tr("Training images of")) if source == MEASURED else None
     x = st.segmented_control(
         tr("Lines over"), X_AXES, default="position", format_func=tr, required=True, key="over", bind="query-params",
         help=tr("position: the first layer of every net at 0, the last at 1."),
     )  # fmt: skip
-    source, quantity = shown or RECORDED if recorded else MEASURED, "|g|"
     if source == RECORDED:
         quantity = st.segmented_control(
             tr("Of each layer"), list(QUANTITIES), default="|g|", required=True, key="of_layer", bind="query-params",
             help=tr("|g|: norm of the gradient. |w|: norm of the weights. |g| / |w|: how large a step is beside what it "
 "changes."),
         )  # fmt: skip
-    return source, x or "position", quantity or "|g|"
+    return source, images, x or "position", quantity or "|g|"
 
 
 def pair(nets: Sequence[Net]) -> list[str]:
@@ -217,19 +220,19 @@ def show_recorded(nets: Sequence[Net], labels: dict[str, str], x: str, quantity:
     st.fragment(recorded_panel, run_every=POLL if polled else None)([net.id for net in nets], heat, labels, x, quantity, polled)
 
 
-def show_measured(nets: Sequence[Net], labels: dict[str, str], x: str) -> None:
+def show_measured(nets: Sequence[Net], labels: dict[str, str], images: Images, x: str) -> None:
     """Each net's newest weights on training images. A net that cannot be measured is named and left out."""
     curves, shown, fewer = [], [], ""
-    for net in nets:
+    for net in fit_for(nets, labels, images):
         if net.origin == "run" and net.iteration is None:
             st.caption(tr("{labels} has no checkpoint yet: it is shown in training only.", labels=escaped(labels[net.id])))
             continue
         # A batch is not cut: its statistics are part of the result. Where 128 images do not fit, there are fewer, and it is said.
         size = max(2, images_at_once(net, BATCH, gradients=True, budget=WHOLE_BUDGET))
-        if not may_begin(("gradients", net.id), labels[net.id], 3 * BATCHES * size * macs_per_image(net)):
+        if not may_begin(("gradients", net.id, images.config), labels[net.id], 3 * BATCHES * size * macs_per_image(net)):
             continue
         try:
-            net, found = analyses.gradients(net, labels[net.id], BATCHES, size)
+            net, found = analyses.gradients(net, labels[net.id], images, BATCHES, size)
         except UserError as error:
             st.error(escaped(str(error)), icon=":material/error:")
             continue
@@ -255,10 +258,11 @@ def show_measured(nets: Sequence[Net], labels: dict[str, str], x: str) -> None:
     st.header(tr("Layer by layer, with the weights as they are now"), anchor=False)
     figure_chart(gradient_lines(curves, x=x), gradient_lines(curves, dark=True, x=x), key="lines_chart")
     note = tr(
-        "{unit} Mean over {batches} batches of {batch} training images of the sample, with batch statistics in BN. {fewer}{caption}",
+        "{unit} Mean over {batches} batches of {batch} training images of {data_text}, with batch statistics in BN. {fewer}{caption}",
         unit=_UNIT,
         batches=BATCHES,
-        batch=BATCH,
+        batch=min(BATCH, images.config.train_images // BATCHES),
+        data_text=images.config.words,
         fewer=fewer,
         caption=caption(shown, labels),
     )
@@ -278,14 +282,14 @@ def main() -> None:
     else:
         with st.sidebar:
             nets = choose_nets(found)
-            source, x, quantity = view_controls(any(net.records("layers") for net in nets))
+            source, images, x, quantity = view_controls(nets)
         labels = option_labels(nets)
         if not nets:
             st.info(tr("Choose nets in the list of the sidebar (» opens it)."), icon=":material/info:")
         elif source == RECORDED:
             show_recorded(nets, labels, x, quantity)
-        else:
-            show_measured(nets, labels, x)
+        elif images is not None:
+            show_measured(nets, labels, images, x)
     st.header(tr("What the paper says"), anchor=False)
     st.markdown(PAPER)
     initialization_section()

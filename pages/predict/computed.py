@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import streamlit as st
 
-from pages.ui import analyses
+from pages.ui.analyses import Images, images_of
 from pages.ui.jobs import JOBS, Job, Progress, ShouldStop
 from resnet_core.analysis.protocols import PROTOCOLS, Protocol, cost, why_not
 from resnet_core.apart import apart
@@ -212,22 +212,21 @@ def map_task(net: Net, pixels: np.ndarray, method: str, target: int, values: Map
 # ---------------------------------------------------------------- the test set and the training set
 
 
-def test_answers(nets: Sequence[Net], dataset: str) -> list[np.ndarray]:
+def test_answers(nets: Sequence[Net], images: Images) -> list[np.ndarray]:
     """Give for each net (N, classes): its probabilities of all test images, computed once per net for all viewers.
 
     Raises:
         UserError: a net cannot be asked.
     """
-    where = analyses.folder()
 
     def asking(net: Net) -> Callable[[Job], np.ndarray]:
         def work(job: Job) -> np.ndarray:
             from resnet_core.analysis.prediction import predict
             from resnet_core.nets.loading import load
 
-            images = analyses.images_of(dataset, "test", where).images
-            return predict(load(net, precision=PRECISION), images, progress=job.progress, should_stop=job.should_stop)
+            shown = images_of(images, "test").images
+            return predict(load(net, precision=PRECISION), shown, progress=job.progress, should_stop=job.should_stop)
 
         return work
 
-    return [JOBS.outcome(("answers", net.version, dataset), net.name, asking(net), unit=tr("test images")) for net in nets]
+    return [JOBS.outcome(("answers", net.version, images.config), net.name, asking(net), unit=tr("test images")) for net in nets]

@@ -13,8 +13,10 @@ import streamlit as st
 
 from pages.predict import computed
 from pages.ui import analyses, links
+from pages.ui.analyses import Images
 from pages.ui.asking import may_begin
 from pages.ui.labels import escaped, titled
+from resnet_core.analysis.prediction import class_names
 from resnet_core.analysis.protocols import Protocol
 from resnet_core.data import CLASSES
 from resnet_core.errors import UserError
@@ -25,7 +27,6 @@ from resnet_core.language import mark, tr
 from resnet_core.nets import Net
 
 TEST, UPLOAD = mark("test set"), mark("upload")
-DATA = {mark("sample"): "sample", "CIFAR-10": "cifar10"}
 ALL, DISAGREE, WRONG = mark("all"), mark("nets disagree"), mark("a net is wrong")
 ANY = mark("any class")
 UNKNOWN = mark("not known")
@@ -48,12 +49,13 @@ class Shown:
     Attributes:
         name: ``test image 17``, or the file's own name; not escaped.
         stem: for the names of files: letters, digits, dashes.
-        pixels: uint8 (32, 32, 3), for nets of that size.
+        pixels: uint8 (32, 32, 3), for nets of that size; of a test image as large as its data set's.
         larger: the same of other sizes, by their side; what is not there is enlarged. See ``at``.
         larger_as: how these were made, where that differs.
         test: of a test image the data set and its number.
+        classes: those that ``label`` is one of.
         whole: of an upload uint8 (256, 256, 3), that several views for nets of larger images are made of.
-        label: its class in CIFAR-10, or None.
+        label: its class, or None.
         notes: what was done to it.
         original: the upload before it was made 32x32, as PNG, or None.
         together: all pictures that were uploaded, where there are several; this one is among them.
@@ -68,8 +70,13 @@ class Shown:
     together: tuple[Shown, ...] = ()
     larger: Mapping[int, np.ndarray] = field(default_factory=dict)
     larger_as: str = ""
-    test: tuple[str, int] | None = None
+    test: tuple[Images, int] | None = None
     whole: np.ndarray | None = None
+    classes: tuple[str, ...] = CLASSES
+
+    def label_of(self, classes: Sequence[str]) -> int | None:
+        """Its class, if it is known and one of these."""
+        return self.label if tuple(classes) == tuple(self.classes) else None
 
     def at(self, side: int) -> np.ndarray:
         """What nets for images of ``side`` pixels see: uint8 (side, side, 3)."""
@@ -79,7 +86,11 @@ class Shown:
             return self.larger[side]
         from resnet_core.analysis.prediction import stack
 
-        return stack([self.pixels], side)[0].permute(1, 2, 0).contiguous().numpy()
+        return stack([self._source(side)], side)[0].permute(1, 2, 0).contiguous().numpy()
+
+    def _source(self, side: int) -> np.ndarray:
+        """What it is resized from, for sides that it was not made for."""
+        return self.whole if self.whole is not None and side > len(self.pixels) else self.pixels
 
     def seen_by(self, net: Net) -> np.ndarray:
         """``at`` the size of a net's images."""
@@ -93,8 +104,9 @@ class Shown:
 
     def how_at(self, side: int) -> str:
         """Say what was done to the picture for nets of that size."""
-        own = len(self.pixels)
-        made = "" if side == own else self.larger_as if side in self.larger else tr("enlarged from {own}x{own}", own=own)
+        own = len(self._source(side))
+        resized = tr("enlarged from {own}x{own}", own=own) if side > own else tr("reduced from {own}x{own}", own=own)
+        made = "" if side == len(self.pixels) else self.larger_as if side in self.larger else resized
         return " · ".join(filter(None, [tr("{side}x{side} pixels", side=side), made]))
 
 
@@ -116,32 +128,28 @@ def choose_image(nets: Sequence[Net], complaints: Any = st) -> Shown | None:
         bind="query-params",
         label_visibility="collapsed",
     )
-    return uploaded(complaints) if source == UPLOAD else of_the_test_set(nets)
+    return uploaded(nets, complaints) if source == UPLOAD else of_the_test_set(nets)
 
 
 # ---------------------------------------------------------------- the test set
 
 
 def of_the_test_set(nets: Sequence[Net]) -> Shown | None:
-    dataset, there = "sample", analyses.datasets()
-    absent = tr("The full CIFAR-10 is not on this machine: the Train page downloads it.")
-    titles = [title for title, name in DATA.items() if name in there]
-    links.check_choice("data", tr("test images of"), titles, absent if st.query_params.get("data") in DATA else "")
-    if len(titles) > 1:
-        title = st.segmented_control(
-            tr("Test images of"), list(DATA), format_func=tr, default="sample", required=True, key="data", bind="query-params"
-        )
-        dataset = DATA.get(title, "sample")
-    test = analyses.images_of(dataset, "test", analyses.folder())
+    images = analyses.choose_images(nets, "data", tr("Test images of"))
+    if images is None:
+        return None
+    names, test = images.config.class_names, analyses.images_of(images, "test")
     labels = test.labels.numpy()
     links.check_choice("which", tr("which images"), [ALL, DISAGREE, WRONG])
-    links.check_choice("class", tr("the class"), [ANY, *CLASSES])
+    links.check_choice("class", tr("the class"), [ANY, *names])
     links.check_number("image", tr("test image"), 0, len(test) - 1)
     kind = st.selectbox(tr("Which"), [ALL, DISAGREE, WRONG], format_func=tr, key="which", bind="query-params", on_change=_filter)
-    of = st.selectbox(tr("Class"), [ANY, *CLASSES], format_func=tr, key="class", bind="query-params", on_change=_filter)
-    if kind != ALL and not _may_ask(nets, dataset):
+    if st.session_state.get("class", ANY) not in (ANY, *names):
+        st.session_state["class"] = ANY  # of the data set before
+    of = st.selectbox(tr("Class"), [ANY, *names], format_func=tr, key="class", bind="query-params", on_change=_filter)
+    if kind != ALL and not _may_ask(nets, images):
         kind = ALL  # until then all are there
-    found = _pool(kind, of, nets, dataset, labels)
+    found = _pool(kind, of, nets, images, labels)
     # Set only where it must be, and before the widget is drawn: on a cold link it takes its value from the URL.
     index = st.session_state.get("image", 0)
     if st.session_state.pop(_FILTERED, False) and len(found) and index not in found:
@@ -171,19 +179,20 @@ def of_the_test_set(nets: Sequence[Net]) -> Shown | None:
         asked = "" if kind == ALL else tr(" Asked of one view each.")
         st.caption(tr("{founds:,} of {tests:,} images.{asked}{absent}", founds=len(found), tests=len(test), asked=asked, absent=absent))
     pixels = test.images[index].permute(1, 2, 0).contiguous().numpy()
-    return Shown(tr("test image {index}", index=index), f"test-{dataset}-{index}", pixels, int(labels[index]), test=(dataset, index))
+    of_set: dict[str, Any] = {"test": (images, index), "classes": names}
+    return Shown(tr("test image {index}", index=index), f"test-{images.config.key}-{index}", pixels, int(labels[index]), **of_set)
 
 
-def _may_ask(nets: Sequence[Net], dataset: str) -> bool:
+def _may_ask(nets: Sequence[Net], images: Images) -> bool:
     """Whether the nets may be asked of all test images; where that takes long, only when a viewer wants it."""
-    asked, images = _able(nets), analyses.images_of(dataset, "test", analyses.folder())
-    work = len(images) * sum(macs_per_image(net) for net in asked)
-    return may_begin(("answers", dataset, *(net.id for net in asked)), tr("Asking the nets of all test images"), work)
+    asked = _able(nets, images)
+    work = images.config.test_images * sum(macs_per_image(net) for net in asked)
+    return may_begin(("answers", images.config, *(net.id for net in asked)), tr("Asking the nets of all test images"), work)
 
 
-def _able(nets: Sequence[Net]) -> list[Net]:
-    """Those that know CIFAR-10's classes."""
-    return [net for net in nets if net.model.num_classes == len(CLASSES)]
+def _able(nets: Sequence[Net], images: Images) -> list[Net]:
+    """Those that know the classes of the images."""
+    return [net for net in nets if not net.refusal(images.config)]
 
 
 def _filter() -> None:
@@ -202,39 +211,40 @@ def _step(found: np.ndarray, index: int, by: int) -> None:
     st.session_state["image"] = int(found[place % len(found)])
 
 
-def _pool(kind: str, of: str, nets: Sequence[Net], dataset: str, labels: np.ndarray) -> np.ndarray:
+def _pool(kind: str, of: str, nets: Sequence[Net], images: Images, labels: np.ndarray) -> np.ndarray:
     """The images to choose among, rising; none where the nets cannot be asked."""
     found = np.arange(len(labels))
     if kind != ALL:
         try:
-            found = _contested(kind, _able(nets), dataset, labels)
+            found = _contested(kind, _able(nets, images), images, labels)
         except UserError as error:
             st.error(escaped(str(error)), icon=":material/error:")
             found = found[:0]
-    return found if of == ANY else found[labels[found] == CLASSES.index(of)]
+    return found if of == ANY else found[labels[found] == images.config.class_names.index(of)]
 
 
-def _contested(kind: str, nets: Sequence[Net], dataset: str, labels: np.ndarray) -> np.ndarray:
+def _contested(kind: str, nets: Sequence[Net], images: Images, labels: np.ndarray) -> np.ndarray:
     """The images that the nets disagree on, or get wrong; those that were not asked before are asked now, behind a bar."""
     from resnet_core.analysis.prediction import disagreements, mistakes
 
     if kind == DISAGREE and len(nets) < 2:
-        st.caption(tr("One net alone disagrees with none: choose two or more that know CIFAR-10's classes."))
-    answers = computed.test_answers(nets, dataset)
+        st.caption(tr("One net alone disagrees with none: choose two or more that know these classes."))
+    answers = computed.test_answers(nets, images)
     return disagreements(answers) if kind == DISAGREE else mistakes(answers, labels)
 
 
 # ---------------------------------------------------------------- uploads
 
 
-def uploaded(complaints: Any = st) -> Shown | None:
+def uploaded(nets: Sequence[Net] = (), complaints: Any = st) -> Shown | None:
     cap = MAX_FILE_BYTES >> 20
     files = st.file_uploader(
         tr("Images"), TYPES, accept_multiple_files=True, max_upload_size=cap, key="predict.files", label_visibility="collapsed",
         on_change=_files_changed,
     )  # fmt: skip
     st.caption(tr("PNG, JPEG or WebP, at most {cap} MiB each. Kept in this session only.", cap=cap))
-    return chosen_of([(file.file_id, file.name, file) for file in files], complaints)
+    classes = [net.class_names for net in nets if net.class_names] or [class_names(net) for net in nets] or [CLASSES]
+    return chosen_of([(file.file_id, file.name, file) for file in files], complaints, classes[0])
 
 
 def _files_changed() -> None:
@@ -242,7 +252,7 @@ def _files_changed() -> None:
     st.session_state[_CHANGED] = True
 
 
-def chosen_of(files: Sequence[tuple[str, str, Any]], complaints: Any = st) -> Shown | None:
+def chosen_of(files: Sequence[tuple[str, str, Any]], complaints: Any = st, classes: tuple[str, ...] = CLASSES) -> Shown | None:
     """Reads what is new, says what is refused, and lets the viewer choose among the rest.
 
     What was uploaded before stays: an uploader forgets its files as soon as it is not drawn.
@@ -250,6 +260,7 @@ def chosen_of(files: Sequence[tuple[str, str, Any]], complaints: Any = st) -> Sh
     Args:
         files: an id, the name as the browser gave it, and something with ``getvalue()``, of each in the uploader.
         complaints: see ``choose_image``.
+        classes: those that a picture may be said to be of.
     """
     held: dict[str, Any] = st.session_state.setdefault(_READ, {})
     listed = [file_id for file_id, _, _ in files]
@@ -284,10 +295,12 @@ def chosen_of(files: Sequence[tuple[str, str, Any]], complaints: Any = st) -> Sh
     links.check_choice("how", tr("the pixels of"), HOWS.values())
     how = st.radio(tr("The nets see"), list(HOWS), format_func=titled(HOWS), key="how", bind="query-params")
     kept: dict[str, Any] = {"key": f"predict.true.{picked}", "persist_state": "session"}
-    label = st.selectbox(tr("True class"), [UNKNOWN, *CLASSES], format_func=tr, help=tr("Marked among the bars, if you say it."), **kept)
-    held[picked]["true"] = None if label == UNKNOWN else CLASSES.index(label)  # beside it, for when another picture is chosen
-    shown = _shown(held[picked], how)
-    return shown if len(good) == 1 else replace(shown, together=tuple(_shown(held[file_id], how) for file_id in good))
+    if st.session_state.get(kept["key"], UNKNOWN) not in (UNKNOWN, *classes):
+        st.session_state[kept["key"]] = UNKNOWN  # of the nets before
+    label = st.selectbox(tr("True class"), [UNKNOWN, *classes], format_func=tr, help=tr("Marked among the bars, if you say it."), **kept)
+    held[picked]["true"] = label  # beside it, for when another picture is chosen
+    shown = _shown(held[picked], how, classes)
+    return shown if len(good) == 1 else replace(shown, together=tuple(_shown(held[file_id], how, classes) for file_id in good))
 
 
 def _remove(ids: Sequence[str]) -> None:
@@ -295,14 +308,16 @@ def _remove(ids: Sequence[str]) -> None:
         st.session_state[_READ].pop(file_id, None)
 
 
-def _shown(found: dict[str, Any], how: str) -> Shown:
+def _shown(found: dict[str, Any], how: str, classes: tuple[str, ...]) -> Shown:
     width, height = found["size"]
     made = tr("already 32x32") if (width, height) == (SIDE, SIDE) else HOWS[how]
     notes = (tr("{width:,}x{height:,} pixels: {made}", width=width, height=height, made=made), *found["notes"])
     larger = {side: pixels for side, pixels in found[how].items() if side != SIDE}
     cut = tr("the centre, after the shorter side was brought to 256") if how == "crop" else ""
-    rest = (found.get("true"), notes, found["original"])
-    return Shown(found["name"], stem(found["name"]), found[how][SIDE], *rest, larger=larger, larger_as=cut, whole=found[_WHOLE][how])
+    label = classes.index(found["true"]) if found.get("true") in classes else None
+    rest = (label, notes, found["original"])
+    more: dict[str, Any] = {"larger": larger, "larger_as": cut, "whole": found[_WHOLE][how], "classes": classes}
+    return Shown(found["name"], stem(found["name"]), found[how][SIDE], *rest, **more)
 
 
 def read(content: bytes, name: str) -> dict[str, Any] | str:

@@ -38,10 +38,10 @@ def many_section(shown: Shown, nets: Sequence[Net], labels: Mapping[str, str], p
             if isinstance(answer, Failed):
                 row[label] = answer.message
                 continue
-            classes, probabilities = class_names(net.model.num_classes), answer[1]
+            classes, probabilities = class_names(net), answer[1]
             best = int(np.argmax(probabilities))
             row[label] = f"{classes[best]} {percent(float(probabilities[best]))}"
-            bars.append(Prediction(label, probabilities, classes, each.label if net.model.num_classes == 10 else None))
+            bars.append(Prediction(label, probabilities, classes, each.label_of(classes)))
         rows.append(row)
         said.append((each.name, bars))
     st.dataframe(rows, column_config={"picture": st.column_config.ImageColumn(tr("picture"), width=70)}, hide_index=True, row_height=56)

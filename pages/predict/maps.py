@@ -17,7 +17,6 @@ from pages.ui.labels import escaped, titled
 from pages.ui.parameter_widgets import NARROW, WIDE, parameter_widgets, resolved
 from resnet_core.architectures import ResNetConfig
 from resnet_core.attribution import METHODS, Method, Parameter
-from resnet_core.data import CLASSES
 from resnet_core.errors import ConfigError
 from resnet_core.figures.attribution import Panel, maps_csv
 from resnet_core.figures.overlay import Scale, color_scale, common_scale, enlarge, overlay, png
@@ -78,7 +77,7 @@ def choose_method() -> Method:
     return METHODS[key]
 
 
-def choose_target() -> tuple[str, str | None]:
+def choose_target(names: Sequence[str]) -> tuple[str, str | None]:
     """What is to be explained: one of ``TITLES``, and the class's name if the viewer has chosen one."""
     links.check_choice("target", tr("the target"), TITLES.values())
     kind = st.selectbox(
@@ -87,24 +86,32 @@ def choose_target() -> tuple[str, str | None]:
 "below it."),
     )  # fmt: skip
     if kind == CHOSEN:
-        links.check_choice("explain", tr("the class"), CLASSES)
+        links.check_choice("explain", tr("the class"), names)
+        if st.session_state.get("explain") not in (None, *names):
+            st.session_state["explain"] = None  # of the data set before
         # No default, not even the image's own class: the address leaves a default out, so a link would ask for another class
         # as soon as another image is shown.
         shared: dict[str, Any] = {"key": "explain", "placeholder": tr("Choose a class"), "bind": "query-params", "width": NARROW}
-        return kind, st.selectbox(tr("Class to explain"), CLASSES, None, format_func=tr, **shared)
+        return kind, st.selectbox(tr("Class to explain"), list(names), None, format_func=tr, **shared)
     return kind, None
 
 
-def target_of(kind: str, name: str | None, predicted: int | None, label: int | None, classes: Sequence[str]) -> tuple[int | None, str]:
-    """The target's index for one net, or None and why. One target never stands in for another."""
+def target_of(
+    kind: str, name: str | None, predicted: int | None, label: int | None, classes: Sequence[str], names: Sequence[str]
+) -> tuple[int | None, str]:
+    """The target's index for one net, or None and why. One target never stands in for another.
+
+    Args:
+        classes: of the net; names: those that ``name`` and ``label`` are of.
+    """
     if kind == PREDICTED:
         return predicted, ""
-    if tuple(classes) != tuple(CLASSES):
-        return None, tr("It does not know CIFAR-10's classes, which this target is one of.")
+    if tuple(classes) != tuple(names):
+        return None, tr("It does not know the classes that this target is one of.")
     if kind == TRUE:
         unknown = tr("The true class of this picture is not known. Say it in the sidebar, or explain another target.")
         return label, unknown if label is None else ""
-    return (CLASSES.index(name), "") if name else (None, tr("Choose the class to explain above."))
+    return (names.index(name), "") if name else (None, tr("Choose the class to explain above."))
 
 
 def cost(method: Method, values: Mapping[str, Any], net: Net) -> float:
@@ -123,7 +130,7 @@ def maps_section(shown: Shown, asked: Sequence[Explained]) -> tuple[Method, list
     nets = [each.net for each in asked]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="predict-controls"):
         method = choose_method()
-        kind, name = choose_target()
+        kind, name = choose_target(shown.classes)
         given = parameter_widgets(method.parameters, nets, row=True)
     wrong = invalid(method, given)
     if wrong:
@@ -131,7 +138,7 @@ def maps_section(shown: Shown, asked: Sequence[Explained]) -> tuple[Method, list
         return method, []
     if method.warning:
         st.warning(escaped(method.warning), icon=":material/report:")
-    todo = [prepared(each, method, given, kind, name, shown.label) for each in asked]
+    todo = [prepared(each, method, given, kind, name, shown) for each in asked]
     done = _computed(shown, method, todo)
     if done is None:
         return method, []
@@ -171,11 +178,11 @@ def _without_layers(given: Mapping[str, Any], parameters: Sequence[Parameter]) -
     return {name: value for name, value in given.items() if name not in layers}
 
 
-def prepared(each: Explained, method: Method, given: Mapping[str, Any], kind: str, name: str | None, label: int | None) -> Explained:
+def prepared(each: Explained, method: Method, given: Mapping[str, Any], kind: str, name: str | None, shown: Shown) -> Explained:
     """With its target and parameters, or why it has none."""
     if each.predicted is None:
         return each
-    target, why = target_of(kind, name, each.predicted, label, each.classes)
+    target, why = target_of(kind, name, each.predicted, shown.label, each.classes, shown.classes)
     values: dict[str, Any] = {}
     try:
         values = method.complete(resolved(given, method.parameters, each.net), each.net)

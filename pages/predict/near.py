@@ -14,10 +14,10 @@ from pages.predict.computed import Failed, Task
 from pages.predict.image import Shown
 from pages.predict.maps import SIZE, Explained, save
 from pages.ui import analyses
+from pages.ui.analyses import Images
 from pages.ui.jobs import Progress, ShouldStop
-from pages.ui.labels import escaped, titled
+from pages.ui.labels import escaped
 from resnet_core.csv_text import csv_text
-from resnet_core.data import CLASSES
 from resnet_core.figures.overlay import enlarge, png
 from resnet_core.figures.sheet import captioned, side_by_side, stacked
 from resnet_core.imports.cost import macs_per_image, said_before
@@ -25,12 +25,10 @@ from resnet_core.language import mark, tr
 from resnet_core.nets import Net
 from resnet_core.runs import RunStore
 
-DATA = {"sample": mark("sample: 5,000"), "cifar10": mark("CIFAR-10: 50,000")}
 #: Side of a neighbour, in pixels of the page.
 _SIDE = 128
 #: Before how many of them are through, of all nets together.
 _TEXT = mark("Features of the training images")
-_IMAGES = {"sample": 5_000, "cifar10": 50_000}
 
 
 def neighbours_section(shown: Shown, asked: Sequence[Explained]) -> None:
@@ -44,17 +42,16 @@ def neighbours_section(shown: Shown, asked: Sequence[Explained]) -> None:
             precision=computed.PRECISION,
         )
     )
-    dataset, there = "sample", analyses.datasets()
-    if len(there) > 1:
-        picked: dict[str, Any] = {"format_func": titled(DATA), "default": "sample", "required": True, "key": "near", "bind": "query-params"}
-        dataset = st.segmented_control(tr("Training images of"), there, **picked) or "sample"
-    where, home = analyses.folder(), RunStore().home
-    tasks = [_task(shown, each.net, dataset, where, home) for each in asked]
+    images = analyses.choose_images([each.net for each in asked], "near", tr("Training images of"))
+    if images is None:
+        return
+    home = RunStore().home
+    tasks = [_task(shown, each.net, images, home) for each in asked]
     absent = [each for each, task in zip(asked, tasks, strict=True) if not computed.is_kept(task.key)]
-    unbuilt = [each for each in absent if not _built(each.net, dataset, home)]
+    unbuilt = [each for each in absent if not _built(each.net, images, home)]
     if unbuilt:
         names = ", ".join(escaped(each.label) for each in unbuilt)
-        long = said_before(sum(_IMAGES[dataset] * macs_per_image(each.net) for each in unbuilt))
+        long = said_before(sum(images.config.train_images * macs_per_image(each.net) for each in unbuilt))
         text = tr(
             "The features of all training images are computed once per net, and kept on disk. Not yet for {names}. {long}",
             names=names,
@@ -73,9 +70,18 @@ def neighbours_section(shown: Shown, asked: Sequence[Explained]) -> None:
         if isinstance(found, Failed):
             st.error(escaped(found.message), icon=":material/error:")
             continue
-        sheets.append(_row(shown, each, found, dataset, where))
+        sheets.append(_row(shown, each, found, images))
         rows += [
-            (shown.name, each.label, computed.PRECISION, rank, f"train:{i}", dataset, CLASSES[label], f"{distance:.6g}")
+            (
+                shown.name,
+                each.label,
+                computed.PRECISION,
+                rank,
+                f"train:{i}",
+                images.config.dataset,
+                images.config.class_names[label],
+                f"{distance:.6g}",
+            )
             for rank, (i, label, distance) in enumerate(found["nearest"], start=1)
         ]
     if rows:
@@ -90,15 +96,16 @@ def _pairs(asked: Sequence[Explained], tasks: Sequence[Task], kept: Sequence[Exp
     return [each for each, _ in pairs], [task for _, task in pairs]
 
 
-def _row(shown: Shown, each: Explained, found: dict[str, Any], dataset: str, where: str | None) -> np.ndarray:
+def _row(shown: Shown, each: Explained, found: dict[str, Any], images: Images) -> np.ndarray:
     """Draws a net's neighbours; returns them side by side, each with its words below."""
-    train = analyses.images_of(dataset, "train", where)
+    train, names = analyses.images_of(images, "train"), images.config.class_names
+    true = shown.label_of(names)
     pictures, captions, words = [], [], []
     for i, label, distance in found["nearest"]:
         pictures.append(enlarge(train.images[i].permute(1, 2, 0).contiguous().numpy(), SIZE))
-        name = f"**{CLASSES[label]}**" if label == shown.label else CLASSES[label]
+        name = f"**{escaped(tr(names[label]))}**" if label == true else escaped(tr(names[label]))
         captions.append(f"{name} · {distance:.3g}")
-        words.append([f"{each.label}: {CLASSES[label]}", tr("train:{i}, distance {distance:.3g}", i=i, distance=distance)])
+        words.append([f"{each.label}: {tr(names[label])}", tr("train:{i}, distance {distance:.3g}", i=i, distance=distance)])
     st.markdown(f"**{escaped(each.label)}**")
     if found["problem"]:
         st.caption(escaped(found["problem"]))
@@ -106,20 +113,20 @@ def _row(shown: Shown, each: Explained, found: dict[str, Any], dataset: str, whe
     return side_by_side([captioned(picture, lines) for picture, lines in zip(pictures, words, strict=True)])
 
 
-def _task(shown: Shown, net: Net, dataset: str, where: str | None, home: Path) -> Task:
+def _task(shown: Shown, net: Net, images: Images, home: Path) -> Task:
     load, pixels = computed.loader(), shown.seen_by(net)
 
     def work(progress: Progress, should_stop: ShouldStop) -> dict[str, Any]:
         from resnet_core.analysis.neighbours import features
         from resnet_core.analysis.prediction import stack
 
-        loaded, train = load(net), analyses.images_of(dataset, "train", where)
-        index = _index(net.version, dataset, str(home), loaded, train, progress, should_stop)
+        loaded, train = load(net), analyses.images_of(images, "train")
+        index = _index(net.version, images.config.key, str(home), loaded, train, progress, should_stop)
         found, distances = index.nearest(features(loaded, stack([pixels]))[0])
         labels = train.labels[found].tolist()
         return {"nearest": list(zip(found.tolist(), labels, distances.tolist(), strict=True)), "problem": index.problem}
 
-    return Task(("near", net.version, computed.key_of(pixels), dataset), work, _IMAGES[dataset])
+    return Task(("near", net.version, computed.key_of(pixels), images.config), work, images.config.train_images)
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)
@@ -130,10 +137,10 @@ def _index(version: str, dataset: str, home: str, _loaded: Any, _train: Any, _pr
     return cached_index(_loaded, _train.images, dataset, Path(home), _progress, _should_stop)
 
 
-def _built(net: Net, dataset: str, home: Path) -> bool:
+def _built(net: Net, images: Images, home: Path) -> bool:
     """Whether its index lies on disk."""
     load: Callable[[Net], Any] = computed.loader()
-    task = Task(("index path", net.version, dataset), lambda *_: _path(load(net), dataset, home), light=True)
+    task = Task(("index path", net.version, images.config), lambda *_: _path(load(net), images.config.key, home), light=True)
     (found,) = computed.results(tr("Loading"), [task])
     return isinstance(found, Path) and found.exists()
 

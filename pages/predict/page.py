@@ -11,7 +11,7 @@ from pages.predict import computed, many, near, trust
 from pages.predict.computed import Failed
 from pages.predict.image import Shown, choose_image
 from pages.predict.maps import Explained, input_png, maps_section, save
-from pages.ui import links
+from pages.ui import analyses, links
 from pages.ui.chart_files import chart_files
 from pages.ui.figure_chart import figure_chart
 from pages.ui.guard import guarded
@@ -20,7 +20,6 @@ from pages.ui.net_words import caption
 from pages.ui.nets_pick import choose_nets, nothing_yet, option_labels, shipped_set, warn_of
 from resnet_core.analysis.prediction import class_names
 from resnet_core.analysis.protocols import ENLARGED, PROTOCOLS, Protocol, check_ensemble, cost, why_not
-from resnet_core.data import CLASSES
 from resnet_core.errors import DataError
 from resnet_core.experiments import EXPERIMENTS
 from resnet_core.figures.predictions import Prediction, predictions_csv, predictions_figure
@@ -54,7 +53,7 @@ def show_image(shown: Shown, nets: Sequence[Net], labels: dict[str, str]) -> Non
     """Draws the picture once for each size that the nets see it in."""
     title = escaped(shown.name)
     if shown.label is not None:
-        title += f": {CLASSES[shown.label]}"
+        title += f": {escaped(tr(shown.classes[shown.label]))}"
     st.markdown(f"**{title}**")
     sides = sorted({net.side for net in nets})
     for side in sides:
@@ -69,10 +68,11 @@ def show_image(shown: Shown, nets: Sequence[Net], labels: dict[str, str]) -> Non
         st.caption(escaped(" · ".join([tr("as {who}: {how_at}", who=who, how_at=shown.how_at(side)), *notes])))
         save("PNG", content, f"{shown.stem}-{side}x{side}.png", "image/png")
     if shown.test:
-        dataset, number = shown.test
+        images, number = shown.test
         for key, words in (("readout", tr("Its readout block by block")), ("ledger", tr("Its ledger of the additions"))):
             query = {"experiment": EXPERIMENTS[key].title, "nets": [net.id for net in nets], f"{key}.picture": str(number)}
-            st.page_link("experiments/page.py", label=words, icon=":material/science:", query_params=query | {"experiment.data": dataset})
+            query["experiment.data"] = images.config.name
+            st.page_link("experiments/page.py", label=words, icon=":material/science:", query_params=query)
     if shown.original is not None:
         with st.expander(tr("The upload itself")):
             st.image(shown.original, alt=tr("the upload as it came"))
@@ -86,14 +86,13 @@ def show_predictions(shown: Shown, nets: Sequence[Net], labels: dict[str, str], 
     alone = computed.predictions(nets, shown.for_views, single) if protocol != single else {}
     asked, bars = [], []
     for net in nets:
-        found, classes = answers[net.id], class_names(net.model.num_classes)
+        found, classes = answers[net.id], class_names(net)
         if isinstance(found, Failed):
             st.error(escaped(found.message), icon=":material/error:")
             asked.append(Explained(net, labels[net.id], classes, None, None, found.message))
             continue
         net, answer = found
-        true = shown.label if tuple(classes) == tuple(CLASSES) else None
-        bars.append(Prediction(labels[net.id], answer, classes, true))
+        bars.append(Prediction(labels[net.id], answer, classes, shown.label_of(classes)))
         by_one = alone.get(net.id)
         view = int(np.argmax(by_one[1])) if isinstance(by_one, tuple) else None
         asked.append(Explained(net, labels[net.id], classes, int(np.argmax(answer)), None, alone=view))
@@ -172,10 +171,11 @@ def main() -> None:
         st.info(tr("Choose nets in the list of the sidebar (» opens it)."), icon=":material/info:")
         return
     if shown is None:
-        choose = tr("Choose an image or several in the sidebar (» opens it): one of CIFAR-10's ten classes, or anything else.")
+        choose = tr("Choose an image or several in the sidebar (» opens it): one of the classes that the nets know, or anything else.")
         st.info(choose, icon=":material/upload:")
         return
-    labels, protocol = option_labels(nets), VIEWS.get(views, PROTOCOLS["single"])
+    labels = option_labels(nets)
+    nets, protocol = analyses.fit_for(nets, labels, shown.test[0] if shown.test else None), VIEWS.get(views, PROTOCOLS["single"])
     with guarded(tr("Predictions")):
         left, right = st.columns([0.23, 0.77], gap="medium")
         with left:

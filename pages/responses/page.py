@@ -10,6 +10,7 @@ import numpy as np
 import streamlit as st
 
 from pages.ui import analyses, findings
+from pages.ui.analyses import Images, choose_images, fit_for
 from pages.ui.asking import may_begin
 from pages.ui.chart_files import chart_files
 from pages.ui.figure_chart import figure_chart
@@ -42,16 +43,16 @@ if TYPE_CHECKING:
 POLL = 3.0
 #: As it stands on the page and in the URL.
 MEASURED, RECORDED = mark("on test images"), mark("in training")
-DATA = {mark("sample"): "sample", "CIFAR-10": "cifar10"}
 COUNTS = (100, 200, 500, 1000, 2000, 5000, 10_000)
 #: Enough for three digits, and there in a moment.
 DEFAULT_COUNT = 200
 FIGURE_7 = tr("He et al. 2016, Figure 7")
 
 
-def view_controls(recorded: bool) -> tuple[str, str, int, bool, bool]:
+def view_controls(nets: Sequence[Net]) -> tuple[str, Images | None, int, bool, bool]:
     """What is shown of the nets: where the responses come from, the images, how many, whether the axis is logarithmic, and which layers."""
     st.header(tr("Responses"), anchor=False)
+    recorded = any(net.records("layers") for net in nets)
     shown = st.segmented_control(
         tr("Responses"),
         [MEASURED, RECORDED],
@@ -64,57 +65,57 @@ def view_controls(recorded: bool) -> tuple[str, str, int, bool, bool]:
         label_visibility="collapsed",
     )
     source = MEASURED if not recorded else shown or MEASURED
-    title, count = "sample", DEFAULT_COUNT
+    images, count = None, DEFAULT_COUNT
     if source == MEASURED:
-        there = analyses.datasets()
-        titles = [title for title, dataset in DATA.items() if dataset in there]
-        title = st.segmented_control(
-            tr("Test images of"), titles, format_func=tr, default="sample", required=True, key="images", bind="query-params"
-        )
-        if len(titles) == 1:
-            st.caption(tr("All of CIFAR-10 is offered once it is on the server: see Train."))
-        counts = [count for count in COUNTS if count <= (1000 if title == "sample" else 10_000)]
-        count = st.select_slider(tr("How many"), counts, DEFAULT_COUNT, key="n", bind="query-params")
+        images = choose_images(nets, "images", tr("Test images of"))
+    if images is not None:
+        most = min(images.config.test_images, COUNTS[-1])
+        counts = [*(count for count in COUNTS if count < most), most]
+        count = min(DEFAULT_COUNT, most)
+        if st.session_state.get("n", count) not in counts:
+            st.session_state["n"] = count  # of a larger data set
+        if len(counts) > 1:
+            count = st.select_slider(tr("How many"), counts, count, key="n", bind="query-params")
     log = st.toggle(tr("Log scale"), key="logscale", bind="query-params")
     added = st.toggle(
         tr("Only what is added to x"), key="added", bind="query-params",
         help=tr("Of each block the last layer only: its output is what the shortcut's x is added to. Figure 7 shows "
 "all layers."),
     )  # fmt: skip
-    return source, DATA[title or "sample"], count, log, added
+    return source, images, count, log, added
 
 
 def measured_curves(
-    nets: Sequence[Net], labels: dict[str, str], dataset: str, count: int, log: bool
+    nets: Sequence[Net], labels: dict[str, str], images: Images, count: int, log: bool
 ) -> tuple[list[ResponseCurve], list[Net]]:
     """Each net's newest weights on test images, and each net as it was then. One that cannot be measured is named and left out."""
-    curves, shown, where, preview = [], [], analyses.folder(), _Preview(nets, labels, log)
+    curves, shown, preview = [], [], _Preview(nets, labels, log)
     for net in nets:
         if net.origin == "run" and net.iteration is None:
             st.caption(tr("{labels} has no checkpoint yet: it is shown through its training only.", labels=escaped(labels[net.id])))
             continue
         # A residual net twice: also as it was before its first update.
         work = count * (1 if net.model.is_plain else 2) * macs_per_image(net)
-        if not may_begin(("responses", net.id, dataset, count), labels[net.id], work):
+        if not may_begin(("responses", net.id, images.config, count), labels[net.id], work):
             continue
         try:
-            net, found = analyses.responses(net, labels[net.id], dataset, count, where, preview.show)
+            net, found = analyses.responses(net, labels[net.id], images, count, preview.show)
         except UserError as error:
             st.error(escaped(str(error)), icon=":material/error:")
             continue
         after = tr("weights after iteration {iteration:,}", iteration=net.iteration) if net.iteration is not None else ""
-        images = tr("{n:,} test images of {data_text}", n=found.n, data_text=_data_text(dataset))
-        note = " · ".join(filter(None, [images, tr("running statistics in BN"), after, conditions(net)]))
+        of = tr("{n:,} test images of {data_text}", n=found.n, data_text=images.config.words)
+        note = " · ".join(filter(None, [of, tr("running statistics in BN"), after, conditions(net)]))
         blocks = (found.blocks, found.ratio, found.dimensions_change)
-        untrained = np.empty(0) if net.model.is_plain else _untrained(net, labels[net.id], dataset, count, where)
+        untrained = np.empty(0) if net.model.is_plain else _untrained(net, labels[net.id], images, count)
         curves.append(ResponseCurve(net.id, labels[net.id], net.model, found.names, found.std, *blocks, note, untrained))
         shown.append(net)
     preview.place.empty()
     return curves, shown
 
 
-def _untrained(net: Net, label: str, dataset: str, count: int, where: str | None) -> np.ndarray:
-    return analyses.untrained_ratio(net, tr("{label} before its first update", label=label), dataset, count, where)
+def _untrained(net: Net, label: str, images: Images, count: int) -> np.ndarray:
+    return analyses.untrained_ratio(net, tr("{label} before its first update", label=label), images, count)
 
 
 class _Preview:
@@ -140,10 +141,6 @@ class _Preview:
                     )
                 )
             )
-
-
-def _data_text(dataset: str) -> str:
-    return tr("the sample") if dataset == "sample" else "CIFAR-10"
 
 
 def recorded_curves(nets: Sequence[Net], labels: dict[str, str], moment: Moment | None) -> tuple[list[ResponseCurve], dict[str, int]]:
@@ -175,8 +172,8 @@ def moments_text(iterations: dict[str, int], labels: dict[str, str]) -> str:
     )
 
 
-def show_measured(nets: Sequence[Net], labels: dict[str, str], dataset: str, count: int, log: bool, added: bool) -> None:
-    curves, shown = measured_curves(nets, labels, dataset, count, log)
+def show_measured(nets: Sequence[Net], labels: dict[str, str], images: Images, count: int, log: bool, added: bool) -> None:
+    curves, shown = measured_curves(fit_for(nets, labels, images), labels, images, count, log)
     if not curves:
         return
     drawn = [only_added(curve) for curve in curves] if added else curves
@@ -187,7 +184,7 @@ def show_measured(nets: Sequence[Net], labels: dict[str, str], dataset: str, cou
         "{hook_point} First {count:,} test images of {data_text}, with running statistics in BN. ",
         hook_point=_hook_point(added),
         count=count,
-        data_text=_data_text(dataset),
+        data_text=images.config.words,
     )
     note += caption(shown, labels) + _scale_note(curves)
     st.caption(escaped(note))
@@ -304,15 +301,15 @@ def main() -> None:
     )
     with st.sidebar:
         nets = choose_nets(found)
-        source, dataset, count, log, added = view_controls(any(net.records("layers") for net in nets))
+        source, images, count, log, added = view_controls(nets)
     if not nets:
         st.info(tr("Choose nets in the list of the sidebar (» opens it)."), icon=":material/info:")
         return
     labels = option_labels(nets)
     if source == RECORDED:
         show_recorded(nets, labels, log, added)
-    else:
-        show_measured(nets, labels, dataset, count, log, added)
+    elif images is not None:
+        show_measured(nets, labels, images, count, log, added)
 
 
 main()

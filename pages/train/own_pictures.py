@@ -69,6 +69,12 @@ def found_uploads() -> list[Upload]:
     return sorted(found, key=lambda each: (each.title, each.path.name))
 
 
+def may_be_shown(folder: Path) -> bool:
+    """Whether whoever looks may be shown the pictures in a folder: who may name it, who brought them, and all where they were kept here."""
+    mine = (each.kept or each.session == _session() for each in found_uploads() if each.pictures.resolve() == folder.resolve())
+    return may("name folders") or any(mine)
+
+
 def tidy(seen: Sequence[Seen]) -> None:
     """Remove uploads whose viewers have gone, unless they are kept or something is being trained on them."""
     in_use = {str(s.run.data_dir) for s in seen if s.status.is_active}

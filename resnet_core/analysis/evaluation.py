@@ -61,6 +61,7 @@ class Evaluation:
         confusion: int64 (C, C), images by true class (row) and predicted class (column); C is the net's number of classes.
         worst: the mistakes that the net was surest of, the surest first.
         precision: ``fp32`` or ``bf16``, of the plan.
+        classes: their names, where they were told.
     """
 
     n: int
@@ -69,6 +70,7 @@ class Evaluation:
     confusion: np.ndarray
     worst: tuple[Mistake, ...]
     precision: str
+    classes: tuple[str, ...] = ()
 
     @property
     def top1_error(self) -> float:

@@ -117,7 +117,7 @@ def cached_index(
     Where it cannot be written, the index says so and works.
 
     Args:
-        data: short name of the set, a part of the file's name: ``sample`` or ``cifar10``.
+        data: short name of the set, a part of the file's name; see ``DataConfig.key``.
         home: the folder of the runs, which the cache lies in.
 
     Raises:

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from resnet_core.analysis.protocols import chosen
-from resnet_core.data import CLASSES
 from resnet_core.errors import CheckpointError
 from resnet_core.language import tr
 
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     import torch
 
     from resnet_core.analysis.passes import Progress, ShouldStop
+    from resnet_core.nets import Net
     from resnet_core.nets.loading import LoadedNet
 
 
@@ -76,10 +76,11 @@ def stack(inputs: Sequence[np.ndarray], side: int | None = None) -> torch.Tensor
     return torch.from_numpy(np.stack(inputs)).permute(0, 3, 1, 2).contiguous()
 
 
-def class_names(count: int) -> tuple[str, ...]:
-    """Name the classes of a net with so many outputs: CIFAR-10's for 10, ImageNet's for 1,000; else ``class 17``: nobody says them."""
-    if count == len(CLASSES):
-        return CLASSES
+def class_names(net: Net) -> tuple[str, ...]:
+    """Name what a net's outputs stand for: its own classes, ImageNet's of 1,000; else ``class 17``: nobody says them."""
+    count = net.model.num_classes
+    if net.class_names is not None:
+        return net.class_names
     return _imagenet() if count == 1000 else tuple(tr("class {i}", i=i) for i in range(count))
 
 

@@ -13,9 +13,9 @@ from resnet_core.attribution.methods import method as method_of
 from resnet_core.cli.look import read_images, true_class
 from resnet_core.cli.options import real_number, whole_number
 from resnet_core.cli.output import emit
-from resnet_core.cli.which import add_checkpoint, named
+from resnet_core.cli.which import add_checkpoint, add_images, images_for, named
 from resnet_core.cli.which import loaded as load_as_asked
-from resnet_core.config import DATASETS, DEVICES
+from resnet_core.config import DEVICES
 from resnet_core.errors import ConfigError, UserError
 from resnet_core.images import HOWS
 
@@ -62,8 +62,7 @@ def add_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
         default="crop",
         help=f"what of a picture is made 32x32 (224x224 for ImageNet's nets), {hows} (default: crop)",
     )
-    command.add_argument("--data", choices=DATASETS, default="sample", help="which set test:INDEX is of (default: sample)")
-    command.add_argument("--data-dir", metavar="DIR", type=Path, help="of the full CIFAR-10 (default: RESNET_LAB_DATA, or as downloaded)")
+    add_images(command, "which set test:INDEX is of")
     command.add_argument("--device", choices=DEVICES, default="auto", help="(default: auto)")
     group = command.add_argument_group("parameters of the methods")
     for name, owners in _owners().items():
@@ -109,15 +108,16 @@ def _attribute(args: argparse.Namespace, net: Net) -> int:
         raise ConfigError("size", f"{size} is not a multiple of {side} from {side} to {3200 // side * side}.")
     if args.out is not None and args.out.suffix.lower() != ".png":
         raise ConfigError("out", f"{str(args.out)!r} does not end in .png, which is what is written.")
-    (shown,), _ = read_images(args)
+    config, folder = images_for(args, net)
+    (shown,), _ = read_images(args, config, folder)
 
     from resnet_core.analysis.prediction import class_names, stack
     from resnet_core.attribution import compute
 
-    names = class_names(net.model.num_classes)
-    label = true_class(shown, net) if args.label is None else _class(args.label, "label", names)
+    names = class_names(net)
+    label = true_class(shown, net, config) if args.label is None else _class(args.label, "label", names)
     if args.target == "true" and label is None:
-        known = "say it with --label CLASS" if shown.label is None else f"{net.name} does not tell CIFAR-10's classes apart"
+        known = "say it with --label CLASS" if shown.label is None else net.refusal(config).removesuffix(".")
         raise ConfigError("target", f"the true class of {shown.name} is not known: {known}, or choose another target.")
     target = None if args.target == "predicted" else label if args.target == "true" else _class(args.target, "target", names)
     loaded = load_as_asked(net, args, "fp32")  # attribution is in fp32, and so is the prediction that it explains

@@ -11,7 +11,8 @@ from resnet_core.cli.attribute import KINDS
 from resnet_core.cli.follow import progress, remaining
 from resnet_core.cli.options import Parser
 from resnet_core.cli.output import emit, note, table
-from resnet_core.config import DATASETS, DEVICES, PRECISIONS, DataConfig
+from resnet_core.cli.which import add_images, images_for
+from resnet_core.config import DEVICES, PRECISIONS
 
 _PREFIX = "parameter."
 
@@ -34,9 +35,7 @@ def parser() -> Parser:
         command.add_argument("--json", action="store_true", help="print one JSON object as the last line of stdout")
         command.add_argument("--home", metavar="DIR", help="the folder of the runs (default: RESNET_LAB_HOME, else ./runs)")
         command.add_argument("nets", metavar="NET", nargs="+", help="a checkpoint's name, a run, or a weights file of ours")
-        command.add_argument("--data", choices=DATASETS, default="sample", help="(default: sample, the embedded one)")
-        where = "where the full CIFAR-10 lies (default: RESNET_LAB_DATA, else where it was downloaded to)"
-        command.add_argument("--data-dir", metavar="DIR", type=Path, help=where)
+        add_images(command)
         command.add_argument("--precision", choices=PRECISIONS, default="fp32", help="(default: fp32)")
         command.add_argument("--device", choices=DEVICES, default="auto", help="(default: auto)")
         command.add_argument("--out", type=Path, metavar="HTML", help="write the figure as a page that needs no network")
@@ -69,8 +68,10 @@ def experiment(outer: argparse.Namespace) -> int:
     given = {name.removeprefix(_PREFIX): value for name, value in vars(args).items() if name.startswith(_PREFIX)}
     given |= {each.name: find(given[each.name], args.home) for each in kind.parameters if each.kind == "net" and given.get(each.name)}
     nets = [find(name, args.home) for name in dict.fromkeys(args.nets)]
+    data, folder = images_for(args, nets[0])
     for net in nets:  # what is wrong is told before the first is measured
         kind.check(net.model, net.name)
+        kind.check_images(net, data)
         kind.check_others(net, given)
         values = kind.complete(given, net.model)
         if kind.passes is not None:
@@ -78,7 +79,7 @@ def experiment(outer: argparse.Namespace) -> int:
             note(f"{net.name}: it takes about {remaining(seconds)}, by a pass of images that was timed now.")
         if net.enlarged and kind.parameters:  # without any it looks at no images
             note(net.enlarged)
-    data, folder, results = DataConfig(args.data), args.data_dir, []
+    results = []
     for net in nets:
         with progress(net.name) as told:
             options: dict[str, Any] = {"precision": args.precision, "device": args.device, "progress": told}
@@ -90,7 +91,7 @@ def experiment(outer: argparse.Namespace) -> int:
         args.out.write_text(export.page(functions.figure(results), f"{kind.method} {kind.limits}", kind.title), encoding="utf-8")
     if args.json:
         found = [{"net": each.label, "model": each.model.name, **each.result.to_dict()} for each in results]
-        emit({"experiment": kind.key, "data": args.data, "results": found, "finding": functions.finding(results)})
+        emit({"experiment": kind.key, "data": data.dataset, "results": found, "finding": functions.finding(results)})
         return 0
     made = functions.table(results)
     print(table(made.head, [tuple(map(shown, row)) for row in made.rows], left=1))

@@ -32,6 +32,7 @@ def add_commands(add: Callable[[str, Callable[[argparse.Namespace], int], str], 
 def grow(args: argparse.Namespace) -> int:
     """``grow``: from the queue to its result."""
     from resnet_core.nets import find, growth
+    from resnet_core.nets.fitting import pictures_of
 
     net = find(args.checkpoint, args.home)
     if net.origin == "file":
@@ -41,7 +42,7 @@ def grow(args: argparse.Namespace) -> int:
     store = RunStore(args.home)
     with Interrupts() as interrupts:
         config = dataclasses.replace(config, data=data, recipe=recipe)
-        run = joined(store, *growth.grow(store, net, config, args.name, args.data_dir, args.again))
+        run = joined(store, *growth.grow(store, net, config, args.name, args.data_dir or pictures_of(net), args.again))
         return wait_and_tell(store, run, interrupts, args)
 
 

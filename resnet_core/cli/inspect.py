@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resnet_core.analysis.protocols import ENLARGED, PROTOCOLS, SELECTS_NOTHING, Protocol, chosen
 from resnet_core.cli.follow import progress
 from resnet_core.cli.options import AUTO, at_least_1
 from resnet_core.cli.output import emit, percent, table
-from resnet_core.cli.which import add_checkpoint, loaded, named
-from resnet_core.config import DATASETS, DEVICES, PRECISIONS, DataConfig
+from resnet_core.cli.which import add_checkpoint, add_images, images_for, loaded, named
+from resnet_core.config import DEVICES, PRECISIONS, DataConfig
+from resnet_core.datasets import PICTURES
 from resnet_core.errors import ConfigError, DataError, UserError
 
 if TYPE_CHECKING:
@@ -48,9 +48,7 @@ def add_commands(add: Add) -> None:
 
 def _add_options(command: argparse.ArgumentParser) -> None:
     add_checkpoint(command)
-    command.add_argument("--data", default="sample", metavar="{" + ",".join(DATASETS) + "}", help="(default: sample, the embedded one)")
-    where = "where the full CIFAR-10 lies (default: RESNET_LAB_DATA, else where it was downloaded to)"
-    command.add_argument("--data-dir", metavar="DIR", type=Path, help=where)
+    add_images(command)
     text = "(default: fp32, the checkpoint's own numbers; auto: what is fastest here)"
     command.add_argument("--precision", choices=PRECISIONS, default="fp32", help=text)
     command.add_argument("--device", default="auto", metavar="{" + ",".join(DEVICES) + "}", help="(default: auto)")
@@ -59,10 +57,9 @@ def _add_options(command: argparse.ArgumentParser) -> None:
 def evaluate(args: argparse.Namespace) -> int:
     """``evaluate``: error, loss and confusion on all test images; under several protocols, or of an ensemble, a table of errors."""
     protocols = list(PROTOCOLS.values()) if args.protocol == "all" else [chosen(key) for key in args.protocol.split(",")]
-    dataset, net, told = _prepared(args)
-    _refuse_other_classes(net, dataset)
+    dataset, net, told, head = _prepared(args, labelled=True)
     if args.ensemble or args.protocol != "single":
-        return _examine(args, [net, *(_another(args, name) for name in args.ensemble)], protocols, dataset.test, told)
+        return _examine(args, [net, *(_another(args, name) for name in args.ensemble)], protocols, dataset.test, told, head)
     from resnet_core.analysis.evaluation import evaluate_detailed
 
     split = dataset.test
@@ -72,7 +69,7 @@ def evaluate(args: argparse.Namespace) -> int:
     if args.json:
         emit(told)
         return 0
-    print(_head(told))
+    print(head)
     print(f"test error        {percent(found.top1_error)} ({found.wrong:,} of {found.n:,} images)")
     print(f"loss              {found.loss:.4f}\n")
     rows = []
@@ -93,7 +90,9 @@ def _another(args: argparse.Namespace, name: str) -> LoadedNet:
         return loaded(net, given, args.precision)
 
 
-def _examine(args: argparse.Namespace, nets: list[LoadedNet], protocols: list[Protocol], split: Split, told: dict[str, Any]) -> int:
+def _examine(
+    args: argparse.Namespace, nets: list[LoadedNet], protocols: list[Protocol], split: Split, told: dict[str, Any], head: str
+) -> int:
     """Print or emit a row for each net under each protocol, and for all of them as an ensemble."""
     from resnet_core.analysis.evaluation import examine
 
@@ -102,7 +101,7 @@ def _examine(args: argparse.Namespace, nets: list[LoadedNet], protocols: list[Pr
     if args.json:
         emit(told | {"selects_nothing": str(SELECTS_NOTHING), "results": [each.to_dict() for each in found]})
         return 0
-    print(_head(told) + f"\n{len(split):,} test images; passes and MACs are those of one image\n")
+    print(head + f"\n{len(split):,} test images; passes and MACs are those of one image\n")
     rows = []
     for each in found:
         name = f"ensemble of {len(each.nets)}" if len(each.nets) > 1 else each.nets[0]
@@ -125,7 +124,7 @@ def _examine(args: argparse.Namespace, nets: list[LoadedNet], protocols: list[Pr
 
 def responses(args: argparse.Namespace) -> int:
     """``responses``: the standard deviation of each layer's responses, and F(x) beside x for each block."""
-    dataset, net, told = _prepared(args)
+    dataset, net, told, head = _prepared(args)
     from resnet_core.analysis.responses import layer_responses
 
     images = _first(dataset.test, args.images, "test", "--images").images
@@ -135,7 +134,7 @@ def responses(args: argparse.Namespace) -> int:
     if args.json:
         emit(told)
         return 0
-    print(_head(told) + f"\n{found.n:,} test images; after BN (running statistics), before ReLU or the addition (He et al. 2016, Fig. 7)\n")
+    print(head + f"\n{found.n:,} test images; after BN (running statistics), before ReLU or the addition (He et al. 2016, Fig. 7)\n")
     print(table(("layer", "name", "std"), [(str(i), name, _number(std)) for i, (name, std) in _numbered(found.names, found.std)], left=2))
     columns = zip(found.blocks, found.dimensions_change, found.branch_rms, found.shortcut_rms, found.ratio, strict=True)
     rows = [(name, "yes" if change else "", *map(_number, sizes)) for name, change, *sizes in columns]
@@ -149,8 +148,7 @@ def gradients(args: argparse.Namespace) -> int:
     size = args.batch_size or BATCH_SIZE
     if size < 2:
         raise ConfigError("batch_size", "1 is out of range; batch statistics need at least 2 images.")
-    dataset, net, told = _prepared(args)
-    _refuse_other_classes(net, dataset)
+    dataset, net, told, head = _prepared(args, labelled=True)
     from resnet_core.analysis.gradients import BatchTooLarge, layer_gradients
 
     split = _first(dataset.train, args.batches * size, "training", "--batches times --batch-size")
@@ -168,7 +166,7 @@ def gradients(args: argparse.Namespace) -> int:
         emit(told)
         return 0
     count = f"{told['batches']:,} batch{'es' if told['batches'] > 1 else ''}"
-    print(_head(told) + f"\n{count} of {found.batch_size:,} training images, BN with the statistics of the batch\n")
+    print(head + f"\n{count} of {found.batch_size:,} training images, BN with the statistics of the batch\n")
     norms = zip(found.gradient_norm, found.response_gradient, strict=True)
     rows = [(str(i), name, _number(weight), _number(response)) for i, (name, (weight, response)) in _numbered(found.names, norms)]
     print(table(("layer", "name", "gradient norm", "gradient of the responses"), rows, left=2))
@@ -183,25 +181,35 @@ def _number(value: float) -> str:
     return f"{value:#.4g}"
 
 
-def _prepared(args: argparse.Namespace) -> tuple[Cifar10, LoadedNet, dict[str, Any]]:
-    """The data, the net, and what is told of both. What is quick to be found wrong comes first: an option, the data, the name."""
+def _prepared(args: argparse.Namespace, labelled: bool = False) -> tuple[Cifar10, LoadedNet, dict[str, Any], str]:
+    """The data, the net, what is told of both, and that in words. What is quick to be found wrong comes first: data, the name.
+
+    Args:
+        labelled: answers are held against the classes of the images.
+
+    Raises:
+        DataError: these are not the net's own: what was counted would be taken for its error.
+    """
     from resnet_core import data
 
-    config = DataConfig(args.data)
-    data.check(config, args.data_dir)
+    if args.data is not None and args.data != PICTURES:
+        data.check(DataConfig(args.data), args.data_dir)
     with named(args) as net:
+        config, folder = images_for(args, net)
+        if labelled and (why := net.refusal(config)):
+            raise DataError(f"{why} No error can be counted on them, and no loss. Its layer responses can be measured all the same.")
         found = loaded(net, args, args.precision)
     net = found.net
     told = {
         "checkpoint": net.id,
         "net": net.model.name,
-        "data": args.data,
+        "data": config.dataset,
         "precision": found.plan.precision,
         "normalization": net.card.get("normalization") or "training mean",
     }
-    if found.side != 32:
+    if found.side != config.side:
         told["enlarged_to"] = found.side
-    return data.load(config, args.data_dir), found, told
+    return data.load(config, folder), found, told, _head(told, config)
 
 
 def _first(split: Split, count: int, kind: str, option: str) -> Split:
@@ -210,18 +218,8 @@ def _first(split: Split, count: int, kind: str, option: str) -> Split:
     return split.part(0, count)
 
 
-def _refuse_other_classes(loaded: LoadedNet, dataset: Cifar10) -> None:
-    """Raises DataError if the images are not of the net's classes: what was counted would be taken for its error."""
-    classes, here = loaded.net.model.num_classes, len(dataset.classes)
-    if classes != here:
-        raise DataError(
-            f"{loaded.net.name} tells {classes:,} classes apart, and these images are of CIFAR-10's {here}, which are not its own: no "
-            "error can be counted on them, and no loss. Its layer responses can be measured all the same."
-        )
-
-
-def _head(told: dict[str, Any]) -> str:
-    data = {"sample": "the embedded sample", "cifar10": "full CIFAR-10"}[told["data"]]
+def _head(told: dict[str, Any], config: DataConfig) -> str:
+    data = f"the embedded {config.title}" if config.is_embedded else f"all of {config.title}"
     what = f"{told['net']} on {data}, {told['precision']}, input normalised by {told['normalization']}"
     if side := told.get("enlarged_to"):
         what += f", images enlarged to {side}x{side}"

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from resnet_core.analysis.protocols import PROTOCOLS, Protocol, chosen
 from resnet_core.cli.output import emit, note
-from resnet_core.cli.which import add_checkpoint, named
+from resnet_core.cli.which import add_checkpoint, add_images, images_for, named
 from resnet_core.cli.which import loaded as load_as_asked
-from resnet_core.config import DATASETS, DEVICES, PRECISIONS, DataConfig
+from resnet_core.config import DEVICES, PRECISIONS, DataConfig
 from resnet_core.errors import DataError
 from resnet_core.images import HOWS, SIDE, ImageRefused, Picture, all_inputs, read_file, whole_square
 from resnet_core.nets import Net
@@ -37,7 +37,7 @@ class Shown:
         name: the file's, or ``test:INDEX``.
         inputs: side -> uint8 (side, side, 3), for nets of that size; an image of the data set in its own size alone.
         notes: what was done to it.
-        label: its class in CIFAR-10, if it is known.
+        label: its class in its data set, if it is known.
         whole: of a file uint8 (256, 256, 3), that more views than one are made of for larger nets.
     """
 
@@ -63,14 +63,14 @@ class Shown:
 def add_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     """The two commands with their options."""
     said = add("predict", predict, "tell what a net takes images for")
-    _add_options(said, several=True, data_help="which set test:INDEX is of (default: sample)")
+    _add_options(said, several=True, of="which set test:INDEX is of")
     text = "views of an image, whose answers are averaged; see evaluate (default: single)"
     said.add_argument("--protocol", default="single", metavar="{" + ",".join(PROTOCOLS) + "}", help=text)
     near = add("neighbours", neighbours, "find the six training images that are nearest to an image in a net's feature space")
-    _add_options(near, several=False, data_help="whose training images (default: sample)")
+    _add_options(near, several=False, of="whose training images")
 
 
-def _add_options(command: argparse.ArgumentParser, several: bool, data_help: str) -> None:
+def _add_options(command: argparse.ArgumentParser, several: bool, of: str) -> None:
     """What both take. ``several``: one image or more."""
     add_checkpoint(command)
     image = "a PNG, JPEG or WebP file, or an image of the data set: test:INDEX or train:INDEX"
@@ -82,8 +82,7 @@ def _add_options(command: argparse.ArgumentParser, several: bool, data_help: str
         default="crop",
         help=f"what of a picture is made 32x32 (224x224 for ImageNet's nets), {hows} (default: crop)",
     )
-    command.add_argument("--data", choices=DATASETS, default="sample", help=data_help)
-    command.add_argument("--data-dir", metavar="DIR", type=Path, help="of the full CIFAR-10 (default: RESNET_LAB_DATA, or as downloaded)")
+    add_images(command, of)
     command.add_argument("--device", choices=DEVICES, default="auto", help="(default: auto)")
     command.add_argument("--precision", choices=PRECISIONS, default="fp32", help="(default: fp32, as on the page)")
 
@@ -95,13 +94,14 @@ def predict(args: argparse.Namespace) -> int:
     from resnet_core.analysis import prediction
 
     protocol = chosen(args.protocol)
-    shown, _ = read_images(args)
     with named(args) as net:
+        config, folder = images_for(args, net)
+        shown, _ = read_images(args, config, folder)
         loaded = load_as_asked(net, args, args.precision)
     views = [prediction.stack([each.for_views(loaded.side, protocol)]) for each in shown]
     probabilities = np.concatenate([prediction.predict(loaded, each, protocol.key) for each in views])
-    names = prediction.class_names(probabilities.shape[1])
-    true = [true_class(each, net) for each in shown]
+    names = prediction.class_names(net)
+    true = [true_class(each, net, config) for each in shown]
     if args.json:
         emit(
             {
@@ -138,12 +138,14 @@ def neighbours(args: argparse.Namespace) -> int:
     """``neighbours``: the six training images that are nearest to an image in the net's feature space."""
     from tqdm import tqdm
 
-    (shown,), data = read_images(args)
-    data = data or _load(args)
     from resnet_core.analysis import neighbours as search
     from resnet_core.analysis.prediction import stack
+    from resnet_core.data import load
 
     with named(args) as net:
+        config, folder = images_for(args, net)
+        (shown,), data = read_images(args, config, folder)
+        data = data or load(config, folder)
         loaded = load_as_asked(net, args, args.precision)
     home = RunStore(args.home).home
     with tqdm(desc=f"features of the {len(data.train):,} training images", unit=" images", disable=None, leave=False, delay=0.5) as bar:
@@ -152,7 +154,7 @@ def neighbours(args: argparse.Namespace) -> int:
             bar.total = total
             bar.update(done - bar.n)
 
-        index = search.cached_index(loaded, data.train.images, args.data, home, progress)
+        index = search.cached_index(loaded, data.train.images, config.key, home, progress)
     if index.problem:
         note(index.problem)
     found, distances = index.nearest(search.features(loaded, stack([shown.at(loaded.side)], loaded.side))[0])
@@ -163,7 +165,7 @@ def neighbours(args: argparse.Namespace) -> int:
                 "net": net.id,
                 "image": shown.name,
                 "notes": list(shown.notes_at(loaded.side)),
-                "data": args.data,
+                "data": config.dataset,
                 "how": args.how,
                 "precision": loaded.plan.precision,
                 "indices": found.tolist(),
@@ -173,9 +175,8 @@ def neighbours(args: argparse.Namespace) -> int:
             }
         )
         return 0
-    print(
-        f"{net.name}, {loaded.plan.precision}: nearest of {len(data.train):,} training images ({args.data})\n\n{_head(shown, loaded.side)}"
-    )
+    print(f"{net.name}, {loaded.plan.precision}: nearest of {len(data.train):,} training images ({config.title})")
+    print(f"\n{_head(shown, loaded.side)}")
     for i, label, distance in zip(found, labels, distances, strict=True):
         print(f"  train:{i:<6} {data.classes[label]:<11} distance {distance:.4g}")
     return 0
@@ -186,24 +187,16 @@ def _head(shown: Shown, side: int) -> str:
     return shown.name + (f" ({'; '.join(notes)})" if notes else "")
 
 
-def true_class(shown: Shown, net: Net) -> int | None:
+def true_class(shown: Shown, net: Net, config: DataConfig) -> int | None:
     """The class of an image, where the net's outputs are those of the data set."""
-    from resnet_core.data import CLASSES
-
-    return shown.label if net.model.num_classes == len(CLASSES) else None
-
-
-def _load(args: argparse.Namespace) -> Cifar10:
-    from resnet_core.data import load
-
-    return load(DataConfig(args.data), args.data_dir)
+    return None if net.refusal(config) else shown.label
 
 
 def _of_file(picture: Picture, how: str) -> Shown:
     return Shown(picture.name, all_inputs(picture, how), picture.notes, whole=whole_square(picture, how))
 
 
-def read_images(args: argparse.Namespace) -> tuple[list[Shown], Cifar10 | None]:
+def read_images(args: argparse.Namespace, config: DataConfig, folder: Path | None) -> tuple[list[Shown], Cifar10 | None]:
     """The images in the order asked for, and the data set, if any of them is of it.
 
     Raises:
@@ -226,12 +219,16 @@ def read_images(args: argparse.Namespace) -> tuple[list[Shown], Cifar10 | None]:
             read.append(picture and _of_file(picture, args.how))
     if refused:
         raise ImageRefused(" ".join(refused))
-    data = _load(args) if any(matches) else None
+    data = None
+    if any(matches):
+        from resnet_core.data import load
+
+        data = load(config, folder)
     for k, match in enumerate(matches):
         if match:
             split, index = getattr(data, match[1]), int(match[2])
             if index >= len(split):
-                raise DataError(f"{match[0]}: the {match[1]} set of {args.data} has {len(split):,} images, 0 to {len(split) - 1:,}.")
+                raise DataError(f"{match[0]}: the {match[1]} set of {config.title} has {len(split):,} images, 0 to {len(split) - 1:,}.")
             pixels = split.images[index].permute(1, 2, 0).contiguous().numpy()
             read[k] = Shown(match[0], {len(pixels): pixels}, (), int(split.labels[index]))
     return read, data

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from resnet_core.cli import importing
 from resnet_core.cli.options import AUTO
 from resnet_core.cli.output import note, percent
+from resnet_core.config import DATASETS, DataConfig
+from resnet_core.datasets import PICTURES
 from resnet_core.errors import CheckpointError, ConfigError
 
 if TYPE_CHECKING:
@@ -76,6 +78,29 @@ def named(args: argparse.Namespace) -> Iterator[Net]:
     with scratch() as folder:
         kept = accept(proposal, None, attempt.normalization, attempt.shortcut, folder, measured)
         yield dataclasses.replace(kept, name=path.stem if net is None else net.name)
+
+
+def add_images(command: argparse.ArgumentParser, of: str = "whose images") -> None:
+    """The options that ``images_for`` reads."""
+    keys = (*DATASETS, PICTURES)
+    command.add_argument("--data", metavar="{" + ",".join(keys) + "}", help=f"{of} (default: those of the net's own classes)")
+    where = "where they lie (default: RESNET_LAB_DATA, else where they were downloaded to, or were trained on)"
+    command.add_argument("--data-dir", metavar="DIR", type=Path, help=where)
+
+
+def images_for(args: argparse.Namespace, net: Net) -> tuple[DataConfig, Path | None]:
+    """The data set that is asked for, else the first that fits the net, and its folder, if that is known.
+
+    Raises:
+        ConfigError: there is no such data set, or the net was trained on no pictures.
+    """
+    from resnet_core.nets.fitting import fitting, pictures_of
+
+    found = next((each for each in fitting(net) if args.data in (None, each.dataset)), None)
+    if found is None and args.data == PICTURES:
+        raise ConfigError("data", f"{net.name} was not trained on a folder of pictures.")
+    config = found or DataConfig(args.data)
+    return config, args.data_dir or (pictures_of(net) if config.pictures else None)
 
 
 def loaded(net: Net, args: argparse.Namespace, precision: str) -> LoadedNet:

@@ -19,14 +19,12 @@ from typing import TYPE_CHECKING, Any
 from resnet_core.architectures import ModelConfig
 from resnet_core.architectures.table import complexity
 from resnet_core.attribution.methods import Parameter
-from resnet_core.data import CLASSES
+from resnet_core.config import DataConfig
 from resnet_core.errors import ConfigError, DataError
 from resnet_core.language import mark, tr
 
 if TYPE_CHECKING:
-    from resnet_core.data import Split
-
-if TYPE_CHECKING:
+    from resnet_core.data import Cifar10, Split
     from resnet_core.nets import Net
 
 
@@ -111,17 +109,14 @@ class Experiment:
         return {parameter.name: parameter.check(given.get(parameter.name), model) for parameter in self.parameters}
 
     def check(self, model: ModelConfig, name: str) -> None:
-        """Raise ConfigError if it cannot be made with a net, called ``name``."""
-        why = self.refusal(model)
-        if not why and self.labelled and model.num_classes != len(CLASSES):
-            why = tr(
-                "it tells {num_classes:,} classes apart, and the images are of CIFAR-10's {classes}, which are not "
-                "its own: this experiment holds its answers against them.",
-                num_classes=model.num_classes,
-                classes=len(CLASSES),
-            )
-        if why:
+        """Raise ConfigError if it cannot be made with nets like that one, called ``name``."""
+        if why := self.refusal(model):
             raise ConfigError("net", "{name}: {why}", name=name, why=why)
+
+    def check_images(self, net: Net, data: DataConfig) -> None:
+        """Raise ConfigError if it holds a net's answers against the classes of the images, and these are others."""
+        if self.labelled and (why := net.refusal(data)):
+            raise ConfigError("net", "{why} This experiment holds its answers against them.", why=why)
 
     def check_others(self, net: Net, given: Mapping[str, Any]) -> None:
         """Raise ConfigError if a net among the parameters is not another one of the same architecture."""
@@ -186,15 +181,16 @@ class Picture:
         return tr("test image {number} ({label})", number=self.number, label=self.label)
 
 
-def picture_of(split: Split, number: int) -> Picture:
+def picture_of(images: Cifar10, number: int) -> Picture:
     """The test image of that number.
 
     Raises:
         DataError: there are not so many.
     """
-    if number >= len(split):
-        raise DataError("There is no test image {number:,}: they go from 0 to {splits:,}.", number=number, splits=len(split) - 1)
-    return Picture(number, CLASSES[int(split.labels[number])])
+    labels = images.test.labels
+    if number >= len(labels):
+        raise DataError("There is no test image {number:,}: they go from 0 to {splits:,}.", number=number, splits=len(labels) - 1)
+    return Picture(number, images.classes[int(labels[number])])
 
 
 def first(split: Split, count: int) -> Split:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,9 +44,10 @@ def measure(
     from resnet_core.analysis.evaluation import evaluate_detailed
 
     test = first(images.test, values["images"])
-    return evaluate_detailed(
+    found = evaluate_detailed(
         loaded.model, test.images, test.labels, loaded.normalize, loaded.plan, progress=progress, should_stop=should_stop
     )
+    return replace(found, classes=images.classes)
 
 
 def table(results: Sequence[Measured]) -> Table:
@@ -61,13 +63,7 @@ def _of_images(found: Evaluation) -> float:
 
 def figure(results: Sequence[Measured], dark: bool = False) -> go.Figure:
     """The error of each class."""
-    from resnet_core.data import CLASSES
-
-    lines = []
-    for each in results:
-        errors = each.result.class_errors
-        names = CLASSES if len(CLASSES) == len(errors) else [str(i) for i in range(len(errors))]
-        lines.append(Line(each.key, each.label, each.model, np.array(names), errors))
+    lines = [Line(each.key, each.label, each.model, np.array(each.result.classes), each.result.class_errors) for each in results]
     return lines_figure(lines, tr("true class"), tr("error (%)"), dark)
 
 

@@ -118,7 +118,7 @@ def measure(
     from resnet_core.analysis.prediction import class_names
 
     net, number, answer = loaded.model, values["picture"], ""
-    picture = None if number is None else picture_of(images.test, number)
+    picture = None if number is None else picture_of(images, number)
     test = first(images.test, values["images"]) if number is None else images.test.part(number, number + 1)
     adding = [block for block in net.blocks() if block.unit.join.name == "add"]
     held: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
@@ -143,7 +143,7 @@ def measure(
                 branch[i] += float((gradient * f.detach()).sum().double())
                 skip[i] += float((gradient * x.detach()).sum().double())
             logit, bias = logit + float(top.detach().sum()), bias + float(shift[answers].sum())
-            answer = class_names(net.config.num_classes)[int(answers[0])]
+            answer = class_names(loaded.net)[int(answers[0])]
     n, units = len(test), [block.unit for block in adding]
     stage = np.array([unit.stage for unit in units])
     return Ledger(

@@ -121,7 +121,7 @@ def measure(
     from resnet_core.analysis.passes import untouched
 
     number, net = values["picture"], loaded.model
-    picture = picture_of(images.test, number)
+    picture = picture_of(images, number)
     if should_stop is not None and should_stop():
         raise Stopped
     held: list[torch.Tensor] = []

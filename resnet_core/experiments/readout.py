@@ -83,6 +83,7 @@ class Readout:
         blocks: names of the B blocks; wrong: (B,) int64, test images that the readout behind a block gets wrong.
         whole: those that the net itself gets wrong; n: test images; train: training images.
         scores: float32 (B, n, classes), the readouts' answers; said: (n,), the net's own; labels: (n,), the true classes.
+        classes: their names.
     """
 
     blocks: tuple[str, ...]
@@ -93,6 +94,7 @@ class Readout:
     scores: np.ndarray
     said: np.ndarray
     labels: np.ndarray
+    classes: tuple[str, ...]
 
     @property
     def errors(self) -> np.ndarray:
@@ -153,7 +155,7 @@ def measure(
         wrong.append(int((answers.argmax(1) != test.labels).sum()))
     own, names = torch.cat(said)[split:], tuple(unit.name for unit in net.plan.units)
     counts = np.array(wrong), int((own != test.labels).sum()), len(test), split
-    return Readout(names, *counts, np.stack(scores), own.numpy(), test.labels.numpy())
+    return Readout(names, *counts, np.stack(scores), own.numpy(), test.labels.numpy(), images.classes)
 
 
 def view(found: Readout, values: Mapping[str, Any]) -> Readout | OnePicture:

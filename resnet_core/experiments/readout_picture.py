@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from resnet_core.data import CLASSES
 from resnet_core.errors import DataError
 from resnet_core.experiments.base import Measured, Picture, Table, each_of
 from resnet_core.figures.lines import Panel, heatmaps
@@ -27,6 +26,7 @@ class OnePicture:
     Attributes:
         picture: which; blocks: names of the B blocks.
         scores: (B, classes), regressions on 0 and 1; said: the net's own answer; train: training images of the fit.
+        classes: their names.
     """
 
     picture: Picture
@@ -34,11 +34,12 @@ class OnePicture:
     scores: np.ndarray
     said: str
     train: int
+    classes: tuple[str, ...]
 
     @property
     def top(self) -> list[str]:
         """The class with the highest score after each block."""
-        return [CLASSES[i] for i in self.scores.argmax(1)]
+        return [self.classes[i] for i in self.scores.argmax(1)]
 
     @property
     def settled(self) -> str:
@@ -71,8 +72,8 @@ def of(found: Readout, number: int) -> OnePicture:
             n=found.n,
             n2=found.n - 1,
         )
-    picture = Picture(number, CLASSES[int(found.labels[number])])
-    return OnePicture(picture, found.blocks, found.scores[:, number], CLASSES[int(found.said[number])], found.train)
+    picture = Picture(number, found.classes[int(found.labels[number])])
+    return OnePicture(picture, found.blocks, found.scores[:, number], found.classes[int(found.said[number])], found.train, found.classes)
 
 
 def table(results: Sequence[Measured]) -> Table:
@@ -91,14 +92,14 @@ def table(results: Sequence[Measured]) -> Table:
 
 def figure(results: Sequence[Measured], dark: bool = False) -> go.Figure:
     """The score of each class after each block as colour, the highest one ringed; one panel a net, the true class in bold."""
-    true = results[0].result.picture.label
-    rows = [f"<b>{name}</b>" if name == true else name for name in CLASSES]
+    true, classes = results[0].result.picture.label, results[0].result.classes
+    rows = [f"<b>{name}</b>" if name == true else name for name in classes]
     panels = [Panel(one.label, one.result.scores.T, rows, one.result.blocks) for one in results]
     made = heatmaps(panels, 1, "class", tr("after block"), dark)
     for index, one in enumerate(results):
         found: OnePicture = one.result
         made.add_scatter(
-            x=found.blocks, y=[rows[CLASSES.index(name)] for name in found.top], mode="markers", showlegend=False, hoverinfo="skip",
+            x=found.blocks, y=[rows[classes.index(name)] for name in found.top], mode="markers", showlegend=False, hoverinfo="skip",
             uid=f"{one.label}-top", marker={"symbol": "circle-open", "size": 13, "color": "#ffffff", "line": {"width": 2.5}},
             row=index + 1, col=1,
         )  # fmt: skip

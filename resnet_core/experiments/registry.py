@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resnet_core.errors import ConfigError
@@ -81,7 +82,7 @@ def run(
     data: DataConfig,
     given: Mapping[str, Any],
     *,
-    folder: str | None = None,
+    folder: Path | str | None = None,
     label: str = "",
     precision: str = "fp32",
     device: str = "auto",
@@ -108,6 +109,7 @@ def run(
     """
     values = experiment.complete(given, net.model)
     experiment.check(net.model, net.name)
+    experiment.check_images(net, data)
     for parameter in experiment.parameters:
         if parameter.kind == "net" and isinstance(values[parameter.name], str) and values[parameter.name]:
             values[parameter.name] = find(values[parameter.name])

@@ -10,7 +10,6 @@ import numpy as np
 
 from resnet_core.attribution.layers import outputs_of
 from resnet_core.attribution.methods import Parameter
-from resnet_core.data import CLASSES
 from resnet_core.errors import DataError
 from resnet_core.experiments.base import Experiment, Measured, Progress, ShouldStop, Table, each_of, first, images_parameter, whole_net_macs
 from resnet_core.experiments.maps import LAYER
@@ -74,7 +73,7 @@ class Activations:
     Attributes:
         layer: its name; n: test images.
         order: int64 (2, C, T), the images with the greatest maximum and mean, the strongest first; value: float32 (2, C, T), these.
-        labels: (n,); pictures: image -> uint8 (3, 32, 32), of those in ``order``.
+        labels: (n,), indices into ``classes``; pictures: image -> uint8 (3, 32, 32), of those in ``order``.
     """
 
     layer: str
@@ -83,6 +82,7 @@ class Activations:
     value: np.ndarray
     labels: np.ndarray
     pictures: Mapping[int, np.ndarray]
+    classes: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -150,7 +150,7 @@ def measure(
     top = min(MOST, len(test))
     kept = order[..., :top].numpy().copy()
     pictures = {int(i): test.images[int(i)].numpy().copy() for i in np.unique(kept)}
-    return Activations(values["layer"], len(test), kept, value[..., :top].numpy().copy(), test.labels.numpy(), pictures)
+    return Activations(values["layer"], len(test), kept, value[..., :top].numpy().copy(), test.labels.numpy(), pictures, images.classes)
 
 
 def view(found: Activations, values: Mapping[str, Any]) -> Strongest:
@@ -168,7 +168,7 @@ def view(found: Activations, values: Mapping[str, Any]) -> Strongest:
             shape=found.order.shape[1] - 1,
         )
     order = found.order[kind, channel, : values["top"]]
-    classes, pictures = tuple(CLASSES[int(found.labels[i])] for i in order), np.stack([found.pictures[int(i)] for i in order])
+    classes, pictures = tuple(found.classes[int(found.labels[i])] for i in order), np.stack([found.pictures[int(i)] for i in order])
     value = found.value[kind, channel, : values["top"]]
     return Strongest(found.layer, channel, values["by"], found.n, order, value, classes, pictures.transpose(0, 2, 3, 1))
 

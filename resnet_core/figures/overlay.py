@@ -82,11 +82,11 @@ def grey(image: np.ndarray) -> np.ndarray:
 
 
 def overlay(image: np.ndarray, values: np.ndarray, scale: Scale, size: int = SIDE) -> np.ndarray:
-    """The map on the image, uint8 RGBA (size, size, 4), opaque; pixels enlarged as squares.
+    """The map on the image, uint8 RGBA (size, size, 4) or larger, opaque; pixels enlarged as squares.
 
     Args:
         image: uint8 (side, side, 3), as the net sees it; values: (side, side).
-        size: of the picture's side, a multiple of the image's.
+        size: of the picture's side at least; see ``enlarge``.
     """
     color, opacity = colors(values, scale)
     mixed = grey(image) * (1 - opacity[..., None]) + color * opacity[..., None]
@@ -95,10 +95,9 @@ def overlay(image: np.ndarray, values: np.ndarray, scale: Scale, size: int = SID
 
 
 def enlarge(pixels: np.ndarray, size: int) -> np.ndarray:
-    """(H, W, ...) -> (size, size, ...), each pixel a square. Raises ValueError where that does not come out even."""
-    if size % pixels.shape[0] or size % pixels.shape[1]:
-        raise ValueError(f"{size} is no multiple of {pixels.shape[0]} and {pixels.shape[1]}")
-    return pixels.repeat(size // pixels.shape[0], axis=0).repeat(size // pixels.shape[1], axis=1)
+    """(H, W, ...) -> each pixel a square, all of the least whole size with which the picture is ``size`` high or more."""
+    times = -(-size // pixels.shape[0])
+    return pixels.repeat(times, axis=0).repeat(times, axis=1)
 
 
 def color_scale(scale: Scale, stops: int = 21) -> list[tuple[float, str]]:

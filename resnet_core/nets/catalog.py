@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import resnet_core
-from resnet_core.config import RunConfig
+from resnet_core.config import DataConfig, RunConfig
 from resnet_core.datasets import CIFAR10_CLASSES
 from resnet_core.errors import CheckpointError, RunError, UserError
 from resnet_core.language import tr
@@ -76,12 +76,22 @@ class Net:
             return self.config.data.class_names
         return CIFAR10_CLASSES if self.model.num_classes == len(CIFAR10_CLASSES) else None
 
+    def refusal(self, data: DataConfig) -> str:
+        """Say why its answers cannot be held against the classes of these images; empty where they can."""
+        if self.class_names == data.class_names:
+            return ""
+        told: dict[str, Any] = {"name": self.name, "classes": self.model.num_classes, "theirs": data.whole_title}
+        if self.class_names is None:
+            return tr("{name} tells {classes:,} classes apart that nothing is known of, and these images are {theirs}'s.", **told)
+        own = (self.config.data if self.config else DataConfig()).whole_title
+        return tr("{name} tells {own}'s {classes:,} classes apart, and these images are {theirs}'s.", own=own, **told)
+
     @property
     def enlarged(self) -> str:
-        """Say that images of CIFAR-10 are enlarged for it; empty where they are not."""
+        """Say that images of CIFAR-10 are enlarged for it; empty where they are not: it was trained here, on images of its size."""
         return (
             ""
-            if self.side == 32
+            if self.side == 32 or self.config is not None
             else tr("{name} is shown the images enlarged from 32x32 to {side}x{side} pixels.", name=self.name, side=self.side)
         )
 

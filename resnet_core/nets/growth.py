@@ -21,12 +21,8 @@ def why_not(net: Net) -> str:
     """Say why a net cannot be grown, as the end of a sentence; empty where it can."""
     if net.config is None and net.card.get("normalization") != "pixel-mean":
         return tr("its input is not normalised as in trainings here, which subtract the mean image.")
-    if net.model.num_classes != DataConfig().classes:
-        return tr(
-            "it tells {num_classes:,} classes apart, and the images of trainings here are of {classes}.",
-            num_classes=net.model.num_classes,
-            classes=DataConfig().classes,
-        )
+    if net.class_names is None:
+        return tr("nothing is known of the {num_classes:,} classes that it tells apart.", num_classes=net.model.num_classes)
     return why_not_deeper(net.model)
 
 
@@ -43,6 +39,8 @@ def planned(net: Net, rounds: int, data: DataConfig | None = None, recipe: Recip
     if why := why_not(net):
         raise ConfigError("net", "{name}: {why}", name=net.name, why=why)
     own = net.config or RunConfig(net.model)
+    if data is not None and (why := net.refusal(data)):
+        raise ConfigError("data", why)
     return RunConfig(deeper(net.model, rounds), data or own.data, recipe or own.recipe)
 
 
