@@ -79,8 +79,8 @@ def main() -> None:
     reads = [timed(lambda: stack([to_input(read_image(content, "photo.jpg"))])) for _ in range(3)]
     told["read_12_megapixels"] = spread([seconds for seconds, _ in reads])
     image = reads[0][1]
-    for crops in (1, 10):
-        seconds = [timed(lambda crops=crops: [predict(net, image, crops) for net in nets])[0] for _ in range(arguments.trials)]
+    for crops, key in ((1, "single"), (10, "padded-crops")):
+        seconds = [timed(lambda key=key: [predict(net, image, key) for net in nets])[0] for _ in range(arguments.trials)]
         told[f"predict_{len(nets)}_nets_{crops}_crops"] = spread(seconds)
     if arguments.index:
         data = load_data(DataConfig(arguments.index))

@@ -64,15 +64,15 @@ def activation_bytes(model: Any, gradients: bool = False, side: int | None = Non
     return 4 * (kept + largest)  # what is kept is freed block by block, while gradients come: a map of those beside all that is kept
 
 
-def images_at_once(model: Any, most: int | None = None, gradients: bool = False, budget: int | None = None) -> int:
+def images_at_once(model: Any, most: int | None = None, gradients: bool = False, budget: int | None = None, side: int | None = None) -> int:
     """Images that may go through the net together: 1 to ``most`` (``MOST``), with no more than ``budget`` (``BUDGET``) bytes of maps.
 
     Nets of up to 32 filters take 500 without gradients; one of bottlenecks with 256 filters, whose maps have 1,024 channels, takes 16.
 
     Args:
         model: as of ``config_of``; of a module without a configuration nothing is known, and it is ``most``.
-        gradients: as of ``activation_bytes``.
+        gradients, side: as of ``activation_bytes``.
     """
     if not hasattr(config_of(model), "plan"):
         return most or MOST
-    return max(1, min(most or MOST, (budget or BUDGET) // activation_bytes(model, gradients)))
+    return max(1, min(most or MOST, (budget or BUDGET) // activation_bytes(model, gradients, side)))

@@ -240,7 +240,8 @@ class RunConfig:
             return self.model.name
         if self.start.is_grown:
             return f"{self.model.name} grown from {self.start.net}"
-        return f"{self.model.name} transferred" + (f", {self.start.frozen} groups frozen" if self.start.frozen else "")
+        frozen = self.start.frozen
+        return f"{self.model.name} transferred" + (f", {frozen} group{'s' * (frozen > 1)} frozen" if frozen else "")
 
     def __post_init__(self):
         if self.model.num_classes != self.data.classes:

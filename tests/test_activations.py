@@ -135,7 +135,7 @@ def _predict(loaded, should_stop=None):
 
 
 def _crops(loaded, should_stop=None):
-    return predict(loaded, _images(7)[0], 10, should_stop=should_stop)
+    return predict(loaded, _images(7)[0], "padded-crops", should_stop=should_stop)
 
 
 def _map(method, **values):
@@ -183,7 +183,7 @@ def _batches(loaded, what, monkeypatch):
 def test_smaller_batches_give_the_same_numbers(what, loaded, monkeypatch):
     whole, at_first = _batches(loaded, what, monkeypatch)
     assert max(at_first) >= 7
-    most = 10 if what == "crops" else 2  # the crops of an image stay together
+    most = 2
     gradients = what == "integrated gradients"
     monkeypatch.setattr("resnet_core.activations.BUDGET", most * activation_bytes(loaded.net.model, gradients))
     parts, seen = _batches(loaded, what, monkeypatch)

@@ -15,7 +15,7 @@ import torch
 import torchvision
 
 from resnet_core import apart as apart_module
-from resnet_core.analysis.evaluation import evaluate_net
+from resnet_core.analysis.evaluation import examine_nets
 from resnet_core.apart import MOST_BYTES, ApartFailed, apart
 from resnet_core.architectures import ImageNetConfig, ResNetConfig
 from resnet_core.architectures.table import complexity
@@ -123,17 +123,17 @@ def test_more_memory_than_a_trial_may_have_is_refused(proposal, tmp_path):
 def test_what_it_raises_is_told(tmp_path):
     with pytest.raises(ApartFailed, match="CIFAR-10"):
         apart(
-            "resnet_core.analysis.evaluation:evaluate_net",
-            find(str(ROOT / "checkpoints" / "resnet-20")),
+            "resnet_core.analysis.evaluation:examine_nets",
+            [find(str(ROOT / "checkpoints" / "resnet-20"))],
             DataConfig("cifar10"),
             str(tmp_path),
         )
 
 
 def test_an_evaluation_apart_is_the_same(monkeypatch):
-    arguments = find(str(ROOT / "checkpoints" / "resnet-20")), DataConfig()
-    (there, _), (here, _) = apart("resnet_core.analysis.evaluation:evaluate_net", *arguments), evaluate_net(*arguments)
-    assert (there.wrong, there.loss, there.worst) == (here.wrong, here.loss, here.worst) and here.n == 1000
+    arguments = [find(str(ROOT / "checkpoints" / "resnet-20"))], DataConfig()
+    ((there,), _), ((here,), _) = apart("resnet_core.analysis.evaluation:examine_nets", *arguments), examine_nets(*arguments)
+    assert there.to_dict() == here.to_dict() and there.evaluation.worst == here.evaluation.worst and here.evaluation.n == 1000
 
 
 def test_a_map_apart_is_the_same():

@@ -172,3 +172,37 @@ def test_in_a_process_of_its_own_with_a_run(cli):
     # The very number that the training has recorded.
     assert result["top1_error"] == trained["test_error"]
     assert result["checkpoint"] == trained["run"] and result["normalization"] == "training mean"
+
+
+# -- protocols and ensembles ------------------------------------------------------------------------------------------------
+
+
+def test_evaluate_under_protocols_and_as_an_ensemble(told, sample):
+    result = told("evaluate", "resnet-8", "--protocol", "single,mirrored", "--ensemble", "plain-8")
+    rows = result["results"]
+    assert [(row["protocol"], row["nets"]) for row in rows] == [
+        (key, nets) for key in ("single", "mirrored") for nets in (["resnet-8"], ["plain-8"], ["resnet-8", "plain-8"])
+    ]
+    alone = told("evaluate", "resnet-8")
+    assert {key: rows[0][key] for key in ("wrong", "loss", "confusion")} == {key: alone[key] for key in ("wrong", "loss", "confusion")}
+    nets = [load(find(name), "cpu", "fp32") for name in ("resnet-8", "plain-8")]
+    images = sample.test.images
+    sums = sum(net.logits(x).softmax(1) for net in nets for x in (images, images.flip(3)))
+    assert rows[5]["wrong"] == pytest.approx(int((sums.argmax(1) != sample.test.labels).sum()), abs=2)
+    assert (rows[5]["passes"], rows[5]["macs"]) == (4, 2 * rows[0]["macs"] + 2 * rows[1]["macs"])
+    assert "The test set selects nothing" in result["selects_nothing"]
+
+
+def test_the_table_of_protocols_for_people(capsys):
+    assert main(["evaluate", "resnet-8", "--protocol", "mirrored,dense", "--device", "cpu"]) == 0
+    out = capsys.readouterr().out
+    assert [line.split()[:3] for line in out.splitlines() if line.startswith(("mirrored ", "dense "))] == [
+        ["mirrored", "resnet-8", "2"], ["dense", "resnet-8", "2"],
+    ]  # fmt: skip
+    assert "The test set selects nothing" in out and "Larger sides are for nets" in out and "Simonyan and Zisserman 2015" in out
+
+
+def test_what_is_no_protocol_or_no_ensemble(refused):
+    assert "protocol: 'five' is not one of single, mirrored" in refused("evaluate", "resnet-8", "--protocol", "five")
+    assert "tells 10 classes apart and ResNet-8-w4-c2 2" in refused("evaluate", "resnet-8", "--ensemble", "two")
+    assert "named twice" in refused("evaluate", "resnet-8", "--ensemble", "resnet-8")

@@ -16,7 +16,7 @@ from resnet_core.architectures import ImageNetConfig, ResNetConfig
 from resnet_core.cli import main
 from resnet_core.config import DataConfig
 from resnet_core.data import CLASSES, load
-from resnet_core.images import read_file, to_input
+from resnet_core.images import read_file, to_input, whole_square
 from resnet_core.nets import find
 from resnet_core.nets.loading import load as load_net
 from tests import bad_images
@@ -59,20 +59,20 @@ def refused(capsys, *arguments: str) -> str:
     return err
 
 
-@pytest.mark.parametrize("crops", [1, 10])
+@pytest.mark.parametrize("protocol", ["single", "padded-crops", "ten-crops"])
 @pytest.mark.parametrize("how", ["crop", "fit"])
-def test_predict_tells_what_the_core_computes(tiny, files, capsys, how, crops):
+def test_predict_tells_what_the_core_computes(tiny, files, capsys, how, protocol):
     loaded = tiny()
-    found = told(capsys, "predict", "tiny", *files, "--how", how, "--crops", str(crops), *FP32)
+    found = told(capsys, "predict", "tiny", *files, "--how", how, "--protocol", protocol, *FP32)
     inputs = prediction.stack([to_input(read_file(path), how) for path in files])
-    expected = prediction.predict(loaded, inputs, crops)
+    expected = prediction.predict(loaded, inputs, protocol)
     np.testing.assert_allclose(found["probabilities"], expected, rtol=1e-4)
     assert found["classes"] == list(CLASSES)
     assert [each["image"] for each in found["images"]] == ["a.png", "b.jpg", "c.webp"]
     assert [each["predicted"] for each in found["images"]] == [CLASSES[i] for i in expected.argmax(1)]
     assert [each["true"] for each in found["images"]] == [None] * 3
     assert [len(each["notes"]) for each in found["images"]] == [0, 1, 0] and "CMYK" in found["images"][1]["notes"][0]
-    assert (found["net"], found["how"], found["crops"], found["precision"]) == ("tiny", how, crops, "fp32")
+    assert (found["net"], found["how"], found["protocol"], found["precision"]) == ("tiny", how, protocol, "fp32")
 
 
 def test_predict_of_an_image_of_the_sets(tiny, files, capsys):
@@ -105,7 +105,11 @@ def test_an_imagenet_net_sees_pictures_at_its_own_size_and_names_its_classes(tin
     np.testing.assert_allclose(found["probabilities"], prediction.predict(loaded, prediction.stack(own, 224)), rtol=1e-4)
     assert [each["notes"] for each in found["images"]] == [["enlarged to 224x224"], []]
     assert [each["true"] for each in found["images"]] == [None, None]
-    assert "sees one view" in refused(capsys, "predict", "tiny", files[0], "--crops", "10", *FP32)
+    assert "takes images of 224x224" in refused(capsys, "predict", "tiny", files[0], "--protocol", "padded-crops", *FP32)
+    assert "'five' is not one of single" in refused(capsys, "predict", "tiny", files[0], "--protocol", "five", *FP32)
+    crops = told(capsys, "predict", "tiny", files[0], "--protocol", "ten-crops", *FP32)
+    whole = prediction.stack([whole_square(read_file(files[0]))])
+    np.testing.assert_allclose(crops["probabilities"], prediction.predict(loaded, whole, "ten-crops"), rtol=1e-4)
 
 
 def test_neighbours_of_a_picture_at_the_size_of_an_imagenet_net(tiny, files, capsys, monkeypatch):
@@ -195,7 +199,7 @@ def test_what_is_not_there_is_named(tiny, capsys, arguments, part):
     assert part in refused(capsys, *arguments)
 
 
-@pytest.mark.parametrize("arguments", [("predict", "tiny"), ("predict", "tiny", "x", "--crops", "5"), ("neighbours", "tiny", "a", "b")])
+@pytest.mark.parametrize("arguments", [("predict", "tiny"), ("predict", "tiny", "x", "--how", "five"), ("neighbours", "tiny", "a", "b")])
 def test_wrong_options(capsys, arguments):
     with pytest.raises(SystemExit) as ended:
         main(list(arguments))

@@ -103,8 +103,9 @@ def test_pictures_are_decoded_once_to_the_square_in_their_centre(folder, monkeyp
     monkeypatch.setattr(pictures, "_shaped", lambda *_: pytest.fail("decoded again"))
     again = pictures.read(found, folder)
     assert np.array_equal(again[0][0], train) and isinstance(again[0][0], np.memmap)
-    pictures.forget(found)
-    assert not pictures.cached(found).exists()
+    other = pictures.look(folder, 16, seed=3)
+    pictures.forget(other)  # whatever the size and the split
+    assert not pictures.cached(found).exists() and pictures.cached(other) != pictures.cached(found)
 
 
 def test_loading_them_gives_the_splits_of_any_data_set(folder):

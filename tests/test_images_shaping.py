@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from torchvision.transforms import functional
 
-from resnet_core.images import Picture, read_image, shaping, to_input
+from resnet_core.images import Picture, read_image, shaping, to_input, whole_square
 from tests import bad_images
 
 
@@ -99,6 +99,16 @@ def test_an_imagenet_net_sees_what_torchvisions_presets_make_of_a_picture(size):
     made = to_input(one, "crop", 224)
     assert made.shape == (224, 224, 3)
     assert np.abs(made.astype(int) - np.asarray(expected)).max() <= 1
+
+
+def test_the_whole_square_holds_the_centre_that_one_view_keeps():
+    small = np.random.default_rng(0).integers(0, 256, (60, 90, 3), dtype=np.uint8)
+    one = picture(np.asarray(Image.fromarray(small).resize((600, 400), Image.Resampling.BICUBIC)))
+    whole = whole_square(one)
+    expected = functional.center_crop(functional.resize(one.image, [256], antialias=True), [256])
+    assert whole.shape == (256, 256, 3) and np.abs(whole.astype(int) - np.asarray(expected)).max() <= 1
+    assert np.abs(whole[16:240, 16:240].astype(int) - to_input(one, "crop", 224)).max() <= 1
+    assert np.array_equal(whole_square(one, "fit"), to_input(one, "fit", 256))
 
 
 def test_a_larger_one_can_show_all_of_it_too():

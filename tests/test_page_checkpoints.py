@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +15,9 @@ from streamlit.testing.v1 import AppTest
 
 from pages.checkpoints import evaluate_panel
 from resnet_core import data
-from resnet_core.architectures import ResNetConfig
+from resnet_core.analysis.evaluation import examine
+from resnet_core.analysis.protocols import PROTOCOLS
+from resnet_core.architectures import ImageNetConfig, ResNetConfig
 from resnet_core.architectures.net import build_model
 from resnet_core.config import DataConfig, demo_configs
 from resnet_core.nets import catalog, export, find
@@ -256,3 +259,44 @@ def test_what_cannot_grow_is_said(page: AppTest, shipped: Path):
     write_checkpoint(shipped, "projected", ResNetConfig(8, "C", 4))
     opened(page, checkpoint="projected", view="Grow")
     assert "the skip of its blocks is not the identity" in page.info[0].value and "grow.start" not in [each.key for each in page.button]
+
+
+def test_another_way_to_test_and_an_ensemble_beside_its_members(page: AppTest, shipped: Path):
+    for seed, name in enumerate(("one", "two")):
+        write_checkpoint(shipped, name, seed=seed)
+    write_checkpoint(shipped, "hundred", ResNetConfig(8, "A", 4, num_classes=100))
+    test, nets = data.load(DataConfig()).test, [load(find(name), precision="fp32") for name in ("one", "two")]
+    rows = examine(nets, test.images, test.labels, [PROTOCOLS["mirrored"]])
+    opened(page, checkpoint="one", view="Evaluate")
+    page.selectbox(key="evaluate.protocol").set_value("mirrored").run()
+    others = page.multiselect(key="evaluate.ensemble.one")
+    assert len(others.options) == 1  # the net of a hundred classes is none that it can be asked with
+    others.set_value(["two"]).run()
+    assert any("For one image 4 passes" in each.value and "Simonyan" in each.value for each in page.caption)
+    page.button(key="evaluate.start").click().run()
+    done(page)
+    table = page.dataframe[-1].value
+    assert table["net"].tolist()[2] == "ensemble of 2" and table["passes"].tolist() == [2, 2, 4]
+    assert table["wrong"].tolist() == [row.evaluation.wrong for row in rows]
+    assert any("The test set selects nothing" in each.value for each in page.caption)
+    assert f"**{rows[2].evaluation.wrong:,} of 1,000** images of the sample wrong" in texts(page) and "ensemble of 2" in texts(page)
+
+
+def test_all_ways_to_test_in_a_table(page: AppTest, shipped: Path, monkeypatch: pytest.MonkeyPatch):
+    small = data.load(DataConfig()).test.part(0, 20)
+    monkeypatch.setattr("resnet_core.data.load", lambda *_: SimpleNamespace(test=small))
+    write_checkpoint(shipped, "one")
+    opened(page, checkpoint="one", view="Evaluate")
+    page.selectbox(key="evaluate.protocol").set_value(evaluate_panel.ALL).run()
+    page.button(key="evaluate.start").click().run()
+    done(page)
+    rows = examine([load(find("one"), precision="fp32")], small.images, small.labels, list(PROTOCOLS.values()))
+    assert page.dataframe[-1].value["wrong"].tolist() == [row.evaluation.wrong for row in rows]
+    assert any("The test set selects nothing" in each.value for each in page.caption) and not metrics(page)
+
+
+def test_a_net_that_cannot_be_tested_like_that_says_why(page: AppTest, shipped: Path):
+    write_checkpoint(shipped, "large", ImageNetConfig((1, 1, 1, 1), "basic", 10, 4), normalization="imagenet")
+    opened(page, checkpoint="large", view="Evaluate")
+    page.selectbox(key="evaluate.protocol").set_value("padded-crops").run()
+    assert "takes images of 224x224" in page.info[0].value and "evaluate.start" not in [button.key for button in page.button]

@@ -19,6 +19,7 @@ from pages.ui import parameter_widgets as widgets
 from pages.ui.jobs import JOBS
 from resnet_core import data
 from resnet_core.analysis import prediction
+from resnet_core.analysis.protocols import PROTOCOLS
 from resnet_core.architectures import ImageNetConfig, ResNetConfig
 from resnet_core.attribution import METHODS, layers_of
 from resnet_core.attribution.compute import attribute
@@ -75,14 +76,14 @@ def test_without_nets_it_says_where_to_begin(page: AppTest):
     assert not page.get("bidi_component") and not page.selectbox
 
 
-@pytest.mark.parametrize(("crops", "view"), [(1, "one view"), (10, "mean of 10 crops")])
-def test_bars_are_the_cores_numbers(page: AppTest, nets: list[str], crops: int, view: str):
-    opened(page, image="17", crops=view)
+@pytest.mark.parametrize("key", ["single", "padded-crops", "ten-crops", "five-scales"])
+def test_bars_are_the_cores_numbers(page: AppTest, nets: list[str], key: str):
+    opened(page, image="17", crops=PROTOCOLS[key].title)
     assert address(page, "nets") == nets
     drawn = bars(page)
     assert len(drawn) == 2
     for name, (classes, values) in zip(nets, drawn, strict=True):
-        expected = prediction.predict(load(find(name), precision="fp32"), prediction.stack([test_image(17)]), crops)[0]
+        expected = prediction.predict(load(find(name), precision="fp32"), prediction.stack([test_image(17)]), key)[0]
         best = prediction.top(expected)
         assert classes == [CLASSES[i] for i, _ in best]
         np.testing.assert_allclose(values, [p for _, p in best], rtol=1e-5)
@@ -93,14 +94,14 @@ def test_bars_are_the_cores_numbers(page: AppTest, nets: list[str], crops: int, 
 def test_a_map_of_one_view_says_so_where_ten_crops_say_otherwise(page: AppTest, nets: list[str]):
     loaded = [load(find(name), precision="fp32") for name in nets]
     images = data.load(DataConfig()).test.images
-    one, ten = ([prediction.predict(net, images[:200], crops).argmax(1) for net in loaded] for crops in (1, 10))
+    one, ten = ([prediction.predict(net, images[:200], key).argmax(1) for net in loaded] for key in ("single", "padded-crops"))
     index = next(i for i in range(200) if one[0][i] != ten[0][i])
-    opened(page, image=str(index), crops="mean of 10 crops", method="Saliency")
+    opened(page, image=str(index), crops="ten padded crops", method="Saliency")
     for note, single, mean in zip(notes(page), one, ten, strict=True):
         alone, said_by_bars = CLASSES[single[index]], CLASSES[mean[index]]
-        expected = "its prediction" if alone == said_by_bars else f"its prediction by 10 crops; by this view alone {alone}"
+        expected = "its prediction" if alone == said_by_bars else f"its prediction by several views; by this view alone {alone}"
         assert note.split(" ·")[0] == f"for {said_by_bars} ({expected})"
-    page.segmented_control(key="crops").set_value("one view").run()
+    page.selectbox(key="crops").set_value("one view").run()
     assert notes(page)[0].split(" ·")[0] == f"for {CLASSES[one[0][index]]} (its prediction)"
 
 
@@ -129,7 +130,7 @@ def test_a_link_that_cannot_be_followed_says_what_it_asked_for(page: AppTest, ne
 
 
 def test_a_good_link_is_followed_without_a_word(page: AppTest, nets: list[str]):
-    opened(page, image="17", method="Occlusion", window="4", which="a net is wrong", target="the true class", crops="mean of 10 crops")
+    opened(page, image="17", method="Occlusion", window="4", which="a net is wrong", target="the true class", crops="ten padded crops")
     assert not page.warning and (page.number_input(key="image").value, page.number_input(key="window").value) == (17, 4)
 
 
@@ -196,8 +197,8 @@ def test_what_is_kept_does_not_wait_for_another_viewers_computation(page: AppTes
     gate = threading.Event()
     other = JOBS.start("another viewer's", "another", lambda job: gate.wait())
     try:
-        page.segmented_control(key="crops").set_value("mean of 10 crops").run()  # light
-        page.segmented_control(key="crops").set_value("one view").run()  # kept
+        page.selectbox(key="crops").set_value("ten padded crops").run()  # light
+        page.selectbox(key="crops").set_value("one view").run()  # kept
         assert not page.exception and len(bars(page)) == 2 and len(notes(page)) == 2 and other.is_active
     finally:
         gate.set()

@@ -18,6 +18,7 @@ from resnet_core.attribution import METHODS
 from resnet_core.attribution.compute import attribute
 from resnet_core.config import DataConfig
 from resnet_core.data import CLASSES
+from resnet_core.images import read_image, whole_square
 from resnet_core.nets import find, loading
 from resnet_core.nets.loading import load
 from tests.analysis_tools import PLAIN, said, ship, shipped
@@ -46,7 +47,7 @@ def of_imagenet(shipped: Path) -> str:
 
 def test_each_net_sees_an_upload_at_its_own_size(page: AppTest, shipped: Path, of_imagenet: str):
     ship(shipped, "plain-20", PLAIN)
-    opened(page, nets=["plain-20", of_imagenet], **{"from": "upload", "crops": "mean of 10 crops"})
+    opened(page, nets=["plain-20", of_imagenet], **{"from": "upload", "crops": "ten padded crops"})
     page.file_uploader(key="predict.files").set_value([("a.png", CASES["png"].content(), "image/png")]).run()
     assert not page.exception and not page.error
     small, large = bars(page)
@@ -61,8 +62,13 @@ def test_each_net_sees_an_upload_at_its_own_size(page: AppTest, shipped: Path, o
         "as seen by plain-8-w4: 32x32 pixels" in text
         and "as seen by ResNet-10-w4-1.1.1.1-ImageNet: 224x224 pixels · the centre, after the shorter" in text
     )
-    assert "it sees one view of an image" in text  # where the other one is asked ten
+    assert "takes images of 224x224" in text  # where the other one is asked ten
     assert "It does not know CIFAR-10" not in text
+
+    page.selectbox(key="crops").set_value("ten crops").run()  # of the whole picture, not of the centre that the one view shows
+    (expected,) = prediction.predict(loaded, prediction.stack([whole_square(read_image(CASES["png"].content(), "a.png"))]), "ten-crops")
+    np.testing.assert_allclose(bars(page)[1][1], [p for _, p in prediction.top(expected)], rtol=1e-5)
+    page.selectbox(key="crops").set_value("one view").run()
 
     page.selectbox(key="method").set_value("occlusion").run()
     assert [note for note in notes(page) if "window" in note] == []

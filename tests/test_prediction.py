@@ -76,32 +76,22 @@ def test_ten_crops_are_those_of_a_loop(net, model, normalization):
                 with torch.no_grad():
                     total += softmax(loaded.model(torch.from_numpy(view[None]).float())[0].double().numpy())
         expected.append(total / 10)
-    made = prediction.predict(loaded, images(), crops=10)
+    made = prediction.predict(loaded, images(), "padded-crops")
     np.testing.assert_allclose(made, expected, atol=3e-6)
     assert np.abs(made - prediction.predict(loaded, images())).max() > 1e-4  # ten views say something else than one
 
 
-def test_the_order_of_the_crops():
-    x = torch.arange(2 * 3 * 32 * 32).float().reshape(2, 3, 32, 32) + 1
-    crops = prediction.ten_crops(x)
-    assert crops.shape == (2, 10, 3, 32, 32)
-    assert torch.equal(crops[:, 4], x) and torch.equal(crops[:, 5:], crops[:, :5].flip(4))
-    assert torch.equal(crops[:, 0, :, 4:, 4:], x[:, :, :28, :28]) and not crops[:, 0, :, :4].any() and not crops[:, 0, :, :, :4].any()
-    assert torch.equal(crops[:, 3, :, :28, :28], x[:, :, 4:, 4:]) and not crops[:, 3, :, 28:].any()
-    assert torch.equal(crops[:, 1, :, 4:, :28], x[:, :, :28, 4:]) and torch.equal(crops[:, 2, :, :28, 4:], x[:, :, 4:, :28])
-
-
-@pytest.mark.parametrize("crops", [1, 10])
-def test_batches_make_no_difference_and_report_progress(net, monkeypatch, crops):
+@pytest.mark.parametrize("protocol", ["single", "padded-crops", "five-scales"])
+def test_batches_make_no_difference_and_report_progress(net, monkeypatch, protocol):
     loaded = net()
-    whole = prediction.predict(loaded, images(7), crops)
-    monkeypatch.setattr("resnet_core.activations.MOST", 3 * crops)
+    whole = prediction.predict(loaded, images(7), protocol)
+    monkeypatch.setattr("resnet_core.activations.MOST", 3)
     seen = []
-    parts = prediction.predict(loaded, images(7), crops, progress=lambda done, total: seen.append((done, total)))
+    parts = prediction.predict(loaded, images(7), protocol, progress=lambda done, total: seen.append((done, total)))
     np.testing.assert_allclose(parts, whole, atol=1e-6)
     assert seen == [(3, 7), (6, 7), (7, 7)]
     with pytest.raises(Stopped):
-        prediction.predict(loaded, images(7), crops, should_stop=lambda: True)
+        prediction.predict(loaded, images(7), protocol, should_stop=lambda: True)
 
 
 def test_the_plans_precision_is_used(net):
@@ -109,10 +99,10 @@ def test_the_plans_precision_is_used(net):
     assert 0 < np.abs(exact - rough).max() < 0.02
 
 
-def test_no_images_and_wrong_crops(net):
+def test_no_images_and_no_such_protocol(net):
     assert prediction.predict(net(), images(0)).shape == (0, 10)
-    with pytest.raises(ValueError, match="crops: 5"):
-        prediction.predict(net(), images(), crops=5)
+    with pytest.raises(ConfigError, match="protocol: 'five' is not one of single, mirrored"):
+        prediction.predict(net(), images(), "five")
 
 
 def test_a_net_that_says_nothing_is_named(net):
@@ -125,13 +115,13 @@ def test_a_net_that_says_nothing_is_named(net):
 def test_the_net_is_left_as_it_was(net):
     loaded = net()
     before = {name: tensor.clone() for name, tensor in loaded.model.state_dict().items()}
-    prediction.predict(loaded, images(), 10)
+    prediction.predict(loaded, images(), "five-scales")
     assert all(torch.equal(before[name], tensor) for name, tensor in loaded.model.state_dict().items())
     assert not any(module.training or module._forward_hooks for module in loaded.model.modules())
 
 
 def test_a_net_for_larger_images_sees_them_enlarged(net):
-    """As torchvision resizes tensors; ten crops it has none."""
+    """As torchvision resizes tensors; padded crops it has none."""
     loaded = net(SMALL_IMAGENET, "imagenet")
     given = images()
     enlarged = torchvision.transforms.functional.resize(given, [224, 224], antialias=True)
@@ -141,8 +131,8 @@ def test_a_net_for_larger_images_sees_them_enlarged(net):
     assert loaded.side == loaded.net.side == 224 and loaded.normalize(given).shape == (len(given), 3, 224, 224)
     for each in (given, enlarged):
         np.testing.assert_allclose(prediction.predict(loaded, each), expected, atol=1e-6)
-    with pytest.raises(ConfigError, match="it sees one view of an image"):
-        prediction.predict(loaded, given, crops=10)
+    with pytest.raises(ConfigError, match="takes images of 224x224"):
+        prediction.predict(loaded, given, "padded-crops")
 
 
 def test_images_of_the_net_s_size_are_taken_as_they_are():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import os
 import re
 import shlex
@@ -240,7 +241,7 @@ DOCUMENTS = ["README.md", "CONTRIBUTING.md", "docs/ARCHITECTURE.md"]
 def readme_commands() -> list[str]:
     """Every line of a code block in the README that calls the command line."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"```(?:bash|console|sh)?\n(.*?)```", text, flags=re.DOTALL)
+    blocks = [block for kind, block in re.findall(r"```(\w*)\n(.*?)```", text, flags=re.DOTALL) if kind in ("", "bash", "console", "sh")]
     lines = [line.removeprefix("$ ").strip() for block in blocks for line in block.splitlines()]
     return [line for line in lines if "python -m resnet_core" in line]
 
@@ -304,3 +305,18 @@ def test_the_app_is_opened_to_a_room_by_one_option():
     opened = started("HOST=192.168.1.5")
     assert "--server.address 0.0.0.0" in opened and "--browser.serverAddress 192.168.1.5" in opened
     assert opened.count("--server.allowedHosts") == 3 and "--server.allowedHosts 192.168.1.5" in opened
+
+
+def test_an_installed_package_has_all_that_it_reads_and_its_command():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    module, _, function = project["project"]["scripts"]["resnet-lab"].partition(":")
+    assert callable(getattr(importlib.import_module(module), function))
+    out = subprocess.run(["git", "ls-files", "-z", "--", "resnet_core"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    read = {ROOT / name for name in out.split("\0") if name and not name.endswith(".py") and not Path(name).name.startswith(".")}
+    packed = {
+        path
+        for package, patterns in project["tool"]["setuptools"]["package-data"].items()
+        for pattern in patterns
+        for path in ROOT.joinpath(*package.split(".")).glob(pattern)
+    }
+    assert len(read) > 20 and read - packed == set()

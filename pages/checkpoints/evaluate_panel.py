@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
@@ -11,23 +12,31 @@ from pages.ui.analyses import datasets, folder, images_of
 from pages.ui.figure_chart import figure_chart
 from pages.ui.jobs import JOBS, Job, job_panel
 from pages.ui.labels import escaped, titled
+from pages.ui.nets_pick import option_labels
 from resnet_core import data
+from resnet_core.analysis.protocols import ENLARGED, PROTOCOLS, SELECTS_NOTHING, Cost, Protocol, check_ensemble, why_not
+from resnet_core.analysis.protocols import cost as protocol_cost
 from resnet_core.apart import apart as computed_apart
 from resnet_core.config import PRECISIONS, DataConfig
+from resnet_core.errors import DataError
 from resnet_core.figures.confusion import confusion_csv, confusion_figure
-from resnet_core.imports.cost import cost
+from resnet_core.imports.cost import said_before
 from resnet_core.language import mark, tr
-from resnet_core.nets import Net
+from resnet_core.nets import Net, catalog
 
 _TITLES = {"sample": mark("Sample: 1,000 images"), "cifar10": mark("CIFAR-10: 10,000 images")}
 _IMAGES = {"sample": 1_000, "cifar10": 10_000}
 _SHORT = {"sample": mark("the sample"), "cifar10": "CIFAR-10"}
 #: Mistakes shown, and how many of them in a row.
 WORST, _COLUMNS = 20, 5
-#: In the session: the key of what was begun, by net, data and precision.
+#: In the session: the key of what was begun, by nets, data, precision and protocols.
 _BEGUN = "evaluate.begun"
 #: A pixel of an image becomes so many on the page.
 _ZOOM = 6
+#: Beside the keys of protocols.
+ALL = mark("all of them, in a table")
+#: Nets of an ensemble.
+_MOST_MEMBERS = 10
 #: Of CIFAR-10 as it is embedded here and as it is found on disk.
 _CLASSES = 10
 
@@ -47,28 +56,37 @@ def evaluate_panel(net: Net, card: dict[str, Any]) -> None:
         )
         return
     dataset, precision = _choice(net)
+    keys, others = _protocols(net)
+    nets = [net, *others]
     if net.enlarged:
         st.caption(escaped(net.enlarged))
-    key = ("evaluate", net.version, dataset, precision)
+    if len(keys) == 1 and (why := why_not(net, PROTOCOLS[keys[0]])):
+        st.info(escaped(why), icon=":material/info:")
+        return
+    key = ("evaluate", tuple(each.version for each in nets), dataset, precision, keys)
     # A run that goes on has other weights by the time its evaluation is through: what was begun here is shown all the same.
-    begun = st.session_state.setdefault(_BEGUN, {})
-    job = JOBS.get(key) or JOBS.get(begun.get((net.id, dataset, precision)))
+    begun, asked = st.session_state.setdefault(_BEGUN, {}), (tuple(each.id for each in nets), dataset, precision, keys)
+    job = JOBS.get(key) or JOBS.get(begun.get(asked))
     if job is None or job.state in ("failed", "stopped") or (job.state == "done" and job.key != key):
         where = folder()
-        work = cost(net, _IMAGES[dataset])
-        if work.is_heavy:
-            st.caption(tr("This takes long: {work}. It ends when you leave.", work=work))
+        macs = sum(_cost(nets, each).macs for each in keys) * _IMAGES[dataset]
+        if takes_long := said_before(macs):
+            st.caption(takes_long)
         if st.button(tr("Evaluate"), type="primary", icon=":material/calculate:", key="evaluate.start"):
-            title = tr("{name} on {short}", name=net.name, short=_SHORT[dataset])
-            JOBS.start(key, title, lambda job: evaluated(net, dataset, where, precision, job, work.is_heavy))
-            begun[net.id, dataset, precision] = key
+            title = tr("{name} on {short}", name=", ".join(each.name for each in nets), short=_SHORT[dataset])
+            JOBS.start(key, title, lambda job: evaluated(nets, dataset, where, precision, keys, job, bool(takes_long)))
+            begun[asked] = key
             st.rerun()
     if job is None:
         return
-    if job.state == "done":
-        _show(net, card, dataset, *job.result)
-    else:
-        job_panel(job)
+    if job.state != "done":
+        job_panel(job, "images" if keys == ("single",) and not others else tr("passes"))
+        return
+    rows, iteration = job.result
+    if len(rows) > 1:
+        _table(nets, rows)
+    if len(keys) == 1 and rows[-1].evaluation:
+        _show(nets, card, dataset, PROTOCOLS[keys[0]], rows[-1].evaluation, iteration)
 
 
 def _choice(net: Net) -> tuple[str, str]:
@@ -86,23 +104,110 @@ def _choice(net: Net) -> tuple[str, str]:
     return dataset or "sample", precision or "fp32"
 
 
-def evaluated(net: Net, dataset: str, where: str | None, precision: str, job: Job, apart: bool = False) -> tuple[Any, int | None]:
-    """The job: an ``Evaluation`` of the net, on a copy of its own; and the iteration of the weights that this copy has, if known.
+def _protocols(net: Net) -> tuple[tuple[str, ...], list[Net]]:
+    """Draw how it is tested and with which other nets; give the keys of the protocols, and those nets."""
+    left, right = st.columns(2, vertical_alignment="bottom")
+    titles = {ALL: ALL} | {key: each.title for key, each in PROTOCOLS.items()}
+    kept: dict[str, Any] = {"key": "evaluate.protocol", "persist_state": "session"}
+    options = [*PROTOCOLS, ALL]
+    chosen = left.selectbox(tr("How it is tested"), options, format_func=titled(titles), **kept)
+    candidates = {each.id: each for each in catalog().nets if _fits(net, each)}
+    labels = option_labels([net, *candidates.values()])
+    others = right.multiselect(
+        tr("As an ensemble with"), list(candidates), format_func=lambda i: labels[i], key=f"evaluate.ensemble.{net.id}",
+        placeholder=tr("nets of the same classes"), max_selections=_MOST_MEMBERS - 1, disabled=not candidates,
+        help=tr("The mean of the softmax of several nets (He et al. 2016, section 4.1), each tested in the same way."),
+    )  # fmt: skip
+    nets, keys = [net, *(candidates[i] for i in others)], tuple(PROTOCOLS) if chosen == ALL else (chosen or "single",)
+    if keys == ("single",) and not others:
+        return keys, []
+    if chosen != ALL:
+        protocol, work = PROTOCOLS[keys[0]], _cost(nets, keys[0])
+        st.caption(
+            tr(
+                "{method} ({source}) For one image {passes} passes, {macs:,.0f} million multiply-adds.",
+                method=protocol.method,
+                source=protocol.source,
+                passes=work.passes,
+                macs=work.macs / 1e6,
+            )
+        )
+    if any(PROTOCOLS[key].is_wider for key in keys):
+        st.caption(tr(ENLARGED))
+    return keys, nets[1:]
+
+
+def _fits(net: Net, other: Net) -> bool:
+    """Whether another net can be asked together with this one."""
+    try:
+        check_ensemble([net, other])
+    except DataError:
+        return False
+    return True
+
+
+def _cost(nets: Sequence[Net], key: str) -> Cost:
+    """Count what the protocol takes for one image, of all those nets that can be tested like that."""
+    able = [each for each in nets if not why_not(each, PROTOCOLS[key])]
+    return sum((protocol_cost(each, PROTOCOLS[key]) for each in able), Cost(0, 0))
+
+
+def _table(nets: Sequence[Net], rows: Sequence[Any]) -> None:
+    """Draw each net under each protocol, and the ensemble beside its members."""
+    labels = option_labels(nets)
+    ensemble, shown = tr("ensemble of {n}", n=len(nets)), []
+    for each in rows:
+        result = each.evaluation
+        row = {
+            "protocol": tr(PROTOCOLS[each.protocol].title),
+            "net": ensemble if len(each.nets) > 1 else labels[each.nets[0]],
+            "error": result.top1_error if result else None,
+            "wrong": result.wrong if result else None,
+            "loss": result.loss if result else None,
+            "passes": each.cost.passes if result else None,
+            "macs": each.cost.macs / 1e6 if result else None,
+            "note": each.why_not,
+        }
+        shown.append(row)
+    number = st.column_config.NumberColumn
+    columns: dict[str, Any] = {
+        "protocol": tr("how it is tested"),
+        "net": tr("net"),
+        "error": number(tr("error (%)"), format="%.2f"),
+        "wrong": number(tr("wrong"), format="localized"),
+        "loss": number(tr("cross-entropy"), format="%.4f"),
+        "passes": number(tr("passes"), help=tr("Of one image through a net.")),
+        "macs": number(tr("million MACs"), format="%.0f", help=tr("Multiply-adds for one image.")),
+        "note": tr("why not"),
+    }
+    if not any(each.why_not for each in rows):
+        del columns["note"]
+    st.dataframe(shown, column_config=columns, column_order=list(columns), hide_index=True, height="content")
+    st.caption(tr(SELECTS_NOTHING))
+
+
+def evaluated(
+    nets: Sequence[Net], dataset: str, where: str | None, precision: str, protocols: tuple[str, ...], job: Job, apart: bool = False
+) -> tuple[list[Any], int | None]:
+    """The job: rows of ``Examined``, on copies of the nets of its own; and the iteration of the first one's weights, if known.
 
     Args:
         where: the folder of CIFAR-10, if the viewer has named one.
         apart: in a process of its own, of bounded memory, which ends when the job is stopped.
     """
-    from resnet_core.analysis.evaluation import evaluate_net
+    from resnet_core.analysis.evaluation import examine_nets
 
-    options: dict[str, Any] = {"precision": precision, "worst": WORST, "progress": job.progress, "should_stop": job.should_stop}
+    options: dict[str, Any] = {"protocols": protocols, "precision": precision, "worst": WORST}
+    options |= {"progress": job.progress, "should_stop": job.should_stop}
     if apart:
-        return computed_apart("resnet_core.analysis.evaluation:evaluate_net", net, DataConfig(dataset), where, **options)
-    return evaluate_net(net, DataConfig(dataset), where, **options)
+        return computed_apart("resnet_core.analysis.evaluation:examine_nets", list(nets), DataConfig(dataset), where, **options)
+    return examine_nets(nets, DataConfig(dataset), where, **options)
 
 
-def _show(net: Net, card: dict[str, Any], dataset: str, result: Any, iteration: int | None) -> None:
-    if iteration is not None and net.config is not None and iteration < net.config.recipe.iterations:
+def _show(nets: Sequence[Net], card: dict[str, Any], dataset: str, protocol: Protocol, result: Any, iteration: int | None) -> None:
+    """Draw the error with what is behind it: of one net, or of several as an ensemble."""
+    net, together = nets[0], len(nets) > 1
+    if not together and iteration is not None and net.config is not None and iteration < net.config.recipe.iterations:
         st.caption(
             tr(
                 "The weights after {iteration:,} of {iterations:,} iterations.",
@@ -114,13 +219,14 @@ def _show(net: Net, card: dict[str, Any], dataset: str, result: Any, iteration: 
     left.metric(tr("Test error"), f"{result.top1_error:.2f} %")
     right.markdown(
         tr(
-            "**{wrong:,} of {n:,}** images of {short} wrong · mean cross-entropy {loss:.4f} · {precision} · single view{against_card}",
+            "**{wrong:,} of {n:,}** images of {short} wrong · mean cross-entropy {loss:.4f} · {precision} · {how}{against_card}",
             wrong=result.wrong,
             n=result.n,
             short=_SHORT[dataset],
             loss=result.loss,
             precision=result.precision,
-            against_card=_against_card(card, dataset, result),
+            how=tr(protocol.title) + (tr(", ensemble of {n}", n=len(nets)) if together else ""),
+            against_card="" if together or protocol.key != "single" else _against_card(card, dataset, result),
         )
     )
     st.header(tr("What is taken for what"), anchor=False)

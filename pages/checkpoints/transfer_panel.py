@@ -116,12 +116,15 @@ def _chosen(net: Net) -> list[RunConfig]:
 def _results(net: Net, config: RunConfig, seen: Sequence[Seen]) -> None:
     """What trainings of this net by this recipe on this data have ended with, whatever of it is frozen."""
     shared = transferred.comparable(config)
-    ended = []
+    ended: list[tuple[RunConfig, float]] = []
+    whole: list[Seen] = []  # transferred with nothing frozen
     for s in seen:
         mine = s.config.start is None or (not s.config.start.is_grown and s.config.start.origin == net.id)
         error = (s.status.result or {}).get("test_error") if s.state == "finished" else None
         if mine and error is not None and transferred.comparable(s.config) == shared:
             ended.append((s.config, float(error)))
+            if s.config.start and not s.config.start.frozen:
+                whole.append(s)
     found = transferred.curves(ended)
     if not any(not curve.way.scratch for curve in found):
         st.info(tr("Nothing of this has been trained yet by this recipe; the chart comes with the first training."), icon=":material/info:")
@@ -131,15 +134,33 @@ def _results(net: Net, config: RunConfig, seen: Sequence[Seen]) -> None:
     figure_chart(light, dark, "transfer_chart", fixed=True, said=" ".join(said))
     for sentence in said:
         st.markdown(f"- {escaped(sentence)}")
+    if whole:
+        _gradients(min(whole, key=lambda s: (transferred.per_class(s.config), s.config.recipe.seed)))
     st.caption(
         tr(
-            "{data}, {iterations:,} iterations of {batch} images, rate {rate:g}. The error is that of the last iteration on all test "
             "{data}, {iterations:,} iterations of {batch} images, rate {rate:g}. The error is that of the last iteration on all "
-            "test images; nothing was chosen by it. Other images, recipes and seeds may say otherwise. How large the gradients of the "
-            "layers near the image still are, the runs' own records show on Gradients.",
+            "test images; nothing was chosen by it. Other images, recipes and seeds may say otherwise.",
             data=escaped(config.data.title),
             iterations=config.recipe.iterations,
             batch=config.recipe.batch_size,
             rate=config.recipe.learning_rate,
         )
     )
+
+
+def _gradients(one: Seen) -> None:
+    """Say how large the gradients of the layers near the image still are: from the training's own records."""
+    ratio = transferred.near_the_data(one.run.records("layers"))
+    if ratio is None:
+        return
+    st.markdown(
+        "- "
+        + tr(
+            "Gradients near the image: with {images:,} images of each class, seed {seed} and nothing frozen, the weights' gradient norm of "
+            "the first third of the layers was {ratio:.2g} times that of the last third, in the last record.",
+            images=transferred.per_class(one.config),
+            seed=one.config.recipe.seed,
+            ratio=ratio,
+        )
+    )
+    st.page_link("gradients/page.py", label=tr("Gradients, layer by layer"), icon=":material/show_chart:", query_params={"nets": [one.id]})

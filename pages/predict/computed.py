@@ -16,7 +16,7 @@ import streamlit as st
 
 from pages.ui import analyses
 from pages.ui.jobs import JOBS, Job, Progress, ShouldStop
-from resnet_core.analysis.prediction import most_crops
+from resnet_core.analysis.protocols import PROTOCOLS, Protocol, cost, why_not
 from resnet_core.apart import apart
 from resnet_core.errors import UserError
 from resnet_core.imports.cost import HEAVY
@@ -152,35 +152,36 @@ def tensor(pixels: np.ndarray) -> Any:
     return torch.from_numpy(np.array(pixels)).permute(2, 0, 1).contiguous()
 
 
-SeenBy = Callable[[Net], np.ndarray]
+SeenBy = Callable[[Net, Protocol], np.ndarray]
 
 
-def predictions(nets: Sequence[Net], seen_by: SeenBy, crops: int) -> dict[str, tuple[Net, np.ndarray] | Failed]:
+def predictions(nets: Sequence[Net], seen_by: SeenBy, protocol: Protocol) -> dict[str, tuple[Net, np.ndarray] | Failed]:
     """Net id -> the net as it was asked (what explains its answer is to take the same weights), float32 (classes,) probabilities.
 
     Args:
-        seen_by: gives the picture as a net sees it, uint8 (side, side, 3).
-        crops: views of it, where a net has so many (``prediction.most_crops``).
+        seen_by: gives the picture that a net's views are made of, uint8 (side, side, 3).
+        protocol: its views, where a net can be tested like that; else one.
     """
-    found = results(tr("Asking the nets"), prediction_tasks(nets, seen_by, crops))
+    found = results(tr("Asking the nets"), prediction_tasks(nets, seen_by, protocol))
     return {net.id: answer for net, answer in zip(nets, found, strict=True)}
 
 
-def prediction_tasks(nets: Sequence[Net], seen_by: SeenBy, crops: int) -> list[Task]:
+def prediction_tasks(nets: Sequence[Net], seen_by: SeenBy, protocol: Protocol) -> list[Task]:
     """Make one task for each net, whose result is as in ``predictions``."""
     load = loader()
 
-    def said(net: Net, pixels: np.ndarray, views: int) -> tuple[Net, np.ndarray]:
+    def said(net: Net, pixels: np.ndarray, key: str) -> tuple[Net, np.ndarray]:
         from resnet_core.analysis import prediction
 
         loaded = load(net)
-        return loaded.net, prediction.predict(loaded, prediction.stack([pixels]), views)[0]
+        return loaded.net, prediction.predict(loaded, prediction.stack([pixels]), key)[0]
 
     tasks = []
     for net in nets:
-        pixels, views = seen_by(net), min(crops, most_crops(net))
-        key = ("prediction", net.version, key_of(pixels), views)
-        tasks.append(Task(key, lambda *_, net=net, pixels=pixels, views=views: said(net, pixels, views), light=True))
+        able = PROTOCOLS["single"] if why_not(net, protocol) else protocol
+        pixels, light = seen_by(net, able), cost(net, able).macs <= AT_ONCE
+        key = ("prediction", net.version, key_of(pixels), able.key)
+        tasks.append(Task(key, lambda *_, net=net, pixels=pixels, able=able: said(net, pixels, able.key), light=light))
     return tasks
 
 

@@ -15,10 +15,11 @@ from pages.predict import computed
 from pages.ui import analyses, links
 from pages.ui.asking import may_begin
 from pages.ui.labels import escaped, titled
+from resnet_core.analysis.protocols import Protocol
 from resnet_core.data import CLASSES
 from resnet_core.errors import UserError
 from resnet_core.figures import overlay
-from resnet_core.images import HOWS, MAX_FILE_BYTES, SIDE, all_inputs, read_image
+from resnet_core.images import HOWS, MAX_FILE_BYTES, SIDE, all_inputs, read_image, whole_square
 from resnet_core.imports.cost import macs_per_image
 from resnet_core.language import mark, tr
 from resnet_core.nets import Net
@@ -36,6 +37,8 @@ _THUMBNAIL = 256
 #: In the session: uploads that were read, by id; ids in the uploader when it was last drawn; whether these were just changed by the viewer,
 #: or the filters of the test set.
 _READ, _LISTED, _CHANGED, _FILTERED = "predict.uploads", "predict.listed", "predict.changed", "predict.filtered"
+#: Among what is kept of an upload: its ``whole``, by how it is made square.
+_WHOLE = "whole"
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +52,7 @@ class Shown:
         larger: the same of other sizes, by their side; what is not there is enlarged. See ``at``.
         larger_as: how these were made, where that differs.
         test: of a test image the data set and its number.
+        whole: of an upload uint8 (256, 256, 3), that several views for nets of larger images are made of.
         label: its class in CIFAR-10, or None.
         notes: what was done to it.
         original: the upload before it was made 32x32, as PNG, or None.
@@ -65,6 +69,7 @@ class Shown:
     larger: Mapping[int, np.ndarray] = field(default_factory=dict)
     larger_as: str = ""
     test: tuple[str, int] | None = None
+    whole: np.ndarray | None = None
 
     def at(self, side: int) -> np.ndarray:
         """What nets for images of ``side`` pixels see: uint8 (side, side, 3)."""
@@ -78,6 +83,12 @@ class Shown:
 
     def seen_by(self, net: Net) -> np.ndarray:
         """``at`` the size of a net's images."""
+        return self.at(net.side)
+
+    def for_views(self, net: Net, protocol: Protocol) -> np.ndarray:
+        """What the views of a protocol are made of: where the one view is the centre of a larger picture, that picture."""
+        if protocol.is_wider and self.whole is not None and net.side in self.larger:
+            return self.whole
         return self.at(net.side)
 
     def how_at(self, side: int) -> str:
@@ -291,7 +302,7 @@ def _shown(found: dict[str, Any], how: str) -> Shown:
     larger = {side: pixels for side, pixels in found[how].items() if side != SIDE}
     cut = tr("the centre, after the shorter side was brought to 256") if how == "crop" else ""
     rest = (found.get("true"), notes, found["original"])
-    return Shown(found["name"], stem(found["name"]), found[how][SIDE], *rest, larger=larger, larger_as=cut)
+    return Shown(found["name"], stem(found["name"]), found[how][SIDE], *rest, larger=larger, larger_as=cut, whole=found[_WHOLE][how])
 
 
 def read(content: bytes, name: str) -> dict[str, Any] | str:
@@ -303,7 +314,15 @@ def read(content: bytes, name: str) -> dict[str, Any] | str:
     small = picture.image.copy()
     small.thumbnail((_THUMBNAIL, _THUMBNAIL))
     kept = {how: all_inputs(picture, how) for how in HOWS}
-    return {"name": picture.name, "notes": picture.notes, "size": picture.size, "original": overlay.png(np.asarray(small)), **kept}
+    whole = {how: whole_square(picture, how) for how in HOWS}
+    return {
+        "name": picture.name,
+        "notes": picture.notes,
+        "size": picture.size,
+        "original": overlay.png(np.asarray(small)),
+        _WHOLE: whole,
+        **kept,
+    }
 
 
 def stem(name: str) -> str:

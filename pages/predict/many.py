@@ -13,6 +13,7 @@ from pages.predict.computed import Failed
 from pages.predict.image import Shown
 from pages.predict.maps import save
 from resnet_core.analysis.prediction import class_names
+from resnet_core.analysis.protocols import Protocol
 from resnet_core.figures.overlay import enlarge, png
 from resnet_core.figures.predictions import Prediction, percent, predictions_csv
 from resnet_core.language import tr
@@ -22,11 +23,11 @@ from resnet_core.nets import Net
 _SIDE = 64
 
 
-def many_section(shown: Shown, nets: Sequence[Net], labels: Mapping[str, str], crops: int) -> None:
+def many_section(shown: Shown, nets: Sequence[Net], labels: Mapping[str, str], protocol: Protocol) -> None:
     """Draws a row for each picture of ``shown.together``: what it is called, how the nets see it, and each net's first answer."""
     pictures = shown.together
     st.header(tr("All {pictures} pictures", pictures=len(pictures)), anchor=False)
-    tasks = [task for each in pictures for task in computed.prediction_tasks(nets, each.seen_by, crops)]
+    tasks = [task for each in pictures for task in computed.prediction_tasks(nets, each.for_views, protocol)]
     found = computed.results(tr("Asking the nets of all pictures"), tasks)
     rows, said = [], []
     for number, each in enumerate(pictures):

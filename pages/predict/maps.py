@@ -42,7 +42,7 @@ class Explained:
         label: of the net, distinct.
         probabilities: of what the bars show; None where the net cannot be asked.
         predicted: index of its own prediction, as the bars show it, or None.
-        alone: of bars that are the mean of several crops: index of its prediction of the one view that a map explains; else None.
+        alone: of bars that are of several views: index of its prediction of the one view that a map explains; else None.
         target: index, or None where this net has no such target; then ``why`` says it.
         values: the method's parameters for this net.
         found: its ``Attribution``, once there is one.
@@ -241,7 +241,7 @@ def _whose(each: Explained) -> str:
     if each.alone is None or each.alone == each.predicted:
         return tr(" (its prediction)") if each.target == each.predicted else ""
     if each.target == each.predicted:
-        return tr(" (its prediction by 10 crops; by this view alone {classes})", classes=each.classes[each.alone])
+        return tr(" (its prediction by several views; by this view alone {classes})", classes=each.classes[each.alone])
     return tr(" (its prediction by this view alone)") if each.target == each.alone else ""
 
 

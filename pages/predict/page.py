@@ -18,17 +18,19 @@ from pages.ui.guard import guarded
 from pages.ui.labels import escaped
 from pages.ui.net_words import caption
 from pages.ui.nets_pick import choose_nets, nothing_yet, option_labels, shipped_set, warn_of
-from resnet_core.analysis.prediction import ONE_VIEW, class_names, most_crops
+from resnet_core.analysis.prediction import class_names
+from resnet_core.analysis.protocols import ENLARGED, PROTOCOLS, Protocol, check_ensemble, cost, why_not
 from resnet_core.data import CLASSES
+from resnet_core.errors import DataError
 from resnet_core.experiments import EXPERIMENTS
 from resnet_core.figures.predictions import Prediction, predictions_csv, predictions_figure
-from resnet_core.language import mark, tr
+from resnet_core.language import tr
 from resnet_core.nets import Catalog, Net, catalog
 
 #: As many as can stand side by side; shallow against deep, plain against residual.
 MOST_NETS = 4
 FIRST = ("plain-20", "resnet-20", "plain-56", "resnet-56")
-CROPS = {mark("one view"): 1, mark("mean of 10 crops"): 10}
+VIEWS = {each.title: each for each in PROTOCOLS.values()}
 #: Below the bars of an upload, which may be of anything.
 ANY_PICTURE = tr(
     "A net knows only the classes that it was trained on, and names one of them for any picture, a "
@@ -76,11 +78,12 @@ def show_image(shown: Shown, nets: Sequence[Net], labels: dict[str, str]) -> Non
             st.image(shown.original, alt=tr("the upload as it came"))
 
 
-def show_predictions(shown: Shown, nets: Sequence[Net], labels: dict[str, str], crops: int) -> list[Explained]:
-    """The bars. Returns what each net says, to be explained."""
-    answers = computed.predictions(nets, shown.seen_by, crops)
-    # Maps are of one view: where that says otherwise than ten crops, they must be told apart.
-    alone = computed.predictions(nets, shown.seen_by, 1) if crops > 1 else {}
+def show_predictions(shown: Shown, nets: Sequence[Net], labels: dict[str, str], protocol: Protocol, mean: bool) -> list[Explained]:
+    """The bars; with ``mean``, also those of all nets as an ensemble. Returns what each net says, to be explained."""
+    single = PROTOCOLS["single"]
+    answers = computed.predictions(nets, shown.for_views, protocol)
+    # Maps are of one view: where that says otherwise than several, they must be told apart.
+    alone = computed.predictions(nets, shown.for_views, single) if protocol != single else {}
     asked, bars = [], []
     for net in nets:
         found, classes = answers[net.id], class_names(net.model.num_classes)
@@ -91,15 +94,18 @@ def show_predictions(shown: Shown, nets: Sequence[Net], labels: dict[str, str], 
         net, answer = found
         true = shown.label if tuple(classes) == tuple(CLASSES) else None
         bars.append(Prediction(labels[net.id], answer, classes, true))
-        single = alone.get(net.id)
-        view = int(np.argmax(single[1])) if isinstance(single, tuple) else None
+        by_one = alone.get(net.id)
+        view = int(np.argmax(by_one[1])) if isinstance(by_one, tuple) else None
         asked.append(Explained(net, labels[net.id], classes, int(np.argmax(answer)), None, alone=view))
+    if mean and len(bars) > 1:
+        bars += _together([each.net for each in asked if each.predicted is not None], bars)
     if bars:
         figure_chart(predictions_figure(bars), predictions_figure(bars, dark=True), key="predictions_chart")
         marked = tr("; red and with a tick, the true one") if any(bar.true is not None for bar in bars) else ""
-        views = tr("One view.") if crops == 1 else tr("Mean of 10 crops: corners, centre and their mirror images, after padding by 4.")
-        if crops > 1 and (of_one := [labels[net.id] for net in nets if most_crops(net) == 1]):
-            views += f" {', '.join(of_one)}: {ONE_VIEW}"
+        views = tr("One view.") if protocol == single else _told(protocol, nets)
+        for net in nets:
+            if why := why_not(net, protocol):
+                views += " " + tr("{name}: one view. {why}", name=labels[net.id], why=why)
         trained = caption([each.net for each in asked], labels)
         note = tr(
             "Softmax in {precision}, the five most likely classes{marked}. {views} {trained}",
@@ -121,6 +127,30 @@ def show_predictions(shown: Shown, nets: Sequence[Net], labels: dict[str, str], 
     return asked
 
 
+def _together(nets: Sequence[Net], bars: Sequence[Prediction]) -> list[Prediction]:
+    """The mean of the softmax of all nets; none where they are no ensemble, which is said."""
+    try:
+        check_ensemble(nets)
+    except DataError as error:
+        st.info(escaped(str(error)), icon=":material/info:")
+        return []
+    mean = np.mean([bar.probabilities for bar in bars], axis=0)
+    return [Prediction(tr("ensemble of {n}", n=len(bars)), mean, bars[0].classes, bars[0].true)]
+
+
+def _told(protocol: Protocol, nets: Sequence[Net]) -> str:
+    """What is done, and what it takes."""
+    costs = [cost(net, protocol) for net in nets if not why_not(net, protocol)]
+    told = tr(
+        "{method} ({source}) For one image {passes} passes, {macs:,.0f} million multiply-adds.",
+        method=protocol.method,
+        source=protocol.source,
+        passes=sum(each.passes for each in costs),
+        macs=sum(each.macs for each in costs) / 1e6,
+    )
+    return f"{told} {tr(ENLARGED)}" if protocol.is_wider else told
+
+
 def main() -> None:
     st.html(STYLE)
     st.title(tr("Predict"), anchor=False)
@@ -132,9 +162,10 @@ def main() -> None:
     complaints = st.container()
     with st.sidebar:
         nets = choose_nets(found, MOST_NETS, first_nets, "predict.nets")
-        links.check_choice("crops", tr("views"), CROPS)
-        crops = st.segmented_control(
-            tr("Views of the image"), list(CROPS), format_func=tr, default="one view", required=True, key="crops", bind="query-params"
+        links.check_choice("crops", tr("views"), VIEWS)
+        views = st.selectbox(tr("Views of the image"), list(VIEWS), format_func=tr, key="crops", bind="query-params")
+        mean = len(nets) > 1 and st.toggle(
+            tr("Their mean too"), key="mean", bind="query-params", help=tr("As an ensemble: the mean of the softmax of all of these nets.")
         )
         shown = choose_image(nets, complaints)
     if not nets:
@@ -144,16 +175,16 @@ def main() -> None:
         choose = tr("Choose an image or several in the sidebar (» opens it): one of CIFAR-10's ten classes, or anything else.")
         st.info(choose, icon=":material/upload:")
         return
-    labels = option_labels(nets)
+    labels, protocol = option_labels(nets), VIEWS.get(views, PROTOCOLS["single"])
     with guarded(tr("Predictions")):
         left, right = st.columns([0.23, 0.77], gap="medium")
         with left:
             show_image(shown, nets, labels)
         with right:
-            asked = show_predictions(shown, nets, labels, CROPS.get(crops, 1))
+            asked = show_predictions(shown, nets, labels, protocol, mean)
         if shown.together:
             with guarded(tr("All pictures")):
-                many.many_section(shown, [each.net for each in asked if each.predicted is not None], labels, CROPS.get(crops, 1))
+                many.many_section(shown, [each.net for each in asked if each.predicted is not None], labels, protocol)
         with guarded(tr("Attribution")):
             method, explained = maps_section(shown, asked)
             if explained:

@@ -79,9 +79,8 @@ def tidy(seen: Sequence[Seen]) -> None:
 
 def remove(upload: Upload) -> None:
     """Remove an upload, and what was decoded of it."""
-    for side in SIDES:
-        with contextlib.suppress(UserError, OSError):
-            pictures.forget(_looked_at(str(upload.pictures), side, 0.2, 0, upload.title))
+    with contextlib.suppress(UserError):
+        pictures.forget(pictures.look(upload.pictures, SIDES[0]))
     shutil.rmtree(upload.path, ignore_errors=True)
 
 

@@ -2,6 +2,7 @@
 
     found = evaluate_detailed(loaded.model, test.images, test.labels, loaded.normalize, loaded.plan)
     found.top1_error, found.confusion, found.worst[0]
+    rows = examine([loaded, another], test.images, test.labels, list(PROTOCOLS.values()))  # and as an ensemble
 
 Error and loss are, to the last bit, those of ``resnet_core.training.evaluate`` under the same plan and batch size.
 """
@@ -9,6 +10,7 @@ Error and loss are, to the last bit, those of ``resnet_core.training.evaluate`` 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +21,13 @@ from torch import nn
 from resnet_core import data
 from resnet_core.activations import images_at_once
 from resnet_core.analysis.passes import Normalize, Progress, ShouldStop, check_labels, in_batches, untouched
+from resnet_core.analysis.protocols import Cost, Protocol, check_ensemble, chosen, cost, why_not
+from resnet_core.analysis.views import Asked, mean_softmax
 from resnet_core.config import DataConfig
+from resnet_core.errors import ConfigError
+from resnet_core.language import tr
 from resnet_core.nets import Net
-from resnet_core.nets.loading import load
+from resnet_core.nets.loading import LoadedNet, load
 
 if TYPE_CHECKING:
     from resnet_core.training.plan import Plan
@@ -47,7 +53,7 @@ class Mistake:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """The result of an evaluation: single view, as in section 4.2 of He et al. 2016.
+    """The result of an evaluation: of a single view, as in section 4.2 of He et al. 2016, or under another protocol.
 
     Attributes:
         n: images; wrong: how many of them the net took for something else.
@@ -118,63 +124,176 @@ def evaluate_detailed(
     """
     if not len(images):
         raise ValueError("an evaluation needs at least one image")
-    wrong = 0
-    confusion: torch.Tensor | None = None
-    loss: torch.Tensor | None = None
-    kept: list[Mistake] = []
+    counted = _Counted(labels, worst)
     with torch.no_grad(), untouched(model):
         model.eval()
         for start, stop in in_batches(len(images), batch_size or images_at_once(model), progress, should_stop):
             x = normalize(images[start:stop])
-            y = labels[start:stop].to(x.device)
             with plan.autocast():
                 logits = model(x)
-            logits = logits.float()
-            classes = logits.shape[1]
-            if confusion is None or loss is None:
-                check_labels(labels, classes)
-                confusion, loss = torch.zeros(classes * classes, dtype=torch.int64), torch.zeros((), device=x.device)
-            predicted = logits.argmax(1)
-            missed = predicted != y
-            wrong += int(missed.sum())
-            loss += nn.functional.cross_entropy(logits, y, reduction="sum")
-            confusion += torch.bincount((y * classes + predicted).cpu(), minlength=classes * classes)
-            kept = _surest(kept + _mistakes(logits[missed], y[missed], predicted[missed], start, missed, worst), worst)
-    assert confusion is not None and loss is not None  # there was an image
-    return Evaluation(
-        n=len(images),
-        wrong=wrong,
-        loss=loss.item() / len(images),
-        confusion=confusion.view(classes, classes).numpy(),
-        worst=tuple(kept),
-        precision=plan.precision,
-    )
+            counted.add(logits.float(), start)
+    return counted.evaluation(plan.precision)
 
 
-def evaluate_net(
-    net: Net,
+class _Counted:
+    """What is known of a net, or of several together, batch by batch.
+
+    Args:
+        labels: int64 (N,) of all images; worst: how many mistakes are kept.
+    """
+
+    def __init__(self, labels: torch.Tensor, worst: int):
+        self.labels, self.worst, self.wrong = labels, worst, 0
+        self.confusion: torch.Tensor | None = None
+        self.loss: torch.Tensor | None = None
+        self.kept: list[Mistake] = []
+
+    def add(self, logits: torch.Tensor, start: int) -> None:
+        """Count the images that begin at ``start``: float32 (B, classes), whose softmax is what is said of them."""
+        y, classes = self.labels[start : start + len(logits)].to(logits.device), logits.shape[1]
+        if self.confusion is None or self.loss is None:
+            check_labels(self.labels, classes)
+            self.confusion, self.loss = torch.zeros(classes * classes, dtype=torch.int64), torch.zeros((), device=logits.device)
+        predicted = logits.argmax(1)
+        missed = predicted != y
+        self.wrong += int(missed.sum())
+        self.loss += nn.functional.cross_entropy(logits, y, reduction="sum")
+        self.confusion += torch.bincount((y * classes + predicted).cpu(), minlength=classes * classes)
+        self.kept = _surest(self.kept + _mistakes(logits[missed], y[missed], predicted[missed], start, missed, self.worst), self.worst)
+
+    def evaluation(self, precision: str) -> Evaluation:
+        """Give the result; there was an image."""
+        assert self.confusion is not None and self.loss is not None
+        n, classes = len(self.labels), math.isqrt(len(self.confusion))
+        confusion = self.confusion.view(classes, classes).numpy()
+        return Evaluation(n, self.wrong, self.loss.item() / n, confusion, tuple(self.kept), precision)
+
+
+@dataclass(frozen=True, eq=False)
+class Examined:
+    """A net under a protocol, or several nets as an ensemble.
+
+    Attributes:
+        nets: their ids in the catalog; more than one are an ensemble.
+        protocol: the key.
+        evaluation: None where ``why_not`` says why there is none.
+        cost: of one picture.
+    """
+
+    nets: tuple[str, ...]
+    protocol: str
+    evaluation: Evaluation | None
+    cost: Cost
+    why_not: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values: ``nets``, ``protocol``, ``passes`` and ``macs`` of one image, ``why_not``, and those of the evaluation."""
+        told = {"nets": list(self.nets), "protocol": self.protocol, "passes": self.cost.passes, "macs": self.cost.macs}
+        return told | ({"why_not": self.why_not} if self.evaluation is None else self.evaluation.to_dict())
+
+
+def examine(
+    nets: Sequence[LoadedNet],
+    images: torch.Tensor,
+    labels: torch.Tensor,
+    protocols: Sequence[Protocol],
+    *,
+    worst: int = 25,
+    progress: Progress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> list[Examined]:
+    """Count the errors of nets under protocols: of each protocol a row for each net, and one for all of them as an ensemble.
+
+    The ensemble's answer is the mean of the softmax of its members (He et al. 2016, section 4.1), each tested under the same protocol.
+
+    Args:
+        nets: on one device and of one precision; images: uint8 (N, 3, S, S), anywhere, N at least 1; labels: int64 (N,).
+        progress: called with the passes done and the passes in all; should_stop: asked before each pass.
+
+    Raises:
+        Stopped: ``should_stop`` returned True.
+        DataError: the nets are no ensemble (see ``protocols.check_ensemble``), or there are labels that they have no output for.
+        ConfigError: the one protocol that is asked for is none for any of the nets.
+        ValueError: there are no images.
+    """
+    if not len(images):
+        raise ValueError("an evaluation needs at least one image")
+    check_ensemble([one.net for one in nets])
+    reasons = {(each.key, i): why_not(one.model, each) for each in protocols for i, one in enumerate(nets)}
+    if len(protocols) == 1 and all(reasons.values()):
+        raise ConfigError("protocol", "{why}", why=next(iter(reasons.values())))
+    passes = {each.key: sum(cost(one.model, each).passes for i, one in enumerate(nets) if not reasons[each.key, i]) for each in protocols}
+    total, before, rows = len(images) * sum(passes.values()), 0, []
+    for protocol in protocols:
+        told = None if progress is None else _shifted(progress, before, passes[protocol.key], total)
+        found = _examine(nets, images, labels, protocol, worst, told, should_stop)
+        ids = [one.net.id for one in nets]
+        costs = [cost(one.model, protocol) for one in nets]
+        for i, (net_id, one_cost) in enumerate(zip(ids, costs, strict=True)):
+            rows.append(Examined((net_id,), protocol.key, found.get(i), one_cost, reasons[protocol.key, i]))
+        if len(nets) > 1:
+            lacking = [one.net.name for i, one in enumerate(nets) if i not in found]
+            why = tr("Not all of its nets can be tested like that: {names}.", names=", ".join(lacking)) if lacking else ""
+            whole = Cost(sum(one.passes for one in costs), sum(one.macs for one in costs))
+            rows.append(Examined(tuple(ids), protocol.key, found.get(len(nets)), whole, why))
+        before += len(images) * passes[protocol.key]
+    return rows
+
+
+def _shifted(progress: Progress, before: int, passes: int, total: int) -> Progress:
+    return lambda done, _: progress(before + done * passes, total)
+
+
+def _examine(
+    nets: Sequence[LoadedNet],
+    images: torch.Tensor,
+    labels: torch.Tensor,
+    protocol: Protocol,
+    worst: int,
+    progress: Progress | None,
+    should_stop: ShouldStop | None,
+) -> dict[int, Evaluation]:
+    """Evaluate each net that can be, by its place, and behind the last place all together, where all can."""
+    asked = {i: Asked(one, protocol) for i, one in enumerate(nets) if not why_not(one.model, protocol)}
+    if not asked:
+        return {}
+    everybody = len(nets) if len(asked) == len(nets) > 1 else None
+    counted = {i: _Counted(labels, worst) for i in [*asked, *([everybody] if everybody else [])]}
+    for start, stop in in_batches(len(images), min(one.at_once for one in asked.values()), progress, should_stop):
+        scores = {i: one(images[start:stop], should_stop) for i, one in asked.items()}
+        if everybody:
+            scores[everybody] = mean_softmax(list(scores.values()))
+        for i, logits in scores.items():
+            counted[i].add(logits, start)
+    return {i: one.evaluation(nets[0].plan.precision) for i, one in counted.items()}
+
+
+def examine_nets(
+    nets: Sequence[Net],
     test: DataConfig,
     folder: str | None = None,
     *,
+    protocols: Sequence[str] = ("single",),
     precision: str = "fp32",
     worst: int = 25,
     progress: Progress | None = None,
     should_stop: ShouldStop | None = None,
-) -> tuple[Evaluation, int | None]:
-    """Evaluate a copy of a net, loaded now, on all test images; also give the iteration of its weights, of a run.
+) -> tuple[list[Examined], int | None]:
+    """Examine copies of nets, loaded now, on all test images; also give the iteration of the first one's weights, of a run.
 
     Args:
         test: the data set; folder: where it is, if not where ``data.load`` looks for it.
-        precision: as in ``Recipe``; worst, progress, should_stop: as in ``evaluate_detailed``, which raises what this raises.
+        protocols: keys of ``PROTOCOLS``; precision: as in ``Recipe``; the rest as in ``examine``, which raises what this raises.
 
     Raises:
-        CheckpointError: the weights cannot be read. DataError: the data are not there.
+        CheckpointError: the weights cannot be read. DataError: the data are not there, or the nets are no ensemble.
     """
-    loaded, images = load(net, precision=precision), data.load(test, folder).test
-    found = evaluate_detailed(
-        loaded.model, images.images, images.labels, loaded.normalize, loaded.plan, worst=worst, progress=progress, should_stop=should_stop
+    check_ensemble(nets)
+    loaded, images = [load(net, precision=precision) for net in nets], data.load(test, folder).test
+    found = examine(
+        loaded, images.images, images.labels, [chosen(key) for key in protocols], worst=worst, progress=progress, should_stop=should_stop
     )
-    return found, loaded.net.iteration
+    return found, loaded[0].net.iteration
 
 
 def _surest(mistakes: list[Mistake], count: int) -> list[Mistake]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
+from typing import Any
 
 from resnet_core.config import RunConfig
 from resnet_core.language import tr, tr_n
@@ -73,6 +74,13 @@ def comparable(config: RunConfig) -> RunConfig:
         recipe=dataclasses.replace(config.recipe, seed=0),
         start=None,
     )
+
+
+def near_the_data(rows: Sequence[Mapping[str, Any]]) -> float | None:
+    """Give the mean gradient norm of the first third of the layers, over that of the last third, in the last layers record."""
+    norms = [norm for norm in (rows[-1]["gradient_norm"] if rows else ()) if norm is not None]
+    third = len(norms) // 3
+    return fmean(norms[:third]) / fmean(norms[-third:]) if third and fmean(norms[-third:]) > 0 else None
 
 
 def sentences(found: Sequence[Curve]) -> list[str]:

@@ -15,7 +15,20 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from resnet_core.cli import attribute, classroom, experiment, growing, importing, inspect, lecture, look, manage, output, train
+from resnet_core.cli import (
+    attribute,
+    classroom,
+    experiment,
+    growing,
+    importing,
+    inspect,
+    lecture,
+    look,
+    manage,
+    output,
+    train,
+    transferring,
+)
 from resnet_core.cli import zoo as shipping
 from resnet_core.cli.options import Parser, add_net, add_training, at_least_1, whole_number
 from resnet_core.config import DEMO_RECIPE, DEVICES
@@ -48,6 +61,7 @@ def parser() -> argparse.ArgumentParser:
     add_training(one)
 
     growing.add_commands(add)
+    transferring.add_commands(add)
     resume = add("resume", train.resume, "go on with a stopped, interrupted or failed run, from its last checkpoint")
     resume.add_argument("run", metavar="RUN")
     add("runs", manage.runs, "list the runs")

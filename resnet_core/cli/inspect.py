@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from resnet_core.analysis.protocols import ENLARGED, PROTOCOLS, SELECTS_NOTHING, Protocol, chosen
 from resnet_core.cli.follow import progress
-from resnet_core.cli.options import at_least_1
+from resnet_core.cli.options import AUTO, at_least_1
 from resnet_core.cli.output import emit, percent, table
 from resnet_core.cli.which import add_checkpoint, loaded, named
 from resnet_core.config import DATASETS, DEVICES, PRECISIONS, DataConfig
@@ -27,7 +28,12 @@ Add = Callable[[str, Callable[[argparse.Namespace], int], str], argparse.Argumen
 
 def add_commands(add: Add) -> None:
     """The three commands with their options."""
-    _add_options(add("evaluate", evaluate, "measure the error of a checkpoint on test images"))
+    error_of = add("evaluate", evaluate, "measure the error of a checkpoint on test images")
+    text = f"how it is tested: {', '.join(PROTOCOLS)}; several with commas between them, or all (default: single)"
+    error_of.add_argument("--protocol", default="single", metavar="KEY,...", help=text)
+    text = "further nets of the same classes, whose softmax is averaged with that of CHECKPOINT"
+    error_of.add_argument("--ensemble", nargs="+", default=[], metavar="CHECKPOINT", help=text)
+    _add_options(error_of)
     responses_of = add("responses", responses, "measure how strongly each layer of a checkpoint responds to test images (Fig. 7)")
     text = f"test images, the first of the set (default: {RESPONSE_IMAGES})"
     responses_of.add_argument("--images", type=at_least_1, default=RESPONSE_IMAGES, metavar="N", help=text)
@@ -51,9 +57,12 @@ def _add_options(command: argparse.ArgumentParser) -> None:
 
 
 def evaluate(args: argparse.Namespace) -> int:
-    """``evaluate``: error, loss and confusion on all test images."""
+    """``evaluate``: error, loss and confusion on all test images; under several protocols, or of an ensemble, a table of errors."""
+    protocols = list(PROTOCOLS.values()) if args.protocol == "all" else [chosen(key) for key in args.protocol.split(",")]
     dataset, net, told = _prepared(args)
     _refuse_other_classes(net, dataset)
+    if args.ensemble or args.protocol != "single":
+        return _examine(args, [net, *(_another(args, name) for name in args.ensemble)], protocols, dataset.test, told)
     from resnet_core.analysis.evaluation import evaluate_detailed
 
     split = dataset.test
@@ -74,6 +83,43 @@ def evaluate(args: argparse.Namespace) -> int:
         taken = f"{dataset.classes[others.index(most)]} ({most:,})" if most > 0 else "-"
         rows.append((name, taken, percent(found.class_errors[i])))
     print(table(("class", "most often taken for", "error"), rows, left=2))
+    return 0
+
+
+def _another(args: argparse.Namespace, name: str) -> LoadedNet:
+    """A further net of the ensemble: what the options say of CHECKPOINT's file is not said of its own."""
+    given = argparse.Namespace(**vars(args) | {"checkpoint": name, "normalization": None, "shortcut": AUTO})
+    with named(given) as net:
+        return loaded(net, given, args.precision)
+
+
+def _examine(args: argparse.Namespace, nets: list[LoadedNet], protocols: list[Protocol], split: Split, told: dict[str, Any]) -> int:
+    """Print or emit a row for each net under each protocol, and for all of them as an ensemble."""
+    from resnet_core.analysis.evaluation import examine
+
+    with progress("evaluating") as told_far:
+        found = examine(nets, split.images, split.labels, protocols, progress=told_far)
+    if args.json:
+        emit(told | {"selects_nothing": str(SELECTS_NOTHING), "results": [each.to_dict() for each in found]})
+        return 0
+    print(_head(told) + f"\n{len(split):,} test images; passes and MACs are those of one image\n")
+    rows = []
+    for each in found:
+        name = f"ensemble of {len(each.nets)}" if len(each.nets) > 1 else each.nets[0]
+        cells = ("-", "-", "-", "-", "-")
+        if result := each.evaluation:
+            counts = (percent(result.top1_error), f"{result.wrong:,}", f"{result.loss:.4f}")
+            cells = (f"{each.cost.passes}", f"{each.cost.macs:,}", *counts)
+        rows.append((each.protocol, name, *cells))
+    reasons = dict.fromkeys(each.why_not for each in found if each.why_not)
+    print(table(("protocol", "net", "passes", "MACs", "error", "wrong", "loss"), rows, left=2) + "\n")
+    print("\n".join([*(f"-: {why}" for why in reasons), *(f"{each.key}: {each.method} ({each.source})" for each in protocols)]))
+    if len(nets) > 1:
+        print(f"ensemble: mean of the softmax of {', '.join(one.net.name for one in nets)} (He et al. 2016, section 4.1)")
+    if any(each.is_wider for each in protocols):
+        print(f"\n{ENLARGED}")
+    if len(found) > 1:
+        print(f"\n{SELECTS_NOTHING}")
     return 0
 
 

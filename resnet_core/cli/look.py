@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from resnet_core.analysis.protocols import PROTOCOLS, Protocol, chosen
 from resnet_core.cli.output import emit, note
 from resnet_core.cli.which import add_checkpoint, named
 from resnet_core.cli.which import loaded as load_as_asked
 from resnet_core.config import DATASETS, DEVICES, PRECISIONS, DataConfig
 from resnet_core.errors import DataError
-from resnet_core.images import HOWS, ImageRefused, all_inputs, read_file
+from resnet_core.images import HOWS, SIDE, ImageRefused, Picture, all_inputs, read_file, whole_square
 from resnet_core.nets import Net
 from resnet_core.runs import RunStore
 
@@ -37,12 +38,18 @@ class Shown:
         inputs: side -> uint8 (side, side, 3), for nets of that size; an image of the data set in its own size alone.
         notes: what was done to it.
         label: its class in CIFAR-10, if it is known.
+        whole: of a file uint8 (256, 256, 3), that more views than one are made of for larger nets.
     """
 
     name: str
     inputs: Mapping[int, np.ndarray]
     notes: tuple[str, ...] = ()
     label: int | None = None
+    whole: np.ndarray | None = None
+
+    def for_views(self, side: int, protocol: Protocol) -> np.ndarray:
+        """What the views of a protocol are made of, for a net of that size."""
+        return self.whole if protocol.is_wider and side > SIDE and self.whole is not None else self.at(side)
 
     def at(self, side: int) -> np.ndarray:
         """What a net for images of ``side`` pixels is given; it enlarges those of the data set itself."""
@@ -57,7 +64,8 @@ def add_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     """The two commands with their options."""
     said = add("predict", predict, "tell what a net takes images for")
     _add_options(said, several=True, data_help="which set test:INDEX is of (default: sample)")
-    said.add_argument("--crops", type=int, choices=(1, 10), default=1, help="one view, or the mean of ten crops (default: 1)")
+    text = "views of an image, whose answers are averaged; see evaluate (default: single)"
+    said.add_argument("--protocol", default="single", metavar="{" + ",".join(PROTOCOLS) + "}", help=text)
     near = add("neighbours", neighbours, "find the six training images that are nearest to an image in a net's feature space")
     _add_options(near, several=False, data_help="whose training images (default: sample)")
 
@@ -82,12 +90,16 @@ def _add_options(command: argparse.ArgumentParser, several: bool, data_help: str
 
 def predict(args: argparse.Namespace) -> int:
     """``predict``: the probabilities of all classes for each image."""
+    import numpy as np
+
     from resnet_core.analysis import prediction
 
+    protocol = chosen(args.protocol)
     shown, _ = read_images(args)
     with named(args) as net:
         loaded = load_as_asked(net, args, args.precision)
-    probabilities = prediction.predict(loaded, prediction.stack([each.at(loaded.side) for each in shown], loaded.side), args.crops)
+    views = [prediction.stack([each.for_views(loaded.side, protocol)]) for each in shown]
+    probabilities = np.concatenate([prediction.predict(loaded, each, protocol.key) for each in views])
     names = prediction.class_names(probabilities.shape[1])
     true = [true_class(each, net) for each in shown]
     if args.json:
@@ -105,13 +117,13 @@ def predict(args: argparse.Namespace) -> int:
                     }
                     for each, row, label in zip(shown, probabilities, true, strict=True)
                 ],
-                "crops": args.crops,
+                "protocol": protocol.key,
                 "how": args.how,
                 "precision": loaded.plan.precision,
             }
         )
         return 0
-    print(f"{net.name}, {'one view' if args.crops == 1 else 'mean of 10 crops'}, {loaded.plan.precision}")
+    print(f"{net.name}, {protocol.title}, {loaded.plan.precision}")
     for each, row, label in zip(shown, probabilities, true, strict=True):
         print("\n" + _head(each, loaded.side))
         width = max(len(names[i]) for i, _ in prediction.top(row))
@@ -187,6 +199,10 @@ def _load(args: argparse.Namespace) -> Cifar10:
     return load(DataConfig(args.data), args.data_dir)
 
 
+def _of_file(picture: Picture, how: str) -> Shown:
+    return Shown(picture.name, all_inputs(picture, how), picture.notes, whole=whole_square(picture, how))
+
+
 def read_images(args: argparse.Namespace) -> tuple[list[Shown], Cifar10 | None]:
     """The images in the order asked for, and the data set, if any of them is of it.
 
@@ -207,7 +223,7 @@ def read_images(args: argparse.Namespace) -> tuple[list[Shown], Cifar10 | None]:
         except ImageRefused as error:
             refused.append(str(error))
         else:
-            read.append(picture and Shown(picture.name, all_inputs(picture, args.how), picture.notes))
+            read.append(picture and _of_file(picture, args.how))
     if refused:
         raise ImageRefused(" ".join(refused))
     data = _load(args) if any(matches) else None

@@ -181,8 +181,12 @@ def _rank(seed: int, path: str) -> bytes:
 
 def cached(pictures: Pictures) -> Path:
     """Where the decoded pictures lie once they are."""
-    told = (pictures.digest, pictures.side, pictures.stored, pictures.test_part, pictures.seed)
-    return cache_folder() / CACHE / hashlib.sha256(repr(told).encode()).hexdigest()[:32]
+    told = (pictures.side, pictures.stored, pictures.test_part, pictures.seed)
+    return _cache(pictures, hashlib.sha256(repr(told).encode()).hexdigest()[:16])
+
+
+def _cache(pictures: Pictures, which: str) -> Path:
+    return cache_folder() / CACHE / f"{pictures.digest[:32]}-{which}"
 
 
 def read(pictures: Pictures, folder: Path, progress: Progress | None = None) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -278,5 +282,7 @@ def _shaped(path: Path, side: int) -> np.ndarray | str:
 
 
 def forget(pictures: Pictures) -> None:
-    """Remove what was decoded."""
-    shutil.rmtree(cached(pictures), ignore_errors=True)
+    """Remove what was decoded of these pictures, of whatever size and split."""
+    every = _cache(pictures, "*")
+    for place in every.parent.glob(every.name):
+        shutil.rmtree(place, ignore_errors=True)

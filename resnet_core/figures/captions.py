@@ -130,7 +130,11 @@ def conditions(group: Group) -> str:
     count = tr_n(group.seeds, "{number} seed", "{number} seeds")
     start = group.config.start
     before = (
-        tr(" · behind {iteration:,} iterations of {net}, trained in its own way", iteration=start.iteration, net=start.net) if start else ""
+        ""
+        if start is None
+        else tr(" · behind {iteration:,} iterations of {net}, trained in its own way", iteration=start.iteration, net=start.net)
+        if start.is_grown
+        else tr(" · with the layers of {net} after {iteration:,} iterations", iteration=start.iteration, net=start.net)
     )
     return f"{count} · {group.config.data.label} · {schedule_text(group.config)} · {precision_text(group.drawn)}{before}"
 

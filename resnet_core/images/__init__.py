@@ -10,7 +10,7 @@ For example::
 
 from resnet_core.images.reading import MAX_FILE_BYTES, MAX_PIXELS, Picture, read_file, read_image
 from resnet_core.images.refusal import ImageRefused, safe_name
-from resnet_core.images.shaping import HOWS, SIDE, all_inputs, to_input
+from resnet_core.images.shaping import HOWS, SIDE, all_inputs, to_input, whole_square
 
 __all__ = [
     "HOWS",
@@ -24,4 +24,5 @@ __all__ = [
     "read_image",
     "safe_name",
     "to_input",
+    "whole_square",
 ]

@@ -59,6 +59,20 @@ def to_input(picture: Picture, how: str = "crop", side: int = SIDE) -> np.ndarra
     return np.array(made)
 
 
+def whole_square(picture: Picture, how: str = "crop") -> np.ndarray:
+    """Give what views for larger nets are cut from: uint8 (256, 256, 3), of which ``to_input`` keeps the centre.
+
+    Args:
+        how: ``crop``: the square in the centre; ``fit``: as of ``to_input``.
+    """
+    import numpy as np
+    from PIL import Image
+
+    if how == "fit":
+        return to_input(picture, how, SHORTER)
+    return np.array(picture.image.resize((SHORTER, SHORTER), Image.Resampling.BILINEAR, box=_square(picture.image.size)))
+
+
 def _square(size: tuple[int, int]) -> tuple[float, float, float, float]:
     """The square in the centre: left, top, right, bottom."""
     width, height = size
