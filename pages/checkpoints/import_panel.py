@@ -88,7 +88,8 @@ def _offered() -> Offered | None:
     found = OFFERED[chosen]
     if found.path.is_file() and not DOWNLOADS[chosen].running:
         return found
-    st.caption(tr("Without a network here: {by_hand}.", by_hand=escaped(found.by_hand)))
+    if not DOWNLOADS[chosen].error:  # which says it too
+        st.caption(tr("Without a network here: {by_hand}.", by_hand=escaped(found.by_hand)))
     download_panel(DOWNLOADS[chosen], found.file, found.fetched.size, "import.download")
     return None
 
