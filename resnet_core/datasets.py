@@ -52,10 +52,10 @@ class Layout:
 
 @dataclass(frozen=True)
 class Fetched:
-    """Something to download: its address, MD5 and size in bytes, as in torchvision (a test compares)."""
+    """Something to download: its address, MD5 or the first digits of its SHA-256, and bytes, as in torchvision (a test compares)."""
 
     url: str
-    md5: str
+    digest: str
     size: int
 
     @property

@@ -49,7 +49,7 @@ ARROWS = {
     "analysis": {"activations", "atomic", "config", "csv_text", "errors", "architectures", "data", "training", "nets"},
     "images": {"errors"},
     "attribution": {"activations", "config", "errors", "architectures", "data", "training", "nets", "analysis"},
-    "imports": {"activations", "apart", "config", "errors", "architectures", "data", "training", "runs", "nets", "analysis"},
+    "imports": {"activations", "apart", "config", "errors", "architectures", "data", "datasets", "training", "runs", "nets", "analysis"},
     "experiments": {
         "activations",
         "analysis",

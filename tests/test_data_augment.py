@@ -38,6 +38,21 @@ def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
+@pytest.mark.parametrize("augmentation", AUGMENTATIONS)
+def test_images_that_the_device_has_no_room_for_make_the_same_batches(augmentation, monkeypatch):
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    split, found = split_of(20), []
+    for free in (float("inf"), 0):
+        monkeypatch.setattr(batches_module, "_free", lambda device, free=free: free)
+        batches = Batches(
+            split, per_pixel_mean(split, SIDE), 6, 3, device, augmentation, side=SIDE, pca_colour=0.1, colour_jitter=0.4
+        )  # fmt: skip
+        assert batches._images.device.type == (device if free else "cpu")
+        found.append([batches(iteration) for iteration in (0, 2, 3, 50)])
+    for resident, streamed in zip(*found, strict=True):
+        assert all(torch.equal(*pair) and pair[0].device.type == device for pair in zip(resident, streamed, strict=True))
+
+
 # -- what there was -----------------------------------------------------------------------------------------------------------
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -119,6 +121,56 @@ def message(call, *args, **options) -> str:
     with pytest.raises(DataError) as caught:
         call(*args, **options)
     return str(caught.value)
+
+
+def test_sets_larger_than_memory_are_mapped(folder):
+    """What the system would have to promise memory for, it refuses; a file with a hole takes no room on the disk."""
+    found = pictures.look(folder, 32)
+    pictures.read(found, folder)
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    swap = sum(int(line.split()[1]) * 1024 for line in Path("/proc/meminfo").read_text().splitlines() if line.startswith("SwapTotal"))
+    count = 2 * (memory + swap) // (3 * 32 * 32)
+    with open(pictures.cached(found) / "train.npy", "wb") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": (count, 32, 32, 3)})
+        file.truncate(file.tell() + count * 3 * 32 * 32)
+    (images, _), _ = pictures.read(found, folder)
+    assert images.shape == (count, 32, 32, 3) and not images[-1].any() and not images.flags.writeable
+
+
+_BATCHES = """
+import sys
+import numpy as np, psutil, torch
+from resnet_core.data import Batches, Split, per_pixel_mean
+
+def own():
+    memory = psutil.Process().memory_info()
+    return memory.rss - memory.shared
+
+def make(split):
+    mean = per_pixel_mean(split, 32)
+    kept.extend(Batches(split, mean, 8, 0, "cpu", each, side=32, pca_colour=0.1) for each in ("standard", "none", "resized"))
+    for batches in kept:
+        batches(0)
+
+kept = []
+images = torch.from_numpy(np.load(sys.argv[1], mmap_mode="r")).permute(0, 3, 1, 2)
+many = Split(images, torch.arange(len(images)) % 2)
+make(many.part(0, 2_000))
+before = own()
+make(many)
+print(own() - before)
+"""
+
+
+def test_batches_do_not_load_all_of_a_mapped_set(tmp_path):
+    """Of images stored larger than nets see them; by the process's memory without the pages of files."""
+    shape = (40_000, 36, 36, 3)
+    with open(tmp_path / "hole.npy", "wb") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+        file.truncate(file.tell() + int(np.prod(shape)))
+    command = [sys.executable, "-W", "ignore", "-c", _BATCHES, str(tmp_path / "hole.npy")]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert int(told) < 0.1 * np.prod(shape), told
 
 
 def test_what_has_changed_since_is_noticed(folder):

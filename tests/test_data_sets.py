@@ -198,7 +198,7 @@ def test_a_download_of_single_files_lies_where_load_finds_it(tmp_path, monkeypat
     place = download(lambda done, total: seen.append((done, total)), key="mnist")
     assert place == tmp_path / "cache" / "resnet-lab" / "mnist" and seen[-1] == (DATA_SETS["mnist"].download_bytes,) * 2
     is_read("mnist", None, content)
-    wrong = (dataclasses.replace(fetched[0], md5="0" * 32), *fetched[1:])
+    wrong = (dataclasses.replace(fetched[0], digest="0" * 32), *fetched[1:])
     monkeypatch.setitem(DATA_SETS, "mnist", dataclasses.replace(DATA_SETS["mnist"], fetched=wrong))
     with pytest.raises(DataError, match="MNIST could not be downloaded from"):
         download(to=tmp_path / "other", key="mnist")
@@ -212,7 +212,7 @@ def test_addresses_and_checksums_are_torchvisions(monkeypatch):
     from torchvision import datasets as theirs
 
     monkeypatch.undo()  # the sets as they are
-    known = {key: [(each.url, each.md5) for each in found.fetched] for key, found in DATA_SETS.items()}
+    known = {key: [(each.url, each.digest) for each in found.fetched] for key, found in DATA_SETS.items()}
     for key, their in (("cifar10", theirs.CIFAR10), ("cifar100", theirs.CIFAR100)):
         assert known[key] == [(their.url, their.tgz_md5)]
         python = next(layout for layout in DATA_SETS[key].layouts if layout.read == "python")

@@ -9,14 +9,16 @@ from typing import Any
 
 import streamlit as st
 
+from pages.ui.downloads import Download, download_panel
 from pages.ui.jobs import Jobs, job_panel
 from pages.ui.labels import escaped
-from pages.ui.permitted import accept
+from pages.ui.permitted import accept, downloading_weights
 from pages.ui.viewers import Viewers
 from resnet_core.apart import MOST_BYTES, apart
 from resnet_core.errors import UserError
 from resnet_core.imports import LAYOUTS, Proposal, ReaderFailed, inspect_bytes, limits, suggest_name
 from resnet_core.imports.cost import cost
+from resnet_core.imports.offered import OFFERED, Offered, inspect_offered
 from resnet_core.language import mark, tr
 from resnet_core.nets import NORMALIZATIONS, Net
 
@@ -25,6 +27,8 @@ TYPES = ["safetensors", "pt", "pth", "th", "zip"]
 _TURN, _SEEN = "import.turn", "import.seen"
 #: Trials have a queue, and processes, of their own: nobody waits for a stranger's net.
 JOBS = Jobs()
+#: Of torchvision's weights, by their key.
+DOWNLOADS = {key: Download(key, downloading_weights) for key in OFFERED}
 #: What tries them: it takes a proposal.
 TRIAL = "resnet_core.imports.trial:trial"
 #: Images that each choice is tried on.
@@ -58,10 +62,11 @@ def import_panel() -> Net | None:
             cap=cap,
         )
     )
-    if upload is None:
+    source = upload or _offered()
+    if source is None:
         st.session_state.pop(_SEEN, None)
         return None
-    proposal = _inspected(upload)
+    proposal = _inspected(source)
     if isinstance(proposal, str):
         st.error(escaped(proposal), icon=":material/error:")
         return None
@@ -70,22 +75,45 @@ def import_panel() -> Net | None:
     return None if trial is None else _accepted(proposal, trial)
 
 
-def _inspected(upload: Any) -> Proposal | str:
-    """What the upload is, or why it is refused; looked at once."""
-    seen = st.session_state.get(_SEEN)
-    if seen is not None and seen[0] == upload.file_id:
+def _offered() -> Offered | None:
+    """Asks which of torchvision's weights to take, and downloads them; gives them once they are there."""
+    chosen = st.selectbox(
+        tr("Or torchvision's weights for ImageNet"), list(OFFERED), None,
+        format_func=lambda key: f"{key}: {OFFERED[key].net}, {OFFERED[key].mebibytes:.0f} MiB",
+        placeholder=tr("Choose a net; its weights are downloaded from torchvision"),
+        key=f"import.offered.{st.session_state.get(_TURN, 0)}",
+    )  # fmt: skip
+    if chosen is None:
+        return None
+    found = OFFERED[chosen]
+    if found.path.is_file() and not DOWNLOADS[chosen].running:
+        return found
+    if not DOWNLOADS[chosen].error:  # which says it too
+        st.caption(tr("Without a network here: {by_hand}.", by_hand=escaped(found.by_hand)))
+    download_panel(DOWNLOADS[chosen], found.file, found.fetched.size, "import.download")
+    return None
+
+
+def _inspected(source: Any) -> Proposal | str:
+    """What an upload is, or weights that were downloaded, or why it is refused; looked at once."""
+    is_offered = isinstance(source, Offered)
+    seen, own = st.session_state.get(_SEEN), source.key if is_offered else source.file_id
+    if seen is not None and seen[0] == own:
         return seen[1]
-    with st.spinner(tr("Reading {name} in a process of its own", name=escaped(upload.name)), show_time=True):
+    name = source.file if is_offered else source.name
+    with st.spinner(tr("Reading {name} in a process of its own", name=escaped(name)), show_time=True):
         waiting = Viewers()
         waiting.add()
         try:
-            found: Proposal | str = inspect_bytes(upload, upload.name, waiting.have_left)
+            found: Proposal | str = (
+                inspect_offered(source.key, waiting.have_left) if is_offered else inspect_bytes(source, name, waiting.have_left)
+            )
         except ReaderFailed as error:  # not kept: the next run looks again
             st.button(tr("Try again"), icon=":material/refresh:", key="import.read.again")
             return str(error)
         except UserError as error:
             found = str(error)
-        st.session_state[_SEEN] = (upload.file_id, found)
+        st.session_state[_SEEN] = (own, found)
     return found
 
 

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
 import streamlit as st
 
 from pages.train.own_pictures import own_pictures
 from pages.ui.analyses import folder_key
-from pages.ui.guard import LOG
+from pages.ui.downloads import Download, download_panel
 from pages.ui.labels import escaped
-from pages.ui.permitted import downloading, may
+from pages.ui.permitted import may
 from resnet_core import data
 from resnet_core.config import DATASETS, DataConfig
 from resnet_core.datasets import DATA_SETS, PICTURES
-from resnet_core.errors import DataError, UserError
+from resnet_core.errors import DataError
 from resnet_core.language import mark, tr
 
-_MB = 1_000_000
 _OWN = mark("Own pictures")
 
 
@@ -31,44 +27,6 @@ def title_of(key: str) -> str:
     found = DATA_SETS[key]
     shared = {"title": tr(found.title), "images": found.train}
     return tr("{title}: {images:,} images, embedded", **shared) if found.embedded else tr("{title}: {images:,} images", **shared)
-
-
-@dataclass
-class Download:
-    """The one download of a data set on this server, which all viewers see. ``total`` is 0 before anything is known."""
-
-    key: str
-    thread: threading.Thread | None = None
-    done: int = 0
-    total: int = 0
-    error: str = ""
-
-    @property
-    def running(self) -> bool:
-        return self.thread is not None and self.thread.is_alive()
-
-    def start(self) -> None:
-        """Raises Refused where whoever looks may not download."""
-        if self.running:
-            return
-        download = downloading()
-        self.done, self.total, self.error = 0, 0, ""
-        self.thread = threading.Thread(target=self._run, args=(download,), name=f"download of {self.key}", daemon=True)
-        self.thread.start()
-
-    def _run(self, download: Callable[..., Path]) -> None:
-        try:
-            download(self._progress, key=self.key)
-        except UserError as error:
-            self.error = str(error)
-        except Exception as error:
-            LOG.exception("download of %s", self.key)
-            self.error = tr(
-                "The download failed ({name}); the details are in the terminal where the app was started.", name=type(error).__name__
-            )
-
-    def _progress(self, done: int, total: int) -> None:
-        self.done, self.total = done, total
 
 
 DOWNLOADS = {key: Download(key) for key, found in DATA_SETS.items() if found.fetched}
@@ -114,9 +72,8 @@ def data_pick() -> tuple[DataConfig, str | None, bool]:
         return config, None, _is_there(config, None)
     typed = _folder_field(dataset) if may("name folders") else ""
     there = _is_there(config, typed or None)
-    running = DOWNLOADS[dataset].running
-    if not typed and (running or not there):
-        st.fragment(_download_panel, run_every=0.5 if running else None)(dataset, running)
+    if not typed and (DOWNLOADS[dataset].running or not there):
+        download_panel(DOWNLOADS[dataset], tr(DATA_SETS[dataset].title), DATA_SETS[dataset].download_bytes, "train.download")
     return config, typed or None, there
 
 
@@ -144,28 +101,3 @@ def _is_there(config: DataConfig, folder: str | None) -> bool:
     if not config.is_embedded and may("name folders"):
         st.caption(tr("Found in {resolve_data_dir}.", resolve_data_dir=escaped(str(data.resolve_data_dir(folder, config.dataset)))))
     return True
-
-
-def _download_panel(dataset: str, running: bool) -> None:
-    download = DOWNLOADS[dataset]
-    if download.running != running:
-        st.rerun()
-    if running:
-        part = download.done / download.total if download.total else 0.0
-        unpacking = download.total and download.done >= download.total
-        text = (
-            tr("Unpacking and checking")
-            if unpacking
-            else tr("Downloading: {done:.0f} of {total:.0f} MB", done=download.done / _MB, total=download.total / _MB)
-        )
-        st.progress(min(part, 1.0), text=text)
-        return
-    if download.error:
-        st.error(escaped(download.error), icon=":material/cloud_off:")
-    if may("download") and st.button(
-        tr("Download {title} ({size:.0f} MB)", title=DATA_SETS[dataset].title, size=DATA_SETS[dataset].download_bytes / _MB),
-        icon=":material/download:",
-        key="train.download",
-    ):
-        download.start()
-        st.rerun()

@@ -52,7 +52,7 @@ _REFUSED = {
     "stop computation": mark("Others wait for this computation too: the teacher can stop it. It ends by itself when all have left."),
     "import": mark("In a class the teacher alone imports checkpoints."),
     "delete checkpoint": mark("In a class the teacher alone deletes checkpoints."),
-    "download": mark("In a class the teacher alone downloads data sets."),
+    "download": mark("In a class the teacher alone downloads data sets and weights."),
     "bring pictures": mark("In a class the teacher alone brings pictures to train on."),
     "upload large files": mark("In a class only pictures can be brought along. Larger files are the teacher's to upload."),
     "name folders": mark("Folders of the machine that the app runs on can be named there, or by the teacher of a class."),

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from resnet_core import architectures
 from resnet_core.cli.options import AUTO
-from resnet_core.cli.output import emit, note, percent, table
-from resnet_core.imports import LAYOUTS, ImportRefused, Proposal, accept, inspect_file, valid_name
+from resnet_core.cli.output import bytes_bar, emit, note, percent, table
+from resnet_core.imports import LAYOUTS, ImportRefused, Proposal, accept, inspect_file, offered, valid_name
 from resnet_core.imports.options import OPTIONS
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def import_file(args: argparse.Namespace) -> int:
     """``import``: reads a file, asks what it leaves open, and keeps it."""
     if args.name is not None:
         valid_name(args.name, args.home)
-    proposal = inspect_file(Path(args.file))
+    proposal = _inspected(args.file)
     for text in proposal.notes:
         note(text)
     measured, attempt = decide(proposal, args.normalization, args.shortcut)
@@ -68,6 +68,16 @@ def import_file(args: argparse.Namespace) -> int:
     ]
     print("\n".join([f"{proposal.file_name} is imported as {net.id}.", *(f"  {label:<15}{text}" for label, text in rows)]))
     return 0
+
+
+def _inspected(file: str) -> Proposal:
+    """What a file is; of ``torchvision:NAME``, the file that torchvision offers, which is downloaded unless it was before."""
+    source, _, key = file.partition(":")
+    if source != offered.TORCHVISION or Path(file).exists():
+        return inspect_file(Path(file))
+    with bytes_bar(key) as progress:
+        offered.download(progress, key)
+    return offered.inspect_offered(key)
 
 
 def decide(proposal: Proposal, normalization: str | None, shortcut: str | None) -> tuple[Trial, Attempt]:

@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from resnet_core.cli.options import read_net
-from resnet_core.cli.output import emit, newest, note, percent, speed, summary, table
+from resnet_core.cli.output import bytes_bar, emit, newest, note, percent, speed, summary, table
 from resnet_core.datasets import DATA_SETS
 from resnet_core.errors import RunError
 from resnet_core.runs import RunStore
@@ -97,17 +97,10 @@ def complexity(args: argparse.Namespace) -> int:
 
 def download(args: argparse.Namespace) -> int:
     """``download``: a data set."""
-    from tqdm import tqdm
-
     from resnet_core.data import download as fetch
 
     title = str(DATA_SETS[args.data].title)
-    with tqdm(desc=title, unit="B", unit_scale=True, unit_divisor=1024, disable=None) as bar:
-
-        def progress(done: int, total: int) -> None:
-            bar.total = total or None
-            bar.update(done - bar.n)
-
+    with bytes_bar(title) as progress:
         path = fetch(progress, args.to, args.data)
     if args.json:
         emit({"path": str(path)})

@@ -1,5 +1,7 @@
 """Training batches as tensor arithmetic on whole batches, from a data set that lies on the device as one uint8 tensor.
 
+A set too large for that stays where it is, in memory or mapped from a disk, and each batch's images alone go to the device.
+
 Preparation and ``standard`` augmentation are those of section 4.2 of He et al. 2016: the per-pixel mean is subtracted, 4 pixels of zeros
 are padded on each side, a 32 x 32 crop is taken at random, and it is flipped horizontally at random. The others are in ``augment``.
 """
@@ -19,6 +21,8 @@ from resnet_core.data.augment import ColourAxes, Stretch, centre
 from resnet_core.data.dataset import Split
 
 PADDING = 4
+#: The images lie on the device where they take no more than this part of its free memory: the net, its maps and gradients need the rest.
+RESIDENT = 0.25
 
 
 def per_pixel_mean(split: Split, side: int | None = None) -> Tensor:
@@ -50,6 +54,15 @@ def _generator(seed: int, purpose: str, number: int) -> torch.Generator:
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)
 
 
+def _free(device: torch.device) -> float:
+    """Bytes that are free on a device; on the CPU nothing is copied, and none are short."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    if device.type == "mps":
+        return torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
+    return float("inf")
+
+
 class Batches:
     """The batches of a training, each a pure function of (seed, iteration): a resumed training, and a net and its twin, see the same.
 
@@ -57,7 +70,8 @@ class Batches:
     so that every batch is full and each image is seen once an epoch.
 
     Args:
-        split: the images, squares of S pixels, and labels; copied to ``device`` (on the CPU, used where they are).
+        split: the images, squares of S pixels, and labels; the images are copied to ``device`` where they fit (``RESIDENT``) and used where
+            they are otherwise, as they always are on the CPU. The batches are the same.
         mean: float32 (3, side, side), of ``per_pixel_mean``; or (3, 1, 1).
         batch_size: images in a batch, B.
         seed: of the order and the augmentation; not of the weights.
@@ -100,10 +114,11 @@ class Batches:
             raise ValueError(f"images of {stored} pixels are too small for {self.side}")
         self.batch_size, self.seed, self.augmentation = batch_size, seed, augmentation
         self.scale_range, self.pca_colour, self.colour_jitter = scale_range, pca_colour, colour_jitter
-        images = split.images.to(device)
-        if augmentation in ("standard", "none"):
-            images = centre(images, self.side)
-        self._images = images.permute(0, 2, 3, 1).contiguous()  # uint8 (N, S, S, 3)
+        self.device = torch.device(device)
+        self._images = split.images.permute(0, 2, 3, 1).contiguous()  # uint8 (N, S, S, 3); of data sets, and so of mapped files, no copy
+        self._streams = self._images.nbytes > RESIDENT * _free(self.device)
+        if not self._streams:
+            self._images = self._images.to(self.device)
         self._labels = split.labels.to(device)
         self._mean = mean.to(device).permute(1, 2, 0).contiguous()  # float32 (side, side, 3)
         self._axes = axes or (augment.colour_axes(split) if pca_colour else None)
@@ -161,26 +176,43 @@ class Batches:
 
     def __call__(self, iteration: int) -> tuple[Tensor, Tensor]:
         """Batch ``iteration`` (counted from 0): images, float32 (B, 3, side, side), channels last in memory, and labels, int64 (B,)."""
-        device = self._images.device
+        chosen = self.indices(iteration)
         if self.augmentation in ("standard", "crop"):
             # One small copy to the device a batch.
-            index, *places = torch.cat([self.indices(iteration)[None], self.crops(iteration)]).to(device).view(4, self.batch_size, 1, 1)
+            index, *places = torch.cat([chosen[None], self.crops(iteration)]).to(self.device).view(4, self.batch_size, 1, 1)
             index = index.view(self.batch_size)
+            pixels = self._pixels(chosen, index)
             if self.augmentation == "standard":
-                centred = self._coloured(self._images.index_select(0, index), iteration).sub_(self._mean)
+                centred = self._coloured(pixels, iteration).sub_(self._mean)
                 images = self._window(F.pad(centred, (0, 0, PADDING, PADDING, PADDING, PADDING)), *places)
             else:
-                window = self._window(self._images.index_select(0, index), *places)
-                images = self._coloured(window, iteration).sub_(self._mean)
+                images = self._coloured(self._window(pixels, *places), iteration).sub_(self._mean)
         else:
-            index = self.indices(iteration).to(device)
-            pixels = self._images.index_select(0, index)
+            index = chosen.to(self.device)
+            pixels = self._pixels(chosen, index)
             if self.augmentation != "none":
                 pixels = augment.resample(pixels.float(), *self.parts(iteration), self.side)
             images = self._coloured(pixels, iteration).sub_(self._mean)
         if (shifts := self.shifts(iteration)) is not None:
-            images = images + shifts.to(device)[:, None, None, :]
+            images = images + shifts.to(self.device)[:, None, None, :]
         return images.permute(0, 3, 1, 2), self._labels.index_select(0, index)
+
+    def _pixels(self, chosen: Tensor, index: Tensor) -> Tensor:
+        """The images of a batch, uint8 (B, S, S, 3) on the device; of ``standard`` and ``none`` their middles, (B, side, side, 3).
+
+        Args:
+            chosen, index: which images, int64 (B,), on the CPU and on the device.
+        """
+        if self._streams:
+            # Pinned, the batch travels while the device still computes the one before; its memory is used again only after that.
+            pinned = self.device.type == "cuda"
+            pixels = torch.empty((len(chosen), *self._images.shape[1:]), dtype=torch.uint8, pin_memory=pinned)
+            pixels = torch.index_select(self._images, 0, chosen, out=pixels).to(self.device, non_blocking=pinned)
+        else:
+            pixels = self._images.index_select(0, index)
+        if self.augmentation in ("standard", "none") and self.side < pixels.shape[1]:
+            pixels = centre(pixels.permute(0, 3, 1, 2), self.side).permute(0, 2, 3, 1)
+        return pixels
 
     def _coloured(self, pixels: Tensor, iteration: int) -> Tensor:
         """Pixel / 255 in new memory, with the changes of colour that are no addition: (B, H, W, 3) -> float32 (B, H, W, 3)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,7 +56,9 @@ class Cifar10:
 
 def _split(images: np.ndarray, labels: np.ndarray) -> Split:
     """Arrays uint8 (N, S, S, 3) and int64 (N,) as a Split, without a copy."""
-    return Split(torch.from_numpy(images).permute(0, 3, 1, 2), torch.from_numpy(labels))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")  # a mapped file is only read, like all images
+        return Split(torch.from_numpy(images).permute(0, 3, 1, 2), torch.from_numpy(labels))
 
 
 def _first_of_each_class(split: Split, count: int, classes: int) -> Split:

@@ -32,6 +32,8 @@ ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
 TRAIN, TESTS = "train", ("val", "valid", "validation", "test")
 #: Pictures of one folder, at most.
 MOST = 5_000_000
+#: Pictures that wait to be decoded: a pool would take the millions of a whole set at once.
+_AT_ONCE = 1_000
 #: Names of damaged pictures that a message spells out.
 _NAMED = 5
 #: In the folder of downloads: decoded pictures.
@@ -190,7 +192,8 @@ def _cache(pictures: Pictures, which: str) -> Path:
 def read(pictures: Pictures, folder: Path, progress: Progress | None = None) -> list[tuple[np.ndarray, np.ndarray]]:
     """The training pictures, uint8 (N, stored, stored, 3), and the test pictures, uint8 (M, side, side, 3), with labels, int64.
 
-    The arrays are mapped into memory; what is written into them stays there. The first time, all pictures are decoded.
+    The images are mapped into memory, to be read only: where they may be written to, the system refuses more of them than it has memory.
+    The first time, all pictures are decoded.
 
     Args:
         progress: called with the pictures decoded and the pictures in all.
@@ -207,7 +210,7 @@ def read(pictures: Pictures, folder: Path, progress: Progress | None = None) -> 
         _decode(pictures, folder, splits, place, progress)
     found = []
     for name, files in zip(("train", "test"), splits, strict=True):
-        images = np.load(place / f"{name}.npy", mmap_mode="c", allow_pickle=False)
+        images = np.load(place / f"{name}.npy", mmap_mode="r", allow_pickle=False)
         found.append((images, np.array([label for _, label in files], dtype=np.int64)))
     return found
 
@@ -235,7 +238,9 @@ def _decode(
     with atomic.new_folder(place) as part, ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         for (name, side), files in zip(sides.items(), splits, strict=True):
             images = open_memmap(part / f"{name}.npy", "w+", "uint8", (len(files), side, side, 3))
-            for i, made in enumerate(pool.map(lambda each, side=side: _shaped(folder / each[0], side), files)):
+            parts = (files[start : start + _AT_ONCE] for start in range(0, len(files), _AT_ONCE))
+            shaped = (made for some in parts for made in pool.map(lambda each, side=side: _shaped(folder / each[0], side), some))
+            for i, made in enumerate(shaped):
                 if isinstance(made, str):
                     damaged.append(made)
                 else:
