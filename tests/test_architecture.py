@@ -71,6 +71,7 @@ ARROWS = {
     "reference": {"architectures", "claims", "config", "errors", "runs"},
     "bench": {"config", "errors", "architectures", "data", "training"},
     "cli": {
+        "claims",
         "architectures",
         "config",
         "datasets",
