@@ -57,7 +57,8 @@ def test_what_the_readouts_say_of_a_picture():
     scores = np.full((4, 10), 0.1)
     for block, (label, score) in enumerate((("cat", 0.3), ("ship", 0.4), ("ship", 0.45), ("ship", 0.9))):
         scores[block, data.CLASSES.index(label)] = score
-    found = OnePicture(Picture(7, "ship"), ("layer1.0", "layer1.1", "layer2.0", "layer2.1"), scores, "ship", 500)
+    blocks = ("layer1.0", "layer1.1", "layer2.0", "layer2.1")
+    found = OnePicture(Picture(7, "ship"), blocks, scores, "ship", 500, data.CLASSES)
     one = Measured("a", "ResNet-10", parse("ResNet-8"), found)
     assert found.settled == "layer1.1" and found.top == ["cat", "ship", "ship", "ship"]
     assert table([one]).rows == (("ResNet-10", "cat (0.30)", "ship (0.40)", "ship (0.45)", "ship (0.90)", "layer1.1", "ship"),)

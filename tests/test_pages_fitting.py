@@ -17,7 +17,7 @@ from resnet_core.nets.loading import load as load_net
 from resnet_core.runs import Run
 from tests.analysis_tools import figures
 from tests.nets_tools import save_run_on, write_checkpoint
-from tests.page_tools import app, array, opened
+from tests.page_tools import app, array, become, opened
 from tests.test_data_pictures import CLASSES, picture
 from tests.test_page_checkpoints import done
 from tests.test_page_experiments import run as run_experiment
@@ -120,3 +120,14 @@ def test_links_of_before_are_followed(root: Path, monkeypatch):
     page.query_params["nets"] = ["tiny"]
     page.run()
     assert page.segmented_control(key="experiment.data").value == "CIFAR-10" and not page.warning and not page.exception
+
+
+@pytest.mark.parametrize("other", ["pictures"], indirect=True)
+def test_a_viewer_is_not_shown_pictures_of_a_folder_that_the_owner_named(root: Path, monkeypatch, other):
+    run, _ = other
+    become(monkeypatch, "a-viewer")
+    page = app(root, monkeypatch, "predict/page.py", address="192.0.2.7")
+    page.query_params["nets"] = [run.id]
+    page.run()
+    assert not page.exception and "No images of the classes of these nets are on this machine." in texts(page)
+    assert not figures(page)

@@ -298,7 +298,7 @@ def chosen_of(files: Sequence[tuple[str, str, Any]], complaints: Any = st, class
     if st.session_state.get(kept["key"], UNKNOWN) not in (UNKNOWN, *classes):
         st.session_state[kept["key"]] = UNKNOWN  # of the nets before
     label = st.selectbox(tr("True class"), [UNKNOWN, *classes], format_func=tr, help=tr("Marked among the bars, if you say it."), **kept)
-    held[picked]["true"] = label  # beside it, for when another picture is chosen
+    held[picked]["true"] = None if label == UNKNOWN else label  # beside it, for when another picture is chosen
     shown = _shown(held[picked], how, classes)
     return shown if len(good) == 1 else replace(shown, together=tuple(_shown(held[file_id], how, classes) for file_id in good))
 
