@@ -113,7 +113,7 @@ CIFAR100_CLASSES = (
     mark("forest"), mark("fox"), mark("girl"), mark("hamster"), mark("house"), mark("kangaroo"), mark("keyboard"), mark("lamp"),
     mark("lawn mower"), mark("leopard"), mark("lion"), mark("lizard"), mark("lobster"), mark("man"), mark("maple tree"),
     mark("motorcycle"), mark("mountain"), mark("mouse"), mark("mushroom"), mark("oak tree"), mark("orange"), mark("orchid"), mark("otter"),
-    mark("palm tree"), mark("pear"), mark("pickup truck"), mark("pine tree"), mark("plain"), mark("plate"), mark("poppy"),
+    mark("palm tree"), mark("pear"), mark("pickup truck"), mark("pine tree"), mark("plain (landscape)"), mark("plate"), mark("poppy"),
     mark("porcupine"), mark("possum"), mark("rabbit"), mark("raccoon"), mark("ray"), mark("road"), mark("rocket"), mark("rose"),
     mark("sea"), mark("seal"), mark("shark"), mark("shrew"), mark("skunk"), mark("skyscraper"), mark("snail"), mark("snake"),
     mark("spider"), mark("squirrel"), mark("streetcar"), mark("sunflower"), mark("sweet pepper"), mark("table"), mark("tank"),
