@@ -44,9 +44,9 @@ def test_each_way_is_held_against_scratch_seed_by_seed():
     ]
     assert found[1].errors == {10: {0: 30.0, 1: 45.0, 2: 1.0}, 50: {0: 31.5}} and found[3].errors == {10: {0: 38.0}}
     assert sentences(found) == [
-        "10 images of each class: transferred ends +7.5 points below scratch on average over 2 seeds (+5.0 to +10.0).",
-        "50 images of each class: transferred ends -1.5 points below scratch with the one seed that was trained.",
-        "10 images of each class: transferred, 2 groups frozen ends +2.0 points below scratch with the one seed that was trained.",
+        "10 images of each class, transferred: test error -7.5 points against scratch, on average over 2 seeds (-10.0 to -5.0).",
+        "50 images of each class, transferred: test error +1.5 points against scratch, with one seed.",
+        "10 images of each class, transferred, 2 groups frozen: test error -2.0 points against scratch, with one seed.",
     ]
     for dark in (False, True):
         figure = transfer_figure(found, NET, dark)
@@ -58,6 +58,7 @@ def test_each_way_is_held_against_scratch_seed_by_seed():
 def test_trainings_are_compared_that_share_all_but_seed_images_and_weights():
     one, other = ended(10, 0, 1.0)[0], ended(50, 3, 1.0, scratch=True)[0]
     assert comparable(one) == comparable(other)
+    assert comparable(one) == comparable(dataclasses.replace(one, recipe=Recipe(test_every=7, layers_every=9)))
     assert comparable(one) != comparable(dataclasses.replace(one, recipe=Recipe(iterations=5)))
     assert comparable(one) != comparable(RunConfig(NET, DataConfig("sample", images_per_class=10)))
 
@@ -86,7 +87,7 @@ def test_the_panel_trains_both_ways_and_shows_what_came_of_it(page: AppTest):
         runs_tools.put(RunStore(), run, state="finished", result={"test_error": error})
     page.run()
     chart = live_chart(page)
-    assert "on average over 2 seeds (+10.0 to +15.0)" in texts(page) and {"from scratch", "transferred, 2 groups frozen"} <= {
+    assert "on average over 2 seeds (-15.0 to -10.0)" in texts(page) and {"from scratch", "transferred, 2 groups frozen"} <= {
         trace["name"] for trace in chart["figure"]["traces"]
     }
     page.multiselect(key="transfer.sizes").set_value([]).run()
@@ -100,5 +101,5 @@ def test_the_command_trains_and_tells_the_difference(cli, tmp_path):
     done = cli("transfer", str(tmp_path / "net.safetensors"), "--data", "fashion-sample", "--images-per-class", "3", "--iterations", "3",
                "--frozen", "1", "--scratch", "--precision", "fp32", "--compile", "off", "--device", "cpu")  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "3 images of each class: transferred, 1 group frozen ends" in done.stdout
+    assert "3 images of each class, transferred, 1 group frozen: test error" in done.stdout
     assert sorted(run.name for run in cli.store.runs()) == ["ResNet-8-w4", "ResNet-8-w4 transferred, 1 group frozen"]

@@ -67,13 +67,10 @@ def curves(ended: Iterable[tuple[RunConfig, float]]) -> list[Curve]:
 
 
 def comparable(config: RunConfig) -> RunConfig:
-    """Give what trainings of one chart share: net, data and recipe, but for the seed, the number of images, and the weights before."""
-    return dataclasses.replace(
-        config,
-        data=dataclasses.replace(config.data, images_per_class=0),
-        recipe=dataclasses.replace(config.recipe, seed=0),
-        start=None,
-    )
+    """Give what trainings of one chart share: net, data and recipe, but for the seed, the number of images, the weights before, and how
+    often something is recorded."""
+    recipe = dataclasses.replace(config.recipe, seed=0, record_every=0, test_every=0, layers_every=0, checkpoint_every=0)
+    return dataclasses.replace(config, data=dataclasses.replace(config.data, images_per_class=0), recipe=recipe, start=None)
 
 
 def near_the_data(rows: Sequence[Mapping[str, Any]]) -> float | None:
@@ -84,25 +81,25 @@ def near_the_data(rows: Sequence[Mapping[str, Any]]) -> float | None:
 
 
 def sentences(found: Sequence[Curve]) -> list[str]:
-    """Say for each way and number of images by how much its test error is below that from scratch, seed by seed."""
-    scratch = next((each for each in found if each.way.scratch), None)
+    """Say for each way and number of images by how much its test error differs from that from scratch, seed by seed."""
+    scratch = next((each.errors for each in found if each.way.scratch), {})
     said = []
     for curve in found:
-        for images in sorted(curve.errors) if scratch and not curve.way.scratch else ():
-            other = scratch.errors.get(images, {}) if scratch else {}
-            gains = [other[seed] - error for seed, error in curve.errors[images].items() if seed in other]
-            if gains:
+        for images in () if curve.way.scratch else sorted(curve.errors):
+            before = scratch.get(images, {})
+            gaps = [error - before[seed] for seed, error in curve.errors[images].items() if seed in before]
+            if gaps:
                 said.append(
                     tr_n(
-                        len(gains),
-                        "{images:,} images of each class: {way} ends {gain:+.1f} points below scratch with the one seed that was trained.",
-                        "{images:,} images of each class: {way} ends {gain:+.1f} points below scratch on average over {number} seeds "
-                        "({low:+.1f} to {high:+.1f}).",
+                        len(gaps),
+                        "{images:,} images of each class, {way}: test error {gap:+.1f} points against scratch, with one seed.",
+                        "{images:,} images of each class, {way}: test error {gap:+.1f} points against scratch, on average over {number} "
+                        "seeds ({low:+.1f} to {high:+.1f}).",
                         images=images,
                         way=curve.way.name,
-                        gain=fmean(gains),
-                        low=min(gains),
-                        high=max(gains),
+                        gap=fmean(gaps),
+                        low=min(gaps),
+                        high=max(gaps),
                     )
                 )
     return said
