@@ -49,7 +49,7 @@ def test_each_way_is_held_against_scratch_seed_by_seed():
         "10 images of each class, transferred, 2 groups frozen: test error -2.0 points against scratch, with one seed.",
     ]
     for dark in (False, True):
-        figure = transfer_figure(found, NET, dark)
+        figure = transfer_figure(found, dark)
         means = {trace.name: (list(trace.x), list(trace.y)) for trace in figure.data if trace.mode == "lines+markers"}
         assert means["from scratch"] == ([10, 50], [45.0, 30.0]) and list(figure.layout.xaxis.tickvals) == [10, 50, 200]
         assert len({trace.line.color for trace in figure.data if trace.mode == "lines+markers"}) == 4

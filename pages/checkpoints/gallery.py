@@ -215,7 +215,7 @@ def _columns() -> dict[str, Any]:
         "MB": number("MB", format="%.2f", help=tr("Weights on disk, in MB of 1,000,000 bytes."), width=65),
         "training error": number(tr("training"), format="%.2f", help=tr(_TRAINING_ERROR), width=80),
         "test error": number(tr("test"), format="%.2f", help=tr("Test error, single view."), width=65),
-        "tested on": text(tr("test images"), help=tr("Images that the test error was counted on."), width=120),
+        "tested on": text(tr("test images"), help=tr("Images that the test error was counted on."), width=165),
         "paper": text(tr("paper"), help=tr("Test error that the paper reports of this net."), width=70),
         "schedule": text(tr("schedule"), help=tr("Images seen in training, as a part of the paper's 64,000 iterations of 128."), width=85),
         "precision": text(tr("precision"), width=85),

@@ -130,7 +130,8 @@ def _results(net: Net, config: RunConfig, seen: Sequence[Seen]) -> None:
         st.info(tr("Nothing of this has been trained yet by this recipe; the chart comes with the first training."), icon=":material/info:")
         return
     said = transferred.sentences(found)
-    light, dark = (transfer_figure(found, config.model, theme) for theme in (False, True))
+    light, dark = (transfer_figure(found, theme) for theme in (False, True))
+    st.header(tr("{net}: test error by the number of training images", net=escaped(config.model.name)), anchor=False)
     figure_chart(light, dark, "transfer_chart", fixed=True, said=" ".join(said))
     for sentence in said:
         st.markdown(f"- {escaped(sentence)}")

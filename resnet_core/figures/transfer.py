@@ -7,7 +7,6 @@ from statistics import fmean
 
 import plotly.graph_objects as go
 
-from resnet_core.architectures import ModelConfig
 from resnet_core.claims.transferred import Curve
 from resnet_core.figures import style
 from resnet_core.language import tr
@@ -18,7 +17,7 @@ _COLOURS = {False: ("#5b6472", "#0072b2", "#00795a", "#a0457f", "#c85200"), True
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x")
 
 
-def transfer_figure(found: Sequence[Curve], model: ModelConfig, dark: bool = False) -> go.Figure:
+def transfer_figure(found: Sequence[Curve], dark: bool = False) -> go.Figure:
     """Draw the mean over seeds as lines and each seed as a dot, over images of each class (logarithmic)."""
     figure = go.Figure()
     sizes = sorted({images for curve in found for images in curve.errors})
@@ -39,7 +38,7 @@ def transfer_figure(found: Sequence[Curve], model: ModelConfig, dark: bool = Fal
             marker={"color": style.rgba(color, 0.5), "size": 7, "symbol": symbol}, customdata=[each[1] for each in seeds],
             hovertemplate=tr("{way}, seed %{{customdata}}: <b>%{{y:.1f}} %</b><extra></extra>", way=curve.way.name),
         )  # fmt: skip
-    figure.update_layout(style.layout(dark), height=HEIGHT, title=tr("{net}: test error by the number of training images", net=model.name))
+    figure.update_layout(style.layout(dark), height=HEIGHT)
     figure.update_xaxes(
         type="log", tickvals=sizes, ticktext=[f"{size:,}" for size in sizes], title_text=tr("training images of each class")
     )
