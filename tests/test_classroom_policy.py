@@ -28,7 +28,16 @@ from resnet_core.errors import ConfigError
 MAY_NOT = {
     OWNER: set(),
     TEACHER: set(),
-    VIEWER: {"train again", "import", "delete checkpoint", "download", "upload large files", "name folders", "lead the class"},
+    VIEWER: {
+        "train again",
+        "import",
+        "delete checkpoint",
+        "download",
+        "bring pictures",
+        "upload large files",
+        "name folders",
+        "lead the class",
+    },
     GUEST: {"name folders", "answer", "lead the class"},
 }
 OWN_ALONE = {OWNER: set(), TEACHER: set(), VIEWER: {"stop", "resume", "rename", "delete", "stop computation"}, GUEST: set()}

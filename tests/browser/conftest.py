@@ -20,6 +20,8 @@ from tests.runs_tools import end_workers
 
 #: Seconds that nothing takes longer than, even where much else runs.
 PATIENCE = 300.0
+#: Pictures of a page that could not be loaded.
+BROKEN = "() => [...document.images].filter(each => each.complete && !each.naturalWidth && each.src).map(each => each.src)"
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
 
 
@@ -111,5 +113,6 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
 
     yield open_
     for context in contexts:
+        complaints += [f"broken picture: {source}" for page in context.pages for source in page.evaluate(BROKEN)]
         context.close()
     assert complaints == []

@@ -20,6 +20,9 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 #: A name that Markdown would make links and a picture of.
 NAME = "http://evil.test www.evil.test me@evil.test ![b](http://evil.test/p.png)"
+#: Where links and sources of the page lead.
+LEADS_TO = """() => [...document.querySelectorAll('[href], [src]')].map(
+    each => new URL(each.getAttribute('href') ?? each.getAttribute('src'), location).href)"""
 PAGES = (
     "",
     "learn?lesson=deeper-and-worse&step=4",
@@ -76,5 +79,6 @@ def test_no_name_and_no_address_becomes_a_link(start_app, open_page, monkeypatch
         page.goto(f"{app.url}/{address}{'&' if '?' in address else '?'}{query}")
         expect(page.get_by_test_id("stMain").locator("h1").first).to_be_visible()
         expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
-        assert page.locator("[href*='evil.test'], [src*='evil.test']").count() == 0, address
+        # A chart's own address has the page's in it, whatever stands there; it leads to the app all the same.
+        assert [to for to in page.evaluate(LEADS_TO) if "evil.test" in to.partition("?")[0]] == [], address
     assert store.runs()[0].name == NAME  # what was shown is the name, whole
