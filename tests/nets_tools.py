@@ -61,7 +61,11 @@ def save_run(mean: torch.Tensor | None = None, iteration: int = 7, seed: int = 0
     """A run of ``TINY`` with one checkpoint (its weights: those of seed 3) and ``ROWS``. The store must not start workers."""
     run, _ = RunStore().submit(runs_tools.config(seed))
     mean = torch.full((3, 32, 32), 0.25) if mean is None else mean
-    state = checkpoint.TrainingState(build_model(TINY, 3).state_dict(), {"mean": mean}, {"iteration": iteration})
+    return _saved(run, mean, iteration)
+
+
+def _saved(run: Run, mean: torch.Tensor, iteration: int) -> Run:
+    state = checkpoint.TrainingState(build_model(run.config.model, 3).state_dict(), {"mean": mean}, {"iteration": iteration})
     checkpoint.save(run.path / "checkpoints", state)
     writer = RecordWriter(run.path / "records.jsonl")
     for row in ROWS:
@@ -80,13 +84,7 @@ def save_run_on(config: DataConfig, data_dir: Path | None = None, seed: int = 0,
     model = dataclasses.replace(TINY, num_classes=config.classes)
     run, _ = RunStore().submit(RunConfig(model, config, Recipe(iterations=7, seed=seed)), name, data_dir)
     mean = torch.full((3, config.side, config.side), 0.25)
-    state = checkpoint.TrainingState(build_model(model, 3).state_dict(), {"mean": mean}, {"iteration": 7})
-    checkpoint.save(run.path / "checkpoints", state)
-    writer = RecordWriter(run.path / "records.jsonl")
-    for row in ROWS:
-        writer.write(row)
-    writer.close()
-    return run
+    return _saved(run, mean, 7)
 
 
 def write_and_load(

@@ -14,6 +14,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from pages.train import own_pictures
+from pages.ui import uploaded
 from resnet_core.runs import RunStore
 from tests.page_tools import app
 from tests.test_page_train import errors, started, words
@@ -78,10 +79,10 @@ def test_a_folder_is_looked_at_and_trained_on(page, folder):
 
 
 def test_a_zip_is_unpacked_trained_on_and_goes_with_its_viewer(page, monkeypatch):
-    monkeypatch.setattr(own_pictures, "_is_here", lambda each: False)
+    monkeypatch.setattr(uploaded, "_is_here", lambda each: False)
     upload(page, zipped())
     assert not errors(page) and "3 classes, 12 pictures to train on" in words(page)
-    (found,) = own_pictures.found_uploads()
+    (found,) = uploaded.found()
     assert found.title == "pets" and not found.kept and len(list(found.pictures.rglob("*.png"))) == 15
     started(page)
     runs = RunStore().runs()
@@ -96,13 +97,13 @@ def test_a_zip_is_unpacked_trained_on_and_goes_with_its_viewer(page, monkeypatch
 
 def test_who_is_here_and_what_is_kept_stays(page, monkeypatch):
     here = set()
-    monkeypatch.setattr(own_pictures, "_is_here", lambda each: each.session in here)
-    monkeypatch.setattr(own_pictures, "_session", lambda: "me")
+    monkeypatch.setattr(uploaded, "_is_here", lambda each: each.session in here)
+    monkeypatch.setattr(uploaded, "session", lambda: "me")
     here.add("me")
     upload(page, zipped())
     page.run()
     page.button(key="train.pictures.keep").click().run()
-    (found,) = own_pictures.found_uploads()
+    (found,) = uploaded.found()
     assert found.kept
     here.clear()
     page.run()
@@ -127,16 +128,16 @@ def test_who_is_here_and_what_is_kept_stays(page, monkeypatch):
 def test_bad_zips_are_refused_and_nothing_of_them_is_left(page, content, complaint):
     upload(page, content)
     assert complaint in errors(page)[0].replace("\\", "") and page.button(key="train.start").disabled
-    assert own_pictures.found_uploads() == [] and list(own_pictures.uploads_folder().iterdir()) == []
+    assert uploaded.found() == [] and list(uploaded.uploads_folder().iterdir()) == []
 
 
 def test_an_upload_of_a_server_that_is_gone_is_removed_and_that_of_a_living_one_is_not(page):
     for number, process in ((1, os.getppid()), (2, 2**22 - 1)):
-        place = own_pictures.uploads_folder() / str(number)
+        place = uploaded.uploads_folder() / str(number)
         (place / "pictures").mkdir(parents=True)
         (place / "upload.json").write_text(json.dumps({"title": "x", "session": "y", "server": process, "kept": False}))
     page.run()
-    assert [each.name for each in own_pictures.uploads_folder().iterdir()] == ["1"]
+    assert [each.name for each in uploaded.uploads_folder().iterdir()] == ["1"]
 
 
 def test_a_guest_names_no_folder_and_trains_on_a_zip_all_the_same(root, monkeypatch):

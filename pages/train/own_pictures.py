@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
-from streamlit import runtime
-from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from pages.ui import uploaded
 from pages.ui.guard import guarded
 from pages.ui.labels import escaped
 from pages.ui.permitted import ask, may, uploads_folder
-from pages.ui.runs_view import Seen
+from pages.ui.uploaded import Upload
 from resnet_core.config import DataConfig, Pictures
 from resnet_core.data import pictures, uploads
 from resnet_core.datasets import PICTURES
@@ -29,79 +26,9 @@ from resnet_core.language import mark, tr
 
 FOLDER, UPLOAD, KEPT = mark("A folder on this machine"), mark("A zip of mine"), mark("Kept here")
 SIDES = (32, 48, 64, 96, 128, 224)
-#: Beside an upload's pictures: whose it is, and what it was called.
-_NOTE = "upload.json"
 #: Classes of which a picture is shown.
 _SHOWN = 8
 _KEY = "train.pictures."
-
-
-@dataclass(frozen=True)
-class Upload:
-    """A zip that was unpacked.
-
-    Attributes:
-        path: its folder; the pictures lie in ``pictures`` in it.
-        title: what the zip was called.
-        session: of its viewer, and the server's process.
-        kept: it stays when they have gone.
-    """
-
-    path: Path
-    title: str
-    session: str
-    server: int
-    kept: bool
-
-    @property
-    def pictures(self) -> Path:
-        return self.path / "pictures"
-
-
-def found_uploads() -> list[Upload]:
-    """All that are there, by their titles."""
-    found = []
-    with contextlib.suppress(OSError):
-        for path in uploads_folder().iterdir():
-            with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-                note = json.loads((path / _NOTE).read_text("utf-8"))
-                found.append(Upload(path, str(note["title"]), str(note["session"]), int(note["server"]), bool(note["kept"])))
-    return sorted(found, key=lambda each: (each.title, each.path.name))
-
-
-def may_be_shown(folder: Path) -> bool:
-    """Whether whoever looks may be shown the pictures in a folder: who may name it, who brought them, and all where they were kept here."""
-    mine = (each.kept or each.session == _session() for each in found_uploads() if each.pictures.resolve() == folder.resolve())
-    return may("name folders") or any(mine)
-
-
-def tidy(seen: Sequence[Seen]) -> None:
-    """Remove uploads whose viewers have gone, unless they are kept or something is being trained on them."""
-    in_use = {str(s.run.data_dir) for s in seen if s.status.is_active}
-    for each in found_uploads():
-        if not (each.kept or str(each.pictures) in in_use or _is_here(each)):
-            remove(each)
-
-
-def remove(upload: Upload) -> None:
-    """Remove an upload, and what was decoded of it."""
-    with contextlib.suppress(UserError):
-        pictures.forget(pictures.look(upload.pictures, SIDES[0]))
-    shutil.rmtree(upload.path, ignore_errors=True)
-
-
-def _is_here(upload: Upload) -> bool:
-    if upload.server != os.getpid():
-        with contextlib.suppress(OSError):
-            os.kill(upload.server, 0)
-            return True  # another server's, which looks after it
-        return False
-    return runtime.exists() and runtime.get_instance().is_active_session(upload.session)
-
-
-def _session() -> str:
-    context = get_script_run_ctx(suppress_warning=True)
-    return context.session_id if context else ""
 
 
 @st.cache_data(ttl=10, show_spinner=False, max_entries=50)
@@ -111,7 +38,7 @@ def _looked_at(folder: str, side: int, test_part: float, seed: int, title: str |
 
 def own_pictures(validation: bool) -> tuple[DataConfig | None, str | None]:
     """Draws the choice of pictures. Returns the data without a number of images per class, and their folder; None while there are none."""
-    kept = [each for each in found_uploads() if each.kept]
+    kept = [each for each in uploaded.found() if each.kept]
     ways = [*([FOLDER] if may("name folders") else []), *([UPLOAD] if may("bring pictures") else []), *([KEPT] if kept else [])]
     if not ways:
         st.info(tr("In a class the teacher brings the pictures to train on, and there are none yet."), icon=":material/info:")
@@ -161,7 +88,7 @@ def _uploaded() -> tuple[Path | None, str | None]:
     if file is not None and st.session_state.get(_KEY + "file") != file.file_id:
         st.session_state[_KEY + "file"] = file.file_id
         if mine is not None and not mine.kept:
-            remove(mine)
+            uploaded.remove(mine)
         mine = None
         with _complaining(), st.spinner(tr("Looking through the pictures")):
             mine = _unpacked(file, file.name)
@@ -177,11 +104,11 @@ def _unpacked(file: Any, name: str) -> Upload:
     """Raises DataError where it is no archive of pictures, Refused where whoever looks may not bring any."""
     ask("bring pictures")
     made = Upload(
-        uploads_folder() / secrets.token_hex(8), safe_name(name).removesuffix(".zip") or "pictures", _session(), os.getpid(), False
+        uploads_folder() / secrets.token_hex(8), safe_name(name).removesuffix(".zip") or "pictures", uploaded.session(), os.getpid(), False
     )
     try:
         made.pictures.mkdir(parents=True)
-        _note(made)
+        uploaded.note(made)
         uploads.unpack(file, made.pictures)
         pictures.look(made.pictures, SIDES[0])
     except OSError as error:
@@ -193,16 +120,11 @@ def _unpacked(file: Any, name: str) -> Upload:
     return made
 
 
-def _note(upload: Upload) -> None:
-    values = {"title": upload.title, "session": upload.session, "server": upload.server, "kept": upload.kept}
-    (upload.path / _NOTE).write_text(json.dumps(values), "utf-8")
-
-
 def _keep(upload: Upload) -> None:
     with guarded(tr("Keeping the pictures")):
         ask("name folders")
         kept = Upload(upload.path, upload.title, upload.session, upload.server, True)
-        _note(kept)
+        uploaded.note(kept)
         st.session_state[_KEY + "upload"] = kept
 
 
@@ -213,7 +135,7 @@ def _chosen(kept: list[Upload]) -> tuple[Path | None, str | None]:
     )
     upload = names[picked]
     if may("name folders") and st.button(tr("Remove"), icon=":material/delete:", key=_KEY + "remove"):
-        remove(upload)
+        uploaded.remove(upload)
         st.rerun()
     return upload.pictures, upload.title
 

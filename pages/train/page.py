@@ -7,13 +7,13 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.train import data_pick, nets_table, own_pictures, recipe_form
+from pages.train import data_pick, nets_table, recipe_form
 from pages.train.augmented import augmented
 from pages.train.net_builder import net_builder
 from pages.train.nets_table import Row
 from pages.train.plan_table import existing, plan_table, total_time
 from pages.train.presets import PRESETS, Preset
-from pages.ui import estimate
+from pages.ui import estimate, uploaded
 from pages.ui.guard import guarded
 from pages.ui.labels import duration, escaped, listed
 from pages.ui.live_chart import CAPTION, live_chart
@@ -59,7 +59,7 @@ def set_up(store: RunStore, seen: Sequence[Seen]) -> None:
     builder = st.container(gap="xsmall")
     table = nets_table.nets_table(base)
     below_table = st.container(gap="xsmall")
-    own_pictures.tidy(seen)
+    uploaded.tidy(seen)
     data, folder, data_are_there = data_pick.data_pick()
     more = tr("More of the recipe, shared by all nets: optimiser, augmentation, schedule, warm-up, device, precision, records")
     with st.expander(more, icon=":material/tune:", key="train.more"):

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import streamlit as st
 
-from pages.train.own_pictures import may_be_shown
 from pages.ui import links
 from pages.ui.jobs import JOBS, Job
 from pages.ui.labels import escaped
 from pages.ui.permitted import may
+from pages.ui.uploaded import may_be_shown
 from resnet_core import data
 from resnet_core.config import DATASETS, DataConfig
 from resnet_core.datasets import DATA_SETS

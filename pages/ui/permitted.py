@@ -107,7 +107,7 @@ class PermittedStore(RunStore):
     ) -> tuple[Run, bool]:
         """As ``RunStore.submit``; the run belongs to whoever looks. What is there already is only looked at, and takes no leave."""
         if data_dir is not None:
-            ask("bring pictures" if Path(data_dir).is_relative_to(uploads_folder()) else "name folders")
+            ask("bring pictures" if Path(data_dir).resolve().is_relative_to(uploads_folder().resolve()) else "name folders")
         if again:
             ask("train again")
         elif (found := self.find(config)) is not None:
