@@ -24,6 +24,11 @@ def _as_set() -> int | None:
     return int(text)
 
 
+def is_set() -> bool:
+    """Whether a user has set how many trainings may run at once. Raises RunError, as ``slots``."""
+    return _as_set() is not None
+
+
 def is_light(config: RunConfig) -> bool:
     """Whether a training is trained on one thread of a CPU: its batches have at most as many pixels as 64 images of CIFAR-10."""
     return config.recipe.batch_size * config.data.side**2 <= _LIGHT_PIXELS

@@ -55,6 +55,15 @@ def chromium_path() -> str:
     return path
 
 
+@pytest.fixture(scope="session")
+def ray_cluster(tmp_path_factory):
+    """A Ray cluster of three nodes, for trainings that have its address in RAY_ADDRESS."""
+    from tests.cluster_tools import cluster
+
+    with cluster(tmp_path_factory.mktemp("cluster")) as made:
+        yield made
+
+
 @pytest.fixture
 def toys():
     """A family from outside of the project, for this test only."""

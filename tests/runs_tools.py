@@ -94,7 +94,7 @@ def threads() -> int:
 
 
 @functools.cache
-def reference(which: RunConfig) -> tuple[list[dict], dict]:
+def reference(which: RunConfig, data_dir: Path | None = None) -> tuple[list[dict], dict]:
     """Rows without times, and the end record, of a training that nothing interrupts: the trainer alone, in this process."""
     import torch
 
@@ -104,7 +104,7 @@ def reference(which: RunConfig) -> tuple[list[dict], dict]:
 
     before = torch.get_num_threads()
     try:
-        records = list(Trainer(which, data.load(which.data), Plan("cpu", "fp32", False, threads())).run())
+        records = list(Trainer(which, data.load(which.data, data_dir), Plan("cpu", "fp32", False, threads())).run())
     finally:
         torch.set_num_threads(before)
     return untimed([r for r in records if r["kind"] not in ("checkpoint", "end")]), records[-1]
@@ -129,7 +129,7 @@ import os, sys, time
 from pathlib import Path
 from resnet_core.runs import session
 control = Path({control!r})
-def train(run, data_dir, should_stop, note):
+def train(run, data_dir, should_stop, note, executor):
     note(plan={{"fake": True}})
     (control / f"began-{{run.config.recipe.seed}}-{{os.getpid()}}").touch()
     end = {{"kind": "end", "iteration": 1, "message": "", "weights_sha256": ""}}

@@ -65,6 +65,7 @@ ARROWS = {
         "training",
     },
     "lessons": {"architectures", "claims", "config", "errors", "experiments", "literature", "nets", "questions", "training"},
+    "sweeps": {"architectures", "atomic", "config", "errors", "runs", "verdict"},
     "lecture": {"errors", "figures", "lessons", "nets", "runs", "verdict"},
     "zoo": {"architectures", "config", "errors", "runs", "nets", "data", "training", "analysis"},
     "figures": {"architectures", "claims", "config", "csv_text", "errors", "noise", "paper", "questions", "verdict"},
@@ -94,6 +95,7 @@ ARROWS = {
         "atomic",
         "lecture",
         "lessons",
+        "sweeps",
     },
     "__main__": {"cli", "system"},
 }

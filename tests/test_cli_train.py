@@ -14,7 +14,7 @@ import termios
 import pytest
 
 from resnet_core.cli.train import INTERRUPTED
-from resnet_core.training import checkpoint
+from resnet_core.training import checkpoint, saved
 from tests.command_line import PATIENCE, ROOT, TINY, CommandLine, wait_for
 
 SHORT = [*TINY, "--iterations", "12"]
@@ -57,7 +57,7 @@ def test_train_gives_one_object_with_the_result(trained):
     assert 0 < told["test_error"] <= 100 and told["test_error"] == run.records("test")[-1]["test_error"]
     assert 0 < told["validation_error"] <= 100 and told["validation_error"] == run.records("test")[-1]["validation_error"]
     assert told["images_per_second"] > 0
-    state, _ = checkpoint.load(checkpoint.latest(run.path / "checkpoints"))
+    state, _ = checkpoint.load(saved.latest(run.path / "checkpoints"))
     assert told["weights_sha256"] == checkpoint.weights_sha256(state.model)
     shown = [line for line in (ROOT / "README.md").read_text(encoding="utf-8").splitlines() if line.startswith('{"run"')]
     assert [set(json.loads(line)) | {"validation_error"} for line in shown] == [set(told)]
@@ -113,7 +113,7 @@ def test_ctrl_c_stops_with_a_checkpoint_and_resume_goes_on(cli):
     assert (told["run"], told["state"]) == (run.id, "stopped")
     assert 0 < told["iteration"] < 2000
     assert f"go on with: python -m resnet_core resume {run.id}\n" in err
-    state, _ = checkpoint.load(checkpoint.latest(run.path / "checkpoints"))
+    state, _ = checkpoint.load(saved.latest(run.path / "checkpoints"))
     assert state.values["iteration"] == told["iteration"]
 
     status, out, err = stop_while_training(cli, run.id, "resume", run.id, "--json")

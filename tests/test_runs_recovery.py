@@ -26,8 +26,12 @@ KILLS = int(os.environ.get("RESNET_LAB_TEST_KILLS", "5"))
 SEED = int(os.environ.get("RESNET_LAB_TEST_SEED", "1"))
 
 
-@pytest.fixture
-def store(monkeypatch):
+@pytest.fixture(params=["local", "ray"])
+def store(request, monkeypatch):
+    """Over both executors: what is told of a run, and what becomes of it, is the same."""
+    if request.param == "ray":
+        monkeypatch.setenv("RAY_ADDRESS", request.getfixturevalue("ray_cluster").address)
+    monkeypatch.setenv("RESNET_LAB_EXECUTOR", request.param)
     monkeypatch.setenv("OMP_NUM_THREADS", str(runs_tools.threads()))
     with runs_tools.workers(RunStore()) as store:
         yield store
@@ -296,7 +300,7 @@ def test_delete_of_a_real_training(store):
     assert store.runs() == [] and store.broken() == []
     assert [p.name for p in store.home.iterdir() if not p.name.startswith(".")] == []
     assert not list(store.home.glob(".deleted-*"))
-    wait_for(lambda: not files.is_held(launch.slot_path(store.home, "cpu-0")), "the end of the worker")
+    wait_for(lambda: not files.is_held(launch.slot_path(store.home, f"{launch.pool_of('cpu')}-0")), "the end of the worker")
     shutil.rmtree(store.home)  # nothing writes there any more
     time.sleep(0.3)
     assert not store.home.exists()

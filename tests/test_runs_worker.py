@@ -35,7 +35,7 @@ def here(store, monkeypatch):
     (store.home / ".slots").mkdir()
 
     def work(train) -> None:
-        monkeypatch.setattr(session, "train", train)
+        monkeypatch.setattr(session, "train", lambda run, data_dir, should_stop, note, executor: train(run, data_dir, should_stop, note))
         worker.Worker(store, "cpu-0", files.acquire(launch.slot_path(store.home, "cpu-0"))).work()
 
     return work

@@ -12,7 +12,7 @@ from resnet_core.architectures.net import build_model
 from resnet_core.config import DataConfig, Recipe, RunConfig
 from resnet_core.data import load
 from resnet_core.errors import CheckpointError, ConfigError, RunError
-from resnet_core.training import checkpoint, probe, timing
+from resnet_core.training import checkpoint, probe, saved, timing
 from resnet_core.training.device import pick_device
 from resnet_core.training.engine import Trainer
 from resnet_core.training.evaluate import evaluate
@@ -220,7 +220,7 @@ def test_only_the_newest_checkpoints_stay(sample, tmp_path):
     for record in trainer.run():
         if record["kind"] == "checkpoint":
             checkpoint.save(tmp_path, trainer.state())
-    assert [p.name for p in checkpoint.checkpoints(tmp_path)] == ["iter-00000008", "iter-00000012"]
+    assert [p.name for p in saved.checkpoints(tmp_path)] == ["iter-00000008", "iter-00000012"]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["iter-00000008", "iter-00000012"]
 
 
@@ -235,7 +235,7 @@ def test_a_half_written_checkpoint_is_not_taken(sample, tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint.os, "rename", full)
     with pytest.raises(OSError, match="No space"):
         checkpoint.save(tmp_path, trainer.state())
-    assert checkpoint.latest(tmp_path).name == "iter-00000000"
+    assert saved.latest(tmp_path).name == "iter-00000000"
     assert [p.name for p in tmp_path.iterdir()] == ["iter-00000000"]
 
 

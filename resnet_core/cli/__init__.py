@@ -26,6 +26,7 @@ from resnet_core.cli import (
     look,
     manage,
     output,
+    sweeping,
     train,
     transferring,
 )
@@ -35,6 +36,7 @@ from resnet_core.config import DEMO_RECIPE, DEVICES
 from resnet_core.datasets import DATA_SETS
 from resnet_core.errors import UserError
 from resnet_core.nets import NORMALIZATIONS
+from resnet_core.runs import executor
 from resnet_core.runs.files import shown
 
 Command = Callable[[argparse.Namespace], int]
@@ -53,16 +55,23 @@ def parser() -> argparse.ArgumentParser:
             command.add_argument("--home", metavar="DIR", help="the folder of the runs (default: RESNET_LAB_HOME, else ./runs)")
         return command
 
-    one = add("train", train.train, "train a net and wait for its result; Ctrl-C stops it with a checkpoint")
+    def training(name: str, run: Command, text: str) -> argparse.ArgumentParser:
+        command = add(name, run, text)
+        help_text = f"where it is computed (default: {executor.VARIABLE}, else {executor.LOCAL})"
+        command.add_argument("--executor", choices=(executor.LOCAL, executor.RAY), help=help_text)
+        return command
+
+    one = training("train", train.train, "train a net and wait for its result; Ctrl-C stops it with a checkpoint")
     one.add_argument("--name", metavar="TEXT", help="what to call the run (default: the net's name)")
     where = "where the data set lies (default: RESNET_LAB_DATA, else where it was downloaded to)"
     one.add_argument("--data-dir", metavar="DIR", type=Path, help=where)
     one.add_argument("--again", action="store_true", help="train it even if a run of the same configuration exists")
     add_training(one)
 
-    growing.add_commands(add)
-    transferring.add_commands(add)
-    resume = add("resume", train.resume, "go on with a stopped, interrupted or failed run, from its last checkpoint")
+    growing.add_commands(training)
+    transferring.add_commands(training)
+    sweeping.add_commands(training)
+    resume = training("resume", train.resume, "go on with a stopped, interrupted or failed run, from its last checkpoint")
     resume.add_argument("run", metavar="RUN")
     add("runs", manage.runs, "list the runs")
     add("stop", train.stop, "stop a run with a checkpoint, or take it out of the queue").add_argument("run", metavar="RUN")
@@ -83,12 +92,14 @@ def parser() -> argparse.ArgumentParser:
     bring.add_argument("--normalization", metavar="KEY", help=f"of its input, where the file does not say: {keys}")
     bring.add_argument("--shortcut", metavar=importing.SHORTCUTS, help=importing.SHORTCUT_HELP)
 
-    demo = add("demo", train.demo, "train plain-20, plain-56, ResNet-20 and ResNet-56 on 300 images of the sample, and compare their ends")
+    demo = training(
+        "demo", train.demo, "train plain-20, plain-56, ResNet-20 and ResNet-56 on 300 images of the sample, and compare their ends"
+    )
     demo.add_argument("--seed", type=whole_number, default=0, metavar="N", help="of the initial weights and the batches (default: 0)")
     demo.add_argument("--iterations", type=whole_number, metavar="N", help=f"of each net (default: {DEMO_RECIPE.iterations})")
     demo.add_argument("--again", action="store_true", help="train them even if runs of the same configurations exist")
 
-    zoo = add("zoo", shipping.zoo, "train what is missing of the nets that ship in checkpoints/; it can be run again and again")
+    zoo = training("zoo", shipping.zoo, "train what is missing of the nets that ship in checkpoints/; it can be run again and again")
     zoo.add_argument("--status", action="store_true", help="train nothing, only tell what is there")
     zoo.add_argument("--only", nargs="+", metavar="NAME", help="only these, e.g. plain-20 resnet-20")
     zoo.add_argument("--jobs", type=at_least_1, metavar="N", help="trainings at once; on a CPU they share its cores (default: 1)")
@@ -129,6 +140,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     output.prepare_streams()
     try:
         args = parser().parse_args(argv)
+        if getattr(args, "executor", None):
+            os.environ[executor.VARIABLE] = args.executor
         code = args.command(args)
         sys.stdout.flush()
         return code

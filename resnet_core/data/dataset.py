@@ -93,3 +93,15 @@ def load(config: DataConfig, data_dir: Path | str | None = None) -> Cifar10:
         kept = len(train) - len(train) // 10
         train, validation = train.part(0, kept), train.part(kept, len(train))
     return Cifar10(train, test, validation, config.class_names, config.dataset)
+
+
+def to_arrays(dataset: Cifar10) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Give the splits as arrays, uint8 (N, S, S, 3) and int64 (N,), without a copy: what goes to another machine as it lies in memory."""
+    splits = {"train": dataset.train, "test": dataset.test, "validation": dataset.validation}
+    return {name: (split.images.permute(0, 2, 3, 1).numpy(), split.labels.numpy()) for name, split in splits.items() if split is not None}
+
+
+def from_arrays(config: DataConfig, arrays: dict[str, tuple[np.ndarray, np.ndarray]]) -> Cifar10:
+    """Make the data set of ``config`` of what ``to_arrays`` gave, without a copy."""
+    splits = {name: _split(*pair) for name, pair in arrays.items()}
+    return Cifar10(splits["train"], splits["test"], splits.get("validation"), config.class_names, config.dataset)

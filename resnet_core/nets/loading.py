@@ -17,7 +17,7 @@ from resnet_core.errors import CheckpointError
 from resnet_core.nets import folder as folders
 from resnet_core.nets.catalog import Net
 from resnet_core.runs.run import checkpoint_iteration
-from resnet_core.training import checkpoint, probe
+from resnet_core.training import probe, saved
 from resnet_core.training.plan import Plan
 
 #: A run's checkpoint may be replaced by the next one while it is read.
@@ -154,7 +154,7 @@ def read_weights(net: Net) -> Weights:
 def _is_whole(path: Path, net: Net) -> bool:
     """Whether a run's checkpoint is as it was saved; False where it is gone because there is a newer one. Raises CheckpointError."""
     try:
-        checkpoint.verify(path)
+        saved.verify(path)
     except CheckpointError:
         if path == net.weights.parent:
             raise

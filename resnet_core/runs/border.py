@@ -82,7 +82,7 @@ _RESULT = _object(
 )
 _STATE: Mapping[str, Test] = {
     "ticket": lambda value: type(value) is int and abs(value) < 2**53,
-    "pool": lambda value: value in DEVICES and value != "auto",
+    "pool": lambda value: value == "ray" or (value in DEVICES and value != "auto"),
     "iteration": _or_none(is_whole),
     "message": _or_none(_is_text),
     "plan": _or_none(_PLAN),

@@ -7,6 +7,7 @@ releases it when the worker dies.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import subprocess
@@ -19,21 +20,27 @@ import resnet_core
 from resnet_core.config import RunConfig
 from resnet_core.errors import RunError
 from resnet_core.language import tr
-from resnet_core.runs import files
-from resnet_core.slots import is_light, slots
+from resnet_core.runs import executor, files
+from resnet_core.slots import is_light, is_set, slots
 
 #: A worker that died before it had taken a run from the queue is started again after this many seconds, not at once.
 RETRY_SECONDS = 30.0
 _LOG_LIMIT = 1_000_000
+#: Trainings at once on a cluster: each has a process here that writes down what comes, of about 100 MB.
+MOST_PLACES = 256
 
 
 def pool_of(device: str) -> str:
     """The pool (queue and slots) for a recipe's ``device``: itself; for ``auto``, the one that ``auto`` will most likely become.
 
+    Where trainings are for a Ray cluster it is ``ray``, whatever the device.
+
     Decided without importing torch: ``cuda`` where an NVIDIA device node is there and not hidden by CUDA_VISIBLE_DEVICES, ``mps`` on a
     Mac with Apple's processor, else ``cpu``. Should torch find otherwise, the run is still trained (on what torch finds), only from this
     pool's slot. It is stored with the run, so that all processes agree.
     """
+    if executor.chosen() == executor.RAY:
+        return executor.RAY
     if device != "auto":
         return device
     if Path("/dev/nvidia0").exists() and os.environ.get("CUDA_VISIBLE_DEVICES", "all") not in ("", "-1"):
@@ -50,7 +57,26 @@ def slot_path(home: Path, slot: str) -> Path:
 def is_for_light(slot: str) -> bool:
     """Whether only light trainings may take this slot, e.g. ``cpu-1``."""
     pool, _, number = slot.rpartition("-")
-    return dict(enumerate(slots(pool))).get(int(number), False)
+    return pool != executor.RAY and dict(enumerate(slots(pool))).get(int(number), False)
+
+
+def _places_path(home: Path, pool: str) -> Path:
+    return home / ".slots" / f"{pool}.json"
+
+
+def tell_places(home: Path, pool: str, places: int) -> None:
+    """Keep how many trainings a cluster holds at once, which only those know who are connected to it."""
+    with contextlib.suppress(OSError):
+        files.write_json(_places_path(home, pool), {"places": places})
+
+
+def _kinds(home: Path, pool: str) -> list[bool]:
+    """See ``slots.slots``. Of a cluster nothing is known before the first worker has connected: that one looks."""
+    kinds = slots(pool)
+    if pool == executor.RAY and kinds and not is_set():
+        with contextlib.suppress(OSError, ValueError, TypeError):
+            return [False] * min(MOST_PLACES, max(1, int(files.read_json(_places_path(home, pool)).get("places", 1))))
+    return kinds
 
 
 def fill(home: Path, pool: str, waiting: list[RunConfig]) -> str:
@@ -62,7 +88,7 @@ def fill(home: Path, pool: str, waiting: list[RunConfig]) -> str:
     (home / ".slots").mkdir(exist_ok=True)
     problem = ""
     waiting = list(waiting)
-    for k, only_light in enumerate(slots(pool)):
+    for k, only_light in enumerate(_kinds(home, pool)):
         taker = next((config for config in waiting if is_light(config) or not only_light), None)
         if taker is None:
             continue

@@ -1,51 +1,80 @@
-"""One training of one run in this process, from its last checkpoint (or the start) to its end."""
+"""One training of one run, from its last checkpoint (or the start) to its end: what an executor computes goes into the run's folder."""
 
 from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from resnet_core.config import RunConfig
-from resnet_core.errors import CheckpointError, ConfigError, RunError, UserError
+from resnet_core.errors import RunError, Stopped, UserError
 from resnet_core.language import tr
 from resnet_core.runs import files
-from resnet_core.runs.create import START, code_commit
+from resnet_core.runs.create import code_commit
+from resnet_core.runs.executor import Begun, Executor, NodeLost, Note, ShouldStop, Training
+from resnet_core.runs.local import Local
 from resnet_core.runs.records import RecordWriter
 from resnet_core.runs.rows import is_whole
-from resnet_core.runs.run import Run, read_state
+from resnet_core.runs.run import Run
 
-if TYPE_CHECKING:
-    from resnet_core.data import Cifar10
-    from resnet_core.training.engine import Trainer
-    from resnet_core.training.plan import Plan
+#: Nodes in a row that a training may lose before its next checkpoint: it may be the training that ends them, by want of memory.
+MOST_LOST = 3
 
 
-def train(run: Run, data_dir: Path | None, should_stop: Callable[[], bool], note: Callable[..., None]) -> dict[str, Any]:
+def train(run: Run, data_dir: Path | None, should_stop: ShouldStop, note: Note, executor: Executor | None = None) -> dict[str, Any]:
     """Trains ``run``; the caller holds its lock.
 
     The rows go to records.jsonl as they come. A checkpoint remembers how long that file was, and what was decided for this machine; a
-    resumed training cuts the file back to there and computes in the same way, so that it goes on as if it had never ended.
+    resumed training cuts the file back to there and computes in the same way, so that it goes on as if it had never ended. Where the node
+    that computes it is lost, it is resumed at once, on another one.
 
     Args:
         note: called with changes for state.json, once all is loaded and the first iteration is about to begin.
+        executor: where it is computed; in this process by default.
 
     Returns:
         The ``end`` record of the trainer, and as ``lost`` what is to be said of rows that are missing.
-    """
-    from resnet_core import data
-    from resnet_core.training import checkpoint
 
-    trainer, extra, warnings = _restored(run, data.load(run.config.data, data_dir))
-    plan = trainer.plan
-    writer, lost = _writer(run.path / "records.jsonl", extra.get("records_bytes"))
-    warning = " ".join(filter(None, [*warnings, lost]))
-    files.log(f"{files.now()} process {os.getpid()} training {run.id} from iteration {trainer.iteration} on {plan.to_dict()}")
-    note(plan=plan.to_dict(), machines=_machines(run, plan), commits=_commits(run), iteration=trainer.iteration, message=warning)
+    Raises:
+        RunError: as many nodes as ``MOST_LOST`` were lost between two checkpoints.
+    """
+    where: Executor = executor or Local()
+    losses, since = 0, -1
+    while True:
+        try:
+            return _train(run, where.begin(run, data_dir, should_stop, note), should_stop, note)
+        except Stopped:
+            at = run.saved_iteration or 0
+            message = tr("Stopped at iteration {iteration:,} of {iterations:,}.", iteration=at, iterations=run.config.recipe.iterations)
+            return {"kind": "end", "state": "stopped", "iteration": at, "message": message}
+        except NodeLost as error:
+            files.log(f"{files.now()} the node is lost: {error}")
+            at = run.saved_iteration or 0
+            losses, since = (losses + 1 if at == since else 1), at
+            if losses >= MOST_LOST:
+                raise RunError(
+                    "{losses} nodes in a row were lost after iteration {at}, before its next checkpoint. The last one: {error}",
+                    losses=losses,
+                    at=at,
+                    error=error,
+                ) from error
+            note(message=tr("The node that trained it was lost; it goes on from iteration {at} on another one.", at=at))
+
+
+def _train(run: Run, training: Training, should_stop: ShouldStop, note: Note) -> dict[str, Any]:
+    begun = training.begun
+    writer, lost = _writer(run.path / "records.jsonl", begun.extra.get("records_bytes"))
+    warning = " ".join(filter(None, [*begun.warnings, lost]))
+    files.log(f"{files.now()} process {os.getpid()} training {run.id} from iteration {begun.iteration} on {begun.plan}")
+    note(
+        plan=begun.plan,
+        machines=_machines(run, begun),
+        commits=_commits(run),
+        iteration=begun.iteration,
+        message=warning,
+    )
     try:
-        for record in trainer.run(should_stop):
+        for record in training.records(should_stop):
             if record["kind"] == "end":
                 return {**record, "lost": lost}
             if record["kind"] != "checkpoint":
@@ -54,37 +83,10 @@ def train(run: Run, data_dir: Path | None, should_stop: Callable[[], bool], note
             if not (run.path / "run.json").exists():
                 raise RunError("{path} has been removed or damaged while it was trained.", path=run.path)
             writer.sync()
-            checkpoint.save(run.path / "checkpoints", trainer.state(), {"records_bytes": writer.offset, "plan": plan.to_dict()})
+            training.save(run.path / "checkpoints", {"records_bytes": writer.offset, "plan": begun.plan})
         raise RuntimeError("the trainer ended without an end record")
     finally:
         writer.close()
-
-
-def _restored(run: Run, dataset: Cifar10) -> tuple[Trainer, dict[str, Any], list[str]]:
-    """A trainer that goes on from the newest checkpoint that is whole, the checkpoint's ``extra``, and a warning for each that is not.
-
-    Damaged ones are moved out of the way, not deleted. Without any, the training begins anew: that costs time, and nothing else.
-    """
-    from resnet_core.training import checkpoint
-    from resnet_core.training.engine import Trainer
-
-    warnings: list[str] = []
-    plan = read_state(run.path).get("plan")
-    while (path := checkpoint.latest(run.path / "checkpoints")) is not None:
-        try:
-            state, extra = checkpoint.load(path)
-            trainer = Trainer(run.config, dataset, _plan(run.config, extra.get("plan") or plan))
-            trainer.load_state(state)
-            return trainer, extra, warnings
-        except CheckpointError as error:
-            aside = path.with_name(f".damaged-{path.name}-{files.now()}")
-            path.rename(aside)
-            files.log(f"{error} It was moved to {aside}.")
-            warnings.append(f"The checkpoint {path.name} could not be read; the training went on from the one before it, or the start.")
-    trainer = Trainer(run.config, dataset, _plan(run.config, plan))
-    if run.config.start:
-        trainer.begin_with(checkpoint.read_tensors(run.path / START, run.config.start.weights))
-    return trainer, {}, warnings
 
 
 def _writer(path: Path, keep: Any) -> tuple[RecordWriter, str]:
@@ -104,30 +106,11 @@ def _writer(path: Path, keep: Any) -> tuple[RecordWriter, str]:
     return writer, tr("Rows from before its checkpoint were missing in records.jsonl: the curve has a gap.") if lost else ""
 
 
-def _plan(config: RunConfig, recorded: dict[str, Any] | None) -> Plan:
-    """The recorded plan, so that the run goes on bit for bit; a new one at the first start, or where that device is no longer."""
-    from resnet_core.training import probe
-    from resnet_core.training.device import pick_device
-    from resnet_core.training.plan import Plan
-
-    if recorded:
-        try:
-            pick_device(recorded["device"])
-            return Plan.from_dict(recorded)
-        except (ConfigError, KeyError, TypeError) as error:
-            files.log(f"The recorded plan {recorded} cannot be followed here ({error}); probing anew.")
-    return probe.decide(config)
-
-
-def _machines(run: Run, plan: Any) -> list[str]:
-    """Those that have trained it so far, and this one."""
-    import torch
-
-    from resnet_core.training.timing import machine_name
-
-    first = (plan.reason or {}).get("machine")
+def _machines(run: Run, begun: Begun) -> list[str]:
+    """Those that have trained it so far, and the one that does now."""
+    first = (begun.plan.get("reason") or {}).get("machine")
     known = run.machines or ([first] if first else [])
-    return list(dict.fromkeys([*known, machine_name(torch.device(plan.device))]))
+    return list(dict.fromkeys([*known, begun.machine]))
 
 
 def _commits(run: Run) -> list[str]:

@@ -190,7 +190,9 @@ class RunStore:
                     resumable2=RESUMABLE[-1],
                 )
             (run.path / "stop").unlink(missing_ok=True)
-            self.change(run, state="queued", ticket=self._next_ticket(), message="", iteration=status.iteration, result=None, ended=None)
+            done = {"message": "", "iteration": status.iteration, "result": None, "ended": None}
+            state = {"state": "queued", "ticket": self._next_ticket(), "pool": launch.pool_of(run.config.recipe.device)}
+            self.change(run, False, **done, **state)
         self.ensure_workers()
 
     def delete(self, id_or_name: str, timeout: float = 30.0) -> None:

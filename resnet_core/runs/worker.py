@@ -25,7 +25,7 @@ import traceback
 from collections.abc import Iterator
 from typing import Any
 
-from resnet_core.runs import files, hung, launch, session
+from resnet_core.runs import executor, files, hung, launch, session
 from resnet_core.runs.records import reader
 from resnet_core.runs.run import BrokenRun, Run
 from resnet_core.runs.store import RunStore
@@ -50,6 +50,7 @@ class Worker:
         self._looked = 0.0
         self._seen_stop = False
         self._heart: hung.Heartbeat | None = None
+        self._executor: executor.Executor | None = None
         _LOCKS.add(lock)
 
     def work(self) -> None:
@@ -108,7 +109,8 @@ class Worker:
                 self.store.change(run, **changes)
 
         try:
-            end = session.train(run, self.store.data_dir(run), lambda: self._should_stop(run), note)
+            self._executor = self._executor or executor.of(self.pool, self.store.home)
+            end = session.train(run, self.store.data_dir(run), lambda gets_on=True: self._should_stop(run, gets_on), note, self._executor)
         except Exception as error:
             files.log(traceback.format_exc())
             iteration = reader(run.path / "records.jsonl").last_iteration() or 0
@@ -120,9 +122,9 @@ class Worker:
             message = f"{message} The worker process was asked to end (SIGTERM)."
         return {"state": end["state"], "iteration": end["iteration"], "message": message, "result": result}, True
 
-    def _should_stop(self, run: Run) -> bool:
+    def _should_stop(self, run: Run, gets_on: bool = True) -> bool:
         moment = time.monotonic()
-        if self._heart is not None:
+        if self._heart is not None and gets_on:
             self._heart.gets_on = True
         if moment - self._looked >= STOP_INTERVAL:
             self._looked = moment
