@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.train import data_pick, nets_table, recipe_form
+from pages.train import data_pick, nets_table, recipe_form, sweep_panel
 from pages.train.augmented import augmented
 from pages.train.net_builder import net_builder
 from pages.train.nets_table import Row
@@ -169,6 +169,7 @@ def start(store: RunStore, rows: Sequence[Row], folder: str | None, again: bool)
             (new if is_new else old).append(run)
         for run in [*new, *old]:
             st.session_state[f"show.{run.id}"] = True
+        sweep_panel.keep(store, [*new, *old])
         said = [tr_n(len(new), "{number} run queued.", "{number} runs queued.")] if new else []
         for s in look(old):
             if s.status.state in RESUMABLE:
@@ -244,6 +245,7 @@ def runs_panel(was_active: bool, first: list[Look]) -> None:
                 st.caption(f"{caption(grouped(records))} {CAPTION}")
                 ids = [record.run_id for record in records]
                 st.page_link("compare/page.py", label=tr("Compare these runs"), icon=":material/ssid_chart:", query_params={"runs": ids})
+            sweep_panel.sweep_panel(store, looked)
 
 
 def main() -> None:
