@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
 from resnet_core.cli import parser
 
@@ -49,12 +50,18 @@ def test_everything_is_pinned_and_nothing_says_from_where(name):
     assert [line for line in lines if not re.fullmatch(r"[A-Za-z0-9_-]+==[0-9][0-9a-z.]*", line)] == []
 
 
+def extras() -> dict[str, SpecifierSet]:
+    """What a user may install beside the app: each is imported only where it is asked for."""
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    return {one.name: one.specifier for group, lines in groups.items() if group != "app" for one in map(Requirement, lines)}
+
+
 def test_what_is_imported_is_required():
     app = {line.split("==")[0] for line in requirements("requirements.txt")}
     dev = {line.split("==")[0] for line in requirements("requirements-dev.txt")}
     used = imported("resnet_core", "pages", "app.py")
     assert {"torch", "streamlit", "plotly"} <= used
-    assert used - app == set()
+    assert used - app == set(extras())
     assert imported("tests") - app - dev == set()
 
 
@@ -64,10 +71,18 @@ def test_every_pinned_version_lies_within_the_range_of_a_librarys_user():
     ranges = library | {one.name: one.specifier for one in map(Requirement, project["optional-dependencies"]["app"])}
     pinned = dict(line.split("==") for line in requirements("requirements.txt"))
     assert set(ranges) == set(pinned)
+    ranges |= extras()
+    pinned |= {name: version for name, version in map(_pin, requirements("requirements-dev.txt")) if name in extras()}
+    assert set(ranges) == set(pinned)
     assert {name: version for name, version in pinned.items() if not ranges[name].contains(version)} == {}
     # A range has two ends.
     assert {name for name, ends in ranges.items() if {end.operator for end in ends} != {">=", "<"}} == set()
-    assert imported("resnet_core") <= set(library)
+    assert imported("resnet_core") <= set(library | extras())
+
+
+def _pin(line: str) -> tuple[str, str]:
+    name, _, version = line.partition("==")
+    return name, version
 
 
 def test_the_hooks_before_a_commit_download_nothing():
