@@ -11,11 +11,12 @@ from safetensors.torch import save as save_safetensors
 from streamlit.testing.v1 import AppTest
 
 from pages.checkpoints import evaluate_panel
-from resnet_core import data
+from resnet_core import architectures, data
 from resnet_core.architectures import ResNetConfig
 from resnet_core.architectures.net import build_model
 from resnet_core.config import DataConfig, demo_configs
 from resnet_core.imports import LAYOUTS
+from resnet_core.imports.offered import OFFERED
 from resnet_core.nets import catalog, export, find
 from resnet_core.nets.catalog import imported_folder
 from resnet_core.nets.loading import load
@@ -33,6 +34,7 @@ def test_an_exported_run_is_imported_and_gives_the_same_logits(page: AppTest, sh
     opened(page, section="Import")
     upload(page, "mine.safetensors", content)
     assert not page.error and "**mine.safetensors** is **ResNet-8-w4** in the layout of **ResNet Lab**" in texts(page)
+    assert "Its classes, as the file says: airplane, automobile" in texts(page)
     # It says itself how its input is normalised: nothing is asked.
     assert not page.radio
     assert list(imported_folder().glob("*")) == []
@@ -40,6 +42,16 @@ def test_an_exported_run_is_imported_and_gives_the_same_logits(page: AppTest, sh
     assert "mine" in page.success[0].value and page.selectbox(key="gallery.net").value == "mine"
     images = data.load(DataConfig()).test.images[:100]
     assert torch.equal(load(find("mine"), "cpu", "fp32").logits(images), load(find(run.id), "cpu", "fp32").logits(images))
+
+
+def test_the_page_says_whose_files_it_takes(page: AppTest, shipped: Path):
+    opened(page, section="Import")
+    intro = page.markdown[0].value
+    families = {architectures.FAMILIES[architectures.parse(each.net).family].title for each in OFFERED.values()}
+    assert len(families) == 7 and all(
+        title.removesuffix(" for ImageNet").removesuffix(" nets").removesuffix("s") in intro for title in families
+    )
+    assert all(name in intro for name in LAYOUTS.values() if "," not in name)
 
 
 def _import_button(page: AppTest) -> str:

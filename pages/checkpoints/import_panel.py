@@ -11,7 +11,7 @@ import streamlit as st
 
 from pages.ui.downloads import Download, download_panel
 from pages.ui.jobs import Jobs, job_panel
-from pages.ui.labels import escaped
+from pages.ui.labels import escaped, listed_classes
 from pages.ui.permitted import accept, downloading_weights
 from pages.ui.viewers import Viewers
 from resnet_core.apart import MOST_BYTES, apart
@@ -46,11 +46,10 @@ def import_panel() -> Net | None:
     """Draws the way from the file to the import as far as it goes. Returns the imported net in the run in which it was accepted."""
     st.markdown(
         tr(
-            "Weights in the layout of ResNet Lab, of "
-            "[akamaster/pytorch_resnet_cifar10](https://github.com/akamaster/pytorch_resnet_cifar10), of "
-            "[chenyaofo/pytorch-cifar-models](https://github.com/chenyaofo/pytorch-cifar-models), or of "
-            "torchvision's ResNets: a safetensors file, a state dict as PyTorch saves it, bare or wrapped, or "
-            "*Everything (zip)* of another ResNet Lab."
+            "Weights in the layout of ResNet Lab, of {projects}, or of torchvision (ResNet, ResNeXt, Wide ResNet, "
+            "DenseNet, GoogLeNet, VGG, AlexNet): a safetensors file, a state dict as PyTorch saves it, bare or wrapped, or "
+            "*Everything (zip)* of another ResNet Lab.",
+            projects=", ".join(f"[{name}](https://github.com/{name})" for name in LAYOUTS.values() if "/" in name),
         )
     )
     cap = limits.MAX_FILE_BYTES // limits.MIB
@@ -134,6 +133,8 @@ def _recognised(proposal: Proposal) -> None:
             )
         )
         st.caption(tr("{file_bytes:.2f} MB · SHA-256 `{sha256}`", file_bytes=proposal.file_bytes / 1000000.0, sha256=proposal.sha256))
+        if proposal.classes:
+            st.caption(tr("Its classes, as the file says: {names}", names=listed_classes(proposal.classes)))
         if proposal.notes:
             st.markdown("\n".join(f"- {escaped(note)}" for note in proposal.notes))
 

@@ -52,6 +52,7 @@ def import_file(args: argparse.Namespace) -> int:
         "model": architectures.to_dict(net.model),
         "layout": proposal.layout,
         "normalization": attempt.normalization,
+        "classes": list(net.class_names or ()),
         "top1_error": found.suggested.error,
         "n": found.images,
         "training_error": attempt.error,

@@ -20,6 +20,7 @@ from resnet_core import data
 from resnet_core.activations import images_at_once
 from resnet_core.architectures.net import Net, build_model
 from resnet_core.config import DataConfig, Recipe, RunConfig
+from resnet_core.datasets import CIFAR10_CLASSES
 from resnet_core.imports.proposal import Proposal
 from resnet_core.language import mark, tr
 from resnet_core.nets.loading import resized
@@ -138,6 +139,8 @@ def _tried(
             classes=classes,
             classes2=CLASSES,
         )
+    elif proposal.classes not in ((), CIFAR10_CLASSES):
+        note = tr("The file names other classes than those of the sample's images: there is no error to measure.")
     if note:
         attempts = tuple(Attempt(*pair) for pair in pairs)
         return Trial(attempts, attempts[0], 0, "", note)
