@@ -120,7 +120,7 @@ def _inspected(source: Any) -> Proposal | str:
 
 def _recognised(proposal: Proposal) -> None:
     model = proposal.model
-    names = " or ".join(f"**{escaped(name)}**" for name in dict.fromkeys(proposal.net(each).name for each in proposal.shortcuts))
+    names = tr(" or ").join(f"**{escaped(name)}**" for name in dict.fromkeys(proposal.net(each).name for each in proposal.shortcuts))
     with st.container(border=True):
         st.markdown(
             tr(
