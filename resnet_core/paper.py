@@ -64,15 +64,15 @@ OTHERS_PARAMS = {"FitNet-19": "2.5M", "Highway-19": "2.3M"}
 WARMUP_ITERATIONS, WARMUP_ERROR = 400, 80.0
 
 
-def published(model: ModelConfig, data: DataConfig | None = None) -> Published | None:
+def published(model: ModelConfig, classes: tuple[str, ...] | None = None) -> Published | None:
     """What the paper reports of exactly this net on CIFAR-10, or None.
 
     It reports nets of basic blocks, 16 filters in the first stage and 10 classes only; residual ones with option A.
 
     Args:
-        data: what the net was trained on, where that is known; nets of ten other classes are none of the paper's.
+        classes: that the net tells apart, where they are known; nets of ten other classes are none of the paper's.
     """
-    if data is not None and data.class_names != DataConfig().class_names:
+    if classes not in (None, DataConfig().class_names):
         return None
     if model == ResNetConfig(110, "none"):
         return PLAIN_110

@@ -231,7 +231,7 @@ def _pair(plain: _Series | None, residual: _Series | None, spread: float) -> tup
 
 
 def degradation_verdict(outcomes: Sequence[Outcome]) -> str:
-    """One to three sentences: whether these trainings show degradation in the plain nets and its absence in the residual ones.
+    """A few sentences: whether these trainings show degradation in the plain nets and its absence in the residual ones.
 
     A set that does not show the effect says so, and what would.
     """
@@ -254,6 +254,11 @@ def degradation_verdict(outcomes: Sequence[Outcome]) -> str:
                 "plain-56), trained by the same recipe on the same data."
             )
             + tail
+        )
+    if found.config.recipe.schedule == "plateau":
+        tail += tr(
+            " With the schedule plateau a net's rate falls when its own error has stopped falling, so these nets had "
+            "different rates at the same iteration, which is a part of what is compared."
         )
     what = tr("Clean training error at the end") if found.clean else tr("Training error, mean over the last epoch")
     tail += tr(

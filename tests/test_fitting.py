@@ -92,8 +92,8 @@ def test_names_of_outputs_are_those_of_the_net_s_own_classes(fashion, fruit):
 
 def test_what_the_paper_reports_is_of_cifar_10():
     net = ResNetConfig(20, "A")
-    assert paper.published(net, DataConfig("cifar10")) == paper.published(net, DataConfig()) == paper.published(net) is not None
-    assert paper.published(net, FASHION) is None
+    assert paper.published(net, CIFAR10_CLASSES) == paper.published(net) is not None
+    assert paper.published(net, FASHION_CLASSES) is None
 
 
 def test_trainings_on_any_number_of_classes_are_told_to_be_alike(fruit):

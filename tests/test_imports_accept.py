@@ -24,7 +24,9 @@ from tests.imports_tools import learned_net, proposal_of, stub  # noqa: F401  a 
 
 # -- keeping ------------------------------------------------------------------------------------------------------------------------
 
-TRIED = Trial((Attempt("half", "B", 12.3, 0.5),), Attempt("half", "B", 12.3, 0.5), 1000, "fp32")
+TRIED = Trial((Attempt("half", "B", 4.5, 0.1),), Attempt("half", "B", 4.5, 0.1), 1000, "fp32")
+#: On the test images: what the card tells.
+TESTED = Trial((Attempt("half", "B", 12.3, 0.5),), Attempt("half", "B", 12.3, 0.5), 1000, "fp32")
 
 
 @pytest.fixture
@@ -35,7 +37,7 @@ def proposal(tmp_path) -> Proposal:
 def test_what_is_kept(proposal, tmp_path):
     home = RunStore().home
     assert not home.exists()
-    net = accept(proposal, "mine", "half", errors=TRIED)
+    net = accept(proposal, "mine", "half", errors=TRIED, measured=TESTED)
     assert (net.id, net.origin, net.model) == ("mine", "imported", ResNetConfig(8, "B", width=4))
     assert sorted(path.name for path in (home / ".imported").iterdir()) == ["mine"]
     assert sorted(path.name for path in net.path.iterdir()) == ["card.json", "weights.safetensors"]
@@ -204,8 +206,8 @@ def test_import_takes_the_best_where_it_is_told_to(line):
         "name": "tiny", "layout": "akamaster", "normalization": "imagenet", "n": 1000,
     }  # fmt: skip
     assert architectures.from_dict(told["model"]) == ResNetConfig(8, "A", 8)
-    assert told["top1_error"] == find("tiny").card["sample_error"] < 75
-    assert any("both sides" in note for note in told["notes"])
+    assert told["training_error"] < told["top1_error"] == find("tiny").card["sample_error"] < 75
+    assert told["training_n"] == 1000 and any("both sides" in note for note in told["notes"])
 
 
 def test_import_with_both_choices_made(line):
@@ -221,7 +223,7 @@ def test_option_a_may_be_said_without_its_side(line):
     assert json.loads(out)["model"]["shortcut"] == "A"
     assert any("taken to pad the new channels on both sides" in note for note in json.loads(out)["notes"])
     code, _, err = line("--normalization", "imagenet", "--shortcut", "A-behind", "--name", "other")
-    assert code == 0 and "of the sample's 1,000 test images are wrong" in err  # more than half: never without a word
+    assert code == 0 and "of 1,000 training images of the sample are wrong" in err  # more than half: never without a word
 
 
 def test_what_was_nearly_as_good_is_told(line, monkeypatch):

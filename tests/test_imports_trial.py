@@ -1,4 +1,6 @@
-"""What a file leaves open is tried on the sample: the suggestion, what was as good, what is doubtful."""
+"""What a file leaves open is tried on training images of the sample: the suggestion, what was as good, what is doubtful."""
+
+import dataclasses
 
 import pytest
 import torch
@@ -11,7 +13,7 @@ from resnet_core.architectures import ImageNetConfig
 from resnet_core.architectures.net import build_model
 from resnet_core.config import DataConfig
 from resnet_core.imports import Proposal, accept
-from resnet_core.imports.trial import Attempt, Trial, trial
+from resnet_core.imports.trial import Attempt, Trial, measure, trial
 from resnet_core.nets import NORMALIZATIONS
 from resnet_core.nets.folder import WEIGHTS
 from resnet_core.nets.loading import load
@@ -26,7 +28,7 @@ def test_the_trial_finds_what_the_net_was_made_for(learned, tmp_path):
     shortcuts = ("A-both", "A-behind", "none")
     assert {(a.normalization, a.shortcut) for a in found.attempts} == {(n, s) for n in NORMALIZATIONS for s in shortcuts}
     assert (found.suggested.normalization, found.suggested.shortcut) == ("imagenet", "A-both")
-    assert found.attempts[0] is found.suggested and found.suggested.error < 75
+    assert found.attempts[0] is found.suggested and found.suggested.error < 70
     assert [a.error for a in found.attempts[1:]] == sorted(a.error for a in found.attempts[1:])
     assert found.find("imagenet", "none").error > found.suggested.error + 5
     assert found.find("imagenet", "A-behind").error > found.suggested.error + 5
@@ -35,16 +37,34 @@ def test_the_trial_finds_what_the_net_was_made_for(learned, tmp_path):
     assert seen[-1] == (21_000, 21_000) and seen == sorted(seen)
 
 
-def test_the_error_of_the_trial_is_that_of_the_net_that_is_kept(learned, tmp_path):
-    proposal = proposal_of(learned, tmp_path / "net.th")
+def wrong_answers(net, split) -> float:
+    """In percent, with the checkpoint as it was kept."""
+    loaded = load(net, precision="fp32")
+    logits = torch.cat([loaded.logits(split.images[at : at + MOST]) for at in range(0, len(split), MOST)])
+    return 100.0 * (logits.argmax(1) != split.labels).float().mean().item()
+
+
+def test_training_images_choose_and_the_test_images_measure_what_was_chosen(learned, tmp_path):
+    proposal, sample = proposal_of(learned, tmp_path / "net.th"), data.load(DataConfig("sample"))
     for normalization, shortcut in (("imagenet", "A-both"), ("pixel-mean", "none"), ("imagenet", "A-behind")):
         tried = trial(proposal, precision="fp32", choices=[(normalization, shortcut)])
         net = accept(proposal, None, normalization, shortcut, errors=tried)
-        loaded, test = load(net, precision="fp32"), data.load(DataConfig("sample")).test
-        logits = torch.cat([loaded.logits(test.images[at : at + MOST]) for at in range(0, 1000, MOST)])
-        assert 100.0 * (logits.argmax(1) != test.labels).float().mean().item() == pytest.approx(tried.suggested.error, abs=1e-4)
-        assert net.card["sample_error"] == tried.suggested.error
+        assert wrong_answers(net, sample.train.part(0, 1000)) == pytest.approx(tried.suggested.error, abs=1e-4)
+        error = wrong_answers(net, sample.test)
+        assert net.card["sample_error"] == measure(proposal, normalization, shortcut).suggested.error == pytest.approx(error, abs=1e-4)
+        assert (net.card["sample_images"], net.card["sample_precision"]) == (1000, "fp32")
         assert any("pad the new channels on both sides" in note for note in net.card["notes"]) == (shortcut == "A-both")
+
+
+def test_the_test_images_select_nothing(learned, tmp_path, monkeypatch):
+    """Whatever stands in them, the trial finds the same."""
+    sample, choices = data.load(DataConfig("sample")), [("imagenet", "A-both"), ("half", "none")]
+    proposal = proposal_of(learned, tmp_path / "net.th")
+    found = trial(proposal, choices=choices)
+    blank = dataclasses.replace(sample, test=data.Split(torch.zeros_like(sample.test.images), sample.test.labels))
+    monkeypatch.setattr(data, "load", lambda config: blank)
+    assert trial(proposal, choices=choices) == found
+    assert measure(proposal, "imagenet", "A-both").suggested.error == 90.0  # of images that are all alike one in ten is right
 
 
 def test_nets_of_other_classes_have_no_error_and_say_so(tmp_path):
@@ -58,13 +78,13 @@ def test_nets_of_other_classes_have_no_error_and_say_so(tmp_path):
 
 def test_a_net_for_larger_images_is_tried_on_enlarged_ones_and_says_so():
     model = ImageNetConfig((1, 1, 1, 1), width=2, num_classes=10)
-    net, test = build_model(model).eval(), data.load(DataConfig()).test
+    net, tried = build_model(model).eval(), data.load(DataConfig()).train.part(0, 1000)
     tensors = {name: tensor.numpy() for name, tensor in net.state_dict().items()}
     found = trial(Proposal("net.pt", 1, "0" * 64, "torchvision", model, ("B",), ("imagenet",), (), tensors), precision="fp32")
     assert found.images == 1000 and "enlarged from 32x32 to the 224x224 pixels" in found.note
     mean, std = map(torch.from_numpy, NORMALIZATIONS["imagenet"].arrays())
     wrong = 0
-    for images, labels in zip(test.images.split(100), test.labels.split(100), strict=True):
+    for images, labels in zip(tried.images.split(100), tried.labels.split(100), strict=True):
         enlarged = torchvision.transforms.functional.resize(images, [224, 224], antialias=True)
         with torch.no_grad():
             wrong += int((net((enlarged / 255 - mean) / std).argmax(1) != labels).sum())
@@ -89,30 +109,40 @@ def test_a_close_race_is_decided_by_the_loss_and_what_was_as_good_is_told():
     assert Trial((Attempt("imagenet", "B"),), Attempt("imagenet", "B"), 0).near == ()
 
 
+def test_training_images_that_are_all_right_tell_no_more_than_their_number_does():
+    """One wrong answer in 1,000 may be chance where another choice has none, and the loss decides; three are none."""
+    perfect = ("pixel-mean", "A-behind", 0.0, 0.012)
+    found = stub(perfect, ("half", "A-behind", 0.1, 0.008), ("none", "A-behind", 0.3, 0.001))
+    assert found.suggested.normalization == "half" and [each.normalization for each in found.near] == ["pixel-mean"]
+    found = stub(perfect, ("half", "A-behind", 0.0, 0.013), ("cifar10", "none", 90.0, 3.1))
+    assert found.suggested.normalization == "pixel-mean" and [each.normalization for each in found.near] == ["half"]
+
+
 def test_an_error_above_half_is_doubted():
     found = stub(("imagenet", "A-both", 50.0, 1.4), ("imagenet", "A-behind", 85.3, 4.0))
     good, bad = found.attempts
     assert found.doubt(good) == "" and found.doubt(Attempt("imagenet", "B")) == "" and found.doubt(None) == ""
-    assert found.doubt(bad).startswith("85.3 % of the sample's 1,000 test images are wrong")
+    assert found.doubt(bad).startswith("85.3 % of 1,000 training images of the sample are wrong")
     for cause in ("normalised in another way", "zeros on the other side", "classes may come in another order"):
         assert cause in found.doubt(bad)
 
 
 @pytest.mark.parametrize("classifier, likely", [("linear", "A-both"), ("fc", "A-behind")])
 def test_the_name_of_the_classifier_does_not_settle_where_option_a_pads(classifier, likely, root, tmp_path):
-    """Our ResNet-20 (8.5 % on the sample) under the key of another layout, and without a word on its input: the trial tells."""
+    """Our ResNet-20 (4.9 % on these images, 8.5 % on the test images) under another layout's key, without a word on its input."""
     tensors = {key.replace("fc.", f"{classifier}."): value for key, value in load_file(root / "checkpoints/resnet-20" / WEIGHTS).items()}
     del tensors["normalization.mean"]
     proposal = proposal_of(tensors, tmp_path / "net.safetensors")
     assert proposal.shortcuts[0] == likely and {"A-both", "A-behind", "none"} == set(proposal.shortcuts)
     assert not any("pad" in note for note in proposal.notes)
     found = trial(proposal, precision="fp32", choices=[("pixel-mean", shortcut) for shortcut in proposal.shortcuts])
-    assert found.suggested.shortcut == "A-behind" and found.suggested.error < 10
+    assert found.suggested.shortcut == "A-behind" and found.suggested.error < 6
     assert found.find("pixel-mean", "A-both").error > 50 and found.doubt(found.find("pixel-mean", "A-both"))
     kept = accept(proposal, "wrong", "pixel-mean", "A-both", errors=found)
-    assert any("of the sample's 1,000 test images are wrong" in note for note in kept.card["notes"])
+    assert any("of 1,000 training images of the sample are wrong" in note for note in kept.card["notes"])
     kept = accept(proposal, "right", "pixel-mean", "A-behind", errors=found)
     assert not any("wrong" in note or "pad" in note for note in kept.card["notes"])
+    assert kept.card["sample_error"] == pytest.approx(8.5)  # of the test images, as its own card says
 
 
 def test_padding_on_both_sides_is_found_whatever_the_classifier_is_called(learned, tmp_path):

@@ -75,6 +75,9 @@ def test_by_plateaus_nothing_has_ended_before_each_rate_was_lowered(rates, ended
         for o, rate in zip(outcomes(4.0, 70.4, 0.0, 0.2), rates, strict=True)
     ]
     assert (degradation(shown).ended, degradation(shown).shown) == (ended, ended)
+    # Ended or not: their rates fell at different times, and the verdict says so; those of the other schedules fell together.
+    assert degradation_verdict(shown).count("so these nets had different rates at the same iteration") == 1
+    assert "different rates" not in degradation_verdict(outcomes(4.0, 70.4, 0.0, 0.2))
     records = [
         {"kind": "train", "iteration": i, "learning_rate": rate, "train_error": 4.0, "images": 128} for i, rate in ((1, 0.1), (9, 0.01))
     ]

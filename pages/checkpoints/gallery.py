@@ -79,7 +79,7 @@ def frame(found: Sequence[Entry]) -> pd.DataFrame:
 
 def row(net: Net, card: dict[str, Any]) -> dict[str, Any]:
     """A line of the table. Errors in percent, the size in MB (1,000,000 bytes); None where it is not known."""
-    published = paper.published(net.model, net.config.data if net.config else None)
+    published = paper.published(net.model, net.class_names)
     fraction, on = card.get("schedule_fraction"), tested_on(net, card)
     config = net.config
     return {

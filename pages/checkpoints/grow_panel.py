@@ -6,6 +6,7 @@ import dataclasses
 
 import streamlit as st
 
+from pages.checkpoints.queued import note_queued, queued_links
 from pages.ui import estimate
 from pages.ui.analyses import choose_images
 from pages.ui.labels import escaped
@@ -13,12 +14,10 @@ from pages.ui.permitted import PermittedStore, admit
 from pages.ui.runs_view import all_seen, going_on
 from resnet_core.config import RunConfig
 from resnet_core.errors import ConfigError
-from resnet_core.language import tr
+from resnet_core.language import mark, tr
 from resnet_core.nets import Net, growth
 
-#: In the session: what was queued, to be said once more as long as the net is looked at: (net, its runs).
-_QUEUED = "grow.queued"
-WHY = (
+WHY = mark(
     "Blocks that do nothing are added to each stage: the deeper net begins as the same function (He et al. 2016, section 1). Does training "
     "keep that solution, make it better, or lose it? The optimiser begins anew."
 )
@@ -32,7 +31,7 @@ def grow_panel(net: Net) -> None:
             icon=":material/info:",
         )
         return
-    st.markdown(WHY)
+    st.markdown(tr(WHY))
     config, where, scratch = _chosen(net)
     if config is None:
         return
@@ -60,14 +59,8 @@ def grow_panel(net: Net) -> None:
         runs = [going_on(store, *growth.grow(store, net, config, data_dir=where))]
         if scratch:
             runs.append(going_on(store, *store.submit(twin, data_dir=where)))
-        st.session_state[_QUEUED] = (net.id, [run.id for run in runs])
-    if (queued := st.session_state.get(_QUEUED)) and queued[0] == net.id:
-        st.success(tr("In the queue, or trained already."), icon=":material/playlist_add_check:")
-        with st.container(horizontal=True):
-            st.page_link("train/page.py", label=tr("Watch it"), icon=":material/model_training:", query_params={"tab": "Runs"})
-            before = [net.id] if net.config else []
-            link = {"runs": [*before, *queued[1]]}
-            st.page_link("compare/page.py", label=tr("Compare"), icon=":material/ssid_chart:", query_params=link)
+        note_queued("grow", net, runs)
+    queued_links("grow", net, beside=[net.id] if net.config else [])
 
 
 def _chosen(net: Net) -> tuple[RunConfig | None, str | None, bool]:

@@ -1,4 +1,4 @@
-"""A checkpoint from elsewhere: uploaded, recognised, tried on the sample, named, and only then kept.
+"""A checkpoint from elsewhere: uploaded, recognised, tried on training images of the sample, named, and only then measured and kept.
 
 What was uploaded is read in a throwaway process (see ``resnet_core.imports``); until *Import* is pressed nothing of it is on disk.
 """
@@ -11,12 +11,12 @@ import streamlit as st
 
 from pages.ui.downloads import Download, download_panel
 from pages.ui.jobs import Jobs, job_panel
-from pages.ui.labels import escaped
+from pages.ui.labels import escaped, listed_classes
 from pages.ui.permitted import accept, downloading_weights
 from pages.ui.viewers import Viewers
 from resnet_core.apart import MOST_BYTES, apart
 from resnet_core.errors import UserError
-from resnet_core.imports import LAYOUTS, Proposal, ReaderFailed, inspect_bytes, limits, suggest_name
+from resnet_core.imports import LAYOUTS, Proposal, ReaderFailed, inspect_bytes, limits, suggest_name, valid_name
 from resnet_core.imports.cost import cost
 from resnet_core.imports.offered import OFFERED, Offered, inspect_offered
 from resnet_core.language import mark, tr
@@ -31,7 +31,9 @@ JOBS = Jobs()
 DOWNLOADS = {key: Download(key, downloading_weights) for key in OFFERED}
 #: What tries them: it takes a proposal.
 TRIAL = "resnet_core.imports.trial:trial"
-#: Images that each choice is tried on.
+#: What measures the one that is imported.
+MEASURE = "resnet_core.imports.trial:measure"
+#: Training images that each choice is tried on.
 _IMAGES = 1000
 _SHORTCUTS = {
     "none": mark("plain: no shortcuts"),
@@ -44,11 +46,10 @@ def import_panel() -> Net | None:
     """Draws the way from the file to the import as far as it goes. Returns the imported net in the run in which it was accepted."""
     st.markdown(
         tr(
-            "Weights in the layout of ResNet Lab, of "
-            "[akamaster/pytorch_resnet_cifar10](https://github.com/akamaster/pytorch_resnet_cifar10), of "
-            "[chenyaofo/pytorch-cifar-models](https://github.com/chenyaofo/pytorch-cifar-models), or of "
-            "torchvision's ResNets: a safetensors file, a state dict as PyTorch saves it, bare or wrapped, or "
-            "*Everything (zip)* of another ResNet Lab."
+            "Weights in the layout of ResNet Lab, of {projects}, or of torchvision (ResNet, ResNeXt, Wide ResNet, "
+            "DenseNet, GoogLeNet, VGG, AlexNet): a safetensors file, a state dict as PyTorch saves it, bare or wrapped, or "
+            "*Everything (zip)* of another ResNet Lab.",
+            projects=", ".join(f"[{name}](https://github.com/{name})" for name in LAYOUTS.values() if "/" in name),
         )
     )
     cap = limits.MAX_FILE_BYTES // limits.MIB
@@ -119,7 +120,7 @@ def _inspected(source: Any) -> Proposal | str:
 
 def _recognised(proposal: Proposal) -> None:
     model = proposal.model
-    names = " or ".join(f"**{escaped(name)}**" for name in dict.fromkeys(proposal.net(each).name for each in proposal.shortcuts))
+    names = tr(" or ").join(f"**{escaped(name)}**" for name in dict.fromkeys(proposal.net(each).name for each in proposal.shortcuts))
     with st.container(border=True):
         st.markdown(
             tr(
@@ -132,6 +133,8 @@ def _recognised(proposal: Proposal) -> None:
             )
         )
         st.caption(tr("{file_bytes:.2f} MB · SHA-256 `{sha256}`", file_bytes=proposal.file_bytes / 1000000.0, sha256=proposal.sha256))
+        if proposal.classes:
+            st.caption(tr("Its classes, as the file says: {names}", names=listed_classes(proposal.classes)))
         if proposal.notes:
             st.markdown("\n".join(f"- {escaped(note)}" for note in proposal.notes))
 
@@ -145,7 +148,7 @@ def _tried(proposal: Proposal) -> Any:
             job_panel(job)
         if not _wanted(proposal, again=job is not None):
             return None
-        title = tr("{file_name} on the sample", file_name=proposal.file_name)
+        title = tr("{file_name} on training images of the sample", file_name=proposal.file_name)
         job = JOBS.start(key, title, lambda job: apart(TRIAL, proposal, progress=job.progress, should_stop=job.should_stop))
     if job.state == "done":
         return job.result
@@ -163,7 +166,7 @@ def _wanted(proposal: Proposal, again: bool) -> bool:
         return True
     st.warning(
         tr(
-            "Trying its {choices:,} choices on {images:,} images takes long: {work}. It runs beside everything "
+            "Trying its {choices:,} choices on {images:,} training images takes long: {work}. It runs beside everything "
             "else, in a process of at most {most_bytes} GiB of memory, and ends when you leave.",
             choices=choices,
             images=_IMAGES,
@@ -191,7 +194,15 @@ def _accepted(proposal: Proposal, trial: Any) -> Net | None:
     if not pressed:
         return None
     try:
-        net = accept(proposal, name, normalization, shortcut, errors=trial)
+        valid_name(name)
+        key = ("tested", proposal.sha256, normalization, shortcut)
+        measured = JOBS.outcome(
+            key,
+            tr("{file_name} on the sample", file_name=proposal.file_name),
+            lambda job: apart(MEASURE, proposal, normalization, shortcut, progress=job.progress, should_stop=job.should_stop),
+            unit=tr("test images"),
+        )
+        net = accept(proposal, name, normalization, shortcut, errors=trial, measured=measured)
     except UserError as error:
         st.error(escaped(str(error)), icon=":material/error:")
         return None
@@ -212,7 +223,11 @@ def _ask_shortcut(proposal: Proposal, trial: Any) -> str | None:
     best = {each: _best(trial, each) for each in proposal.shortcuts}
     return st.radio(
         tr("Which shortcuts does it have? Nothing in the file tells")
-        + (tr("; each choice with its lowest error") if trial.images else tr(", and no error can be measured: whoever trained it knows")),
+        + (
+            tr("; each choice with its lowest error on training images")
+            if trial.images
+            else tr(", and no error can be measured: whoever trained it knows")
+        ),
         proposal.shortcuts,
         proposal.shortcuts.index(trial.suggested.shortcut) if trial.images else None,
         format_func=lambda each: f"{_SHORTCUTS.get(each, each)}{_measured(best[each])}",
@@ -227,7 +242,7 @@ def _ask_normalization(proposal: Proposal, trial: Any, shortcut: str) -> str:
     keys = [each.normalization for each in trial.attempts if each.shortcut == shortcut]
     preselected = trial.suggested.normalization if shortcut == trial.suggested.shortcut else keys[0]
     return st.radio(
-        tr("How was its input normalised? Nothing in the file tells; each choice with its error on the sample"),
+        tr("How was its input normalised? Nothing in the file tells; each choice with its error on training images of the sample"),
         keys,
         keys.index(preselected),
         format_func=lambda key: f"{escaped(NORMALIZATIONS[key].label)}{_measured(trial.find(key, shortcut))}",
@@ -249,10 +264,12 @@ def _show_error(trial: Any, attempt: Any) -> None:
         st.info(escaped(trial.note), icon=":material/info:")
         return
     left, right = st.columns([0.3, 0.7], vertical_alignment="center")
-    left.metric(tr("Test error"), f"{attempt.error:.2f} %")
+    left.metric(tr("Error on training images"), f"{attempt.error:.2f} %")
     right.markdown(
         tr(
-            "**{error:,} of {images:,}** test images of the sample wrong · {precision} · measured just now, with what is chosen above",
+            "**{error:,} of {images:,}** training images of the sample wrong · {precision} · measured just now, with "
+            "what is chosen above. It tells the choices apart, not how good the net is: it may have been trained on "
+            "these very images. *Import* measures what is chosen, and only that, on the sample's test images.",
             error=round(attempt.error * trial.images / 100),
             images=trial.images,
             precision=trial.precision,
@@ -283,7 +300,7 @@ def _nearly(trial: Any) -> str:
     )
     rest = tr("; and {nears} more", nears=len(trial.near) - 3) if len(trial.near) > 3 else ""
     return tr(
-        "As good, as far as {images:,} images tell: {told}{rest}. What is suggested has the lowest loss of them ({loss:.3f}).",
+        "As good, as far as {images:,} training images tell: {told}{rest}. What is suggested has the lowest loss of them ({loss:.3f}).",
         images=trial.images,
         told=told,
         rest=rest,

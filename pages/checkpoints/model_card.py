@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from pages.checkpoints.gallery import Entry, test_error, tested_on
-from pages.ui.labels import duration, escaped
+from pages.ui.labels import duration, escaped, listed_classes
 from resnet_core import paper
 from resnet_core.config import DATASETS, DataConfig, Recipe
 from resnet_core.figures.captions import augmentation_text, falling_text, fraction_text
@@ -28,7 +28,7 @@ _NBSP = "\u00a0"
 def model_card(entry: Entry) -> None:
     """Draws all that is known of the net; what is not known is left out."""
     net, card = entry.net, entry.card
-    published = paper.published(net.model, net.config.data if net.config else None)
+    published = paper.published(net.model, net.class_names)
     errors = st.columns(4)
     errors[0].metric(tr("Test error"), _percent(test_error(net, card)))
     errors[1].metric(tr("Training error"), _percent(net.train_error))
@@ -136,6 +136,7 @@ def identity(net: Net, card: dict[str, Any]) -> dict[str, str | None]:
             shortcut=_shortcut(net.model.shortcut),
             num_classes=net.model.num_classes,
         ),
+        tr("classes"): listed_classes(net.class_names) if net.class_names else None,
         "MACs": f"{card['macs']:,}" if card.get("macs") else None,
         tr("origin"): tr(ORIGINS.get(net.origin, net.origin)),
         tr("its input"): escaped(normalization),

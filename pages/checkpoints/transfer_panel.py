@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from pages.checkpoints.queued import note_queued, queued_links
 from pages.ui import estimate
 from pages.ui.analyses import folder, here
 from pages.ui.figure_chart import figure_chart
@@ -22,7 +23,6 @@ from resnet_core.nets import Net, transfer
 
 #: Training images of each class that can be chosen.
 SIZES = (10, 50, 200, 500, 1000)
-_QUEUED = "transfer.queued"
 WHY = mark(
     "What a net has learned to see may serve for other images. Its classifier is replaced; the first stages can be **frozen** (nothing of "
     "them changes, their batch normalisation included, which computes with the statistics of the images before), or learn at a **lower "
@@ -52,12 +52,7 @@ def transfer_panel(net: Net) -> None:
     )
     if st.button(tr("Train"), type="primary", icon=":material/swap_horiz:", key="transfer.start"):
         _start(store, net, configs)
-    if (queued := st.session_state.get(_QUEUED)) and queued[0] == net.id:
-        st.success(tr("In the queue, or trained already."), icon=":material/playlist_add_check:")
-        with st.container(horizontal=True):
-            st.page_link("train/page.py", label=tr("Watch it"), icon=":material/model_training:", query_params={"tab": "Runs"})
-            link = {"runs": queued[1]}
-            st.page_link("compare/page.py", label=tr("Compare"), icon=":material/ssid_chart:", query_params=link)
+    queued_links("transfer", net)
     _results(net, configs[0], seen)
 
 
@@ -68,15 +63,15 @@ def _start(store: PermittedStore, net: Net, configs: Sequence[RunConfig]) -> Non
     for config in configs:
         submitted = transfer.transfer(store, net, config, data_dir=where) if config.start else store.submit(config, data_dir=where)
         runs.append(going_on(store, *submitted))
-    st.session_state[_QUEUED] = (net.id, [run.id for run in runs])
+    note_queued("transfer", net, runs)
 
 
 def _chosen(net: Net) -> list[RunConfig]:
     """Raises ConfigError where the net cannot be trained so."""
     first, second, third = st.columns(3, vertical_alignment="bottom")
     keys = here()
-    own = net.config.data.dataset if net.config else "sample"
-    preferred = next((key for key in ("fashion-sample", *keys) if key in keys and key != own), keys[0])
+    others = [key for key in keys if DataConfig(key).class_names != net.class_names]
+    preferred = "fashion-sample" if "fashion-sample" in others else (others or keys)[0]
     dataset = first.selectbox(
         tr("Images"), keys, keys.index(preferred), format_func=lambda key: DataConfig(key).title, key=f"transfer.data.{net.id}"
     )

@@ -149,19 +149,18 @@ def fit_for(nets: Sequence[Net], labels: Mapping[str, str], images: Images | Non
     first = next((net for net in nets if net.class_names is not None), None)
     if images is None and first is None:
         return list(nets)
-    config = images.config if images else first.config.data if first and first.config else DataConfig()
-    found = [net for net in nets if net.class_names in (None, config.class_names)]
+    classes = images.config.class_names if images else first.class_names if first else None
+    found = [net for net in nets if net.class_names in (None, classes)]
     for net in nets:
         if net not in found:
             named = replace(net, name=labels[net.id])
-            why = named.refusal(config) if images else _no_comparison(named, labels[first.id] if first else "", config)
+            why = named.refusal(images.config) if images else _no_comparison(named, labels[first.id], first) if first else ""
             st.info(escaped(tr("{why} It is left out.", why=why)), icon=":material/info:")
     return found
 
 
-def _no_comparison(net: Net, first: str, config: DataConfig) -> str:
-    own = (net.config.data if net.config else DataConfig()).whole_title
-    told = {"name": net.name, "own": own, "first": first, "theirs": config.whole_title}
+def _no_comparison(net: Net, label: str, first: Net) -> str:
+    told = {"name": net.name, "own": net.classes_of, "first": label, "theirs": first.classes_of}
     return tr("{name} tells {own}'s classes apart, and {first} {theirs}'s: their answers cannot be compared.", **told)
 
 

@@ -30,10 +30,19 @@ def titled(titles: Mapping[str, str]) -> Callable[[Any], str]:
 _AUTOLINK = re.compile(r"(?<=http)(?=s?://)|(?<=https)(?=://)|(?<=www)(?=\.)|(?<=@)", re.IGNORECASE)
 _WORD_JOINER = "\u2060"  # invisible, and of no width
 
+#: Names of classes in a row.
+_TOLD = 10
+
 
 def escaped(text: str) -> str:
     """Write other people's text (a run's name, a value from a link) so that Streamlit's Markdown shows it literally, without links."""
     return re.sub(r"([\\`*_{}\[\]()#+\-.!|~:$<>])", r"\\\1", _AUTOLINK.sub(_WORD_JOINER, str(text)))
+
+
+def listed_classes(names: Sequence[str]) -> str:
+    """The first few names of classes, as Markdown that shows them literally."""
+    told = escaped(", ".join(names[:_TOLD]))
+    return told if len(names) <= _TOLD else tr("{told} and {more:,} more", told=told, more=len(names) - _TOLD)
 
 
 def duration(seconds: float) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,11 +19,11 @@ if TYPE_CHECKING:
     from resnet_core.imports.trial import Attempt, Trial
 
 #: Part of the options' help.
-AUTO_MEANS = "the lowest error on the sample; of those that its images cannot tell apart, the lowest loss"
+AUTO_MEANS = "the lowest error on training images of the sample; of those that they cannot tell apart, the lowest loss"
 SHORTCUTS = "{none,A,A-behind,A-both,auto}"
 SHORTCUT_HELP = (
     "of a file without projections, which does not tell a plain net from option A, nor where A puts its zeros: behind the old channels or "
-    "half on both sides (A: whichever has the lower error on the sample)"
+    "half on both sides (A: whichever has the lower error on those images)"
 )
 #: Choices told in one line of an error.
 _TOLD = 8
@@ -40,23 +41,30 @@ def import_file(args: argparse.Namespace) -> int:
     measured, attempt = decide(proposal, args.normalization, args.shortcut)
     for text in proposal.notes_of(attempt.shortcut)[len(proposal.notes) :]:
         note(text)
-    net = accept(proposal, args.name, attempt.normalization, attempt.shortcut, args.home, measured)
+    from resnet_core.imports.trial import measure
+
+    choice = attempt.normalization, attempt.shortcut
+    found = _with_bar("measuring on the sample's test images", lambda progress: measure(proposal, *choice, progress))
+    net = accept(proposal, args.name, *choice, args.home, measured, found)
     told = {
         "name": net.id,
         "net": net.model.name,
         "model": architectures.to_dict(net.model),
         "layout": proposal.layout,
         "normalization": attempt.normalization,
-        "top1_error": attempt.error,
-        "n": measured.images,
+        "classes": list(net.class_names or ()),
+        "top1_error": found.suggested.error,
+        "n": found.images,
+        "training_error": attempt.error,
+        "training_n": measured.images,
         "notes": net.card["notes"],
     }
     if args.json:
         emit(told)
         return 0
     error = (
-        f"{percent(attempt.error)} on the sample's {measured.images:,} test images ({measured.precision})"
-        if measured.images
+        f"{percent(found.suggested.error)} on the sample's {found.images:,} test images ({found.precision})"
+        if found.images
         else measured.note
     )
     rows = [
@@ -116,7 +124,7 @@ def _near(measured: Trial, attempt: Attempt) -> str:
     told = [f"{each.normalization} with shortcut {each.shortcut} ({percent(each.error)})" for each in measured.near]
     rest = f" and {len(told) - _NEAR} more" if len(told) > _NEAR else ""
     return (
-        f"On these {measured.images:,} images {', '.join(told[:_NEAR])}{rest} did as well as far as chance allows to tell; "
+        f"On these {measured.images:,} training images {', '.join(told[:_NEAR])}{rest} did as well as far as chance allows to tell; "
         f"{attempt.normalization} with shortcut {attempt.shortcut} ({percent(attempt.error)}) was taken for its lower loss."
     )
 
@@ -132,22 +140,26 @@ def _narrowed(option: str, given: str | None, possible: tuple[str, ...]) -> tupl
     return (given,)
 
 
-def _measure(proposal: Proposal, pairs: list[tuple[str, str]]) -> Trial:
+def _with_bar(what: str, measure: Callable[[Callable[[int, int], None]], Trial]) -> Trial:
     from tqdm import tqdm
 
+    with tqdm(total=0, desc=what, unit="images", leave=False, disable=not sys.stderr.isatty()) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        return measure(progress)
+
+
+def _measure(proposal: Proposal, pairs: list[tuple[str, str]]) -> Trial:
     from resnet_core.imports.cost import cost
     from resnet_core.imports.trial import CLASSES, SAMPLE_IMAGES, trial
 
     work = cost(proposal.model, len(pairs) * SAMPLE_IMAGES)
     if work.is_heavy and proposal.model.num_classes == CLASSES:
         note(f"Trying {len(pairs):,} choices takes long: {work}. Choose with --normalization and --shortcut to try fewer; Ctrl-C ends it.")
-    with tqdm(total=0, desc="trying on the sample", unit="images", leave=False, disable=not sys.stderr.isatty()) as bar:
-
-        def progress(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        measured = trial(proposal, progress, choices=pairs)
+    measured = _with_bar("trying on the sample's training images", lambda progress: trial(proposal, progress, choices=pairs))
     if measured.note:
         note(measured.note)
     return measured
@@ -164,7 +176,7 @@ def _open(proposal: Proposal, measured: Trial, asked: list[str]) -> str:
         told.append(choice if attempt.error is None else f"{choice} ({percent(attempt.error)})")
     rest = len(best) - len(told)
     more = f" and {rest} more" if rest > 0 else ""
-    errors = f" (errors on the sample's {measured.images:,} test images)" if measured.images else ""
+    errors = f" (errors on {measured.images:,} training images of the sample)" if measured.images else ""
     net = f"{proposal.model.name} in the layout of {LAYOUTS[proposal.layout]}"
     auto = f" --{asked[0]} {AUTO} takes {getattr(measured.suggested, asked[0])}." if measured.images or asked == ["normalization"] else ""
     choices = f"{', '.join(told)}{more}{errors}"
@@ -177,7 +189,7 @@ def _ask(measured: Trial, asked: list[str]) -> Attempt:
         for number, attempt in enumerate(measured.attempts, start=1)
     ]
     default = measured.attempts.index(measured.suggested) + 1
-    print(table(("choice", "normalization", "shortcut", "error"), rows, left=3), file=sys.stderr)
+    print(table(("choice", "normalization", "shortcut", "training error"), rows, left=3), file=sys.stderr)
     print(f"The file does not say its {' and '.join(asked)}. Which choice? [{default}] ", end="", file=sys.stderr, flush=True)
     answer = sys.stdin.readline()
     text = answer.strip() or (str(default) if answer else "")

@@ -73,10 +73,11 @@ def named(args: argparse.Namespace) -> Iterator[Net]:
         attempt = Attempt(proposal.normalizations[0], proposal.shortcuts[0])
         measured = Trial((attempt,), attempt, 0)
     if len(proposal.shortcuts) > 1 and attempt.error is not None:
-        name = proposal.net(attempt.shortcut).name
-        note(f"{path.name} is taken for a {name} (shortcut {attempt.shortcut}), with {percent(attempt.error)} error on the sample.")
+        taken = f"{proposal.net(attempt.shortcut).name} (shortcut {attempt.shortcut})"
+        note(f"{path.name} is taken for a {taken}, with {percent(attempt.error)} error on training images of the sample.")
     with scratch() as folder:
-        kept = accept(proposal, None, attempt.normalization, attempt.shortcut, folder, measured)
+        untested = Trial((attempt,), attempt, 0)  # nobody reads this card
+        kept = accept(proposal, None, attempt.normalization, attempt.shortcut, folder, measured, untested)
         yield dataclasses.replace(kept, name=path.stem if net is None else net.name)
 
 

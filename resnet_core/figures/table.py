@@ -40,7 +40,7 @@ def final_table(groups: Sequence[Group], spread: str = "separate") -> list[Row]:
         counted = _counted(group)
         ends = [final_errors(run) for run in counted]
         training, test = ([error for end in ends if (error := end[i]) is not None] for i in (0, 1))
-        published = paper.published(group.config.model, group.config.data)
+        published = paper.published(group.config.model, group.config.data.class_names)
         # The seeds have a column of their own.
         net = label.replace(f", {seeds_text(group)}", "")
         if group.config.model.name not in net:  # a name of the user's own

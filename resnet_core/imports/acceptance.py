@@ -102,6 +102,7 @@ def accept(
     shortcut: str | None = None,
     home: Path | str | None = None,
     errors: Trial | None = None,
+    measured: Trial | None = None,
 ) -> Net:
     """Keeps an import as ``<home>/.imported/<name>/``, written as a whole or not at all.
 
@@ -109,6 +110,7 @@ def accept(
         name: see ``valid_name``; made from the file's by default.
         normalization, shortcut: one of the proposal's; needed where it has several.
         errors: what ``trial`` found; the choice is tried now if it is not among that.
+        measured: what ``measure`` found of the choice; measured now unless it is given.
 
     Raises:
         ImportRefused: the name is not free, a choice is missing, or not one of those that fit.
@@ -122,28 +124,34 @@ def accept(
         from resnet_core.imports.trial import trial
 
         errors = trial(proposal, choices=[(normalization, shortcut)])
-    card = _card(proposal, normalization, shortcut, errors)
+    if measured is None or measured.find(normalization, shortcut) is None:
+        from resnet_core.imports.trial import measure
+
+        measured = measure(proposal, normalization, shortcut)
+    card = _card(proposal, normalization, shortcut, errors, measured)
     with files.locked(RunStore(home).home):
         tidy(imported_folder(home))
         name = suggest_name(proposal, home) if name is None else valid_name(name, home)
         return _write(proposal, name, card, shortcut, home)
 
 
-def _card(proposal: Proposal, normalization: str, shortcut: str, errors: Trial) -> dict[str, Any]:
-    attempt = errors.find(normalization, shortcut)
+def _card(proposal: Proposal, normalization: str, shortcut: str, errors: Trial, measured: Trial) -> dict[str, Any]:
+    doubt, attempt = errors.doubt(errors.find(normalization, shortcut)), measured.find(normalization, shortcut)
     return {
         "origin": "imported",
         "model": architectures.to_dict(proposal.net(shortcut)),
         "normalization": normalization,
         "side": None if proposal.mean is None or proposal.mean.shape[-1] == 1 else proposal.mean.shape[-1],
+        "classes": list(proposal.classes),
+        "dataset": proposal.dataset,
         "layout": proposal.layout,
         "source_file": proposal.file_name,
         "source_bytes": proposal.file_bytes,
         "source_sha256": proposal.sha256,
-        "notes": [*proposal.notes_of(shortcut), *([doubt] if (doubt := errors.doubt(attempt)) else [])],
+        "notes": [*proposal.notes_of(shortcut), *([doubt] if doubt else [])],
         "sample_error": attempt and attempt.error,
-        "sample_images": errors.images,
-        "sample_precision": errors.precision,
+        "sample_images": measured.images,
+        "sample_precision": measured.precision,
         "created": files.now(),
     }
 

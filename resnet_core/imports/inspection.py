@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from resnet_core.architectures import ModelConfig
+from resnet_core.config import too_small
 from resnet_core.errors import CheckpointError
 from resnet_core.imports import limits
 from resnet_core.imports.candidates import tensors
@@ -22,7 +23,11 @@ from resnet_core.imports.scratch import scratch
 from resnet_core.imports.sniff import mismatch
 from resnet_core.language import tr
 from resnet_core.nets import NORMALIZATIONS
+from resnet_core.nets.classes import from_metadata
 from resnet_core.nets.folder import FORMAT, MEAN, STD, model_from_dict, sha256
+
+#: Pixels of a mean image, at least and at most: as of the pictures that are trained on here (``config.Pictures``).
+SIDES = 8, 1024
 
 
 def inspect_file(path: Path | str, name: str | None = None, gone: Gone = lambda: False) -> Proposal:
@@ -88,11 +93,12 @@ def propose(arrays: Mapping[str, Any], report: Mapping[str, Any], name: str, siz
     import numpy as np
 
     metadata, notes = dict(report["metadata"]), list(report["notes"])
+    ours = metadata.get("format") == FORMAT
     if (note := mismatch(name, report["kind"])) is not None:
         notes.insert(0, note)
     arrays, put_aside = without_extras(arrays)
     mean, std = arrays.pop(MEAN, None), arrays.pop(STD, None)
-    told = _told(metadata) if metadata.get("format") == FORMAT else None
+    told = _told(metadata) if ours else None
     recognition = recognize({key: array.shape for key, array in arrays.items()}, told)
     model, shortcuts = recognition.model, recognition.shortcuts
     if shortcuts == ("B", "C"):  # one net; which of the names it goes by, a file of ours says
@@ -100,8 +106,8 @@ def propose(arrays: Mapping[str, Any], report: Mapping[str, Any], name: str, siz
     if told is not None:
         _check_told(told, recognition)
         model, shortcuts = told, (told.shortcut,)
-    _check_normalization(mean, std)
-    known = metadata.get("normalization") if metadata.get("format") == FORMAT else None
+    _check_normalization(mean, std, model)
+    known = metadata.get("normalization") if ours else None
     normalizations: tuple[str, ...]
     if mean is not None:
         normalizations = (known if known in NORMALIZATIONS and _is(known, mean, std) else OWN,)
@@ -120,8 +126,10 @@ def propose(arrays: Mapping[str, Any], report: Mapping[str, Any], name: str, siz
         raise ImportRefused(
             "{listed} has values below 0; a variance has none, and the net's outputs would not be numbers.", listed=listed(broken)
         )
-    noted = (*notes, *put_aside, *recognition.notes, *changed)
-    return Proposal(name, size, digest, recognition.layout, model, shortcuts, normalizations, noted, converted, mean, std)
+    names, dataset, note = from_metadata(metadata if ours else {}, model.num_classes)
+    noted = (*notes, *put_aside, *recognition.notes, *changed, *([note] if note else []))
+    found = recognition.layout, model, shortcuts, normalizations, noted, converted, mean, std
+    return Proposal(name, size, digest, *found, names, dataset)
 
 
 def _told(metadata: Mapping[str, str]) -> ModelConfig:
@@ -142,11 +150,21 @@ def _check_told(told: ModelConfig, recognition: Recognition) -> None:
         )
 
 
-def _check_normalization(mean: Any, std: Any) -> None:
+def _check_normalization(mean: Any, std: Any, model: ModelConfig) -> None:
     if mean is None and std is not None:
         raise ImportRefused("It has {std}, but no {mean}.", std=STD, mean=MEAN)
-    if mean is not None and mean.shape not in ((3, 32, 32), (3, 1, 1)):
-        raise ImportRefused("Its {mean} has the shape {shape}; (3, 32, 32) or (3, 1, 1) is due.", mean=MEAN, shape=mean.shape)
+    if mean is not None and mean.shape != (3, 1, 1):
+        side = mean.shape[-1] if mean.ndim == 3 and mean.shape == (3, *mean.shape[-1:] * 2) else 0
+        if not SIDES[0] <= side <= SIDES[1]:
+            raise ImportRefused(
+                "Its {mean} has the shape {shape}; (3, 1, 1) is due, or (3, 32, 32), or another square of {least:,} to {most:,} pixels.",
+                mean=MEAN,
+                shape=mean.shape,
+                least=SIDES[0],
+                most=SIDES[1],
+            )
+        if not model.plan().takes((3, side, side)):
+            raise ImportRefused(too_small(model, side))
     if std is not None and (std.shape != (3, 1, 1) or not (std > 0).all()):
         raise ImportRefused("Its {std} is not of three numbers above 0 (shape {shape}).", std=STD, shape=shown(std.shape))
 

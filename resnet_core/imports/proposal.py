@@ -29,6 +29,7 @@ class Proposal:
         notes: what was unwrapped, removed or converted; one sentence each.
         tensors: the net's ``state_dict`` as numpy arrays, float32 (BN's counters int64), the channels in the file's order.
         mean, std: float32 arrays of a file that says how its input is normalised; else None.
+        classes, dataset: the names of its classes and the key of their data set, of a file that says them; else empty.
     """
 
     file_name: str
@@ -42,6 +43,8 @@ class Proposal:
     tensors: dict[str, Any] = field(repr=False)
     mean: Any = field(default=None, repr=False)
     std: Any = field(default=None, repr=False)
+    classes: tuple[str, ...] = field(default=(), repr=False)
+    dataset: str = ""
 
     @property
     def questions(self) -> tuple[str, ...]:

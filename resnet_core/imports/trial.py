@@ -1,4 +1,11 @@
-"""What a file leaves open, tried out: the error on the embedded sample's test images for every choice."""
+"""What a file leaves open, tried out: the error on training images of the embedded sample for every choice.
+
+Training images, since whatever is chosen by an error fits the images it was counted on a little better than others: test images select
+nothing here. They measure what was chosen, once, and only that (``measure``)::
+
+    found = trial(proposal)
+    measured = measure(proposal, found.suggested.normalization, found.suggested.shortcut)
+"""
 
 from __future__ import annotations
 
@@ -13,6 +20,7 @@ from resnet_core import data
 from resnet_core.activations import images_at_once
 from resnet_core.architectures.net import Net, build_model
 from resnet_core.config import DataConfig, Recipe, RunConfig
+from resnet_core.datasets import CIFAR10_CLASSES
 from resnet_core.imports.proposal import Proposal
 from resnet_core.language import mark, tr
 from resnet_core.nets.loading import resized
@@ -20,7 +28,7 @@ from resnet_core.training import probe
 from resnet_core.training.plan import Plan
 
 CLASSES = 10
-#: Test images of the embedded sample.
+#: The first training images of the embedded sample, whose classes alternate; and as many are its test images.
 SAMPLE_IMAGES = 1000
 #: Guessing is wrong 90.0 % of the time, with a standard deviation of 0.95 on 1,000 images.
 GUESSED_ERROR = 87.0
@@ -47,7 +55,7 @@ class Trial:
         attempts: the suggested one, then the lowest error first; in the order of likelihood where there are no errors.
         suggested: of those that the images cannot tell from the lowest error (see ``near``), the one with the lowest loss; the likeliest
             where there are no errors.
-        images: the test images each was tried on; 0 where there are no errors.
+        images: those each was tried on; 0 where there are no errors.
         precision: that they were computed in; empty where there are no errors.
         note: why there are no errors, that none is better than guessing, or that the images were enlarged for the net; else empty.
     """
@@ -72,7 +80,7 @@ class Trial:
         if attempt is None or attempt.error is None or attempt.error <= DOUBTFUL:
             return ""
         return tr(
-            "{error:.1f} % of the sample's {images:,} test images are wrong. This may not be the net that was "
+            "{error:.1f} % of {images:,} training images of the sample are wrong. This may not be the net that was "
             "trained: its input may have been normalised in another way or have its colours in another order, "
             "its shortcuts may be of another kind (option A with its zeros on the other side, or after an "
             "average), its classes may come in another order; or it was trained on other images, or hardly at "
@@ -89,7 +97,7 @@ def trial(
     precision: str = "fp32",
     choices: Iterable[tuple[str, str]] | None = None,
 ) -> Trial:
-    """Tries every open choice on the 1,000 test images of the embedded sample.
+    """Tries every open choice on the first 1,000 training images of the embedded sample.
 
     Args:
         progress: called with the images done and the images in all, over all choices.
@@ -100,6 +108,29 @@ def trial(
         ConfigError: the device is not on this machine. DataError: the sample is damaged.
     """
     pairs = list(itertools.product(proposal.normalizations, proposal.shortcuts) if choices is None else choices)
+    return _tried(proposal, pairs, "train", progress, device, precision)
+
+
+def measure(
+    proposal: Proposal,
+    normalization: str,
+    shortcut: str,
+    progress: Callable[[int, int], None] | None = None,
+    device: str = "auto",
+    precision: str = "fp32",
+) -> Trial:
+    """Measures a choice that was made on the 1,000 test images of the embedded sample. Arguments and errors as of ``trial``."""
+    return _tried(proposal, [(normalization, shortcut)], "test", progress, device, precision)
+
+
+def _tried(
+    proposal: Proposal,
+    pairs: list[tuple[str, str]],
+    split: str,
+    progress: Callable[[int, int], None] | None,
+    device: str,
+    precision: str,
+) -> Trial:
     classes = proposal.model.num_classes
     note = ""
     if classes != CLASSES:
@@ -108,31 +139,33 @@ def trial(
             classes=classes,
             classes2=CLASSES,
         )
+    elif proposal.classes not in ((), CIFAR10_CLASSES):
+        note = tr("The file names other classes than those of the sample's images: there is no error to measure.")
     if note:
         attempts = tuple(Attempt(*pair) for pair in pairs)
         return Trial(attempts, attempts[0], 0, "", note)
     plan = probe.decide(RunConfig(recipe=Recipe(device=device, precision=precision, compile="off")))
-    test = data.load(DataConfig("sample")).test
-    total, done = len(test) * len(pairs), 0
+    images = getattr(data.load(DataConfig("sample")), split).part(0, SAMPLE_IMAGES)
+    total, done = len(images) * len(pairs), 0
     tried: list[Attempt] = []
     for shortcut in dict.fromkeys(shortcut for _, shortcut in pairs):
         model = _build(proposal, shortcut, plan)
         for normalization in [key for key, option in pairs if option == shortcut]:
             wrong, loss = 0, 0.0
-            for start in range(0, len(test), batch := images_at_once(model)):
-                part = slice(start, start + batch)
-                counted = _count(model, proposal, normalization, test.images[part], test.labels[part], plan)
-                wrong, loss, done = wrong + counted[0], loss + counted[1], done + len(test.labels[part])
+            for start in range(0, len(images), batch := images_at_once(model)):
+                part = images.part(start, start + batch)
+                counted = _count(model, proposal, normalization, part.images, part.labels, plan)
+                wrong, loss, done = wrong + counted[0], loss + counted[1], done + len(part)
                 if progress:
                     progress(done, total)
-            tried.append(Attempt(normalization, shortcut, 100.0 * wrong / len(test), loss / len(test)))
+            tried.append(Attempt(normalization, shortcut, 100.0 * wrong / len(images), loss / len(images)))
     tried.sort(key=lambda each: (_measured(each)[0], pairs.index((each.normalization, each.shortcut))))
-    suggested = _suggestion(tried, len(test))
+    suggested = _suggestion(tried, len(images))
     notes = [GUESSING] if _measured(tried[0])[0] > GUESSED_ERROR else []
-    if model.side != test.images.shape[-1]:
+    if model.side != images.images.shape[-1]:
         notes.append(tr("The images were enlarged from 32x32 to the {side}x{side} pixels that the net is made for.", side=model.side))
     tried.sort(key=lambda each: each is not suggested)
-    return Trial(tuple(tried), suggested, len(test), plan.precision, " ".join(notes))
+    return Trial(tuple(tried), suggested, len(images), plan.precision, " ".join(notes))
 
 
 def _measured(attempt: Attempt) -> tuple[float, float]:
@@ -142,9 +175,14 @@ def _measured(attempt: Attempt) -> tuple[float, float]:
 
 
 def _near(attempts: Iterable[Attempt], images: int) -> list[Attempt]:
-    """Those whose error is less than one standard deviation above the lowest: that of an error counted on so many images."""
+    """Those whose error is at most one standard deviation above the lowest: that of an error counted on so many images.
+
+    A trained net has learned these images and may get all of them right. The usual estimate then has no noise at all, and one image would
+    decide between two choices; so two right and two wrong answers are added to the count (Agresti and Coull 1998).
+    """
     lowest = min(_measured(each)[0] for each in attempts)
-    noise = math.sqrt(lowest * (100 - lowest) / images)
+    chance = (lowest * images / 100 + 2) / (images + 4)
+    noise = 100 * math.sqrt(chance * (1 - chance) / (images + 4))
     return [each for each in attempts if _measured(each)[0] <= lowest + noise]
 
 

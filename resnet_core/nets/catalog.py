@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import resnet_core
-from resnet_core.config import DataConfig, RunConfig
+from resnet_core.config import DATASETS, DataConfig, RunConfig
 from resnet_core.datasets import CIFAR10_CLASSES
 from resnet_core.errors import CheckpointError, RunError, UserError
 from resnet_core.language import tr
+from resnet_core.nets import classes
 from resnet_core.nets import folder as folders
 from resnet_core.runs import Run, RunStatus, RunStore
 from resnet_core.runs.records import reader
@@ -70,11 +71,22 @@ class Net:
     def class_names(self) -> tuple[str, ...] | None:
         """The classes that it tells apart, in the order of its outputs; None where that is not known.
 
-        A net from elsewhere with ten outputs is taken for one of CIFAR-10's.
+        A net from elsewhere with ten outputs that does not name them is taken for one of CIFAR-10's.
         """
         if self.config is not None:
             return self.config.data.class_names
+        if names := classes.known(self.card, self.model.num_classes):
+            return names
         return CIFAR10_CLASSES if self.model.num_classes == len(CIFAR10_CLASSES) else None
+
+    @property
+    def classes_of(self) -> str:
+        """The data set whose classes it tells apart, as ``CIFAR-10``; meant for nets of which classes are known."""
+        if self.config is not None:
+            return self.config.data.whole_title
+        keys = sorted(DATASETS, key=lambda key: key != self.card.get("dataset"))  # two data sets of digits have the same classes
+        found = next((DataConfig(key) for key in keys if DataConfig(key).class_names == self.class_names), None)
+        return found.whole_title if found else tr("another data set")
 
     def refusal(self, data: DataConfig) -> str:
         """Say why its answers cannot be held against the classes of these images; empty where they can."""
@@ -83,8 +95,7 @@ class Net:
         told: dict[str, Any] = {"name": self.name, "classes": self.model.num_classes, "theirs": data.whole_title}
         if self.class_names is None:
             return tr("{name} tells {classes:,} classes apart that nothing is known of, and these images are {theirs}'s.", **told)
-        own = (self.config.data if self.config else DataConfig()).whole_title
-        return tr("{name} tells {own}'s {classes:,} classes apart, and these images are {theirs}'s.", own=own, **told)
+        return tr("{name} tells {own}'s {classes:,} classes apart, and these images are {theirs}'s.", own=self.classes_of, **told)
 
     @property
     def enlarged(self) -> str:
@@ -323,5 +334,11 @@ def _file(path: Path) -> Net:
         model = folders.model_from_dict(json.loads(metadata["model"]))
     except (ValueError, RecursionError, CheckpointError) as error:
         raise CheckpointError("{path}: its metadata do not describe a net ({error}).", path=path, error=error) from error
-    card = {"normalization": metadata.get("normalization"), "side": folders.trained_side(path)}
+    names, dataset, _ = classes.from_metadata(metadata, model.num_classes)
+    card = {
+        "normalization": metadata.get("normalization"),
+        "side": folders.trained_side(path),
+        "classes": list(names),
+        "dataset": dataset,
+    }
     return Net(id=str(path), name=path.stem, origin="file", model=model, path=path.resolve(), card=card)

@@ -34,7 +34,7 @@ _BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
 
 
 def weights(net: Net) -> bytes:
-    """One safetensors file: the ``state_dict``, what its input is normalised with, and the net's configuration.
+    """One safetensors file: the ``state_dict``, what its input is normalised with, the net's configuration, the names of its classes.
 
     A checkpoint's file is that already and is given as it is, with its checksum; a run's is made from its newest checkpoint.
 
@@ -60,7 +60,8 @@ def _of_run(net: Net) -> tuple[bytes, int | None]:
     key = "pixel-mean" if weights.std is None and np.array_equal(weights.mean.numpy(), known) else OWN
     with tempfile.TemporaryDirectory(prefix="resnet-lab-") as place:
         path = Path(place) / folders.WEIGHTS
-        folders.save_weights(path, weights.tensors, weights.mean, weights.std, net.model, key)
+        data = net.training.data
+        folders.save_weights(path, weights.tensors, weights.mean, weights.std, net.model, key, data.class_names, data.dataset)
         return path.read_bytes(), weights.net.iteration
 
 
@@ -100,6 +101,8 @@ def card(net: Net, iteration: int | None = None) -> dict[str, Any]:
         "model": architectures.to_dict(config.model),
         "config": config.to_dict(),
         "data": config.data.label,
+        "dataset": config.data.dataset,
+        "classes": list(config.data.class_names),
         "schedule_fraction": config.recipe.schedule_fraction,
         "iterations": net.iteration if iteration is None else iteration,
         "batch_size": config.recipe.batch_size,

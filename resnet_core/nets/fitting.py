@@ -16,11 +16,12 @@ def fitting(net: Net) -> list[DataConfig]:
     Of a net of which no classes are known, all that have a name.
     """
     own = net.config.data if net.config else None
+    key = own.dataset if own else net.card.get("dataset")
     found = [DataConfig(key) for key in DATASETS]
     if own is not None and own.pictures:
         found.append(DataConfig(PICTURES, pictures=own.pictures))
     fits = [each for each in found if net.class_names in (None, each.class_names)]
-    return sorted(fits, key=lambda each: (not each.is_embedded, own is None or each.dataset != own.dataset))
+    return sorted(fits, key=lambda each: (not each.is_embedded, each.dataset != key))
 
 
 def pictures_of(net: Net) -> Path | None:

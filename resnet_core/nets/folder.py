@@ -1,7 +1,7 @@
 """A checkpoint's folder, as it ships in ``checkpoints/<name>/`` and as an imported one is kept.
 
 - weights.safetensors: the net's ``state_dict``, and beside it ``normalization.mean`` (and ``.std``); its metadata hold the net's
-  configuration, so that this one file rebuilds the net anywhere
+  configuration and the names of its classes, so that this one file rebuilds the net anywhere
 - card.json: what it is, where it comes from, its errors, and the SHA-256 of weights.safetensors
 - of a net trained here also: config.json, records.jsonl (all of the training), README.md (the card for people)
 """
@@ -14,7 +14,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from resnet_core import architectures, atomic
 from resnet_core.architectures import ModelConfig
 from resnet_core.errors import CheckpointError, UserError
 from resnet_core.language import tr
+from resnet_core.nets.classes import to_metadata
 from resnet_core.runs import files
 
 WEIGHTS, CARD, CONFIG, RECORDS, README = "weights.safetensors", "card.json", "config.json", "records.jsonl", "README.md"
@@ -50,7 +51,16 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def save_weights(path: Path, tensors: Mapping[str, Any], mean: Any, std: Any, model: Any, normalization: str) -> None:
+def save_weights(
+    path: Path,
+    tensors: Mapping[str, Any],
+    mean: Any,
+    std: Any,
+    model: Any,
+    normalization: str,
+    names: Sequence[str] | None = None,
+    dataset: str | None = None,
+) -> None:
     """Writes a weights file that rebuilds its net by itself.
 
     Args:
@@ -58,14 +68,15 @@ def save_weights(path: Path, tensors: Mapping[str, Any], mean: Any, std: Any, mo
         mean, std: float32 tensors, broadcastable to (3, 32, 32); ``std`` may be None.
         model: the net's configuration.
         normalization: a key of ``NORMALIZATIONS``, or ``own``.
+        names, dataset: of its classes, and the key of their data set, where they are known.
     """
     from safetensors.torch import save
 
     held = {name: tensor.contiguous() for name, tensor in tensors.items()} | {MEAN: mean.contiguous()}
     if std is not None:
         held[STD] = std.contiguous()
-    content = save(held, {"format": FORMAT, "model": json.dumps(architectures.to_dict(model)), "normalization": normalization})
-    path.write_bytes(_in_order(content))
+    told = {"format": FORMAT, "model": json.dumps(architectures.to_dict(model)), "normalization": normalization}
+    path.write_bytes(_in_order(save(held, told | to_metadata(names, dataset))))
 
 
 def _in_order(content: bytes) -> bytes:
@@ -129,7 +140,8 @@ def write_folder(
 
     Args:
         tensors, mean, std: see ``save_weights``.
-        card: with ``model`` (of ``model_to_dict``) and ``normalization`` (a key); the checksum and the size are added.
+        card: with ``model`` (of ``architectures.to_dict``), ``normalization`` (a key), and ``classes`` and ``dataset`` where they are
+            known; the checksum and the size are added.
         texts: further files by name.
 
     Raises:
@@ -141,7 +153,8 @@ def write_folder(
     try:
         with files.explained(folder):
             new.mkdir()
-            save_weights(new / WEIGHTS, tensors, mean, std, model_from_dict(card["model"]), card["normalization"])
+            told = card.get("classes"), card.get("dataset")
+            save_weights(new / WEIGHTS, tensors, mean, std, model_from_dict(card["model"]), card["normalization"], *told)
             size = (new / WEIGHTS).stat().st_size
             files.write_json(new / CARD, {**card, "checksum_sha256": sha256(new / WEIGHTS), "weights_bytes": size})
             for name, text in (texts or {}).items():

@@ -14,6 +14,7 @@ from resnet_core.config import DataConfig, Recipe, RunConfig, Start
 from resnet_core.errors import ConfigError, UserError
 from resnet_core.language import tr
 from resnet_core.nets.catalog import Net, find
+from resnet_core.nets.fitting import fitting
 from resnet_core.runs import Run, RunStore
 
 
@@ -23,6 +24,8 @@ def why_not(net: Net) -> str:
         return tr("its input is not normalised as in trainings here, which subtract the mean image.")
     if net.class_names is None:
         return tr("nothing is known of the {num_classes:,} classes that it tells apart.", num_classes=net.model.num_classes)
+    if not fitting(net):
+        return tr("no data set with a name has the {num_classes:,} classes that it tells apart.", num_classes=net.model.num_classes)
     return why_not_deeper(net.model)
 
 
@@ -38,7 +41,7 @@ def planned(net: Net, rounds: int, data: DataConfig | None = None, recipe: Recip
     """
     if why := why_not(net):
         raise ConfigError("net", "{name}: {why}", name=net.name, why=why)
-    own = net.config or RunConfig(net.model)
+    own = net.config or RunConfig(net.model, fitting(net)[0])
     if data is not None and (why := net.refusal(data)):
         raise ConfigError("data", why)
     return RunConfig(deeper(net.model, rounds), data or own.data, recipe or own.recipe)

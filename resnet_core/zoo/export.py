@@ -83,6 +83,8 @@ def _card(run: Run, evaluations: list[dict[str, Any]]) -> dict[str, Any]:
         "normalization": "pixel-mean",
         "config": config.to_dict(),
         "data": config.data.label,
+        "dataset": config.data.dataset,
+        "classes": list(config.data.class_names),
         "schedule_fraction": config.recipe.schedule_fraction,
         "iterations": config.recipe.iterations,
         "batch_size": config.recipe.batch_size,

@@ -64,7 +64,7 @@ def test_the_way_of_a_checkpoint_from_elsewhere(start_app, open_page, tmp_path: 
     )
     expect(answer).to_have_count(1)  # the question is drawn anew after the answer before it
     answer.click()
-    expect(metric(page, "Test error")).to_have_text(re.compile(r"^\d+\.\d\d %$"))
+    expect(metric(page, "Error on training images")).to_have_text(re.compile(r"^\d+\.\d\d %$"))
     assert not imported_folder().exists()
 
     # A name, and it is there.
@@ -78,7 +78,7 @@ def test_the_way_of_a_checkpoint_from_elsewhere(start_app, open_page, tmp_path: 
     error = f"{net.card['sample_error']:.2f} %"
     expect(metric(page, "Test error")).to_have_text(error)
 
-    # Its error measured anew is the one that was shown before it was kept.
+    # Its error measured anew is the one that was measured when it was kept.
     page.get_by_role("radio", name="Evaluate").click()
     page.get_by_test_id("stBaseButton-primary").filter(has_text="Evaluate").click()
     expect(page.get_by_text(re.compile(r"^\d+ of 1,000 images of the sample wrong"))).to_be_visible()
