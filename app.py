@@ -6,6 +6,6 @@ multipage apps (1.67), which answers the first link to a page, in a server's lif
 
 from streamlit import App
 
-from pages.ui import door
+from pages.ui import door, life
 
-app = App("pages/front.py", routes=door.ROUTES, middleware=door.MIDDLEWARE)
+app = App("pages/front.py", routes=door.ROUTES, middleware=door.MIDDLEWARE, lifespan=life.lifespan)

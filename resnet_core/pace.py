@@ -88,6 +88,16 @@ def measure() -> Kept:
     return Kept(config.recipe.batch_size / (_OVERHEAD * min(seconds[_WARM:])), plan.device, plan.precision)
 
 
+def keep() -> Kept:
+    """Measure, and keep it for the machine. Raises OSError where the cache cannot be written."""
+    found = measure()
+    path = cache_folder() / "pace.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic.replacing(path) as written:
+        written.write_text(json.dumps({**asdict(found), "circumstances": _circumstances()}, indent=1))
+    return found
+
+
 def main() -> None:
     """The process itself."""
     from resnet_core.apart import end_with_parent
@@ -96,11 +106,7 @@ def main() -> None:
         end_with_parent()
     if hasattr(os, "nice"):
         os.nice(10)
-    found = measure()
-    path = cache_folder() / "pace.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic.replacing(path) as written:
-        written.write_text(json.dumps({**asdict(found), "circumstances": _circumstances()}, indent=1))
+    found = keep()
     print(f"{found.images_per_second:.0f} images per second of {yardstick().model.name} ({found.device}, {found.precision})")
 
 

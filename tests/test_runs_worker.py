@@ -246,7 +246,7 @@ def test_no_run_is_lost_or_trained_twice_when_workers_end_as_runs_come(store, mo
 
     monkeypatch.setattr(worker.gc, "collect", lambda: None)
     monkeypatch.setattr(os, "fsync", lambda fd: None)  # what a power cut would lose is not the question here
-    monkeypatch.setattr(session, "train", train)
+    monkeypatch.setattr(session, "train", lambda run, data_dir, should_stop, note, executor: train(run, data_dir, should_stop, note))
     monkeypatch.setattr(launch, "_start", start)
     monkeypatch.setattr(worker, "_output_to", lambda run: contextlib.nullcontext())
     submitters = [threading.Thread(target=submit, args=(range(i, 90, 3),)) for i in range(3)]

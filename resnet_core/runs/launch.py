@@ -20,12 +20,14 @@ import resnet_core
 from resnet_core.config import RunConfig
 from resnet_core.errors import RunError
 from resnet_core.language import tr
-from resnet_core.runs import executor, files
+from resnet_core.runs import executor, files, standby
 from resnet_core.slots import is_light, is_set, slots
 
 #: A worker that died before it had taken a run from the queue is started again after this many seconds, not at once.
 RETRY_SECONDS = 30.0
 _LOG_LIMIT = 1_000_000
+#: Workers that stand by: enough for a plain net beside its residual twin. Each keeps about 370 MB.
+MOST_STANDBY = 2
 #: Trainings at once on a cluster: each has a process here that writes down what comes, of about 100 MB.
 MOST_PLACES = 256
 
@@ -86,6 +88,7 @@ def fill(home: Path, pool: str, waiting: list[RunConfig]) -> str:
         Why the runs are not being trained, if the last worker of a slot died before it took one; else an empty text.
     """
     (home / ".slots").mkdir(exist_ok=True)
+    standby.wake(home)
     problem = ""
     waiting = list(waiting)
     for k, only_light in enumerate(_kinds(home, pool)):
@@ -116,7 +119,28 @@ def settled(lock: int) -> None:
     os.ftruncate(lock, 0)
 
 
-def _start(home: Path, slot: str, lock: int) -> None:
+def stand_by(home: Path) -> None:
+    """Start workers in the free slots of the device that ``auto`` means here, which wait for trainings as long as this process lives.
+
+    Where that cannot be done nothing is lost: a worker is started when there is something to train.
+    """
+    with contextlib.suppress(OSError, RunError):
+        pool = pool_of("auto")
+        if pool == executor.RAY or os.environ.get("RESNET_LAB_STANDBY", "").strip() == "0":
+            return
+        (home / ".slots").mkdir(parents=True, exist_ok=True)
+        for k in range(min(MOST_STANDBY, len(slots(pool)))):
+            path = slot_path(home, f"{pool}-{k}")
+            lock = files.acquire(path)
+            if lock is not None:
+                try:
+                    _start(home, path.stem, lock, standby.open_end())
+                finally:
+                    os.close(lock)
+
+
+def _start(home: Path, slot: str, lock: int, app: int | None = None) -> None:
+    """Starts the worker of a slot, which stands by as long as ``app``, the end of a pipe, is open at its other end."""
     log_path = slot_path(home, slot).with_suffix(".log")
     if log_path.exists() and log_path.stat().st_size > _LOG_LIMIT:
         os.replace(log_path, log_path.with_suffix(".old.log"))
@@ -124,13 +148,15 @@ def _start(home: Path, slot: str, lock: int) -> None:
     env = dict(os.environ)
     env["PYTHONPATH"] = os.pathsep.join(p for p in (root, env.get("PYTHONPATH")) if p)
     command = [sys.executable, "-m", "resnet_core.runs.worker", "--home", str(home), "--slot", slot, "--slot-fd", str(lock)]
+    command += ["--while-open", str(app)] if app is not None else []
+    passed = (lock,) if app is None else (lock, app)
     os.ftruncate(lock, 0)
     os.pwrite(lock, b"starting\n", 0)
     os.utime(lock, (time.time(),) * 2)  # by our own clock, which is asked for its age: a file server may have another
     try:
         with open(log_path, "ab") as log:
             process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=(lock,), start_new_session=True, cwd=root, env=env
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=passed, start_new_session=True, cwd=root, env=env
             )
     except OSError as error:
         raise RunError(

@@ -6,6 +6,9 @@
 as long as it trains it, so the kernel tells everybody when it dies. It decides to end, and frees its slot, under the home lock: a run
 that is submitted at that moment is either seen by it, or finds the slot free.
 
+One that an app has started to stand by (``--while-open FD``) loads what a training needs before there is any, and stays while the queue
+is empty, until that file, a pipe of the app's, is closed: by the kernel, when the app has gone.
+
 SIGTERM asks it to save a checkpoint, mark the current run as stopped, and end.
 """
 
@@ -25,7 +28,7 @@ import traceback
 from collections.abc import Iterator
 from typing import Any
 
-from resnet_core.runs import executor, files, hung, launch, session
+from resnet_core.runs import executor, files, hung, launch, session, standby
 from resnet_core.runs.records import reader
 from resnet_core.runs.run import BrokenRun, Run
 from resnet_core.runs.store import RunStore
@@ -43,9 +46,10 @@ class Worker:
         terminated: SIGTERM has come: stop the current run, and take no other.
     """
 
-    def __init__(self, store: RunStore, slot: str, lock: int):
+    def __init__(self, store: RunStore, slot: str, lock: int, app: int | None = None):
         self.store, self.pool, self.slot_lock = store, slot.rpartition("-")[0], lock
         self.only_light = launch.is_for_light(slot)
+        self._slot, self._app = slot, app
         self.terminated = False
         self._looked = 0.0
         self._seen_stop = False
@@ -55,7 +59,12 @@ class Worker:
 
     def work(self) -> None:
         """Returns when the queue is empty, after SIGTERM, or after an error that leaves this process unfit to go on."""
-        while (claimed := self._claim()) is not None:
+        if self._app is not None:
+            standby.prepare(self._slot)
+        while (claimed := self._claim()) is not None or self._app is not None:
+            if claimed is None:
+                standby.wait(self.store.home, self._app, lambda: self.terminated)
+                continue
             run, lock = claimed
             _LOCKS.add(lock)
             with _output_to(run), hung.Heartbeat(lock) as self._heart:
@@ -85,7 +94,9 @@ class Worker:
                 self._change(run, state="running", ended=None, message="", result=None, **here)
                 self._seen_stop = False
                 return run, lock
-            self._leave()
+            if self._app is None or self.terminated or standby.has_gone(self._app):
+                self._app = None
+                self._leave()
             return None
 
     def _change(self, run: Run, **changes: Any) -> None:
@@ -178,6 +189,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--home", required=True, help="the folder of the runs")
     parser.add_argument("--slot", required=True, help="pool and number, e.g. cpu-0")
     parser.add_argument("--slot-fd", type=int, help="the slot's lock, as an open file handed down by the process that starts this one")
+    parser.add_argument("--while-open", type=int, help="stand by until this open file, a pipe, is closed at its other end")
     arguments = parser.parse_args(argv)
     faulthandler.enable()
     store = RunStore(arguments.home)
@@ -188,9 +200,10 @@ def main(argv: list[str] | None = None) -> int:
         lock = files.acquire(path)
         if lock is None:
             return 0  # somebody works there already
-    os.set_inheritable(lock, False)
+    for fd in filter(None, (lock, arguments.while_open)):
+        os.set_inheritable(fd, False)
     os.register_at_fork(after_in_child=_close_locks)
-    worker = Worker(store, arguments.slot, lock)
+    worker = Worker(store, arguments.slot, lock, arguments.while_open)
     signal.signal(signal.SIGTERM, lambda *_: setattr(worker, "terminated", True))
     worker.work()
     return 0

@@ -67,7 +67,7 @@ def start_app(root: Path, tmp_path: Path) -> Iterator[Callable[..., App]]:
 
     def start(cwd: Path | None = None, **environment: str) -> App:
         # One thread: the tests share their processors.
-        apps.append(App(root, tmp_path / f"app-{len(apps)}.log", cwd, **{"OMP_NUM_THREADS": "1", **environment}))
+        apps.append(App(root, tmp_path / f"app-{len(apps)}.log", cwd, **{"OMP_NUM_THREADS": "1", "RESNET_LAB_STANDBY": "0", **environment}))
         return apps[-1]
 
     yield start
