@@ -1,10 +1,12 @@
-"""What a look costs by the number of runs that were ever trained: ``runs`` on the command line, and a draw of each page by AppTest.
+"""What many runs cost: ``runs`` on the command line, what the store does under its lock, and a draw of each page by AppTest.
 
-    python benchmarks/many_runs.py [--runs 20 2000] [--draws 3] [--pages home train]
+    python benchmarks/many_runs.py [--runs 10 1000 10000] [--draws 7] [--pages home train]
 
 Every home holds ended runs of one net, each with its own seed and 220 rows of records, and nothing that trains. A draw is a page's whole
-script in this process, without the browser; the command is a process of its own. The least of several, after a first one that is named
-too, in seconds of processor time, which other work on the machine changes least.
+script in this process, without the browser, after one that was just the same; ``runs`` is a process of its own; ``submit`` and
+``ensure_workers`` come upon a home that has just changed, everything else upon one at rest. Told are the median of several, taken by turns
+in all homes, the very first in brackets (the first of all reads every run), and the ratio to the smallest home, in seconds of processor
+time, which other work on the machine changes least.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import dataclasses
 import json
 import os
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -81,57 +84,82 @@ def spent() -> float:
     return time.process_time() + others.children_user + others.children_system
 
 
-def least(work: Callable[[], None], times: int) -> tuple[float, float]:
-    """Processor seconds of the first call, and the least of those after it."""
-    seconds = []
-    for _ in range(times + 1):
-        begin = spent()
-        work()
-        seconds.append(spent() - begin)
-    return seconds[0], min(seconds[1:])
+def timed(work: Callable[[], object]) -> float:
+    """Processor seconds of one call."""
+    begin = spent()
+    work()
+    return spent() - begin
 
 
-def measure(home: Path, draws: int, pages: list[str]) -> dict[str, tuple[float, float]]:
-    """Time the command and each page: the first, and the least of ``draws`` more."""
+def commands(home: Path) -> dict[str, Callable[[], float]]:
+    """What is timed beside the pages, by name; each call gives processor seconds."""
+    from resnet_core.runs import RunStore
+
+    store = RunStore(home)
+    command = [sys.executable, "-m", "resnet_core", "runs", "--home", str(home)]
+    seeds = iter(range(1_000_000, 2_000_000))
+
+    def changed(work: Callable[[], object] | None) -> float:
+        """With one run in the queue that has just come; it goes again, and the home comes to rest."""
+        seed = next(seeds)
+        config = dataclasses.replace(CONFIG, recipe=dataclasses.replace(CONFIG.recipe, seed=seed))
+        submitting = timed(lambda: store.submit(config))
+        seconds = timed(work) if work is not None else submitting
+        store.delete(store.find(config).id)
+        time.sleep(2.5)
+        store.look()
+        return seconds
+
+    return {
+        "runs": lambda: timed(lambda: subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)),
+        "look": lambda: timed(lambda: [store.look() for _ in range(10)]) / 10,
+        "submit": lambda: changed(None),
+        "ensure_workers": lambda: changed(store.ensure_workers),
+    }
+
+
+def page(name: str, home: Path) -> Callable[[], float]:
+    """A page, opened once. Each call draws it twice and gives the processor seconds of the second time."""
     from streamlit.testing.v1 import AppTest
 
-    os.environ["RESNET_LAB_HOME"] = str(home)
-    command = [sys.executable, "-m", "resnet_core", "runs"]
-    found = {"runs": least(lambda: subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL), draws)}
-    for page in pages:
-        os.environ["RESNET_LAB_HOME"] = str(home.with_name("empty"))  # the way to any page is over the front page
-        app = AppTest.from_file(str(ROOT / "pages" / "front.py"), default_timeout=600).run()
+    os.environ["RESNET_LAB_HOME"] = str(home.with_name("empty"))  # the way to any page is over the front page
+    app = AppTest.from_file(str(ROOT / "pages" / "front.py"), default_timeout=600).run()
+    if name != "home":
+        app.switch_page(f"{name}/page.py")
+
+    def draw() -> float:
         os.environ["RESNET_LAB_HOME"] = str(home)
-        if page != "home":
-            app.switch_page(f"{page}/page.py")
+        app.run()
+        seconds = timed(app.run)
+        assert not app.exception
+        return seconds
 
-        def draw(app: AppTest = app) -> None:
-            app.run()
-            assert not app.exception
-
-        found[page] = least(draw, draws)
-    return found
+    return draw
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", type=int, nargs="+", default=[20, 2000])
-    parser.add_argument("--draws", type=int, default=3)
+    parser.add_argument("--runs", type=int, nargs="+", default=[10, 1000, 10000])
+    parser.add_argument("--draws", type=int, default=7)
     parser.add_argument("--pages", nargs="+", choices=PAGES, default=list(PAGES))
     arguments = parser.parse_args()
     os.environ["RESNET_LAB_SLOTS"] = "0"
     os.chdir(ROOT)
     with tempfile.TemporaryDirectory() as place:
-        found = {}
+        works: dict[str, dict[int, Callable[[], float]]] = {}
         for count in arguments.runs:
             home = Path(place) / str(count)
             fill(home, count)
-            found[count] = measure(home, arguments.draws, arguments.pages)
-    few, many = arguments.runs[0], arguments.runs[-1]
-    print(f"{'CPU seconds (first)':<24}" + "".join(f"{f'{count:,} runs':>18}" for count in found) + f"{'ratio':>8}")
-    for name in found[few]:
-        cells = "".join(f"{f'{best:.3f} ({first:.3f})':>18}" for first, best in (found[count][name] for count in found))
-        print(f"{name:<24}{cells}{found[many][name][1] / found[few][name][1]:>8.2f}")
+            for name, work in [*commands(home).items(), *((name, page(name, home)) for name in arguments.pages)]:
+                works.setdefault(name, {})[count] = work
+        print(f"{'CPU seconds: median (first)':<28}" + "".join(f"{f'{n:,} runs':>18}{'':>8}" for n in arguments.runs))
+        for name, of in works.items():
+            first = {count: work() for count, work in of.items()}
+            seconds = [{count: work() for count, work in of.items()} for _ in range(arguments.draws)]  # turn by turn
+            median = {count: statistics.median(each[count] for each in seconds) for count in of}
+            base = median[arguments.runs[0]]
+            cells = [f"{f'{median[n]:.4f} ({first[n]:.2f})':>18}{f'x {median[n] / base:.2f}':>8}" for n in of]
+            print(f"{name:<28}" + "".join(cells), flush=True)
 
 
 if __name__ == "__main__":

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -16,8 +18,9 @@ import pytest
 
 from resnet_core.cli import main
 from resnet_core.config import demo_configs
-from resnet_core.runs import RunStore, border, ends, files, index, looking, records
+from resnet_core.runs import RunStore, border, files, index, looking, records
 from tests.damaged_runs import DAMAGES
+from tests.looks_tools import age, another_process, ended
 from tests.page_tools import app, write_run
 from tests.runs_tools import config, put, train_row
 
@@ -34,18 +37,6 @@ def read(monkeypatch) -> list[Path]:
     opened, open_regular = [], files.open_regular
     monkeypatch.setattr(files, "open_regular", lambda path: opened.append(Path(path)) or open_regular(path))
     return opened
-
-
-def age(store: RunStore) -> None:
-    """Makes all files as old as those of another day."""
-    for path in store.home.glob("[a-z]*/*.json*"):
-        os.utime(path, (1e9, 1e9))
-
-
-def ended(store: RunStore, count: int) -> list:
-    runs = [write_run(store, config(seed), 40.0 + seed) for seed in range(count)]
-    age(store)
-    return runs
 
 
 def test_of_runs_that_have_ended_nothing_is_read_twice(store, read, monkeypatch):
@@ -99,13 +90,6 @@ def test_a_run_that_is_trained_again_is_followed(store):
     assert store.look().runs == []
 
 
-def another_process() -> None:
-    """Nothing is known any more but what is on disk."""
-    for kept in (border._identities, border._states, border._names, ends._kept):
-        kept.known.clear()
-    looking._ENDED.clear()
-
-
 def told(store: RunStore, capsys) -> list:
     """All that is known of the runs of a home, and what the command line says of them."""
     found = store.look()
@@ -128,21 +112,53 @@ def test_one_run_that_was_looked_at_is_not_read_again(store, read):
         looking.one(run.path)
 
 
-def sealed(content: bytes) -> bytes:
-    return index._seal(content) + b"\n" + content
+def altered(path: Path, *statements: str) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
+        for statement in statements:
+            db.execute(statement)
+
+
+def lying(path: Path) -> None:
+    """Well-formed rows, with right checksums, of a run that was finished with other errors when its files had other stamps."""
+    home = path.parents[1]
+    entries, checked = index.read(home)
+    index.fill(home, entries)
+    for each in entries:
+        each.brief, each.stamps, each.seen = each.brief._replace(state="failed"), re.sub(r"\d+-(\d+-\d+)", r"7-\1", each.stamps), "7-7-7"
+    assert index.write(home, entries, [], checked)
+
+
+def swapped(path: Path) -> None:
+    """Rows with the contents of others."""
+    for table in ("brief", "detail"):
+        altered(path, f"UPDATE {table} SET (content, seal) = (SELECT content, seal FROM {table} ORDER BY name DESC LIMIT 1)")
+
+
+def noise(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    rng = random.Random(0)
+    for place in rng.sample(range(100, len(content)), len(content) // 50):
+        content[place] = rng.randrange(256)
+    path.write_bytes(content)
 
 
 INDICES = {
-    "whole": lambda whole: whole,
-    "missing": lambda _: None,
-    "empty": lambda _: b"",
-    "garbage": lambda _: bytes(range(256)) * 9,
-    "other JSON": lambda _: b'{"a": 1}',
-    "cut": lambda whole: whole[: len(whole) // 2],
-    "a digit changed": lambda whole: whole.replace(b"42.0", b"24.0"),
-    "without its checksum": lambda whole: whole.partition(b"\n")[2],
-    "of files with other stamps": lambda whole: sealed(re.sub(rb"\[\d+,(\d+,\d+)\]", rb"[7,\1]", whole.partition(b"\n")[2])),
-    "of other runs": lambda whole: sealed(re.sub(rb'"[^"]+":\[\[\[', b'"other":[[[', whole.partition(b"\n")[2], count=3)),
+    "whole": lambda path: None,
+    "missing": Path.unlink,
+    "empty": lambda path: path.write_bytes(b""),
+    "garbage": lambda path: path.write_bytes(bytes(range(256)) * 99),
+    "cut": lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
+    "cut by a page": lambda path: path.write_bytes(path.read_bytes()[:-4096]),
+    "random bytes": noise,
+    "zeros in the middle": lambda path: path.write_bytes(path.read_bytes()[:4096] + bytes(path.stat().st_size - 4096)),
+    "of another schema": lambda path: altered(path, "DROP TABLE brief", "CREATE TABLE brief(a, b)"),
+    "without tables": lambda path: altered(path, "DROP TABLE brief", "DROP TABLE detail", "DROP TABLE about"),
+    "a view": lambda path: altered(path, "DROP TABLE about", "CREATE VIEW about AS SELECT 1 AS code, 2 AS checked"),
+    "with nothing about it": lambda path: altered(path, "DELETE FROM about"),
+    "with other values": lambda path: altered(path, "UPDATE brief SET content = 7", "UPDATE detail SET content = 'x'"),
+    "a digit changed": lambda path: path.write_bytes(path.read_bytes().replace(b"42.0", b"24.0")),
+    "lying": lying,
+    "swapped": swapped,
 }
 
 
@@ -151,28 +167,35 @@ def test_another_process_need_not_read_them_again(store, read, capsys, name):
     runs = ended(store, 3)
     before = told(store, capsys)
     path = store.home / index.INDEX
-    whole = path.read_bytes()
-    content = INDICES[name](whole)
-    path.unlink() if content is None else path.write_bytes(content)
-    assert (content == whole) == (name == "whole")
+    INDICES[name](path)
     another_process()
     read.clear()
     assert told(store, capsys) == before
-    opened = {file.parent for file in read if file != path}
-    assert opened == (set() if name == "whole" else {run.path for run in runs})
-    assert path.read_bytes() == whole  # made anew
+    opened = {file.parent for file in read}
+    assert opened <= {run.path for run in runs} and bool(opened) == (name != "whole")
+    another_process()
+    read.clear()
+    assert told(store, capsys) == before and read == []  # it was made anew
 
 
 def test_an_index_of_another_version_is_none(store, read, capsys, monkeypatch):
     ended(store, 2)
     before = told(store, capsys)
-    monkeypatch.setattr(index, "_code", lambda: b"a later version")
+    monkeypatch.setattr(index, "_code", lambda: 17)
     another_process()
     read.clear()
     assert told(store, capsys) == before and "state.json" in {path.name for path in read}
     another_process()
     read.clear()
-    assert told(store, capsys) == before and {path.name for path in read} == {index.INDEX}
+    assert told(store, capsys) == before and read == []
+
+
+def test_what_versions_before_have_left_goes(store):
+    store.home.mkdir(exist_ok=True)
+    (store.home / ".index.json").write_text("{}")
+    ended(store, 1)
+    store.look()
+    assert not (store.home / ".index.json").exists() and (store.home / index.INDEX).is_file()
 
 
 def test_the_list_of_an_index_takes_no_configuration_apart(store, capsys, monkeypatch):
@@ -209,7 +232,7 @@ def test_damage_is_seen_in_spite_of_the_index(store):
     another_process()
     with_index = store.look()
     another_process()
-    (store.home / index.INDEX).unlink()
+    shutil.rmtree(store.home / index.INDEX.parent)
     without = store.look()
     assert with_index == without and [run.name for run, _ in with_index.runs] == [run.name for run, _ in without.runs]
     assert len(without.broken) > 50
@@ -220,7 +243,7 @@ import sys
 from resnet_core.runs import RunStore, index, looking
 store = RunStore()
 for turn in range(60):
-    looking._ENDED.clear()
+    looking._HOMES.clear()
     errors = [status.last_test["test_error"] for _, status in store.look().runs]
     assert errors == [42.0, 43.0, 44.0, 45.0], errors
     if turn % 3 == int(sys.argv[1]):
@@ -234,30 +257,52 @@ def test_several_processes_share_an_index(store):
     problems = [other.communicate()[1] for other in others]
     assert problems == ["", ""] and [other.returncode for other in others] == [0, 0]
     store.look()
-    assert len(index.read(store.home)) == 4 and list(store.home.glob(f"{index.INDEX}.*")) == []
+    assert len(index.read(store.home)[0]) == 4
 
 
-@pytest.mark.parametrize("obstacle", ["no file can be made", "none can be replaced", "a folder", "a pipe"])
+def refusing(error: int):
+    def refuse(*_, **__):
+        refused = sqlite3.OperationalError("no")
+        refused.sqlite_errorcode = error
+        raise refused
+
+    return refuse
+
+
+@pytest.mark.parametrize(
+    "obstacle", ["no folder can be made", "full", "read-only", "locked", "a folder", "a pipe", "a file for its folder"]
+)
 def test_a_home_without_a_usable_index_goes_without(store, capsys, monkeypatch, obstacle):
-    def refuse(*_):
-        raise PermissionError(13, "no")
-
     path = store.home / index.INDEX
     ended(store, 2)
     if obstacle == "a folder":
-        path.mkdir()
+        path.mkdir(parents=True)
     elif obstacle == "a pipe":
+        path.parent.mkdir()
         os.mkfifo(path)
-        monkeypatch.setattr(index.os, "replace", refuse)
-    elif obstacle == "no file can be made":
-        monkeypatch.setattr(index.Path, "write_bytes", refuse)
+    elif obstacle == "a file for its folder":
+        path.parent.write_text("")
+    elif obstacle == "no folder can be made":
+        monkeypatch.setattr(index.Path, "mkdir", lambda *_, **__: os.mkdir("/dev/null/there"))
     else:
-        monkeypatch.setattr(index.os, "replace", refuse)
+        codes = {"full": sqlite3.SQLITE_FULL, "read-only": sqlite3.SQLITE_READONLY, "locked": sqlite3.SQLITE_BUSY}
+        monkeypatch.setattr(index.sqlite3, "connect", refusing(codes[obstacle]))
     before = told(store, capsys)
     assert [status.state for _, status, *_ in before[:2]] == ["finished", "finished"]
     another_process()
     assert told(store, capsys) == before
-    assert list(store.home.glob(f"{index.INDEX}.*")) == [] and not path.is_file()
+    assert not path.is_file()
+
+
+def test_an_index_that_somebody_locks_is_waited_for_and_then_done_without(store, capsys, monkeypatch):
+    monkeypatch.setattr(index, "_PATIENCE", 0.05)
+    ended(store, 2)
+    before = told(store, capsys)
+    another_process()
+    with contextlib.closing(sqlite3.connect(store.home / index.INDEX, isolation_level=None)) as db:
+        db.execute("BEGIN EXCLUSIVE")
+        assert told(store, capsys) == before
+    assert len(index.read(store.home)[0]) == 2  # it has not been thrown away
 
 
 @pytest.mark.parametrize("page", [None, "train/page.py", "responses/page.py"])

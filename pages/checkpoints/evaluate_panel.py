@@ -13,6 +13,7 @@ from pages.ui.figure_chart import figure_chart
 from pages.ui.jobs import JOBS, Job, job_panel
 from pages.ui.labels import escaped, titled
 from pages.ui.nets_pick import option_labels
+from pages.ui.runs_view import REACH
 from resnet_core.analysis.protocols import ENLARGED, PROTOCOLS, SELECTS_NOTHING, Cost, Protocol, check_ensemble, why_not
 from resnet_core.analysis.protocols import cost as protocol_cost
 from resnet_core.apart import apart as computed_apart
@@ -96,7 +97,7 @@ def _protocols(net: Net) -> tuple[tuple[str, ...], list[Net]]:
     kept: dict[str, Any] = {"key": "evaluate.protocol", "persist_state": "session"}
     options = [*PROTOCOLS, ALL]
     chosen = left.selectbox(tr("How it is tested"), options, format_func=titled(titles), **kept)
-    candidates = {each.id: each for each in catalog().nets if _fits(net, each)}
+    candidates = {each.id: each for each in catalog(newest=REACH).nets if _fits(net, each)}
     labels = option_labels([net, *candidates.values()])
     others = right.multiselect(
         tr("As an ensemble with"), list(candidates), format_func=lambda i: labels[i], key=f"evaluate.ensemble.{net.id}",

@@ -172,6 +172,11 @@ def choose(net_id: str) -> None:
     st.session_state[_WRITTEN] = st.query_params.get(_PARAMETER)
 
 
+def asked_for() -> list[str]:
+    """The ids of a link and of the session, which are shown among however many."""
+    return [each for each in (st.query_params.get(_PARAMETER), st.session_state.get(_CHOSEN)) if each]
+
+
 def _restored(ids: Sequence[str]) -> str:
     """The id of a link that was followed, else of the session, else of the first net; also put into the URL."""
     state, url = st.session_state, st.query_params.get(_PARAMETER)

@@ -14,6 +14,7 @@ from pages.ui.guard import guarded
 from pages.ui.labels import escaped
 from pages.ui.nets_pick import warn_of
 from pages.ui.permitted import ask, delete_checkpoint, may
+from pages.ui.runs_view import REACH, search_box
 from resnet_core.language import mark, tr
 from resnet_core.nets import Catalog, catalog
 
@@ -22,6 +23,7 @@ CARD, EVALUATE, GROW = mark("Model card"), mark("Evaluate"), mark("Grow")
 TRANSFER, TAKE_AWAY = mark("Transfer"), mark("Take away")
 #: In the session: the tab (also in the URL), what is to be said once, what was imported just now, and what a dialog asks about.
 _TAB, _SAID, _IMPORTED, _ASKED = "section", "checkpoints.said", "checkpoints.imported", "checkpoints.asked"
+_SEARCH = "checkpoints.search"
 
 
 def show_gallery(found: Catalog) -> None:
@@ -104,9 +106,10 @@ def main() -> None:
         gallery.choose(imported)
         st.session_state[_TAB] = tr(GALLERY)
     left, right = st.tabs([tr(GALLERY), tr(IMPORT)], key=_TAB, bind="query-params")
-    found = catalog()
+    found = catalog(newest=REACH, also=gallery.asked_for(), search=st.session_state.get(_SEARCH, ""))
     with left:
         warn_of(found.problems)
+        search_box(found.left, _SEARCH)
         show_gallery(found)
     with right, guarded(tr("Importing a checkpoint")):
         ask("import")

@@ -17,7 +17,7 @@ from pages.learn.shows import SMOOTHED
 from pages.ui.guard import guarded
 from pages.ui.labels import escaped, titled
 from pages.ui.permitted import PermittedBook
-from pages.ui.runs_view import all_seen, look_recorded, look_shipped
+from pages.ui.runs_view import REACH, all_seen, look_recorded, look_shipped
 from resnet_core.classroom import keys, links, tally
 from resnet_core.classroom.book import CLOSED, OPEN, Asked
 from resnet_core.figures.series import run_curve
@@ -151,7 +151,7 @@ def _right(asked: Asked) -> Answer | Callable[[], Answer] | None:
 
 def _true_curve(asked: Asked) -> Callable[[], Answer] | None:
     """A measured curve: that of the lesson where there is one, else, or instead, that of a training."""
-    listed: list[Listed] = [*reversed(all_seen(RunStore().look())), *look_shipped(), *look_recorded()]
+    listed: list[Listed] = [*reversed(all_seen(RunStore().look())[-REACH:]), *look_shipped(), *look_recorded()]
     trained = {each.id: each for each in listed}
     lessons = {_LESSON: tr("The curve of the lesson")} if asked.answer is not None else {}
     key = f"class.right.{asked.question.key}"

@@ -52,7 +52,7 @@ def _queue() -> None:
     """Who waits, in the order of their turns."""
     with guarded(tr("Trainings")):
         seen = all_seen(RunStore().look())
-        active = sorted((s for s in seen if s.is_active), key=lambda s: s.status.place or 0)
+        active = sorted(seen.active, key=lambda s: s.status.place or 0)
         st.markdown(f"## {tr('Running and waiting')}")
         if not active:
             st.info(tr("Nothing is being trained."), icon=":material/info:")

@@ -9,14 +9,14 @@ import streamlit as st
 
 from pages.ui.labels import escaped, titled
 from pages.ui.linked import Linked
-from pages.ui.runs_view import Recorded, Seen, Shipped, started_together
+from pages.ui.runs_view import Recorded, Seen, Shipped, search_box, started_together
 from resnet_core.language import mark, tr
 from resnet_core.verdict import trained_alike
 
 #: What can be chosen: a run of this home, a checkpoint that ships, or a training of which the records ship.
 Listed = Seen | Shipped | Recorded
 
-_CHOICE, _WIDGET = Linked("compare", "runs"), "compare.runs"
+_CHOICE, _WIDGET, SEARCH = Linked("compare", "runs"), "compare.runs", "compare.search"
 
 #: Chosen for somebody who has chosen nothing: more curves than this nobody tells apart, and a class starts run upon run.
 MOST_CURVES = 24
@@ -33,10 +33,16 @@ FILTERS = {
 }
 
 
-def choose_runs(seen: Sequence[Listed]) -> list[str]:
+def asked_for() -> list[str]:
+    """The ids of a link and of the session, which are among those to choose from however many there are."""
+    return [*st.query_params.get_all("runs"), *st.session_state.get("compare.chosen", ())]
+
+
+def choose_runs(seen: Sequence[Listed], left: int = 0) -> list[str]:
     """Draws the list and returns the ids of the chosen runs, those that exist. At first: those trained alike with the newest run.
 
-    Ids in the URL that are no runs are named in a warning and stay in the URL until the choice is changed.
+    Ids in the URL that are no runs are named in a warning and stay in the URL until the choice is changed. ``left`` runs of this
+    home are not in ``seen``.
     """
     known = {s.id for s in seen}
     ids = _CHOICE.current(lambda: newest_set(seen))
@@ -63,12 +69,13 @@ def choose_runs(seen: Sequence[Listed]) -> list[str]:
         key="compare.filters",
         help=tr("Shortens the list to choose from."),
     )
+    search_box(left, SEARCH)
     listed = [s for s in [*reversed(own(seen)), *shipped(seen), *recorded_ones(seen)] if s.id in ids or passes(s, names)]
     labels = option_labels(listed)
     # Set anew each time: the widget starts afresh, and empty, whenever its list of options changes.
     st.session_state[_WIDGET] = ids
     st.multiselect(
-        tr("{listeds} of {seens} listed", listeds=len(listed), seens=len(seen)),
+        tr("{listeds} of {seens} listed", listeds=len(listed), seens=len(seen) + left),
         list(labels),
         format_func=titled(labels),
         key=_WIDGET,

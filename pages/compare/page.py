@@ -10,12 +10,12 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 import streamlit as st
 
-from pages.compare.choice import Listed, choose_runs, shipped
+from pages.compare.choice import SEARCH, Listed, asked_for, choose_runs, shipped
 from pages.ui.figure_chart import figure_chart
 from pages.ui.guard import guarded
 from pages.ui.labels import escaped
 from pages.ui.lecture_file import lecture_button, whole
-from pages.ui.runs_view import all_seen, look, look_recorded, look_shipped
+from pages.ui.runs_view import REACH, Seen, look, look_recorded, look_shipped
 from resnet_core import paper
 from resnet_core.figures import captions, export, series, table
 from resnet_core.figures.curves import X_AXES, View, learning_curves, view_note
@@ -192,7 +192,9 @@ def downloads(ids: Sequence[str], view: View) -> None:
 
 def main() -> None:
     st.title(tr("Compare"), anchor=False)
-    seen: list[Listed] = [*look_shipped(), *look_recorded(), *all_seen(RunStore().look())]
+    looked = RunStore().look()
+    near = looked.reach(REACH, asked_for(), st.session_state.get(SEARCH, ""))
+    seen: list[Listed] = [*look_shipped(), *look_recorded(), *(Seen(*pair) for pair in near)]
     if not seen:
         st.info(tr("There are no runs yet. Start the demo on the front page, or choose nets to train; they can be compared here."))
         with st.container(horizontal=True):
@@ -200,7 +202,7 @@ def main() -> None:
             st.page_link("train/page.py", label=tr("Train: choose nets"), icon=":material/model_training:")
         return
     with st.sidebar:
-        ids = choose_runs(seen)
+        ids = choose_runs(seen, len(looked.runs) - len(near))
         view = view_controls()
     if not ids:
         st.info(tr("Choose runs in the list of the sidebar (» opens it)."), icon=":material/info:")

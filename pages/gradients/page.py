@@ -17,7 +17,7 @@ from pages.ui.guard import guarded
 from pages.ui.labels import escaped, titled
 from pages.ui.moment import Moment, choose_moment
 from pages.ui.net_words import caption, conditions, is_active, recorded
-from pages.ui.nets_pick import choose_nets, nothing_yet, option_labels, warn_of
+from pages.ui.nets_pick import choose_nets, nothing_yet, offered, option_labels, warn_of
 from resnet_core.activations import WHOLE_BUDGET, activation_bytes, images_at_once
 from resnet_core.errors import UserError
 from resnet_core.figures.gradients import (
@@ -156,7 +156,7 @@ def moments_text(iterations: dict[str, int], labels: dict[str, str]) -> str:
 def recorded_panel(ids: Sequence[str], heat: Sequence[str], labels: dict[str, str], x: str, quantity: str, polled: bool) -> None:
     """Heat maps, and below them the moment with its lines. ``polled`` tells whether this is run again every few seconds."""
     with guarded(tr("Gradients")):
-        nets = [net for net in catalog(unsaved=True).nets if net.id in ids]
+        nets = [net for net in catalog(unsaved=True, newest=0, also=ids).nets if net.id in ids]
         if any(map(is_active, nets)) != polled:
             st.rerun()
         histories = histories_of(nets, labels)
@@ -274,7 +274,7 @@ def show_measured(nets: Sequence[Net], labels: dict[str, str], images: Images, x
 
 def main() -> None:
     st.title(tr("Gradients"), anchor=False)
-    found = catalog(unsaved=True)
+    found = offered(unsaved=True)
     warn_of(found.problems)
     st.markdown(INTRO)
     if not found.nets:

@@ -63,7 +63,7 @@ def find(looked: Look, seed: int) -> Demo:
 def ended_before(looked: Look) -> Demo | None:
     """The demo with the lowest seed that is through, if any."""
     wanted = configs(0)
-    count = Counter(run.config.recipe.seed for run, _ in looked.runs if any(run.config.model == config.model for config in wanted))
+    count = Counter(looked.seeds({config.model.name for config in wanted}))
     seeds = sorted(seed for seed, runs in count.items() if runs >= len(wanted))
     return next((demo for seed in seeds if (demo := find(looked, seed)).ended), None)
 
@@ -84,5 +84,5 @@ def stop(store: RunStore, demo: Demo) -> None:
 
 def running_seed(looked: Look) -> int | None:
     """The seed of the demo that runs or waits now, whoever began it; the newest, if there are several."""
-    active = [run.config for run, status in looked.runs if status.is_active]
+    active = [run.config for run, _ in looked.active]
     return next((config.recipe.seed for config in reversed(active) if config in configs(config.recipe.seed)), None)

@@ -19,7 +19,7 @@ from pages.ui.live_chart import CAPTION, live_chart
 from pages.ui.permitted import PermittedStore, may_change
 from pages.ui.recorded import recorded
 from pages.ui.run_rows import progress_row
-from pages.ui.runs_view import Seen, all_seen
+from pages.ui.runs_view import AllSeen, all_seen
 from resnet_core.config import demo_configs
 from resnet_core.errors import UserError
 from resnet_core.figures.captions import caption, fraction_text, grouped
@@ -170,7 +170,7 @@ def controls(store: RunStore, found: demo.Demo, seed: int) -> None:
             st.rerun()
 
 
-def announcement(found: demo.Demo, everything: list[Seen]) -> str:
+def announcement(found: demo.Demo, everything: AllSeen) -> str:
     """What the demo will do, and how long it will take as far as this machine has shown."""
     recipe = found.configs[0].recipe
     seconds = estimate.together(demo.in_turn(found.configs), estimate.measured(everything))
@@ -208,9 +208,9 @@ def _is_judged(found: demo.Demo) -> bool:
     return found.ended or not found.begun
 
 
-def beside(found: demo.Demo, drawn: list[RunRecords], everything: list[Seen]) -> None:
+def beside(found: demo.Demo, drawn: list[RunRecords], everything: AllSeen) -> None:
     """What stands beside the chart: the outcome, else how far it is; and what else is being trained."""
-    active = [s for s in everything if s.status.is_active]
+    active = everything.active
     if drawn and not found.begun:
         st.markdown(tr("**What these curves show**"))
     if drawn and _is_judged(found):
@@ -243,7 +243,7 @@ def panel(polled: bool, has_button: bool, first: list[Look]) -> None:
         store = PermittedStore()
         looked = first.pop() if first else store.tend()
         everything = all_seen(looked)
-        if any(s.status.is_active for s in everything) != polled:
+        if bool(everything.active) != polled:
             st.rerun()
         with right:
             found = start_box(store, looked) if has_button else demo.find(looked, st.session_state.seed)
@@ -276,7 +276,7 @@ def opening(nets: Sequence[RunRecords], problems: Sequence[str], looked: Look | 
 
 def activity(looked: Look) -> tuple[bool, bool]:
     """Whether anything is being trained or waits for it, and whether that is a demo."""
-    active = [run.config for run, status in looked.runs if status.is_active]
+    active = [run.config for run, _ in looked.active]
     return bool(active), any(config in demo.configs(config.recipe.seed) for config in active)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pages.ui.permitted import admit
 from pages.ui.recorded import recorded
-from pages.ui.runs_view import Seen, going_on
+from pages.ui.runs_view import AllSeen, Seen, going_on
 from resnet_core.claims import myths
 from resnet_core.claims.myths import Myth, Trained
 from resnet_core.figures.series import RunRecords
@@ -77,7 +77,8 @@ def find(seen: Sequence[Seen]) -> Found:
         result = run.result or {}
         trained.append(Trained(run.run_id, run.config, result["clean_train_error"], result["test_error"], run.records))
         records[run.run_id] = run
-    for s in seen:
+    nets = {training.net for training in myths.TRAININGS.values()}
+    for s in seen.of_nets(nets) if isinstance(seen, AllSeen) else seen:
         label = myths.label_of(s.config)
         if label is None:
             continue

@@ -17,14 +17,14 @@ from pages.ui.figure_chart import figure_chart
 from pages.ui.guard import guarded
 from pages.ui.labels import escaped
 from pages.ui.net_words import caption
-from pages.ui.nets_pick import choose_nets, nothing_yet, option_labels, shipped_set, warn_of
+from pages.ui.nets_pick import choose_nets, nothing_yet, offered, option_labels, shipped_set, warn_of
 from resnet_core.analysis.prediction import class_names
 from resnet_core.analysis.protocols import ENLARGED, PROTOCOLS, Protocol, check_ensemble, cost, why_not
 from resnet_core.errors import DataError
 from resnet_core.experiments import EXPERIMENTS
 from resnet_core.figures.predictions import Prediction, predictions_csv, predictions_figure
 from resnet_core.language import tr
-from resnet_core.nets import Catalog, Net, catalog
+from resnet_core.nets import Catalog, Net
 
 #: As many as can stand side by side; shallow against deep, plain against residual.
 MOST_NETS = 4
@@ -153,7 +153,7 @@ def _told(protocol: Protocol, nets: Sequence[Net]) -> str:
 def main() -> None:
     st.html(STYLE)
     st.title(tr("Predict"), anchor=False)
-    found = catalog()
+    found = offered(kept="predict.nets")
     warn_of(found.problems)
     if not found.nets:
         nothing_yet()

@@ -18,7 +18,7 @@ from pages.ui.guard import guarded
 from pages.ui.labels import escaped
 from pages.ui.moment import Moment, choose_moment, snapshots
 from pages.ui.net_words import alike, caption, conditions, is_active, recorded
-from pages.ui.nets_pick import choose_nets, nothing_yet, option_labels, warn_of
+from pages.ui.nets_pick import choose_nets, nothing_yet, offered, option_labels, warn_of
 from resnet_core.errors import UserError
 from resnet_core.figures.responses import (
     FREE_SCALE,
@@ -248,7 +248,7 @@ def recorded_note(nets: Sequence[Net], labels: dict[str, str], iterations: dict[
 def recorded_panel(ids: Sequence[str], labels: dict[str, str], moment: Moment, log: bool, added: bool, polled: bool) -> None:
     """The chart and what it shows. ``polled`` tells whether this is run again every few seconds."""
     with guarded(tr("Layer responses")):
-        nets = [net for net in catalog(unsaved=True).nets if net.id in ids]
+        nets = [net for net in catalog(unsaved=True, newest=0, also=ids).nets if net.id in ids]
         if any(map(is_active, nets)) != polled:
             st.rerun()
         curves, iterations = recorded_curves(nets, labels, moment)
@@ -287,7 +287,7 @@ def show_recorded(nets: Sequence[Net], labels: dict[str, str], log: bool, added:
 
 def main() -> None:
     st.title(tr("Layer responses"), anchor=False)
-    found = catalog(unsaved=True)
+    found = offered(unsaved=True)
     warn_of(found.problems)
     if not found.nets:
         nothing_yet()

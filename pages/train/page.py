@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from itertools import islice
 from pathlib import Path
 
 import streamlit as st
@@ -19,7 +20,7 @@ from pages.ui.labels import duration, escaped, listed
 from pages.ui.live_chart import CAPTION, live_chart
 from pages.ui.permitted import PermittedStore, admit, may, may_change
 from pages.ui.run_rows import broken_row, dialogs, run_row
-from pages.ui.runs_view import Seen, all_seen, look, started_together
+from pages.ui.runs_view import AllSeen, Seen, all_seen, look, started_together
 from pages.ui.turns import say_turns
 from resnet_core.differences import confounded, differing
 from resnet_core.errors import ConfigError
@@ -32,6 +33,8 @@ SET_UP, RUNS = mark("Set up"), mark("Runs")
 _TAB, _PRESET, _SAID = "tab", "train.preset", "train.said"
 #: Ended runs listed at first.
 LISTED = 8
+#: Ended runs on a page of the list of all.
+PAGE = 50
 #: Warnings of rows that differ in more than one thing.
 MIXED = 2
 #: Pixels of the list beside the chart; it scrolls by itself, so that the chart stays in sight.
@@ -52,14 +55,14 @@ def presets() -> None:
             st.button(tr(preset.name), key="preset." + preset.name, help=tr(preset.about), on_click=fill, args=(preset,))
 
 
-def set_up(store: RunStore, seen: Sequence[Seen]) -> None:
+def set_up(store: RunStore, seen: AllSeen) -> None:
     """The form: nets, images, recipe; what it amounts to; the button."""
     presets()
     base = next(preset for preset in PRESETS if preset.name == st.session_state[_PRESET]).recipe
     builder = st.container(gap="xsmall")
     table = nets_table.nets_table(base)
     below_table = st.container(gap="xsmall")
-    uploaded.tidy(seen)
+    uploaded.tidy(seen.active)
     data, folder, data_are_there = data_pick.data_pick()
     more = tr("More of the recipe, shared by all nets: optimiser, augmentation, schedule, warm-up, device, precision, records")
     with st.expander(more, icon=":material/tune:", key="train.more"):
@@ -117,7 +120,7 @@ def about(rows: Sequence[Row]) -> None:
         st.caption(tr("So it is with {mixeds} more pairs of rows.", mixeds=len(mixed) - MIXED))
 
 
-def start_button(store: RunStore, rows: Sequence[Row], seen: Sequence[Seen], folder: str | None, data_are_there: bool) -> None:
+def start_button(store: RunStore, rows: Sequence[Row], seen: AllSeen, folder: str | None, data_are_there: bool) -> None:
     there = existing(rows, seen)
     again = False
     if there:
@@ -181,11 +184,38 @@ def start(store: RunStore, rows: Sequence[Row], folder: str | None, again: bool)
         st.session_state[_TAB] = tr(RUNS)
 
 
-def in_order(seen: Sequence[Seen]) -> list[Seen]:
-    """Running, then the queue in its order, then the ended ones, newest first."""
-    rank = {"running": 0, "queued": 1}
-    newest_first = list(reversed(seen))
-    return sorted(newest_first, key=lambda s: (rank.get(s.status.state, 2), s.status.place or 0))
+def in_order(active: Sequence[Seen]) -> list[Seen]:
+    """Running, newest first, then the queue in its order."""
+    running = [s for s in reversed(active) if s.status.state == "running"]
+    return running + sorted((s for s in active if s.status.state == "queued"), key=lambda s: s.status.place or 0)
+
+
+def ended(seen: AllSeen, count: int) -> list[Seen]:
+    """Those of the ended runs that are listed, newest first: some, or a page of those that are searched for.
+
+    Args:
+        count: how many runs have ended.
+    """
+    lines = seen.look.briefs
+    places = (k for k in reversed(range(len(lines))) if lines[k].state not in ("running", "queued"))
+    if not st.session_state.get("train.all"):
+        return [seen[k] for k in islice(places, LISTED)]
+    found = list(places)
+    if count > PAGE:
+        hint = tr("Name, net or state")
+        search = st.text_input(tr("Search"), key="train.search", placeholder=hint, icon=":material/search:")
+        words = search.casefold().split()
+        found = [k for k in found if lines[k].is_meant(words)] if words else found
+        pages = max(1, -(-len(found) // PAGE))
+        page = 1
+        if pages > 1:
+            # Within what there is now, whatever was chosen before: runs go, and a search finds fewer.
+            st.session_state["train.page"] = min(st.session_state.get("train.page", 1), pages)
+            page = st.number_input(tr("Page, of {pages:,}", pages=pages), 1, pages, key="train.page")
+        found = found[(page - 1) * PAGE : page * PAGE]
+        if not found:
+            st.caption(tr("No run is called that."))
+    return [seen[k] for k in found]
 
 
 def stop_all(store: RunStore, active: Sequence[Seen]) -> None:
@@ -195,12 +225,11 @@ def stop_all(store: RunStore, active: Sequence[Seen]) -> None:
             store.stop(s.run.id)
 
 
-def rows_of_runs(store: RunStore, seen: Sequence[Seen], broken: Sequence[tuple[Path, str]]) -> list[Seen]:
+def rows_of_runs(store: RunStore, seen: AllSeen, broken: Sequence[tuple[Path, str]]) -> list[Seen]:
     """The list of runs with their buttons. Returns those whose curves are to be shown."""
-    active = [s for s in seen if s.status.is_active]
+    active = seen.active
     by_default = {s.run.id for s in active} | started_together(seen)
-    ordered = in_order(seen)
-    listed = ordered if st.session_state.get("train.all") else ordered[: len(active) + LISTED]
+    count = len(seen) - len(active)
     left = estimate.remaining(active, estimate.measured(seen))
     stoppable = [s for s in active if may_change(s.run, "stop")]
     if len(stoppable) > 1 and st.button(tr("Stop all"), icon=":material/stop:", key="train.stop_all", width="stretch"):
@@ -209,12 +238,13 @@ def rows_of_runs(store: RunStore, seen: Sequence[Seen], broken: Sequence[tuple[P
     if active and left is not None:
         st.caption(tr("About {duration} until everything in the queue is through.", duration=duration(left)))
     say_turns(seen)
+    listed = in_order(active) + ended(seen, count)
     with st.container(height=LIST_HEIGHT if len(listed) > 4 else "content", border=False, gap="small"):
         shown = [s for s in listed if run_row(s, store, s.run.id in by_default)]
         for folder, reason in broken:
             broken_row(folder, reason)
-    if len(ordered) > len(active) + LISTED:
-        st.toggle(tr("List all {ordereds} runs", ordereds=len(ordered)), key="train.all", persist_state="session")
+    if count > LISTED:
+        st.toggle(tr("List all {ordereds:,} runs", ordereds=len(seen)), key="train.all", persist_state="session")
     return shown
 
 
@@ -229,15 +259,14 @@ def runs_panel(was_active: bool, first: list[Look]) -> None:
         store = PermittedStore()
         looked = first.pop() if first else store.tend()
         seen = all_seen(looked)
-        active = any(s.status.is_active for s in seen)
+        active = bool(seen.active)
         if active != was_active:
             st.rerun()
         left, right = st.columns([0.66, 0.34], gap="medium")
         with right:
             shown = rows_of_runs(store, seen, looked.broken)
         # In an order that does not change while runs come and go, so that the legend stands still.
-        wanted = {s.id for s in shown}
-        records = [s.records() for s in seen if s.id in wanted]
+        records = [s.records() for s in sorted(shown, key=lambda s: (s.run.created_at, s.id))]
         with left:
             note = tr("The first points come after some seconds.") if active else tr("Tick runs to see their curves.")
             live_chart(records, key="train_chart", note=note)
@@ -252,7 +281,7 @@ def main() -> None:
     store = PermittedStore()
     looked = store.tend()
     seen = all_seen(looked)
-    active = any(s.status.is_active for s in seen)
+    active = bool(seen.active)
     if not nets_table.is_filled():
         fill(PRESETS[0])
         if active and _TAB not in st.query_params:

@@ -11,7 +11,7 @@ import streamlit as st
 from pages.train.nets_table import Row
 from pages.ui import estimate
 from pages.ui.labels import duration
-from pages.ui.runs_view import Seen
+from pages.ui.runs_view import AllSeen, Seen
 from resnet_core.architectures.table import complexity
 from resnet_core.figures.captions import fraction_text
 from resnet_core.language import mark, tr
@@ -19,13 +19,13 @@ from resnet_core.language import mark, tr
 _STATES = {"finished": mark("trained already"), "running": mark("running now"), "queued": mark("in the queue")}
 
 
-def existing(rows: Sequence[Row], seen: Sequence[Seen]) -> dict[str, Seen]:
+def existing(rows: Sequence[Row], seen: AllSeen) -> dict[str, Seen]:
     """fingerprint -> the newest run of that configuration, for those of the rows that have one."""
-    wanted = {row.config.fingerprint for row in rows if row.config}
-    return {s.run.fingerprint: s for s in seen if s.run.fingerprint in wanted}
+    found = {row.config.fingerprint: seen.newest_of(row.config) for row in rows if row.config}
+    return {fingerprint: s for fingerprint, s in found.items() if s is not None}
 
 
-def plan_table(rows: Sequence[Row], seen: Sequence[Seen]) -> None:
+def plan_table(rows: Sequence[Row], seen: AllSeen) -> None:
     """Draws one line for each valid row."""
     paces, notes = estimate.measured(seen), already(rows, seen)
     st.dataframe(
@@ -47,12 +47,12 @@ def plan_table(rows: Sequence[Row], seen: Sequence[Seen]) -> None:
     )
 
 
-def total_time(rows: Sequence[Row], seen: Sequence[Seen]) -> str:
+def total_time(rows: Sequence[Row], seen: AllSeen) -> str:
     """``about 4 min 10 s``; says so when it is not known."""
     return estimate.words([row.config for row in rows if row.config], estimate.measured(seen))
 
 
-def already(rows: Sequence[Row], seen: Sequence[Seen]) -> dict[int, str]:
+def already(rows: Sequence[Row], seen: AllSeen) -> dict[int, str]:
     """Row number -> whether its configuration is in the store, or in an earlier row."""
     there = existing(rows, seen)
     first: dict[str, int] = {}

@@ -14,7 +14,7 @@ import streamlit as st
 from streamlit import runtime
 
 from pages.ui.labels import duration
-from pages.ui.runs_view import Seen
+from pages.ui.runs_view import AllSeen, Seen
 from resnet_core import pace
 from resnet_core.architectures.table import complexity
 from resnet_core.config import RunConfig
@@ -43,7 +43,7 @@ def measured(seen: Iterable[Seen]) -> list[Pace]:
 
     Where nothing was trained yet, what was measured for that purpose; where it was not, that begins now.
     """
-    seen = list(seen)
+    seen = seen.first_of_kind() if isinstance(seen, AllSeen) else list(seen)
     statuses = [s.status for s in seen]
     for known, paces in _LAST:
         if known == statuses:  # of runs that have ended these are the very objects of the look before: quick to compare

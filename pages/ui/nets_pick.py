@@ -14,8 +14,9 @@ import streamlit as st
 from pages.ui.labels import escaped, titled
 from pages.ui.linked import Linked
 from pages.ui.net_words import say_absent
+from pages.ui.runs_view import REACH, search_box
 from resnet_core.language import mark, tr
-from resnet_core.nets import Catalog, Net
+from resnet_core.nets import Catalog, Net, catalog
 from resnet_core.verdict import trained_alike
 
 #: More cannot be told apart in one chart.
@@ -38,6 +39,12 @@ def nothing_yet() -> None:
     with st.container(horizontal=True):
         st.page_link("home/page.py", label=tr("Home: run the demo"), icon=":material/home:")
         st.page_link("train/page.py", label=tr("Train: choose nets"), icon=":material/model_training:")
+
+
+def offered(unsaved: bool = False, kept: str = "nets") -> Catalog:
+    """The catalog as ``choose_nets`` offers it: of the runs the newest, those that are searched for, and those that are chosen."""
+    ids = [*st.query_params.get_all(_PARAMETER), *st.session_state.get(f"{kept}.chosen", ())]
+    return catalog(unsaved=unsaved, newest=REACH, also=ids, search=st.session_state.get(f"{kept}.search", ""))
 
 
 def choose_nets(
@@ -66,6 +73,7 @@ def choose_nets(
         )
     known = known[:most]
     st.header(tr("Nets"), anchor=False)
+    search_box(found.left, f"{kept}.search")
     offered = [net for net in found.nets if net.origin != "run"] + [net for net in reversed(found.nets) if net.origin == "run"]
     labels = option_labels(offered)
     # Set anew each time: the widget starts afresh, and empty, whenever its list of options changes.

@@ -10,6 +10,7 @@ import streamlit as st
 from pages.ui import links
 from pages.ui.labels import titled
 from pages.ui.nets_pick import option_labels
+from pages.ui.runs_view import REACH
 from resnet_core.attribution import Parameter, default_layer, layers_of
 from resnet_core.attribution.methods import scaled
 from resnet_core.language import tr
@@ -57,7 +58,9 @@ def _widget(parameter: Parameter, nets: Sequence[Net], key: str, row: bool) -> A
 
 def _other_net(parameter: Parameter, nets: Sequence[Net], key: str, label: str, shared: dict[str, Any]) -> Any:
     """A net that one of those chosen can be compared with, being of the same architecture; empty for none."""
-    others = {other.id: other for other in catalog().nets if any(net.model == other.model and net.id != other.id for net in nets)}
+    others = {
+        other.id: other for other in catalog(newest=REACH).nets if any(net.model == other.model and net.id != other.id for net in nets)
+    }
     titles = dict(parameter.choices) | option_labels(list(others.values()))
     links.check_choice(key, parameter.label, titles.values(), tr("No net of that name has the architecture of another that is chosen."))
     chosen = st.selectbox(label, list(titles), format_func=titled(titles), **shared)

@@ -89,7 +89,7 @@ def _admit(configs: Sequence[RunConfig], together: bool = False) -> None:
         return
     seen = all_seen(RunStore().look())
     paces = estimate.measured(seen)
-    active = {_PRESSES.get(s.run.id, s.run.id) for s in seen if s.is_active and s.run.owner == who.id}
+    active = {_PRESSES.get(s.run.id, s.run.id) for s in seen.active if s.run.owner == who.id}
     policy.check_training(who, ClassBook().rules(), len(active), [estimate.seconds(config, paces) for config in configs], together)
 
 

@@ -5,9 +5,12 @@ All viewers look at the same store; nothing of it is kept in a session.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import overload
+
+import streamlit as st
 
 from pages.ui.labels import duration
 from pages.ui.recorded import recorded
@@ -138,9 +141,49 @@ def net_records(net: Net) -> RunRecords:
     return RunRecords(net.id, net.name, net.training, rows, net.state, net.precision, result)
 
 
-def all_seen(found: Look) -> list[Seen]:
+class AllSeen(Sequence[Seen]):
+    """All readable runs, oldest first. Only those that are taken out are read: a page of thousands asks ``look`` instead."""
+
+    def __init__(self, found: Look):
+        self.look = found
+
+    def __len__(self) -> int:
+        return len(self.look.runs)
+
+    @overload
+    def __getitem__(self, at: int) -> Seen: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[Seen]: ...
+    def __getitem__(self, at: int | slice) -> Seen | list[Seen]:
+        if isinstance(at, slice):
+            return [Seen(*pair) for pair in self.look.runs[at]]
+        return Seen(*self.look.runs[at])
+
+    def __iter__(self) -> Iterator[Seen]:
+        return (Seen(*pair) for pair in self.look.runs)
+
+    @property
+    def active(self) -> list[Seen]:
+        """What runs or waits."""
+        return [Seen(*pair) for pair in self.look.active]
+
+    def newest_of(self, config: RunConfig) -> Seen | None:
+        """The newest run of exactly this configuration."""
+        same = self.look.alike(config.fingerprint)
+        return Seen(*same[-1]) if same else None
+
+    def of_nets(self, models: Collection[str]) -> list[Seen]:
+        """The runs of nets of these names, oldest first."""
+        return [self[k] for k, line in enumerate(self.look.briefs) if line.model in models]
+
+    def first_of_kind(self) -> list[Seen]:
+        """The first run of each net, batch size, device and precision whose speed is known."""
+        return [Seen(*pair) for pair in self.look.first_of_kind()]
+
+
+def all_seen(found: Look) -> AllSeen:
     """All readable runs, oldest first."""
-    return [Seen(run, status) for run, status in found.runs]
+    return AllSeen(found)
 
 
 def going_on(store: RunStore, run: Run, is_new: bool) -> Run:
@@ -148,6 +191,17 @@ def going_on(store: RunStore, run: Run, is_new: bool) -> Run:
     if not is_new and run.state().state in RESUMABLE:
         store.resume(run.id)
     return run
+
+
+#: Runs that a list offers to choose from: the newest. A search reaches all others.
+REACH = 300
+
+
+def search_box(left: int, key: str) -> None:
+    """A field for searching all runs, where ``left`` are not offered; what is typed stands in the session at ``key``."""
+    if left or st.session_state.get(key):
+        about = tr("The newest {reach} runs are offered; {left:,} more are found by name, net or state.", reach=REACH, left=left)
+        st.text_input(tr("Search"), key=key, placeholder=tr("Name, net or state"), icon=":material/search:", help=about)
 
 
 #: Runs made within this many seconds of each other were started together.

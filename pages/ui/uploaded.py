@@ -61,9 +61,9 @@ def may_be_shown(folder: Path) -> bool:
     return may("name folders") or any(mine)
 
 
-def tidy(seen: Sequence[Seen]) -> None:
-    """Remove uploads whose viewers have gone, unless they are kept or something is being trained on them."""
-    in_use = {str(s.run.data_dir) for s in seen if s.status.is_active}
+def tidy(active: Sequence[Seen]) -> None:
+    """Remove uploads whose viewers have gone, unless they are kept or one of ``active`` is on them: all that waits or is trained."""
+    in_use = {str(s.run.data_dir) for s in active}
     for each in found():
         if not (each.kept or str(each.pictures) in in_use or _is_here(each)):
             remove(each)

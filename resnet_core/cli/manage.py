@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from resnet_core.cli.options import read_net
-from resnet_core.cli.output import bytes_bar, emit, newest, note, percent, speed, summary, table
+from resnet_core.cli.output import bytes_bar, emit, note, percent, speed, summary, table
 from resnet_core.datasets import DATA_SETS
 from resnet_core.errors import RunError
 from resnet_core.runs import RunStore
@@ -24,21 +24,22 @@ def runs(args: argparse.Namespace) -> int:
         damaged = [{"run": shown(path.name), "reason": reason} for path, reason in found.broken]
         emit({"home": shown(store.home), "runs": told} | ({"damaged": damaged} if damaged else {}))
         return 0
-    if not found.runs:
+    lines = found.briefs
+    if not lines:
         print(f"There are no runs in {shown(store.home)} yet.")
         return 0
     head = ("run", "name", "state", "iterations", "training error", "test error", "images/s")
     rows = [
         (
-            run.id,
-            run.name,
-            status.state,
-            f"{status.iteration:,}/{status.iterations:,}",
-            percent(newest(status, "train_error")),
-            percent(newest(status, "test_error")),
-            speed(status.images_per_second),
+            each.id,
+            each.name,
+            each.state,
+            f"{each.iteration:,}/{each.iterations:,}",
+            percent(each.train_error),
+            percent(each.test_error),
+            speed(each.images_per_second),
         )
-        for run, status in found.runs
+        for each in lines
     ]
     print(table(head, rows, left=3))
     return 0

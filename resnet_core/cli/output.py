@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any, TextIO
 
 from resnet_core.runs import Run, RunStatus
+from resnet_core.runs.brief import newest
 
 
 def prepare_streams() -> None:
@@ -106,12 +107,6 @@ def errors(run: Run, status: RunStatus) -> dict[str, float | None]:
     """
     names = ["train_error", "test_error", *(["validation_error"] if run.config.data.validation else [])]
     return {name: newest(status, name) for name in names} | {"clean_train_error": (status.result or {}).get("clean_train_error")}
-
-
-def newest(status: RunStatus, name: str) -> float | None:
-    """One of ``errors``: ``train_error``, ``test_error`` or ``validation_error``."""
-    row = status.last_train if name == "train_error" else status.last_test
-    return (status.result or {}).get(name, (row or {}).get(name))
 
 
 def summary(run: Run, status: RunStatus) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -166,10 +167,12 @@ class Catalog:
     Attributes:
         nets: shipped (in the order of plain and residual by depth), imported, then runs, oldest first.
         problems: what was left out and why, one sentence each.
+        left: runs that were not asked for.
     """
 
     nets: list[Net]
     problems: list[str]
+    left: int = 0
 
     def get(self, net_id: str) -> Net | None:
         return next((net for net in self.nets if net.id == net_id), None)
@@ -185,18 +188,23 @@ def imported_folder(home: Path | str | None = None) -> Path:
     return RunStore(home).home / IMPORTED
 
 
-def catalog(home: Path | str | None = None, unsaved: bool = False) -> Catalog:
+def catalog(
+    home: Path | str | None = None, unsaved: bool = False, newest: int | None = None, also: Collection[str] = (), search: str = ""
+) -> Catalog:
     """All nets that can be looked into. Cheap: checksums are computed once, records are read when asked for.
 
     Args:
         unsaved: also the runs that have rows of their layers and no checkpoint yet: their ``iteration`` is None, and there are no weights.
+        newest, also, search: not all runs, but so many of the newest that are meant, and those with these ids; see ``Look.reach``.
     """
     problems: list[str] = []
     shipped = shipped_nets(problems)
     imported = _checkpoints(imported_folder(home), "imported", problems)
     imported.sort(key=lambda net: (str(net.card.get("created")), net.id))
-    runs = [_run(run, status) for run, status in RunStore(home).look().runs]
-    return Catalog(shipped + imported + [net for net in runs if net.iteration is not None or (unsaved and net.records("layers"))], problems)
+    looked = RunStore(home).look()
+    wanted = looked.runs if newest is None else looked.reach(newest, also, search)
+    runs = [net for net in (_run(*pair) for pair in wanted) if net.iteration is not None or (unsaved and net.records("layers"))]
+    return Catalog(shipped + imported + runs, problems, len(looked.runs) - len(wanted))
 
 
 def shipped_nets(problems: list[str] | None = None) -> list[Net]:
@@ -240,7 +248,7 @@ def find(spec: str, home: Path | str | None = None) -> Net:
     try:
         run = RunStore(home).get(text)
     except RunError as error:
-        names = ", ".join(net.id for net in catalog(home).nets if net.origin != "run")
+        names = ", ".join(net.id for net in catalog(home, newest=0).nets)
         known = tr(" Checkpoints: {names}.", names=names) if names else ""
         raise RunError("No checkpoint, file or run is called {text!r}. {error}{known}", text=text, error=error, known=known) from None
     net = _run(run, run.state())

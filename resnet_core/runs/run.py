@@ -29,7 +29,6 @@ from resnet_core.runs.border import STATES, BrokenRun, read_state
 from resnet_core.runs.ends import kept_ends
 from resnet_core.runs.records import RecordReader, reader
 from resnet_core.runs.rows import Ends
-from resnet_core.runs.turns import in_turn, last_began
 
 __all__ = ["RESUMABLE", "STATES", "BrokenRun", "Run", "RunStatus", "checkpoint_iteration", "read_state", "run_folders"]
 
@@ -203,7 +202,7 @@ class Run:
         except BrokenRun as error:
             raise RunError("Run {id} cannot be read: {error}.", id=self.id, error=error) from error
         if found[0].state == "queued":
-            return dataclasses.replace(found[0], place=self._place(found[1]))
+            return dataclasses.replace(found[0], place=self._place())
         return found[0]
 
     def look(self) -> tuple[RunStatus, dict[str, Any]]:
@@ -295,19 +294,11 @@ class Run:
             return speed, None
         return speed, max(0, self.config.recipe.iterations - iteration) * seconds / done
 
-    def _place(self, values: dict[str, Any]) -> int:
-        """1 + the runs of the same pool whose turn comes before."""
-        waiting, began = [(self.owner, values["ticket"], self.id)], []
-        for folder in run_folders(self.path.parent):
-            try:
-                run = Run(folder)
-                other = read_state(folder)
-            except BrokenRun:  # never trained, so not in the way
-                continue
-            began.append((run.owner, other.get("started")))
-            if other["state"] == "queued" and other["pool"] == values["pool"] and run.id != self.id:
-                waiting.append((run.owner, other["ticket"], run.id))
-        return in_turn(waiting, last_began(began)).index(self.id) + 1
+    def _place(self) -> int | None:
+        """1 + the runs of the same pool whose turn comes before; None where it has just been taken from the queue."""
+        from resnet_core.runs import looking  # which reads runs
+
+        return next((status.place for run, status in looking.look(self.path.parent).active if run == self), None)
 
 
 def _silent_message(seconds: float, stopping: bool) -> str:

@@ -12,7 +12,7 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from resnet_core.runs.border import MAX_NAME, BrokenRun, is_name, read_state
 from resnet_core.runs.create import create
 from resnet_core.runs.looking import Look
 from resnet_core.runs.run import RESUMABLE, Run, run_folders
-from resnet_core.runs.turns import in_turn, last_began
+from resnet_core.runs.turns import in_turn
 from resnet_core.slots import is_light
 
 
@@ -44,11 +44,11 @@ class RunStore:
 
     def runs(self) -> list[Run]:
         """The readable runs, oldest first."""
-        return self._scan()[0]
+        return [run for run, _ in self.look().runs]
 
     def broken(self) -> list[tuple[Path, str]]:
         """The folders that should be runs and cannot be read, each with the reason. ``delete`` takes their names too."""
-        return self._scan()[1]
+        return self.look().broken
 
     def look(self) -> Look:
         """Everything at one moment, see ``looking.look``. A home that is not there yet is empty."""
@@ -57,7 +57,7 @@ class RunStore:
     def tend(self) -> Look:
         """``look``, after seeing to it that whatever waits has a worker, and that no worker hangs that was asked to stop."""
         found = self.look()
-        if any(status.state == "queued" or (status.stopping and status.silent_seconds) for _, status in found.runs):
+        if any(status.state == "queued" or (status.stopping and status.silent_seconds) for _, status in found.active):
             self.ensure_workers()
             return self.look()
         return found
@@ -73,35 +73,37 @@ class RunStore:
 
     def queue(self) -> list[Run]:
         """The queued runs of all devices, in the order in which they will be trained."""
-        return self._in_turn(self.runs())
+        return _in_turn(self.look())
 
     def get(self, id_or_name: str) -> Run:
         """The run with that id; else the one with that name; else the one whose id begins so."""
         text = str(id_or_name).strip()
-        runs, broken = self._scan()
-        for path, reason in broken:
+        with contextlib.suppress(BrokenRun):  # which is told below, with all others that are
+            if text and (run := next(iter(self.some([text])), None)):
+                read_state(run.path)
+                return run
+        found = self.look()
+        for path, reason in found.broken:
             if text in (path.name, files.shown(path.name)):  # before names and beginnings: they would give another run than the one meant
                 where = tr("Its folder is {path}; mend it, or delete the run.", path=files.shown(path))
                 raise RunError("Run {text} is broken: {reason}. {where}", text=files.shown(text), reason=reason, where=where)
-        matches = [r for r in runs if r.id == text] or [r for r in runs if r.name == text]
-        matches = matches or [r for r in runs if text and r.id.startswith(text)]
+        called = [each for each in found.briefs if each.name == text]
+        called = called or [each for each in found.briefs if text and each.id.startswith(text)]
+        matches = self.some(each.id for each in called)
         if len(matches) == 1:
             return matches[0]
         if matches:
             raise RunError(
-                "{text!r} means several runs: {listed}. Give the whole id of one.", text=text, listed=_listed(r.id for r in matches)
+                "{text!r} means several runs: {listed}. Give the whole id of one.", text=text, listed=_listed([r.id for r in matches])
             )
-        known = tr("There are {listed}.", listed=_listed(r.id for r in runs)) if runs else tr("There are no runs yet.")
+        there = [each.id for each in found.briefs]
+        known = tr("There are {listed}.", listed=_listed(there)) if there else tr("There are no runs yet.")
         raise RunError(
             "No run has the id or name {text!r} in {home}. {known}", text=files.shown(text), home=files.shown(self.home), known=known
         )
 
     def find(self, config: RunConfig) -> Run | None:
         """A run of exactly this configuration; of several, the one with the most to show (finished first, newest first)."""
-        fingerprint = config.fingerprint
-        same = [run for run in self.runs() if run.fingerprint == fingerprint]
-        if len(same) < 2:
-            return same[0] if same else None
         found = self.look().find(config)
         return found and found[0]
 
@@ -145,10 +147,11 @@ class RunStore:
         data.check(config.data, data_dir)
         resolved = None if config.data.is_embedded else data.resolve_data_dir(data_dir, config.data.dataset)
         with self.locked():
-            found = None if again else self.find(config)  # two viewers may have clicked at once
-            if found is not None:
-                return found, False
-            state = {"state": "queued", "ticket": self._next_ticket(), "pool": launch.pool_of(config.recipe.device)}
+            looked = self.look()
+            there = None if again else looked.find(config)  # two viewers may have clicked at once
+            if there is not None:
+                return there[0], False
+            state = {"state": "queued", "ticket": looked.ticket + 1, "pool": launch.pool_of(config.recipe.device)}
             run = create(self.home, config, name, resolved and Path(resolved).absolute(), state, start, owner)
         self.ensure_workers()
         return run, True
@@ -191,7 +194,7 @@ class RunStore:
                 )
             (run.path / "stop").unlink(missing_ok=True)
             done = {"message": "", "iteration": status.iteration, "result": None, "ended": None}
-            state = {"state": "queued", "ticket": self._next_ticket(), "pool": launch.pool_of(run.config.recipe.device)}
+            state = {"state": "queued", "ticket": self.look().ticket + 1, "pool": launch.pool_of(run.config.recipe.device)}
             self.change(run, False, **done, **state)
         self.ensure_workers()
 
@@ -247,18 +250,21 @@ class RunStore:
             if not run.path.is_dir():
                 raise RunError("Run {id} has just been deleted.", id=run.id)
             files.write_json(run.path / "meta.json", {"name": name})
+            looking.mark(self.home)
 
     def ensure_workers(self) -> None:
         """Starts a worker for each device that has queued runs and a free slot. Does nothing where all is well; call it often."""
-        runs = self.runs()
-        for run in runs:
-            hung.end(run.path)
-        if not self._queued(runs):
+        found = self.look()
+        for run, status in found.active:
+            if status.state == "running":
+                hung.end(run.path)
+        if not any(status.state == "queued" for _, status in found.active):
             return
         with self.locked():
             waiting: dict[str, list[Run]] = {}
-            for values, run in self._queued(self.runs()):
-                waiting.setdefault(values["pool"], []).append(run)
+            for each in self.look().others:
+                if each.brief.state == "queued":
+                    waiting.setdefault(each.pool, []).append(each.known[0])
             for pool, runs in waiting.items():
                 problem = launch.fill(self.home, pool, [run.config for run in runs])
                 for run in runs if problem else []:
@@ -276,56 +282,29 @@ class RunStore:
     def change(self, run: Run, in_place: bool = False, **changes: Any) -> None:
         """Replaces the given values in state.json. The caller holds the home lock. ``in_place``: see ``files.write_json``."""
         files.write_json(run.path / "state.json", {**read_state(run.path), **changes}, in_place)
+        looking.mark(self.home)
 
     def next_queued(self, pool: str, only_light: bool = False) -> Run | None:
         """The first run in the queue of a pool, or the first light one. The caller holds the home lock."""
-        return next((run for run in self._in_turn(self.runs(), pool) if is_light(run.config) or not only_light), None)
+        return next((run for run in _in_turn(self.look(), pool) if is_light(run.config) or not only_light), None)
 
     def data_dir(self, run: Run) -> Path | None:
         """The data folder the run was submitted with; None (so that it is looked for anew) if that is gone."""
         return run.data_dir if run.data_dir and os.path.isdir(run.data_dir) else None
 
-    # -- inside -------------------------------------------------------------------------------------------------------
 
-    def _scan(self) -> tuple[list[Run], list[tuple[Path, str]]]:
-        runs, broken = [], []
-        with files.explained(self.home):
-            folders = run_folders(self.home)
-        for folder in folders:
-            try:
-                run = Run(folder)
-                read_state(folder)
-                runs.append(run)
-            except BrokenRun as error:
-                if os.path.lexists(folder):  # else it has been deleted while we looked
-                    broken.append((folder, str(error)))
-        return sorted(runs, key=lambda run: (run.created_at, run.id)), broken
-
-    def _queued(self, runs: list[Run]) -> list[tuple[dict[str, Any], Run]]:
-        found = []
-        for run in runs:
-            with contextlib.suppress(BrokenRun):
-                values = read_state(run.path)
-                if values["state"] == "queued":
-                    found.append((values, run))
-        return found
-
-    def _in_turn(self, runs: list[Run], pool: str | None = None) -> list[Run]:
-        """The queued ones among all runs, in the order of their turns."""
-        waiting = [(run.owner, values["ticket"], run) for values, run in self._queued(runs) if pool in (None, values["pool"])]
-        return in_turn(waiting, last_began((run.owner, run.started) for run in runs)) if len(waiting) > 1 else [run for *_, run in waiting]
-
-    def _next_ticket(self) -> int:
-        tickets = [0]
-        for folder in run_folders(self.home):
-            with contextlib.suppress(BrokenRun):
-                tickets.append(read_state(folder)["ticket"])
-        return max(tickets) + 1
+def _in_turn(found: Look, pool: str | None = None) -> list[Run]:
+    """The queued runs in the order of their turns; of all pools where none is given."""
+    waiting = [
+        (each.brief.owner, each.brief.ticket, each.known[0])
+        for each in found.others
+        if each.brief.state == "queued" and pool in (None, each.pool)
+    ]
+    return in_turn(waiting, found.began) if len(waiting) > 1 else [run for *_, run in waiting]
 
 
-def _listed(names: Iterator[str], most: int = 10) -> str:
-    shown = list(names)
-    return ", ".join(shown[:most]) + (tr(" and {showns} more", showns=len(shown) - most) if len(shown) > most else "")
+def _listed(names: Sequence[str], most: int = 10) -> str:
+    return ", ".join(names[:most]) + (tr(" and {showns} more", showns=len(names) - most) if len(names) > most else "")
 
 
 def _valid_name(name: str) -> str:
