@@ -75,6 +75,8 @@ class Recipe:
         colour_jitter: brightness, contrast and saturation are multiplied by up to 1 more or less this (fb.resnet.torch: 0.4); 0 is none.
         patience: of ``plateau``: a plateau is this many measurements in a row, one each ``test_every`` iterations, of which none is below
             the lowest error so far. It is the error on the validation images, without them that of the batches since the last measurement.
+        replicas: so many graphics cards (or processes on a CPU) train one net, each on its part of every batch; each normalises by the
+            statistics of its part, as on the paper's two cards, and those of the first one are kept.
 
     Raises:
         ConfigError: a field is out of its range.
@@ -105,6 +107,7 @@ class Recipe:
     pca_colour: float = later(0.0)
     colour_jitter: float = later(0.0)
     patience: int = later(5)
+    replicas: int = later(1)
 
     def __post_init__(self):
         check_whole("iterations", self.iterations, 1, 10_000_000)
@@ -136,6 +139,11 @@ class Recipe:
         check_real("pca_colour", self.pca_colour, 0, 10)
         check_real("colour_jitter", self.colour_jitter, 0, 1)
         check_whole("patience", self.patience, 1, 1000)
+        check_whole("replicas", self.replicas, 1, 64)
+        if self.batch_size % self.replicas:
+            raise ConfigError(
+                "replicas", "{replicas} cannot share a batch of {batch} equally.", replicas=self.replicas, batch=self.batch_size
+            )
         # 1 and 1.0 are the same rate, and must be the same in JSON: the fingerprint is made of that.
         for one in dataclasses.fields(self):
             if isinstance(one.default, float):

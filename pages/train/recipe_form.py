@@ -19,7 +19,7 @@ from resnet_core.language import mark, tr
 GROUPS = {
     mark("Optimiser and augmentation"): ("momentum", "weight_decay", "augmentation", "scale_range", "pca_colour", "colour_jitter"),
     mark("Schedule"): ("milestones", "gamma", "patience", "warmup_iterations", "warmup_learning_rate", "warmup_error"),
-    mark("Machine"): ("device", "precision", "compile"),
+    mark("Machine"): ("device", "precision", "compile", "replicas"),
     mark("Records, every N iterations (0: chosen by the length)"): ("record_every", "test_every", "layers_every", "checkpoint_every"),
 }
 _CHOICES = {

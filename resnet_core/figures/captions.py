@@ -155,7 +155,7 @@ _RECIPE_NAMES = {
     "iterations": "iterations", "batch_size": "batch", "learning_rate": "rate", "schedule": "schedule", "warmup": "warm-up",
     "momentum": "momentum", "weight_decay": "decay", "augmentation": "augmentation", "precision": "precision", "device": "device",
     "compile": "compile", "milestones": "milestones", "gamma": "gamma", "scale_range": "scales", "pca_colour": "PCA colour",
-    "colour_jitter": "colour jitter", "patience": "patience",
+    "colour_jitter": "colour jitter", "patience": "patience", "replicas": "replicas",
 }  # fmt: skip
 
 

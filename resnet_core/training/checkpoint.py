@@ -14,6 +14,19 @@ from safetensors.torch import load_file, save_file
 from resnet_core.errors import CheckpointError
 from resnet_core.training.saved import MODEL, TRAINING, keep, unreadable, verify
 
+#: What a state's plain values must be, by name.
+_VALUES: dict[str, tuple[type, ...]] = {
+    "iteration": (int,),
+    "warming": (bool,),
+    "layers_measured": (int,),
+    "elapsed_seconds": (int, float),
+    "train_seconds": (int, float),
+    "last_test": (dict,),
+    "window": (list,),
+    "iterations_summed": (int,),
+    "sums": (dict,),
+}
+
 
 @dataclass
 class TrainingState:
@@ -28,6 +41,12 @@ class TrainingState:
     model: dict[str, torch.Tensor]
     training: dict[str, torch.Tensor]
     values: dict[str, Any] = field(default_factory=dict)
+
+    def check_values(self) -> None:
+        """Raise KeyError or TypeError where a plain value is missing or of another kind."""
+        for name, kind in _VALUES.items():
+            if type(self.values[name]) not in kind:
+                raise TypeError(f"{name} is {str(self.values[name])[:40]}")
 
 
 def weights_sha256(tensors: dict[str, torch.Tensor]) -> str:

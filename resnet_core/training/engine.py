@@ -28,6 +28,7 @@ from resnet_core.training.device import PeakMemory, synchronize
 from resnet_core.training.evaluate import evaluate
 from resnet_core.training.layers import layer_statistics
 from resnet_core.training.plan import Plan, compiled
+from resnet_core.training.replicas import Replicas
 from resnet_core.training.schedule import Plateau, learning_rate
 
 #: Training images that the clean training error at the end is counted on, at most: the first ones of the set.
@@ -36,18 +37,6 @@ CLEAN_IMAGES = 5_000
 MEAN = "normalization.mean"
 #: The ``error`` warm-up looks at the training error of this many iterations at a time.
 WARMUP_WINDOW = 50
-#: What a state's plain values must be, by name.
-_VALUES: dict[str, tuple[type, ...]] = {
-    "iteration": (int,),
-    "warming": (bool,),
-    "layers_measured": (int,),
-    "elapsed_seconds": (int, float),
-    "train_seconds": (int, float),
-    "last_test": (dict,),
-    "window": (list,),
-    "iterations_summed": (int,),
-    "sums": (dict,),
-}
 
 
 def _chance(seed: int, iteration: int) -> int:
@@ -65,8 +54,9 @@ class Trainer:
         iteration: parameter updates done.
     """
 
-    def __init__(self, config: RunConfig, dataset: Cifar10, plan: Plan):
-        self.config, self.dataset, self.plan = config, dataset, plan
+    def __init__(self, config: RunConfig, dataset: Cifar10 | None, plan: Plan):
+        """``dataset`` is None for a replica, which is given its part of each batch and runs nothing by itself."""
+        self.config, self.plan = config, plan
         recipe = config.recipe
         self.device = torch.device(plan.device)
         if plan.device == "cpu":
@@ -75,7 +65,10 @@ class Trainer:
         self.model.side = config.data.side
         form = training_form(self.model)
         self._compiled = compiled(form, plan.device) if plan.compile else form
-        self._take_mean(per_pixel_mean(dataset.train, config.data.side))
+        self._replicas: Replicas | None = None
+        if dataset is not None:
+            self.dataset = dataset
+            self._take_mean(per_pixel_mean(dataset.train, config.data.side))
         scales = self._prepare_transfer()
         self.optimizer = torch.optim.SGD(
             scales, recipe.learning_rate, recipe.momentum, weight_decay=recipe.weight_decay, fused=plan.device != "mps"
@@ -187,9 +180,7 @@ class Trainer:
                 self.optimizer.state[parameter]["momentum_buffer"] = copy.copy_(buffer)
             elif values["iteration"] and self.config.recipe.momentum and parameter.requires_grad:
                 raise KeyError(f"the momentum of {name} is missing")
-        for name, kind in _VALUES.items():
-            if type(values[name]) not in kind:
-                raise TypeError(f"{name} is {str(values[name])[:40]}")
+        state.check_values()
         self.iteration = values["iteration"]
         self._warming = values["warming"]
         self._layers_measured = values["layers_measured"]
@@ -212,6 +203,14 @@ class Trainer:
         ``diverged``. Errors are percentages, times seconds. A finished one has the ``clean_train_error`` too, of the trained net (in
         evaluation mode) on the first ``CLEAN_IMAGES`` training images without augmentation.
         """
+        if self.config.recipe.replicas == 1:
+            yield from self._run(should_stop)
+            return
+        with Replicas.started(self.config, self.plan, self.state()) as self._replicas:
+            self._compiled = self._replicas.parallel(self._compiled)
+            yield from self._run(should_stop)
+
+    def _run(self, should_stop: Callable[[], bool]) -> Iterator[dict[str, Any]]:
         recipe = self.config.recipe
         record_every, test_every, layers_every, checkpoint_every = (
             recipe.interval(name) for name in ("record_every", "test_every", "layers_every", "checkpoint_every")
@@ -283,10 +282,23 @@ class Trainer:
     def step(self, rate: float) -> None:
         """One update at the learning rate ``rate``, on the next batch. Records have the loss of the net itself, without auxiliary ones."""
         images, labels = self._batches(self.iteration)
+        if self._replicas is not None:
+            images, labels = self._replicas.split(rate, images, labels)
+        self.update(rate, images, labels, self._replicas)
+
+    def follow(self, replicas: Replicas) -> None:
+        """Train with the first replica until it ends."""
+        self.model.train()
+        self._compiled = replicas.parallel(self._compiled)
+        for rate, images, labels in replicas.parts():
+            self.update(rate, images, labels, replicas)
+
+    def update(self, rate: float, images: torch.Tensor, labels: torch.Tensor, replicas: Replicas | None) -> None:
+        """Update by a batch, float32 (N, 3, S, S) and int64 (N,), or by this replica's part of it."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group.get("factor", 1.0)
         if self.model.plan.is_random:
-            torch.manual_seed(_chance(self.config.recipe.seed, self.iteration))
+            torch.manual_seed(_chance(self.config.recipe.seed, self.iteration) + (replicas.rank if replicas else 0))
         with self.plan.autocast():
             outputs = self._compiled(images)
         logits, *others = outputs if isinstance(outputs, tuple) else (outputs,)
@@ -300,7 +312,9 @@ class Trainer:
         self.iteration += 1
         self._iterations_summed += 1
         with torch.no_grad():
-            wrong = (logits.argmax(1) != labels).sum()
+            wrong, count = (logits.argmax(1) != labels).sum(), len(labels)
+            if replicas is not None:
+                loss, minimized, wrong, count = replicas.total(loss, minimized, wrong, count)
             sums = self._sums
             sums["loss"] += loss.detach()
             sums["wrong"] += wrong
@@ -308,11 +322,11 @@ class Trainer:
             sums["diverged_at"].masked_fill_(first_bad, self.iteration)
             if "plateau_wrong" in sums:
                 sums["plateau_wrong"] += wrong
-                sums["plateau_images"] += len(labels)
+                sums["plateau_images"] += count
             if self._warming:
                 sums["warmup_wrong"] += wrong
                 if self.iteration % WARMUP_WINDOW == 0:
-                    seen = WARMUP_WINDOW * len(labels)
+                    seen = WARMUP_WINDOW * count
                     self._warming = 100.0 * sums["warmup_wrong"].item() / seen >= self.config.recipe.warmup_error
                     sums["warmup_wrong"].zero_()
 

@@ -143,17 +143,18 @@ class _Pulse:
 def _needs(config: RunConfig) -> tuple[dict[str, float], int]:
     """What a training takes of a node, and how many of them the cluster holds at once.
 
-    One GPU where the cluster has some and the recipe does not ask for another device; else as many cores of a node as the training has
-    threads, see ``slots.threads``.
+    One GPU for each of its replicas where the cluster has some and the recipe does not ask for another device; else as many cores of a
+    node as the training has threads, see ``slots.threads``.
     """
     alive = [node["Resources"] for node in _nodes() if node["Alive"]]
     gpus = int(sum(node.get("GPU", 0) for node in alive))
     if config.recipe.device == "cuda" and not gpus:
         raise ConfigError("device", mark("no node of the cluster has a GPU that Ray knows of; choose cpu or auto."))
+    replicas = config.recipe.replicas
     if gpus and config.recipe.device in ("cuda", "auto"):
-        return {"num_gpus": 1, "num_cpus": 0}, max(1, gpus)
+        return {"num_gpus": replicas, "num_cpus": 0}, max(1, gpus // replicas)
     cores = max((int(node.get("CPU", 0)) for node in alive), default=1)
-    needed = threads(config, max(1, cores))
+    needed = max(replicas, threads(config, max(1, cores)))
     return {"num_cpus": needed}, max(1, sum(int(node.get("CPU", 0)) // needed for node in alive))
 
 
