@@ -24,7 +24,8 @@ sys.stdin.read()
 
 
 @pytest.fixture
-def store():
+def store(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", str(runs_tools.threads()))
     with runs_tools.workers(RunStore()) as store:
         yield store
 
@@ -92,20 +93,35 @@ def test_where_nothing_may_be_trained_or_nobody_wants_it_nothing_stands_by(store
     assert not list((store.home / ".slots").glob("*.lock"))
 
 
-def test_who_waits_is_woken_by_what_comes_before_too(tmp_path, monkeypatch):
+def test_who_waits_is_woken_by_what_came_before_too(tmp_path, monkeypatch):
     (tmp_path / ".slots").mkdir()
-    monkeypatch.setattr(standby, "_QUEUE_SECONDS", 600.0)
-    standby.wake(tmp_path)
-    standby.wait(tmp_path, None, lambda: False)  # returns at once: it was touched since this process last looked
-    looks = iter([False, False, True])
-    standby.wait(tmp_path, None, lambda: next(looks))
-    standby.wake(tmp_path / "not there")
+    monkeypatch.setattr(standby, "QUEUE_SECONDS", 600.0)
+    monkeypatch.setattr(standby, "_LOOK_SECONDS", 0.01)
     reading, writing = os.pipe()
+    bell = standby.Bell(tmp_path, "cpu-0")
+    standby.wake(tmp_path)
+    standby.wake(tmp_path)
+    bell.wait(reading, lambda: False)  # returns: it was rung before
+    looks = iter([False, False, True])
+    bell.wait(reading, lambda: next(looks))  # and is heard once
+    assert next(looks, "all were needed") == "all were needed"
     assert not standby.has_gone(reading)
     os.close(writing)
     assert standby.has_gone(reading)
-    standby.wait(tmp_path, reading, lambda: False)
+    bell.wait(reading, lambda: False)
     os.close(reading)
+    os.mkfifo(tmp_path / ".slots" / "cpu-9.bell")  # that of a worker that was killed
+    standby.wake(tmp_path)
+    standby.wake(tmp_path / "not there")
+
+
+def test_where_there_are_no_named_pipes_the_queue_is_looked_at_once_in_a_while(tmp_path, monkeypatch):
+    monkeypatch.setattr(standby, "QUEUE_SECONDS", 0.05)
+    monkeypatch.setattr(standby, "_LOOK_SECONDS", 0.01)
+    reading, writing = os.pipe()
+    standby.Bell(tmp_path / "not there", "cpu-0").wait(reading, lambda: False)
+    for end in (reading, writing):
+        os.close(end)
 
 
 @pytest.mark.slow

@@ -1,7 +1,6 @@
 """A worker that stands by: what it loads beforehand, how it waits, and how it learns that the app has gone.
 
-What a first training waits for is mostly torch: with that loaded it begins at once. A worker that waits looks at one file twenty times a
-second, and at the queue when that file was touched.
+What a first training waits for is mostly torch: with that loaded it begins at once.
 """
 
 from __future__ import annotations
@@ -17,8 +16,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-#: Seconds between two looks at the file, and between two at the queue though nobody has touched it.
-_LOOK_SECONDS, _QUEUE_SECONDS = 0.05, 5.0
+#: Seconds between two looks whether this process is to end, and between two at the queue though nobody has rung.
+_LOOK_SECONDS, QUEUE_SECONDS = 1.0, 5.0
+_BELL = ".bell"
 
 
 @functools.cache
@@ -37,36 +37,41 @@ def has_gone(app: int) -> bool:
     return bool(select.select([app], [], [], 0)[0])
 
 
-def _path(home: Path) -> Path:
-    return home / ".slots" / "wake"
+class Bell:
+    """What a worker that stands by waits for: a named pipe in the home, which whoever queues something writes to.
+
+    Where a file system has no such pipes the queue is looked at once in a while.
+    """
+
+    def __init__(self, home: Path, slot: str):
+        self._pipe: int | None = None
+        path = home / ".slots" / f"{slot}{_BELL}"
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
+            os.mkfifo(path)
+            self._pipe = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+
+    def wait(self, app: int, is_over: Callable[[], bool]) -> None:
+        """Return when somebody may have queued something, the app has gone, or ``is_over``."""
+        end = time.monotonic() + QUEUE_SECONDS
+        while time.monotonic() < end and not is_over():
+            heard, _, _ = select.select([each for each in (self._pipe, app) if each is not None], [], [], _LOOK_SECONDS)
+            if heard:
+                if self._pipe in heard:
+                    os.read(self._pipe, 4096)
+                return
 
 
 def wake(home: Path) -> None:
     """Have all workers that stand by look at the queue."""
     with contextlib.suppress(OSError):
-        _path(home).touch()
-
-
-def _touched(home: Path) -> int:
-    try:
-        return _path(home).stat().st_mtime_ns
-    except OSError:
-        return 0
-
-
-#: When the file was touched at the last look of this process, by home: what comes while it trains is not lost.
-_SEEN: dict[Path, int] = {}
-
-
-def wait(home: Path, app: int | None, is_over: Callable[[], bool]) -> None:
-    """Return when somebody may have queued something, the app has gone, or ``is_over``."""
-    end = time.monotonic() + _QUEUE_SECONDS
-    while time.monotonic() < end and not is_over() and not (app is not None and has_gone(app)):
-        touched = _touched(home)
-        if touched != _SEEN.get(home):
-            _SEEN[home] = touched
-            return
-        time.sleep(_LOOK_SECONDS)
+        for path in (home / ".slots").glob(f"*{_BELL}"):
+            with contextlib.suppress(OSError):  # of a worker that has gone nobody reads
+                pipe = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+                try:
+                    os.write(pipe, b"!")
+                finally:
+                    os.close(pipe)
 
 
 def prepare(slot: str) -> None:

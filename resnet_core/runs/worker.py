@@ -59,11 +59,14 @@ class Worker:
 
     def work(self) -> None:
         """Returns when the queue is empty, after SIGTERM, or after an error that leaves this process unfit to go on."""
+        bell = None
         if self._app is not None:
+            bell = standby.Bell(self.store.home, self._slot)
             standby.prepare(self._slot)
         while (claimed := self._claim()) is not None or self._app is not None:
             if claimed is None:
-                standby.wait(self.store.home, self._app, lambda: self.terminated)
+                assert bell is not None and self._app is not None
+                bell.wait(self._app, lambda: self.terminated)
                 continue
             run, lock = claimed
             _LOCKS.add(lock)
