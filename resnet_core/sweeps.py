@@ -191,7 +191,7 @@ def forget(home: Path, sweep: Sweep) -> None:
 
 def progress(sweep: Sweep, look: Look) -> Progress:
     """Tell how far a sweep is, and what has come of it so far."""
-    by_id = {run.id: (run, status) for run, status in look.runs}
+    by_id = {run.id: (run, status) for run, status in look.reach(0, sweep.runs)}
     there = [by_id[run] for run in sweep.runs if run in by_id]
     states: dict[str, int] = {}
     groups: dict[RunConfig, list[tuple[Run, RunStatus]]] = {}

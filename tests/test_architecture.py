@@ -70,6 +70,7 @@ ARROWS = {
     "zoo": {"architectures", "config", "errors", "runs", "nets", "data", "training", "analysis"},
     "figures": {"architectures", "claims", "config", "csv_text", "errors", "noise", "paper", "questions", "verdict"},
     "reference": {"architectures", "claims", "config", "errors", "runs"},
+    "profile": {"architectures", "config", "data", "training"},
     "bench": {"config", "errors", "architectures", "data", "training"},
     "cli": {
         "claims",
@@ -90,6 +91,7 @@ ARROWS = {
         "figures",
         "verdict",
         "bench",
+        "profile",
         "classroom",
         "experiments",
         "atomic",

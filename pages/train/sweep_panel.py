@@ -30,7 +30,7 @@ def keep(store: RunStore, runs: Sequence[Run]) -> None:
 
 def sweep_panel(store: RunStore, look: Look) -> None:
     """The sweep chosen, of those whose runs are not all deleted; nothing where there is none."""
-    known = {run.id for run, _ in look.runs}
+    known = {brief.id for brief in look.briefs}
     found = {sweep.id: sweep for sweep in sweeps.all_of(store.home) if not known.isdisjoint(sweep.runs)}
     if not found:
         return

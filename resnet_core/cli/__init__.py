@@ -131,6 +131,8 @@ def parser() -> argparse.ArgumentParser:
     bench = add("bench", manage.bench, "measure images per second, ours and the common way, in turn", home=False)
     bench.add_argument("--rounds", type=at_least_1, default=3, metavar="N", help="turns of each contender (default: 3)")
     bench.add_argument("--steps", type=at_least_1, default=12, metavar="N", help="training steps in a turn (default: 12)")
+    profiled = "instead, where the time of a training step goes, by operation (default: ResNet-20 ResNet-56)"
+    bench.add_argument("--profile", nargs="*", metavar="NET", help=profiled)
     bench.add_argument("--device", default="auto", metavar="{" + ",".join(DEVICES) + "}", help="(default: auto)")
     return top
 

@@ -128,7 +128,16 @@ def probe(args: argparse.Namespace) -> int:
 
 
 def bench(args: argparse.Namespace) -> int:
-    """``bench``: images per second, ours and the common way."""
+    """``bench``: images per second, ours and the common way; or where the time of a step goes."""
+    if args.profile is not None:
+        from resnet_core import profile
+
+        found = [profile.measure(net, device=args.device) for net in args.profile or ("ResNet-20", "ResNet-56")]
+        if args.json:
+            emit({"profiles": found})
+        else:
+            print("\n".join(map(profile.report, found)))
+        return 0
     from resnet_core import bench as benchmark
 
     result = benchmark.run(args.rounds, args.steps, args.device)

@@ -23,14 +23,12 @@ import resnet_core
 from resnet_core import atomic
 from resnet_core.errors import RunError
 from resnet_core.language import mark
-from resnet_core.runs import files
-from resnet_core.runs.border import BrokenRun, read_state
+from resnet_core.runs import files, looking
 from resnet_core.runs.executor import RAY
 from resnet_core.runs.launch import slot_path
-from resnet_core.runs.run import run_folders
 
 #: Seconds without a worker, and without a run that waits for one, after which our own cluster ends.
-IDLE_SECONDS = 60.0
+IDLE_SECONDS = 300.0
 START_SECONDS = 120.0
 _LOOK_SECONDS = 1.0
 #: Of the object store of our own cluster: the full CIFAR-10 has 184 MB.
@@ -65,8 +63,8 @@ def connect(home: Path) -> None:
     shipped: dict[str, Any] = {"py_modules": [str(root / "resnet_core")], "excludes": ["**/__pycache__"]} if given else {}
     variables = {name: value for name, value in os.environ.items() if name == "RESNET_LAB_SLOTS"}
     try:
-        environment = {"env_vars": variables} | shipped
-        ray.init(address, namespace="resnet-lab", log_to_driver=False, logging_level=logging.ERROR, runtime_env=environment)
+        environment = ({"env_vars": variables} if variables else {}) | shipped
+        ray.init(address, namespace="resnet-lab", log_to_driver=False, logging_level=logging.ERROR, runtime_env=environment or None)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise _no_answer(address, where, error) from error
 
@@ -140,14 +138,7 @@ def _is_needed(home: Path) -> bool:
     """Whether a worker lives that trains on the cluster, or a run waits for one."""
     if any(files.is_held(path) for path in slot_path(home, RAY).parent.glob(f"{RAY}-*.lock")):
         return True
-    for folder in run_folders(home):
-        try:
-            values = read_state(folder)
-        except BrokenRun:
-            continue
-        if values["state"] == "queued" and values["pool"] == RAY:
-            return True
-    return False
+    return any(each.brief.state == "queued" and each.pool == RAY for each in looking.look(home).others)
 
 
 def main(argv: list[str] | None = None) -> int:
