@@ -6,7 +6,10 @@ python -m resnet_core bench --profile
 from __future__ import annotations
 
 import dataclasses
+import os
 from typing import Any
+
+os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler's own notes, which it reads as torch is imported
 
 import torch
 from torch.profiler import ProfilerActivity, profile
