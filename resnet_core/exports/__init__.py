@@ -1,0 +1,1 @@
+"""Nets and trainings in the forms that other tools read."""
