@@ -64,7 +64,7 @@ ARROWS = {
         "nets",
         "training",
     },
-    "exports": {"architectures", "config", "csv_text", "errors", "nets", "training"},
+    "exports": {"architectures", "config", "data", "errors", "nets"},
     "lessons": {"architectures", "claims", "config", "errors", "experiments", "literature", "nets", "questions", "training"},
     "sweeps": {"architectures", "atomic", "config", "errors", "runs", "verdict"},
     "lecture": {"errors", "figures", "lessons", "nets", "runs", "verdict"},

@@ -8,8 +8,8 @@ from itertools import groupby
 from resnet_core.architectures.base import ModelConfig
 from resnet_core.architectures.parts import Part, Shape
 from resnet_core.architectures.plan import Plan
-from resnet_core.architectures.registry import FAMILIES
 from resnet_core.architectures.table import complexity
+from resnet_core.exports import paper
 from resnet_core.exports.blocks import Kind, Unreadable, applied, call, refused, statements, written
 from resnet_core.nets.catalog import Net
 
@@ -99,12 +99,11 @@ def source(model: ModelConfig, name: str = "", side: int | None = None, classes:
 
 def _head(model: ModelConfig, name: str, side: int, classes: tuple[str, ...] | None) -> str:
     counted = complexity(model, side)
-    family = next(family for family in FAMILIES.values() if family.config is type(model))
     told = f"{model.name}{f' ({name})' if name not in ('', model.name) else ''}, written by ResNet Lab from its description of the net."
     lines = [
         f'"""{told}',
         "",
-        *textwrap.wrap(f"Source: {family.paper.value if hasattr(family.paper, 'value') else family.paper}.", _WIDTH),
+        *textwrap.wrap(f"Source: {paper(model)}.", _WIDTH),
         "",
         f"{counted.params:,} parameters, {counted.macs:,} multiply-adds for an image of {side}x{side} pixels,",
         f"{counted.layers} weighted layers. It needs torch and safetensors; the weights are those that ResNet Lab exports:",
