@@ -75,7 +75,7 @@ def test_a_package_that_is_not_there_is_named_with_its_extra(shipped, monkeypatc
     for name in [name for name in sys.modules if name.partition(".")[0] == package]:
         monkeypatch.setitem(sys.modules, name, None)
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(DataError, match=rf"needs the package {package}, .*resnet-lab\[export\]"):
+    with pytest.raises(DataError, match=rf"needs the package {package}: .*resnet-lab\[export\]"):
         exports.made(key, net)
 
 

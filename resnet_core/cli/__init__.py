@@ -19,6 +19,7 @@ from resnet_core.cli import (
     attribute,
     classroom,
     experiment,
+    exporting,
     growing,
     importing,
     inspect,
@@ -110,6 +111,7 @@ def parser() -> argparse.ArgumentParser:
     inspect.add_commands(add)
     experiment.add_commands(add)
     lecture.add_commands(add)
+    exporting.add_commands(add)
 
     lesson = add("class", classroom.classroom, "start the app for a class: others may look, answer and train within a quota")
     lesson.add_argument("--port", type=int, default=8501, metavar="N", help="(default: 8501)")

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from resnet_core.errors import DataError
-from resnet_core.exports import not_installed
 from resnet_core.nets import export
 from resnet_core.nets.catalog import Net
 
@@ -55,14 +54,12 @@ def content(net: Net) -> bytes:
     """The event file; TensorBoard is given the folder that it lies in.
 
     Raises:
-        DataError: tensorboard is not installed, or the training has no records.
+        DataError: the training has no records.
     """
-    try:
-        from tensorboard.compat.proto.event_pb2 import Event
-        from tensorboard.compat.proto.summary_pb2 import Summary
-        from tensorboard.summary.writer.record_writer import RecordWriter
-    except ImportError as error:
-        raise not_installed("TensorBoard", error) from error
+    from tensorboard.compat.proto.event_pb2 import Event
+    from tensorboard.compat.proto.summary_pb2 import Summary
+    from tensorboard.summary.writer.record_writer import RecordWriter
+
     rows = net.records()
     if not rows:
         raise DataError("There are no records of {name}.", name=net.name)

@@ -15,7 +15,7 @@ from torch import nn
 from resnet_core import data
 from resnet_core.config import DataConfig
 from resnet_core.errors import CheckpointError
-from resnet_core.exports import not_installed, paper
+from resnet_core.exports import paper
 from resnet_core.language import mark
 from resnet_core.nets.catalog import Net
 from resnet_core.nets.loading import LoadedNet, load, resized
@@ -49,14 +49,11 @@ def content(net: Net) -> bytes:
     """The file, with a batch of any size.
 
     Raises:
-        DataError: onnx or onnxruntime is not installed.
         CheckpointError: the weights cannot be read, the net cannot be written, or the file gives other logits.
     """
-    try:
-        import onnx
-        import onnxruntime
-    except ImportError as error:
-        raise not_installed("ONNX", error) from error
+    import onnx
+    import onnxruntime
+
     images = resized(data.load(DataConfig()).test.images[:IMAGES], net.side)
     expected = load(net, "cpu").logits(images).numpy()
     pixels = images.float() / 255

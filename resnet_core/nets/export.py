@@ -144,10 +144,15 @@ def archive(net: Net) -> bytes:
         files[folders.RECORDS] = rows
     if net.origin in ("shipped", "imported") and (net.path / folders.README).is_file():
         files[folders.README] = (net.path / folders.README).read_bytes()
+    return zipped({f"{file_stem(net)}/{name}": data for name, data in files.items()})
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    """A zip of files by their paths in it."""
     held = io.BytesIO()
     with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as packed:
         for name, data in files.items():
-            packed.writestr(f"{file_stem(net)}/{name}", data)
+            packed.writestr(name, data)
     return held.getvalue()
 
 
