@@ -22,7 +22,7 @@ from resnet_core.cli import parser
 
 ROOT = Path(__file__).resolve().parent.parent
 #: Imported names that are not called as their distribution is.
-DISTRIBUTIONS = {"PIL": "pillow", "axe_playwright_python": "axe-playwright-python"}
+DISTRIBUTIONS = {"PIL": "pillow", "axe_playwright_python": "axe-playwright-python", "yaml": "PyYAML"}
 
 
 def requirements(name: str) -> list[str]:
