@@ -27,6 +27,7 @@ from resnet_core.cli import (
     look,
     manage,
     output,
+    start,
     sweeping,
     train,
     transferring,
@@ -112,6 +113,7 @@ def parser() -> argparse.ArgumentParser:
     experiment.add_commands(add)
     lecture.add_commands(add)
     exporting.add_commands(add)
+    start.add_commands(add)
 
     lesson = add("class", classroom.classroom, "start the app for a class: others may look, answer and train within a quota")
     lesson.add_argument("--port", type=int, default=8501, metavar="N", help="(default: 8501)")
