@@ -123,13 +123,14 @@ def cells(content: bytes) -> tuple[nbformat.NotebookNode, list[str]]:
     return made, [cell.source for cell in made.cells if cell.cell_type == "code"]
 
 
-def test_the_notebook_trains_this_configuration_and_loads_its_weights(shipped):
+def test_the_notebook_trains_this_configuration_and_loads_its_weights(shipped, monkeypatch):
     config = runs_tools.config(seed=3, iterations=8, test_every=8)
     made, _ = RunStore().submit(config)
     source = save_run()  # of another training: its weights stand for those of this one
     shutil.copytree(source.path / "checkpoints", made.path / "checkpoints", dirs_exist_ok=True)
     name, content = exports.made("notebook", find(made.id))
     assert name == f"{made.id}.ipynb"
+    monkeypatch.delenv("RESNET_LAB_SLOTS")  # one thread for a small training
     threads = torch.get_num_threads()
     namespace: dict = {}
     for code in cells(content)[1]:
