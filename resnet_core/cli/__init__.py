@@ -88,7 +88,8 @@ def parser() -> argparse.ArgumentParser:
     add_net(counts)
 
     bring = add("import", importing.import_file, "import a checkpoint from elsewhere: safetensors, or a state_dict of torch.save")
-    bring.add_argument("file", metavar="FILE", help="or torchvision:NAME, e.g. torchvision:resnet18: its weights for ImageNet, downloaded")
+    origin = "or torchvision:NAME, e.g. torchvision:resnet18: its weights for ImageNet; or hf:OWNER/NAME, of the Hugging Face Hub"
+    bring.add_argument("file", metavar="FILE", help=origin)
     bring.add_argument("--name", metavar="NAME", help="what to call it here (default: made from the file's name)")
     keys = f"{', '.join(NORMALIZATIONS)}, or auto ({importing.AUTO_MEANS})"
     bring.add_argument("--normalization", metavar="KEY", help=f"of its input, where the file does not say: {keys}")
