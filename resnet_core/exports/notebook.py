@@ -67,10 +67,12 @@ def content(net: Net) -> bytes:
         raise DataError("{name} began with the weights of {other}, which are not kept with it.", name=net.name, other=config.start.net)
     recipe = config.recipe
     started = f" It began with weights of {config.start.net}." if config.start else ""
+    images = str.__str__(config.data.name)  # in English, as all of the file
     head = f"""\
         # {net.name}
 
-        The training of `{config.name}` on {config.data.label}: {recipe.iterations:,} iterations with batches of {recipe.batch_size}, \
+        The training of `{config.name}` on {config.data.train_images:,} images of {images}: {recipe.iterations:,} iterations \
+with batches of {recipe.batch_size}, \
 seed {recipe.seed}.{started}
         Written by ResNet Lab, which it needs as a library: `pip install .` in a clone of it."""
     start = _START.format(id=net.id) if config.start else ""
