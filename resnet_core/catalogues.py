@@ -30,6 +30,7 @@ _ERRORS = (
     "ImageRefused",
     "ImportRefused",
     "ReaderFailed",
+    "Unreadable",
 )
 #: Function or error -> which of its arguments are sentences, from 1.
 KEYWORDS: dict[str, Any] = dict.fromkeys(("tr", "mark", *_ERRORS), (1,)) | {"tr_n": (2, 3), "ConfigError": (2,)}

@@ -88,3 +88,32 @@ def test_deleting_the_class(capsys):
     assert cli.main(["class", "--delete", "--yes"]) == 0 and not book.path.exists()
     assert cli.main(["class", "--delete", "--yes", "--json"]) == 0
     assert json.loads(capsys.readouterr().out.splitlines()[-1]) == {"deleted": False}
+
+
+# -- the app for oneself ------------------------------------------------------------------------------------------------------
+
+
+def app(started, monkeypatch, *options: str) -> tuple[list[str], dict[str, str]]:
+    call = cli.main
+    monkeypatch.setattr(cli, "main", lambda words: call(["app", *words[1:]]))
+    return started(*options)
+
+
+def test_the_app_listens_to_this_machine_and_keeps_the_runs_where_it_was_called(started, monkeypatch, root, tmp_path):
+    port = str(free_port())
+    command, environment = app(started, monkeypatch, "--port", port, "--no-browser")
+    assert command[1:5] == ["-m", "streamlit", "run", "app.py"] and f"--server.port={port}" in command
+    assert not any(part.startswith("--server.address") for part in command) and "--server.headless=true" in command
+    assert environment["RESNET_LAB_HOME"] == str(tmp_path / "runs") and os.getcwd() == str(root)
+    assert keys.KEY_DIGEST not in environment
+
+
+def test_the_app_is_opened_by_a_name(started, monkeypatch):
+    command, _ = app(started, monkeypatch, "--port", str(free_port()), "--host", "lab")
+    assert "--server.address=0.0.0.0" in command and "--browser.serverAddress=lab" in command and "lab" in command
+
+
+def test_without_streamlit_the_app_says_what_to_install(monkeypatch, capsys):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert cli.main(["app"]) == 2
+    assert "pip install 'resnet-lab[app]'" in capsys.readouterr().err

@@ -9,13 +9,15 @@ import zipfile
 
 import pytest
 import torch
+import yaml
 
 from resnet_core import data
 from resnet_core.architectures import ImageNetConfig, ResNetConfig
 from resnet_core.architectures.net import build_model
 from resnet_core.config import DataConfig
 from resnet_core.errors import CheckpointError
-from resnet_core.nets import NORMALIZATIONS, export, find, folder
+from resnet_core.language import use
+from resnet_core.nets import NORMALIZATIONS, export, find, folder, hub_card
 from resnet_core.nets.loading import load
 from resnet_core.training import checkpoint
 from tests.nets_tools import ROWS, TINY, save_run, write_checkpoint
@@ -75,7 +77,7 @@ def test_the_card_of_a_run_tells_what_its_folder_knows(shipped):
 def test_the_archive_of_a_run_unpacked_is_a_checkpoint(shipped, tmp_path, images):
     run = save_run()
     packed = zipfile.ZipFile(io.BytesIO(export.archive(find(run.id))))
-    files = ["card.json", "config.json", "records.jsonl", "weights.safetensors"]
+    files = ["README.md", "card.json", "config.json", "records.jsonl", "weights.safetensors"]
     assert sorted(packed.namelist()) == [f"{run.id}/{name}" for name in files]
     packed.extractall(shipped)
     net = find(run.id)
@@ -133,3 +135,51 @@ def test_weights_that_are_gone_are_named(shipped):
     (net.path / folder.WEIGHTS).unlink()
     with pytest.raises(CheckpointError, match="The weights of ResNet-8-w4 cannot be read"):
         export.weights(net)
+
+
+def front(content: bytes, stem: str) -> tuple[dict, str]:
+    """The header of the archive's README.md as a reader of YAML understands it, and what follows it."""
+    with zipfile.ZipFile(io.BytesIO(content)) as packed:
+        text = packed.read(f"{stem}/README.md").decode()
+    assert text.startswith("---\n")
+    head, _, body = text.removeprefix("---\n").partition("\n---\n")
+    return yaml.safe_load(head), body
+
+
+def test_the_header_of_a_shipped_net_has_each_measured_error(shipped):
+    told = {"data": "cifar10", "split": "test", "n": 10000}
+    evaluations = [{**told, "precision": "bf16", "wrong": 1028, "top1_error": 10.28}, {**told, "precision": "fp32", "top1_error": 10.3},
+        {"data": "sample", "precision": "fp32", "n": 1000, "wrong": 99, "top1_error": 9.9}]  # fmt: skip
+    path = write_checkpoint(shipped, "tiny", dataset="cifar10", test_error=10.28, evaluations=evaluations)
+    (path / folder.README).write_text("# tiny\n")
+    head, body = front(export.archive(find("tiny")), "tiny")
+    assert body == "\n# tiny\n"
+    assert (head["license"], head["library_name"], head["datasets"]) == ("mit", "pytorch", ["uoft-cs/cifar10"])
+    assert "image-classification" in head["tags"]
+    [model] = head["model-index"]
+    assert model["name"] == "ResNet-8-w4" and {each["task"]["type"] for each in model["results"]} == {"image-classification"}
+    found = [(each["dataset"]["name"], each["dataset"]["type"], each["metrics"][0]["value"]) for each in model["results"]]
+    part = "CIFAR-10, 1,000 of its test images"
+    cifar = "uoft-cs/cifar10"
+    assert found == [("CIFAR-10", cifar, 10.28), ("CIFAR-10", cifar, 10.3), (part, cifar, 9.9)]
+    assert [each["metrics"][0]["type"] for each in model["results"]] == ["error"] * 3
+
+
+def test_the_header_of_a_run_says_what_its_training_measured_and_no_licence(shipped):
+    run = save_run()
+    use("zh")
+    try:
+        head, body = front(export.archive(find(run.id)), run.id)
+    finally:
+        use("en")
+    assert "license" not in head and head["datasets"] == ["uoft-cs/cifar10"]
+    assert head["model-index"][0]["results"][0]["metrics"][0]["value"] is not None
+    assert f"| test error | {head['model-index'][0]['results'][0]['metrics'][0]['value']:.2f} % |" in body
+
+
+def test_what_was_not_measured_is_not_in_the_header(shipped):
+    write_checkpoint(shipped, "tiny")
+    head, _ = front(export.archive(find("tiny")), "tiny")
+    assert "model-index" not in head and "datasets" not in head
+    head = yaml.safe_load(hub_card.header({"name": 'a "b": [\n# c', "model": {}, "test_error": 1.5, "dataset": "pictures"}).strip("-\n"))
+    assert (head["model-index"][0]["name"], head["model-index"][0]["results"][0]["dataset"]["type"]) == ('a "b": [\n# c', "pictures")

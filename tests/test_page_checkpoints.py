@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import sys
+import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,13 +15,14 @@ import torch
 from safetensors.torch import load as load_safetensors
 from streamlit.testing.v1 import AppTest
 
-from pages.checkpoints import evaluate_panel
+from pages.checkpoints import evaluate_panel, export_panel
 from resnet_core import data
 from resnet_core.analysis.evaluation import examine
 from resnet_core.analysis.protocols import PROTOCOLS
 from resnet_core.architectures import ImageNetConfig, ResNetConfig
 from resnet_core.architectures.net import build_model
 from resnet_core.config import DataConfig, demo_configs
+from resnet_core.exports import FORMATS
 from resnet_core.nets import catalog, export, find
 from resnet_core.nets import folder as folders
 from resnet_core.nets.catalog import imported_folder
@@ -209,10 +212,40 @@ def test_what_can_be_taken_away(page: AppTest, shipped: Path):
     write_checkpoint(imported_folder(), "theirs")
     opened(page, checkpoint="resnet-20", view="Take away")
     buttons = {button.proto.label.split(" (")[0]: button.proto.disabled for button in page.get("download_button")}
-    assert buttons == {"Weights": False, "Records": False, "Curves": False, "Everything": False}
+    assert buttons == {"Weights": False, "Records": False, "Curves": False, "Everything": False, "Download": False}
     choose(page, "theirs", "Take away")
     buttons = {button.proto.label.split(" (")[0]: button.proto.disabled for button in page.get("download_button")}
-    assert buttons == {"Weights": False, "Records": True, "Curves": True, "Everything": False}
+    assert buttons == {"Weights": False, "Records": True, "Curves": True, "Everything": False, "Download": False}
+
+
+def test_forms_for_other_tools_are_one_choice_and_say_what_is_in_the_way(page: AppTest, shipped: Path, monkeypatch):
+    write_checkpoint(imported_folder(), "theirs")
+    opened(page, checkpoint="theirs", view="Take away")
+    told = {}
+    for key in FORMATS:
+        page.selectbox(key="export.form").set_value(key).run()
+        assert not page.exception and len(page.get("download_button")) == 5
+        assert (not page.get("download_button")[-1].proto.disabled) == (not page.info)
+        told[key] = "".join(each.value for each in page.info)
+    assert {key: bool(text) for key, text in told.items()} == {"py": False, "onnx": False, "tensorboard": True, "notebook": True}
+    assert "nothing is known of its training" in told["notebook"]
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    page.selectbox(key="export.form").set_value("onnx").run()
+    assert "resnet-lab[export]" in page.info[0].value.replace("\\", "")
+
+
+def test_the_forms_are_told_in_chinese(page: AppTest, shipped: Path):
+    write_checkpoint(imported_folder(), "theirs")
+    opened(page, checkpoint="theirs", view="Take away", lang="zh")
+    assert page.selectbox(key="export.form").options == ["Python 文件", "ONNX", "TensorBoard", "Notebook"]
+    assert any("供阅读和修改" in each.value for each in page.caption)
+
+
+def test_tensorboards_folder_is_downloaded_as_a_zip(shipped: Path):
+    write_shipped(shipped, CONFIG, 41.25)
+    with zipfile.ZipFile(io.BytesIO(export_panel._made("tensorboard", find("resnet-20")))) as packed:
+        assert packed.namelist() == ["resnet-20/events.out.tfevents.resnet-20"]
+    assert export_panel._made("py", find("resnet-20")).startswith(b'"""ResNet-20')
 
 
 def test_an_imported_net_can_be_deleted_and_a_shipped_one_not(page: AppTest, shipped: Path):

@@ -262,10 +262,16 @@ def test_downloads(page: AppTest, demo: list[Run], monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(export, "browser", lambda: "/somewhere/chromium")
     opened(page)
     buttons = {button.proto.label: button.proto.disabled for button in page.get("download_button")}
-    assert buttons == {"Records (CSV)": False, "Chart (HTML)": False, "Chart (PNG)": False, "Lecture file (HTML)": False}
+    assert buttons == {
+        "Records (CSV)": False,
+        "Chart (HTML)": False,
+        "Chart (PNG)": False,
+        "Chart (SVG)": False,
+        "Lecture file (HTML)": False,
+    }
     monkeypatch.setattr(export, "browser", lambda: None)
     page.run()
-    assert [button.proto.disabled for button in page.get("download_button")] == [False, False, True, False]
+    assert [button.proto.disabled for button in page.get("download_button")] == [False, False, True, True, False]
     assert "camera button" in captions(page)
 
 

@@ -200,7 +200,7 @@ def test_the_choice_is_kept_and_written_into_the_address(page: AppTest, shipped:
 def test_downloads_of_both_charts(page: AppTest, shipped: Path):
     ship(shipped, "resnet-20", RESIDUAL)
     opened(page, n="100")
-    assert [button.proto.label for button in page.get("download_button")] == ["CSV", "HTML", "PNG"] * 2
+    assert [button.proto.label for button in page.get("download_button")] == ["CSV", "HTML", "PNG", "SVG"] * 2
 
 
 def test_a_run_that_has_nothing_to_show_yet_is_not_called_deleted(page: AppTest, shipped: Path, store: RunStore):

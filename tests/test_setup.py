@@ -22,7 +22,7 @@ from resnet_core.cli import parser
 
 ROOT = Path(__file__).resolve().parent.parent
 #: Imported names that are not called as their distribution is.
-DISTRIBUTIONS = {"PIL": "pillow", "axe_playwright_python": "axe-playwright-python"}
+DISTRIBUTIONS = {"PIL": "pillow", "axe_playwright_python": "axe-playwright-python", "yaml": "PyYAML"}
 
 
 def requirements(name: str) -> list[str]:
@@ -250,7 +250,7 @@ def test_make_alone_says_what_there_is(make):
 
 
 #: What readers are told, and what must be true of it.
-DOCUMENTS = ["README.md", "CONTRIBUTING.md", "docs/ARCHITECTURE.md"]
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", "docs/ARCHITECTURE.md", "docs/TOUR.md"]
 
 
 def readme_commands() -> list[str]:

@@ -6,6 +6,8 @@ import streamlit as st
 
 from pages.ui.labels import escaped
 from pages.ui.runs_view import net_records
+from resnet_core.errors import UserError
+from resnet_core.exports import FORMATS, check, made
 from resnet_core.figures.series import records_csv
 from resnet_core.language import tr
 from resnet_core.nets import Net, export
@@ -41,6 +43,34 @@ def export_panel(net: Net) -> None:
     st.caption(
         tr("Weights, model card and, where it was trained with ResNet Lab, configuration and records. The import takes its weights.")
     )
+    _for_other_tools(net)
+
+
+def _for_other_tools(net: Net) -> None:
+    """Draw a choice of forms, and one button for the one that is chosen."""
+    st.markdown(tr("**For other tools**"))
+    forms = list(FORMATS)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        key = st.selectbox(
+            tr("Form"), forms, format_func=lambda key: tr(FORMATS[key].title), key="export.form", label_visibility="collapsed", width=220
+        )
+        form = FORMATS[key]
+        try:
+            check(key, net)
+            problem = ""
+        except UserError as error:
+            problem = str(error)
+        name = export.file_stem(net) + (".zip" if form.is_folder else form.suffix)
+        _button("other", tr("Download"), lambda: _made(key, net), name, "application/zip" if form.is_folder else form.mime, not problem)
+    st.caption(tr(form.told))
+    if problem:
+        st.info(escaped(problem), icon=":material/info:")
+
+
+def _made(key: str, net: Net) -> bytes:
+    """The file; a folder as a zip."""
+    name, content = made(key, net)
+    return export.zipped({f"{export.file_stem(net)}/{name}": content}) if FORMATS[key].is_folder else content
 
 
 def _button(key: str, label: str, make, file_name: str, mime: str, there: bool = True) -> None:

@@ -5,6 +5,7 @@ The view is in the URL.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import plotly.graph_objects as go
@@ -171,8 +172,8 @@ def downloads(ids: Sequence[str], view: View) -> None:
     def html() -> bytes:
         return export.page(*drawn()).encode()
 
-    def png() -> bytes:
-        return export.png(*drawn())
+    def picture(kind: str) -> bytes:
+        return export.picture(*drawn(), kind)
 
     st.header(tr("Take away"), anchor=False)
     with st.container(horizontal=True):
@@ -180,9 +181,11 @@ def downloads(ids: Sequence[str], view: View) -> None:
         st.download_button(tr("Records (CSV)"), csv, "resnet-lab-records.csv", "text/csv", key="csv", icon=icon, on_click="ignore")
         st.download_button(tr("Chart (HTML)"), html, "resnet-lab-chart.html", "text/html", key="html", icon=icon, on_click="ignore")
         drawable = export.browser() is not None
-        st.download_button(
-            tr("Chart (PNG)"), png, "resnet-lab-chart.png", "image/png", key="png", icon=icon, on_click="ignore", disabled=not drawable
-        )
+        for kind, mime in export.PICTURES.items():
+            st.download_button(
+                tr("Chart ({kind})", kind=kind.upper()), functools.partial(picture, kind), f"resnet-lab-chart.{kind}", mime, key=kind,
+                icon=icon, on_click="ignore", disabled=not drawable,
+            )  # fmt: skip
         lecture_button(lambda: [whole(s) for s in chosen(ids)], "lecture")
     camera = tr("makes a PNG too") if drawable else tr("makes a PNG: the server has no Chromium or Chrome to draw one")
     st.caption(

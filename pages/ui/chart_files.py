@@ -1,7 +1,8 @@
-"""A chart to take away: its numbers as CSV, itself as HTML and PNG, made when they are clicked."""
+"""A chart to take away: its numbers as CSV, itself as HTML, PNG and SVG, made when they are clicked."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import plotly.graph_objects as go
@@ -12,7 +13,7 @@ from resnet_core.language import mark, tr
 
 
 def chart_files(name: str, title: str, csv: Callable[[], str], figure: Callable[[bool], go.Figure], note: str, label: str = "") -> None:
-    """Three buttons in a row, under the chart or with its ``label`` before them.
+    """Buttons in a row, under the chart or with its ``label`` before them.
 
     Args:
         name: of the files, and of the buttons' keys: ``layer-responses``.
@@ -30,7 +31,7 @@ def chart_files(name: str, title: str, csv: Callable[[], str], figure: Callable[
             tr("Look of the files"), looks, format_func=tr, default="light", required=True,
             key=f"{name}.look", label_visibility="collapsed",
                 width="content",
-            help=tr("Of HTML and PNG: light for paper and most slides, whatever this page looks like."),
+            help=tr("Of HTML, PNG and SVG: light for paper and most slides, whatever this page looks like."),
         )  # fmt: skip
         dark = chosen == "dark"
         st.download_button(
@@ -46,15 +47,20 @@ def chart_files(name: str, title: str, csv: Callable[[], str], figure: Callable[
             on_click="ignore",
             type="tertiary",
         )
-        st.download_button(
-            tr("PNG"),
-            lambda: export.png(figure(dark), note),
-            f"{name}.png",
-            "image/png",
-            key=f"{name}.png",
-            icon=icon,
-            on_click="ignore",
-            type="tertiary",
-            disabled=not drawable,
-            help=None if drawable else tr("Needs Chromium or Chrome on the server. The camera does not."),
-        )
+
+        def picture(kind: str) -> bytes:
+            return export.picture(figure(dark), note, kind)
+
+        for kind, mime in export.PICTURES.items():
+            st.download_button(
+                kind.upper(),
+                functools.partial(picture, kind),
+                f"{name}.{kind}",
+                mime,
+                key=f"{name}.{kind}",
+                icon=icon,
+                on_click="ignore",
+                type="tertiary",
+                disabled=not drawable,
+                help=None if drawable else tr("Needs Chromium or Chrome on the server. The camera does not."),
+            )

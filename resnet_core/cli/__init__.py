@@ -19,6 +19,7 @@ from resnet_core.cli import (
     attribute,
     classroom,
     experiment,
+    exporting,
     growing,
     importing,
     inspect,
@@ -26,6 +27,7 @@ from resnet_core.cli import (
     look,
     manage,
     output,
+    start,
     sweeping,
     train,
     transferring,
@@ -86,7 +88,8 @@ def parser() -> argparse.ArgumentParser:
     add_net(counts)
 
     bring = add("import", importing.import_file, "import a checkpoint from elsewhere: safetensors, or a state_dict of torch.save")
-    bring.add_argument("file", metavar="FILE", help="or torchvision:NAME, e.g. torchvision:resnet18: its weights for ImageNet, downloaded")
+    origin = "or torchvision:NAME, e.g. torchvision:resnet18: its weights for ImageNet; or hf:OWNER/NAME, of the Hugging Face Hub"
+    bring.add_argument("file", metavar="FILE", help=origin)
     bring.add_argument("--name", metavar="NAME", help="what to call it here (default: made from the file's name)")
     keys = f"{', '.join(NORMALIZATIONS)}, or auto ({importing.AUTO_MEANS})"
     bring.add_argument("--normalization", metavar="KEY", help=f"of its input, where the file does not say: {keys}")
@@ -110,6 +113,8 @@ def parser() -> argparse.ArgumentParser:
     inspect.add_commands(add)
     experiment.add_commands(add)
     lecture.add_commands(add)
+    exporting.add_commands(add)
+    start.add_commands(add)
 
     lesson = add("class", classroom.classroom, "start the app for a class: others may look, answer and train within a quota")
     lesson.add_argument("--port", type=int, default=8501, metavar="N", help="(default: 8501)")

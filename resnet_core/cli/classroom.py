@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
-import os
-import socket
 import sys
 from pathlib import Path
 
-import resnet_core
 from resnet_core.classroom import keys, links
 from resnet_core.classroom.book import ClassBook
+from resnet_core.cli import start
 from resnet_core.cli.output import emit, note
-from resnet_core.errors import ConfigError, RunError
+from resnet_core.errors import RunError
 from resnet_core.runs import home
 from resnet_core.runs.files import shown
-
-#: The folder with app.py, which a package alone does not bring.
-ROOT = Path(resnet_core.__file__).resolve().parents[1]
 
 
 def classroom(args: argparse.Namespace) -> int:
@@ -26,35 +20,23 @@ def classroom(args: argparse.Namespace) -> int:
     where = home(args.home)
     if args.delete:
         return _delete(args, ClassBook(where))
-    if not (ROOT / "app.py").exists() or importlib.util.find_spec("streamlit") is None:
-        raise RunError(
-            f"The app is not here: {shown(ROOT)} has no app.py, or streamlit is not installed. Run this in a clone (make class)."
-        )
-    if not 1 <= args.port <= 65535:
-        raise ConfigError("port", f"{args.port} is not a port; these go from 1 to 65535.")
-    _check_free(args.port)
+    folder = start.app_folder()
+    start.check_port(args.port, "0.0.0.0")
     names = [args.host] if args.host else links.own_names()
     key = keys.new_key()
     viewers = links.viewers_link(names[0], args.port)
     _tell(viewers, links.teachers_link(names[0], args.port, key), where, args.json)
     # Not the key, but its digest: what the app does not have, it can neither show nor lose.
-    environment = os.environ | {keys.KEY_DIGEST: keys.digest(key), keys.LINK: viewers, "RESNET_LAB_HOME": str(where)}
+    environment = {keys.KEY_DIGEST: keys.digest(key), keys.LINK: viewers, "RESNET_LAB_HOME": str(where)}
     del key
-    os.chdir(ROOT)
-    os.execve(sys.executable, command(names, args.port), environment)
-
-
-def command(names: list[str], port: int) -> list[str]:
-    """Write the command line of the app: ``names`` are all by which others may call it."""
-    allowed = [part for name in (*names, "localhost", "127.0.0.1", "::1") for part in ("--server.allowedHosts", name)]
     options = {
-        "server.address": "0.0.0.0" if not any(":" in name for name in names[:1]) else "::",
-        "server.port": port,
+        "server.address": start.listening(names[0]),
+        "server.port": args.port,
         "server.headless": "true",
         "server.enableAgentApi": "false",
         "browser.serverAddress": names[0],
     }
-    return [sys.executable, "-m", "streamlit", "run", "app.py", *(f"--{name}={value}" for name, value in options.items()), *allowed]
+    start.become(folder, start.command(options, names), environment)
 
 
 def _tell(viewers: str, teachers: str, where: Path, as_json: bool) -> None:
@@ -69,17 +51,6 @@ def _tell(viewers: str, teachers: str, where: Path, as_json: bool) -> None:
         f"Answers are kept in {shown(ClassBook(where).path)}; `python -m resnet_core class --delete` deletes them. Ctrl-C ends the class.\n"
     )
     sys.stdout.flush()
-
-
-def _check_free(port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("0.0.0.0", port))
-        except OSError as error:
-            raise RunError(
-                f"Port {port} cannot be listened on ({error.strerror}); name another with --port (make class PORT=...)."
-            ) from error
 
 
 def _delete(args: argparse.Namespace, book: ClassBook) -> int:

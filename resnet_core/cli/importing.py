@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from resnet_core import architectures
 from resnet_core.cli.options import AUTO
 from resnet_core.cli.output import bytes_bar, emit, note, percent, table
-from resnet_core.imports import LAYOUTS, ImportRefused, Proposal, accept, inspect_file, offered, valid_name
+from resnet_core.imports import LAYOUTS, ImportRefused, Proposal, accept, hub, inspect_file, offered, valid_name
 from resnet_core.imports.options import OPTIONS
 
 if TYPE_CHECKING:
@@ -79,8 +79,10 @@ def import_file(args: argparse.Namespace) -> int:
 
 
 def _inspected(file: str) -> Proposal:
-    """What a file is; of ``torchvision:NAME``, the file that torchvision offers, which is downloaded unless it was before."""
+    """What a file is: one that is here, or is downloaded from torchvision (``torchvision:NAME``) or the Hub (``hf:OWNER/NAME``)."""
     source, _, key = file.partition(":")
+    if source == hub.HUB and not Path(file).exists():
+        return hub.inspect_hub(key)
     if source != offered.TORCHVISION or Path(file).exists():
         return inspect_file(Path(file))
     with bytes_bar(key) as progress:

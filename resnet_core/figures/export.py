@@ -1,4 +1,4 @@
-"""A chart to take away: PNG and self-contained HTML, with what must stand beside the curves written under them."""
+"""A chart to take away: PNG, SVG and self-contained HTML, with what must stand beside the curves written under them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from resnet_core.errors import UserError
 from resnet_core.figures import style
 from resnet_core.language import current, mark
 
+#: The kinds of pictures, and their types as files.
+PICTURES = {"png": "image/png", "svg": "image/svg+xml"}
 #: Size of the picture in layout pixels; the file has SCALE times as many.
 WIDTH, HEIGHT, SCALE = 1280, 640, 2
 _LINE = 150  # characters of the caption in one line of the picture
@@ -23,7 +25,7 @@ class ExportError(UserError):
 
 
 def browser() -> str | None:
-    """The Chromium or Chrome on this machine that would draw a PNG, or None. ``BROWSER_PATH`` names one in an unusual place."""
+    """The Chromium or Chrome on this machine that would draw a picture, or None. ``BROWSER_PATH`` names one in an unusual place."""
     try:
         from choreographer.browsers.chromium import Chromium
     except ImportError:
@@ -44,24 +46,27 @@ def with_caption(figure: go.Figure, caption: str) -> go.Figure:
     return made
 
 
-def png(figure: go.Figure, caption: str) -> bytes:
-    """The chart as a PNG of 2560 x 1280 pixels, drawn by a headless browser that fetches nothing from the network.
+def picture(figure: go.Figure, caption: str, kind: str = "png") -> bytes:
+    """The chart as a PNG of 2560 x 1280 pixels or as an SVG, drawn by a headless browser that fetches nothing from the network.
+
+    Args:
+        kind: one of ``PICTURES``.
 
     Raises:
         ExportError: there is no browser on this machine, or it failed.
     """
     if browser() is None:
-        raise ExportError("A PNG is drawn by Chromium or Chrome, and this machine has none: use the camera button of the chart instead.")
+        text = mark("A {kind} is drawn by Chromium or Chrome, and this machine has none: use the camera button of the chart instead.")
+        raise ExportError(text, kind=kind.upper())
     import kaleido
 
-    size = {"format": "png", "width": WIDTH, "height": HEIGHT, "scale": SCALE}
+    size = {"format": kind, "width": WIDTH, "height": HEIGHT, "scale": SCALE if kind == "png" else 1}
     try:
         # Without mathjax=False it would be fetched from a CDN.
         return kaleido.calc_fig_sync(with_caption(figure, caption).to_dict(), opts=size, kopts={"mathjax": False, "timeout": _TIMEOUT})
     except Exception as error:  # of a browser that cannot start, dies or hangs: there are many, and none is of our making
-        raise ExportError(
-            "The browser that draws the PNG failed ({error}): use the camera button of the chart instead.", error=error
-        ) from error
+        text = mark("The browser that draws the {kind} failed ({error}): use the camera button of the chart instead.")
+        raise ExportError(text, kind=kind.upper(), error=error) from error
 
 
 def page(figure: go.Figure, caption: str, title: str = mark("ResNet Lab: learning curves")) -> str:

@@ -179,8 +179,12 @@ class Catalog:
 
 
 def shipped_folder() -> Path:
-    """``checkpoints/`` beside the package, or what RESNET_LAB_CHECKPOINTS names."""
-    return Path(os.environ.get(ENVIRONMENT) or Path(resnet_core.__file__).parents[1] / "checkpoints")
+    """``checkpoints/`` beside the package, in the app that was installed with it, or what RESNET_LAB_CHECKPOINTS names."""
+    if named := os.environ.get(ENVIRONMENT):
+        return Path(named)
+    beside = Path(resnet_core.__file__).parents[1]
+    installed = beside / "resnet_lab_app" / "checkpoints"
+    return installed if installed.is_dir() else beside / "checkpoints"
 
 
 def imported_folder(home: Path | str | None = None) -> Path:

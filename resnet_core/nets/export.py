@@ -21,6 +21,7 @@ import numpy as np
 from resnet_core import architectures
 from resnet_core.errors import CheckpointError, RunError
 from resnet_core.nets import folder as folders
+from resnet_core.nets import hub_card
 from resnet_core.nets.catalog import Net
 from resnet_core.nets.normalization import NORMALIZATIONS
 from resnet_core.runs import looking
@@ -122,7 +123,7 @@ def card(net: Net, iteration: int | None = None) -> dict[str, Any]:
 
 
 def archive(net: Net) -> bytes:
-    """A zip of weights.safetensors, card.json and, of a net trained with this project, config.json, records.jsonl and README.md.
+    """A zip of weights.safetensors, card.json, README.md with the Hub's header and, of a net trained here, config.json and records.jsonl.
 
     Unpacked, it is a checkpoint's folder again.
 
@@ -142,12 +143,21 @@ def archive(net: Net) -> bytes:
         files[folders.CONFIG] = _json(net.config.to_dict())
     if rows := records(net):
         files[folders.RECORDS] = rows
-    if net.origin in ("shipped", "imported") and (net.path / folders.README).is_file():
-        files[folders.README] = (net.path / folders.README).read_bytes()
+    kept = net.path / folders.README if net.origin in ("shipped", "imported") else None
+    body = kept.read_text(encoding="utf-8") if kept and kept.is_file() else ""
+    known = {"name": net.name, "model": architectures.to_dict(net.model), **told}
+    # The licence of what somebody has trained or brought is theirs to choose.
+    licence = "mit" if net.origin == "shipped" else None
+    files[folders.README] = hub_card.readme(known, net.class_names, licence, body).encode()
+    return zipped({f"{file_stem(net)}/{name}": data for name, data in files.items()})
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    """A zip of files by their paths in it."""
     held = io.BytesIO()
     with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as packed:
         for name, data in files.items():
-            packed.writestr(f"{file_stem(net)}/{name}", data)
+            packed.writestr(name, data)
     return held.getvalue()
 
 
