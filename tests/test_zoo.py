@@ -146,3 +146,19 @@ def test_status_says_how_far_everything_is_and_trains_nothing(tiny_zoo, capsys):
     assert main(["zoo", "--status"]) == 0
     assert capsys.readouterr().out.count("missing") == 2
     assert tiny_zoo.runs() == []
+
+
+def test_the_papers_whole_schedule_comes_seed_by_seed_under_names_of_its_own():
+    full = zoo.plan.FULL
+    assert len(full) == zoo.plan.SEEDS * len(zoo.CONFIGS) and {c.recipe.iterations for c in full} == {64_000}
+    assert [zoo.plan.name_of(c) for c in full[:2]] == ["plain-20-full-s0", "resnet-20-full-s0"]
+    assert len({zoo.plan.name_of(c) for c in (*full, *zoo.CONFIGS)}) == len(full) + len(zoo.CONFIGS)
+    first, last = full[: len(zoo.CONFIGS)], full[-len(zoo.CONFIGS) :]
+    assert {c.recipe.seed for c in first} == {0} and {c.recipe.seed for c in last} == {zoo.plan.SEEDS - 1}
+    assert [c.model for c in first] == [c.model for c in last] == [c.model for c in zoo.CONFIGS]
+
+
+def test_full_is_told_and_trained_by_its_own_names(cli):
+    told = cli.json("zoo", "--full", "--status")
+    assert len(told["nets"]) == 60 and told["nets"][2]["name"] == "plain-56-full-s0" and told["nets"][2]["iterations"] == 64_000
+    assert "resnet-20-full-s9" in cli("zoo", "--full", "--only", "resnet-20-full-s9").stderr

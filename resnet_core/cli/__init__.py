@@ -104,6 +104,7 @@ def parser() -> argparse.ArgumentParser:
 
     zoo = training("zoo", shipping.zoo, "train what is missing of the nets that ship in checkpoints/; it can be run again and again")
     zoo.add_argument("--status", action="store_true", help="train nothing, only tell what is there")
+    zoo.add_argument("--full", action="store_true", help="at the paper's whole schedule of 64,000 iterations, five seeds of each net")
     zoo.add_argument("--only", nargs="+", metavar="NAME", help="only these, e.g. plain-20 resnet-20")
     zoo.add_argument("--jobs", type=at_least_1, metavar="N", help="trainings at once; on a CPU they share its cores (default: 1)")
     zoo.add_argument("--data-dir", metavar="DIR", type=Path, help=where)

@@ -10,6 +10,7 @@ from typing import Any
 from resnet_core.cli.follow import Interrupts, follow
 from resnet_core.cli.output import emit, note, percent, table
 from resnet_core.cli.train import INTERRUPTED, enter, outcome
+from resnet_core.config import RunConfig
 from resnet_core.data.folders import ENVIRONMENT
 from resnet_core.errors import ConfigError, RunError
 from resnet_core.nets import folder
@@ -20,7 +21,8 @@ from resnet_core.zoo import Entry, entries, plan, training_home
 def zoo(args: argparse.Namespace) -> int:
     """``zoo``: all missing nets in their order; run it again after any interruption, and it goes on."""
     store = RunStore(args.home or training_home())
-    names = [config.model.name.lower() for config in plan.CONFIGS]
+    configs = plan.FULL if args.full else plan.CONFIGS
+    names = [plan.name_of(config) for config in configs]
     for name in args.only or []:
         if name not in names:
             raise ConfigError("only", f"{name!r} is not one of {', '.join(names)}.")
@@ -31,8 +33,8 @@ def zoo(args: argparse.Namespace) -> int:
             os.environ["RESNET_LAB_SLOTS"] = str(args.jobs)
         if args.data_dir:
             os.environ[ENVIRONMENT] = str(args.data_dir.absolute())
-        code = _train(store, args.data_dir, args.only)
-    found = entries(store, plan.CONFIGS)
+        code = _train(store, configs, args.data_dir, args.only)
+    found = entries(store, configs)
     for entry in found if args.status else []:
         if entry.problem:
             note(entry.problem)
@@ -43,16 +45,16 @@ def zoo(args: argparse.Namespace) -> int:
     return code
 
 
-def _train(store: RunStore, data_dir: Path | None, only: list[str] | None) -> int:
+def _train(store: RunStore, configs: tuple[RunConfig, ...], data_dir: Path | None, only: list[str] | None) -> int:
     code = 0
-    wanted = [entry for entry in entries(store, plan.CONFIGS) if not entry.shipped and (not only or entry.name in only)]
+    wanted = [entry for entry in entries(store, configs) if not entry.shipped and (not only or entry.name in only)]
     for entry in wanted:
         if entry.problem:
             again = "exported anew from its training" if entry.status and entry.status.state == "finished" else "trained anew"
             note(f"{entry.problem} It is {again}.")
     with Interrupts() as interrupts:
         # All of them enter the queue before the first is followed, so that every slot has work.
-        entered = [enter(store, entry.config, entry.config.model.name, data_dir) for entry in wanted]
+        entered = [enter(store, entry.config, _called(entry), data_dir) for entry in wanted]
         for entry, run in zip(wanted, entered, strict=True):
             status = follow(store, run, interrupts)
             if status.state == "finished":
@@ -66,6 +68,11 @@ def _train(store: RunStore, data_dir: Path | None, only: list[str] | None) -> in
                 _leave_queue(store, entered)
                 return INTERRUPTED
     return code
+
+
+def _called(entry: Entry) -> str:
+    """What its run is called: as the net; of several seeds, as the entry."""
+    return entry.name if entry.name != entry.config.model.name.lower() else entry.config.model.name
 
 
 def _leave_queue(store: RunStore, entered: list[Run]) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from resnet_core.architectures import ResNetConfig
-from resnet_core.config import DataConfig, Recipe, RunConfig
+from resnet_core.config import PAPER_ITERATIONS, DataConfig, Recipe, RunConfig
 from resnet_core.errors import UserError
 from resnet_core.nets import folder as folders
 from resnet_core.nets.catalog import shipped_folder
@@ -18,19 +18,23 @@ ITERATIONS = 16_000
 DEPTHS = (20, 56, 110, 32, 44)
 
 
-def _config(depth: int, shortcut: str) -> RunConfig:
+#: Seeds of the paper's whole schedule: its ResNet-110 was trained five times.
+SEEDS = 5
+
+
+def _config(depth: int, shortcut: str, iterations: int = ITERATIONS, seed: int = 0) -> RunConfig:
     # Section 4.2: for 110 layers a rate of 0.1 is "slightly too large to start converging".
     warmup = "error" if depth == 110 else "none"
     # Not compiled: what compiling gains differs between machines, and a training may be continued on another one.
-    recipe = Recipe(iterations=ITERATIONS, warmup=warmup, test_every=400, layers_every=400, compile="off")
+    recipe = Recipe(iterations=iterations, warmup=warmup, test_every=400, layers_every=400, compile="off", seed=seed)
     return RunConfig(ResNetConfig(depth, shortcut), DataConfig("cifar10"), recipe)
 
 
 #: The pairs, and then what Table 3 compares, at 20 layers.
-CONFIGS: tuple[RunConfig, ...] = (
-    *(_config(depth, shortcut) for depth in DEPTHS for shortcut in ("none", "A")),
-    *(_config(20, shortcut) for shortcut in ("B", "C")),
-)
+_NETS = (*((depth, shortcut) for depth in DEPTHS for shortcut in ("none", "A")), (20, "B"), (20, "C"))
+CONFIGS: tuple[RunConfig, ...] = tuple(_config(*net) for net in _NETS)
+#: The same nets at the paper's whole schedule, seed by seed: each seed is a comparison by itself.
+FULL: tuple[RunConfig, ...] = tuple(_config(*net, PAPER_ITERATIONS, seed) for seed in range(SEEDS) for net in _NETS)
 
 
 @dataclass(frozen=True)
@@ -65,8 +69,14 @@ def entries(store: RunStore, configs: tuple[RunConfig, ...] = CONFIGS) -> list[E
     return [_entry(store, config) for config in configs]
 
 
-def _entry(store: RunStore, config: RunConfig) -> Entry:
+def name_of(config: RunConfig) -> str:
+    """What a net is called in ``checkpoints/``: ``resnet-56``; at the paper's whole schedule ``resnet-56-full-s0``, with its seed."""
     name = config.model.name.lower()
+    return f"{name}-full-s{config.recipe.seed}" if config.recipe.iterations == PAPER_ITERATIONS else name
+
+
+def _entry(store: RunStore, config: RunConfig) -> Entry:
+    name = name_of(config)
     folder = shipped_folder() / name
     problem, shipped = "", False
     if folder.is_dir():
