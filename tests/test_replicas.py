@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import signal
+import subprocess
+import sys
 
 import psutil
 import pytest
@@ -14,7 +16,7 @@ from resnet_core import data
 from resnet_core.architectures import parse
 from resnet_core.config import RunConfig
 from resnet_core.errors import ConfigError
-from resnet_core.training import checkpoint
+from resnet_core.training import checkpoint, replicas
 from resnet_core.training.device import pick_device
 from resnet_core.training.engine import Trainer
 from resnet_core.training.plan import Plan
@@ -94,7 +96,7 @@ def test_where_another_one_dies_the_training_fails_and_nothing_is_left():
     records = trainer(made("ResNet-8-nobn-w4", 2, iterations=100_000)).run()
     while next(records)["kind"] != "train":
         pass
-    others = [p for p in psutil.Process().children() if "spawn_main" in " ".join(p.cmdline())]
+    others = [p for p in psutil.Process().children() if "resnet_core.training.replicas" in p.cmdline()]
     assert len(others) == 1
     others[0].send_signal(signal.SIGKILL)
     with pytest.raises(RuntimeError):
@@ -102,6 +104,12 @@ def test_where_another_one_dies_the_training_fails_and_nothing_is_left():
             pass
     assert not others[0].is_running() or others[0].status() == psutil.STATUS_ZOMBIE
     assert not torch.distributed.is_initialized()
+
+
+def test_one_that_cannot_begin_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr(replicas, "_start", lambda arguments: subprocess.Popen([sys.executable, "-c", "raise SystemExit(3)"]))
+    with pytest.raises(RuntimeError, match="another replica ended before it began, with exit status 3"):
+        next(trainer(made("ResNet-8-w4", 2)).run())
 
 
 def test_a_batch_that_cannot_be_shared_and_cards_that_are_not_there(monkeypatch):

@@ -12,7 +12,13 @@ import contextlib
 import dataclasses
 import io
 import math
+import os
+import pickle
+import subprocess
+import sys
 import tempfile
+import threading
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -23,6 +29,7 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+import resnet_core
 from resnet_core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -32,7 +39,8 @@ if TYPE_CHECKING:
 
 #: How long one waits for another: the first one tests and saves meanwhile.
 _PATIENCE = timedelta(hours=1)
-_JOIN_SECONDS = 30.0
+_END_SECONDS = 30.0
+_READY = "ready {}"
 
 
 class Replicas:
@@ -43,15 +51,13 @@ class Replicas:
         number: how many there are.
     """
 
-    def __init__(self, rank: int, number: int, device: torch.device, place: Path):
+    def __init__(self, rank: int, number: int, device: torch.device, store: dist.Store):
         self.rank, self.number, self._device = rank, number, device
         if device.type == "cuda":
             torch.cuda.set_device(rank)
             self._device = torch.device("cuda", rank)
-        dist.init_process_group(
-            "nccl" if device.type == "cuda" else "gloo",
-            init_method=f"file://{place / 'rendezvous'}", rank=rank, world_size=number, timeout=_PATIENCE,
-        )  # fmt: skip
+        kind = "nccl" if device.type == "cuda" else "gloo"
+        dist.init_process_group(kind, store=store, rank=rank, world_size=number, timeout=_PATIENCE)
 
     @classmethod
     @contextlib.contextmanager
@@ -71,25 +77,30 @@ class Replicas:
         plan = dataclasses.replace(plan, threads=max(1, plan.threads // number))
         content = io.BytesIO()
         torch.save(dataclasses.asdict(state), content)
-        spawn = torch.multiprocessing.get_context("spawn")
+        before, others = torch.get_num_threads(), []
         with tempfile.TemporaryDirectory(prefix="resnet-lab-") as place:
-            arguments = number, place, config.to_dict(), plan.to_dict(), content.getvalue()
-            others = [spawn.Process(target=_train, args=(rank, *arguments), daemon=True) for rank in range(1, number)]
-            before = torch.get_num_threads()
-            for other in others:
-                other.start()
+            meeting = str(Path(place) / "meeting")
+            store = dist.FileStore(meeting, number)
             try:
+                for rank in range(1, number):
+                    others.append(_start((rank, number, meeting, config.to_dict(), plan.to_dict(), content.getvalue())))
                 if device.type == "cpu":
                     torch.set_num_threads(plan.threads)
-                group = cls(0, number, device, Path(place))
+                # One that ends before all have met would be waited for until the patience is over.
+                while not store.check([_READY.format(rank) for rank in range(1, number)]):
+                    if ended := [other for other in others if other.poll() is not None]:
+                        raise RuntimeError(f"another replica ended before it began, with exit status {ended[0].returncode}")
+                    time.sleep(0.05)
+                group = cls(0, number, device, store)
                 yield group
                 group._tell(math.nan, None)
                 for other in others:
-                    other.join(_JOIN_SECONDS)
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        other.wait(_END_SECONDS)
             finally:
                 for other in others:
                     other.kill()
-                    other.join()
+                    other.communicate()
                 if dist.is_initialized():
                     dist.destroy_process_group()
                 torch.set_num_threads(before)
@@ -136,16 +147,40 @@ class Replicas:
         return sums[0] / self.number, sums[1] / self.number, sums[2].long(), count * self.number
 
 
-def _train(rank: int, number: int, place: str, config: dict[str, Any], plan: dict[str, Any], state: bytes) -> None:
+def _start(arguments: tuple[Any, ...]) -> subprocess.Popen[bytes]:
+    """Start the process of another replica, which ends with this one: what it reads is then closed."""
+    root = str(Path(resnet_core.__file__).resolve().parents[1])
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))}
+    process = subprocess.Popen([sys.executable, "-m", __name__], stdin=subprocess.PIPE, env=environment)
+    assert process.stdin is not None
+    with contextlib.suppress(BrokenPipeError):  # it has ended, which is seen where it is waited for
+        pickle.dump(arguments, process.stdin)
+        process.stdin.flush()
+    return process
+
+
+def _end_with_the_first() -> None:
+    sys.stdin.buffer.read()
+    os._exit(1)
+
+
+def main() -> None:
     """The process of another replica."""
     from resnet_core.config import RunConfig
     from resnet_core.training.checkpoint import TrainingState
     from resnet_core.training.engine import Trainer
     from resnet_core.training.plan import Plan
 
+    rank, number, meeting, config, plan, state = pickle.load(sys.stdin.buffer)  # written by the process that has started this one
+    threading.Thread(target=_end_with_the_first, daemon=True).start()
     decided = Plan.from_dict(plan)
-    group = Replicas(rank, number, torch.device(decided.device), Path(place))
     trainer = Trainer(RunConfig.from_dict(config), None, decided)
     trainer.load_state(TrainingState(**torch.load(io.BytesIO(state), weights_only=True)))
-    trainer.follow(group)
+    store = dist.FileStore(meeting, number)
+    store.set(_READY.format(rank), "")
+    trainer.follow(Replicas(rank, number, torch.device(decided.device), store))
     dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main()
