@@ -50,6 +50,7 @@ OTHERS = {
         "--pca-colour": 0.1,
         "--colour-jitter": 0.4,
         "--patience": 3,
+        "--replicas": 2,
     },
 }
 

@@ -19,7 +19,7 @@ from resnet_core.figures.series import RunRecords, run_curve
 from resnet_core.nets import catalog, find, growth
 from resnet_core.nets.catalog import Net
 from resnet_core.nets.loading import load
-from resnet_core.runs import RunStore, session
+from resnet_core.runs import RunStore, local, session
 from resnet_core.runs.create import START
 from resnet_core.verdict import without_seed
 from tests import runs_tools
@@ -56,7 +56,7 @@ def test_a_grown_run_begins_as_the_same_function_and_trains(store, shortcut):
     )
 
     # At its first iteration it is the net that it was grown from, to the bit.
-    trainer, _, _ = session._restored(run, data.load(run.config.data))
+    trainer, _, _ = local._restored(run, data.load(run.config.data))
     images = load(net).normalize(data.load(DataConfig()).test.images[:20])
     with torch.no_grad():
         assert torch.equal(trainer.model.eval()(images), load(net).model(images))

@@ -232,7 +232,7 @@ def test_a_half_written_checkpoint_is_not_taken(sample, tmp_path, monkeypatch):
     def full(*args):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(checkpoint.os, "rename", full)
+    monkeypatch.setattr(saved.os, "rename", full)
     with pytest.raises(OSError, match="No space"):
         checkpoint.save(tmp_path, trainer.state())
     assert saved.latest(tmp_path).name == "iter-00000000"
