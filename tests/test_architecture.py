@@ -43,7 +43,7 @@ ARROWS = {
     "differences": {"architectures", "config", "errors", "verdict"},
     "data": {"architectures", "atomic", "config", "datasets", "errors", "images", "system"},
     "training": {"activations", "atomic", "system", "config", "errors", "slots", "architectures", "data"},
-    "runs": {"atomic", "memory", "pace", "config", "errors", "slots", "architectures", "data", "training"},
+    "runs": {"atomic", "memory", "pace", "system", "config", "errors", "slots", "architectures", "data", "training"},
     "classroom": {"csv_text", "errors", "questions", "runs"},
     "nets": {"atomic", "config", "datasets", "errors", "architectures", "data", "training", "runs"},
     "analysis": {"activations", "atomic", "config", "csv_text", "errors", "architectures", "data", "training", "nets"},

@@ -139,6 +139,25 @@ def test_nothing_else_imports_ray(root):
     assert subprocess.run([sys.executable, "-c", code], cwd=root, timeout=120).returncode == 0
 
 
+def test_our_own_cluster_is_needed_while_somebody_trains_on_it_or_waits_for_that(monkeypatch):
+    from resnet_core.runs.cluster import own
+
+    monkeypatch.setenv("RESNET_LAB_SLOTS", "0")
+    store = RunStore()
+    store.submit(config(1))
+    assert not own._is_needed(store.home)  # one that waits for a processor here
+    monkeypatch.setenv("RESNET_LAB_EXECUTOR", "ray")
+    run = store.submit(config(0))[0]
+    assert own._is_needed(store.home)
+    store.stop(run.id)
+    assert not own._is_needed(store.home)
+    (store.home / ".slots").mkdir(exist_ok=True)
+    lock = files.acquire(launch.slot_path(store.home, "ray-3"))
+    assert own._is_needed(store.home)
+    files.release(lock)
+    assert not own._is_needed(store.home)
+
+
 def test_places_are_told_and_bounded(store):
     (store.home / ".slots").mkdir(parents=True)
     assert launch._kinds(store.home, "ray") == [False]

@@ -22,6 +22,7 @@ from resnet_core.errors import RunError
 from resnet_core.language import tr
 from resnet_core.runs import executor, files, standby
 from resnet_core.slots import is_light, is_set, slots
+from resnet_core.system import with_this_code
 
 #: A worker that died before it had taken a run from the queue is started again after this many seconds, not at once.
 RETRY_SECONDS = 30.0
@@ -145,8 +146,6 @@ def _start(home: Path, slot: str, lock: int, app: int | None = None) -> None:
     if log_path.exists() and log_path.stat().st_size > _LOG_LIMIT:
         os.replace(log_path, log_path.with_suffix(".old.log"))
     root = str(Path(resnet_core.__file__).resolve().parents[1])
-    env = dict(os.environ)
-    env["PYTHONPATH"] = os.pathsep.join(p for p in (root, env.get("PYTHONPATH")) if p)
     command = [sys.executable, "-m", "resnet_core.runs.worker", "--home", str(home), "--slot", slot, "--slot-fd", str(lock)]
     command += ["--while-open", str(app)] if app is not None else []
     passed = (lock,) if app is None else (lock, app)
@@ -156,7 +155,14 @@ def _start(home: Path, slot: str, lock: int, app: int | None = None) -> None:
     try:
         with open(log_path, "ab") as log:
             process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=passed, start_new_session=True, cwd=root, env=env
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=passed,
+                start_new_session=True,
+                cwd=root,
+                env=with_this_code(),
             )
     except OSError as error:
         raise RunError(

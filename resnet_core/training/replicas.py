@@ -29,8 +29,8 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-import resnet_core
 from resnet_core.errors import ConfigError
+from resnet_core.system import with_this_code
 
 if TYPE_CHECKING:
     from resnet_core.config import RunConfig
@@ -149,9 +149,7 @@ class Replicas:
 
 def _start(arguments: tuple[Any, ...]) -> subprocess.Popen[bytes]:
     """Start the process of another replica, which ends with this one: what it reads is then closed."""
-    root = str(Path(resnet_core.__file__).resolve().parents[1])
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))}
-    process = subprocess.Popen([sys.executable, "-m", __name__], stdin=subprocess.PIPE, env=environment)
+    process = subprocess.Popen([sys.executable, "-m", __name__], stdin=subprocess.PIPE, env=with_this_code())
     assert process.stdin is not None
     with contextlib.suppress(BrokenPipeError):  # it has ended, which is seen where it is waited for
         pickle.dump(arguments, process.stdin)

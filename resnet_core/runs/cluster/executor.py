@@ -54,7 +54,7 @@ class RayExecutor:
                 self._give_back()
                 self._node, self._needs = ray.remote(Trainee).options(**needs, max_concurrency=2).remote(), needs
             _wait(self._node.ready.remote(), should_stop, note)
-            return RemoteTraining(run, self._node, arrays)
+            return RemoteTraining(run, self._node, arrays, should_stop)
         except (NodeLost, Stopped, RayError) as error:
             self._give_back()
             if isinstance(error, RayTaskError):
@@ -72,12 +72,12 @@ class RayExecutor:
 class RemoteTraining:
     """A run's training on a node, see ``executor.Training``."""
 
-    def __init__(self, run: Run, node: Any, arrays: Any):
+    def __init__(self, run: Run, node: Any, arrays: Any, should_stop: ShouldStop):
         self._node = node
         contents, warnings = _contents(run)
         self._events = node.train.options(num_returns="streaming").remote(run.id, contents, arrays)
         self._checkpoint: tuple[dict[str, Any], dict[str, bytes]] | None = None
-        (begun,) = next(self._come(lambda gets_on=True: False))
+        (begun,) = next(self._come(should_stop))
         self.begun: Begun = dataclasses.replace(begun, warnings=warnings + begun.warnings)
 
     def records(self, should_stop: ShouldStop) -> Iterator[dict[str, Any]]:

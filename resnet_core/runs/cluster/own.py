@@ -26,6 +26,7 @@ from resnet_core.language import mark
 from resnet_core.runs import files, looking
 from resnet_core.runs.executor import RAY
 from resnet_core.runs.launch import slot_path
+from resnet_core.system import with_this_code
 
 #: Seconds without a worker, and without a run that waits for one, after which our own cluster ends.
 IDLE_SECONDS = 300.0
@@ -123,13 +124,10 @@ def _own(home: Path) -> str:
 
 
 def _start(home: Path, lock: int) -> None:
-    root = str(Path(resnet_core.__file__).resolve().parents[1])
-    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
-    environment = os.environ | {"PYTHONPATH": path}
-    command = [sys.executable, "-m", "resnet_core.runs.cluster.own", "--home", str(home), "--lock-fd", str(lock)]
+    command = [sys.executable, "-m", "resnet_core.runs.cluster.own", "--home", str(home.absolute()), "--lock-fd", str(lock)]
     with open(_log(home), "wb") as log:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=(lock,), start_new_session=True, cwd=root, env=environment
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=(lock,), start_new_session=True, env=with_this_code()
         )
     threading.Thread(target=process.wait, daemon=True).start()
 
