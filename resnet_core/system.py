@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import platform
 from pathlib import Path
 
 #: ``fcntl``: locks that pass from one process to another and die with it; ``resource``: limits for processes that read foreign files.
@@ -32,3 +33,15 @@ def with_this_code() -> dict[str, str]:
 def cache_folder() -> Path:
     """Where answers about the machine are kept: ``resnet-lab`` in the user's cache."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "resnet-lab"
+
+
+def processor() -> str:
+    """Name the processor with the cores that this process may use, e.g. ``AMD EPYC, 2 cores``."""
+    name = platform.processor() or platform.machine()
+    try:
+        with open("/proc/cpuinfo") as file:
+            name = next(line.split(":", 1)[1].strip() for line in file if line.startswith("model name"))
+    except (OSError, StopIteration):
+        pass
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{name}, {cores} core{'' if cores == 1 else 's'}"

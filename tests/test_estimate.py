@@ -96,8 +96,14 @@ def test_before_anything_was_trained_a_measurement_of_its_own_tells(tmp_path, mo
     assert estimate.seconds(pace.yardstick(), [found]) > 0
     trained = seen([row(1, 0), row(101, 10)])
     assert [each.images_per_second for each in estimate.measured([trained])] == [320]  # which counts for more
-    other_machine = (tmp_path / "resnet-lab" / "pace.json").read_text().replace('"cores": ', '"cores": 9')
-    for content in ("{", "[]", '{"images_per_second": "fast"}', other_machine):
+    told = (tmp_path / "resnet-lab" / "pace.json").read_text()
+    assert not pace.kept().is_old
+    (tmp_path / "resnet-lab" / "pace.json").write_text(told.replace(pace.kept().measured, "2026-01-01T00:00:00+00:00"))
+    assert pace.kept().is_old  # and still the best that is known
+    other_machine = told.replace('"machine": "', '"machine": "another ')
+    without_zone = told.replace("+00:00", "")
+    assert other_machine != told != without_zone
+    for content in ("{", "[]", '{"images_per_second": "fast"}', other_machine, without_zone):
         (tmp_path / "resnet-lab" / "pace.json").write_text(content)
         assert pace.kept() is None
 

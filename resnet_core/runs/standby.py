@@ -77,7 +77,8 @@ def wake(home: Path) -> None:
 def prepare(slot: str) -> None:
     """Load what a training needs, decide what ``auto`` means here, and train two steps that are thrown away.
 
-    The first one of a machine measures its speed as well, so that the time of a training is known before there was any.
+    The first one of a machine, and the first one of a later day, measure its speed as well, so that the time of a training is known
+    before there was any.
 
     Whatever goes wrong is told by the training that it goes wrong in.
     """
@@ -94,7 +95,7 @@ def prepare(slot: str) -> None:
         for _ in range(2):
             trainer.step(0.0)
         del trainer
-        if number == "0" and pace.kept() is None:
+        if number == "0" and ((kept := pace.kept()) is None or kept.is_old):
             pace.keep()
     gc.collect()
     with contextlib.suppress(OSError, AttributeError):  # what the allocator has kept goes back to the system, where it is glibc's

@@ -10,8 +10,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
-import platform
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -23,7 +21,7 @@ import torch
 from torch import nn
 
 from resnet_core import atomic
-from resnet_core.system import cache_folder
+from resnet_core.system import cache_folder, processor
 from resnet_core.training.device import synchronize
 from resnet_core.training.plan import Plan
 
@@ -61,16 +59,7 @@ class Answer:
 
 def machine_name(device: torch.device) -> str:
     """Name the processor or graphics card, for provenance, e.g. ``AMD EPYC, 2 cores``."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    name = platform.processor() or platform.machine()
-    try:
-        with open("/proc/cpuinfo") as file:
-            name = next(line.split(":", 1)[1].strip() for line in file if line.startswith("model name"))
-    except (OSError, StopIteration):
-        pass
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{name}, {cores} core{'' if cores == 1 else 's'}"
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
 
 
 def compare(usual: Callable[[], object], challenger: Callable[[], object], device: torch.device, rounds: int = 8) -> Answer:
