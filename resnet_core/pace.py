@@ -5,7 +5,7 @@ For example::
     python -m resnet_core.pace  # measures and keeps it: about ten seconds
 
 What a training has shown counts for more. Where the yardstick is trained on one thread of a processor, the processor time of its quickest
-step is taken: other work makes a step last longer, not take more. Even so it is measured again by the first worker that stands by a day later.
+step is taken: other work makes a step last longer, not take more. Even so the first worker that stands by a day later measures again.
 """
 
 from __future__ import annotations
