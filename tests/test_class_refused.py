@@ -78,6 +78,7 @@ TRIES = {
     "delete a checkpoint": (lambda h: permitted.delete_checkpoint("x"), "teacher alone deletes"),
     "download a data set": (lambda h: permitted.downloading(), "teacher alone downloads"),
     "download weights": (lambda h: permitted.downloading_weights(), "teacher alone downloads"),
+    "download from the Hub": (lambda h: permitted.fetching_from_hub(), "teacher alone downloads"),
     "name a folder of the server": (lambda h: permitted.ask("name folders"), "can be named there"),
     "ask the class": (lambda h: PermittedBook().open(QUESTION), "teacher's key"),
     "close a question": (lambda h: PermittedBook().close(1), "teacher's key"),

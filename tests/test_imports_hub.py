@@ -9,13 +9,16 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 import torch
+from streamlit.testing.v1 import AppTest
 
 from resnet_core.cli import main
 from resnet_core.errors import DataError
 from resnet_core.imports import hub
 from resnet_core.nets import export, find
 from resnet_core.nets.loading import load
+from tests.checkpoints_tools import checkpoints_page, done, shipped_folder, texts  # noqa: F401  fixtures among them
 from tests.nets_tools import write_checkpoint
+from tests.page_tools import opened
 
 
 @pytest.fixture
@@ -104,3 +107,24 @@ def test_a_file_of_that_name_is_a_file(client, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("hf:x").write_bytes(b"")
     assert main(["import", "hf:x"]) == 2 and client[1] == []
+
+
+def test_the_page_fetches_an_id_when_asked_and_reads_it_as_an_upload(page: AppTest, shipped: Path, client, tmp_path):
+    folder, asked = client
+    write_checkpoint(tmp_path / "shipped", "tiny", seed=4)
+    (folder / "weights.safetensors").write_bytes(export.weights(find("tiny")))
+    opened(page, section="Import")
+    page.text_input(key="import.hub.0").set_value("nobody/net").run()
+    assert asked == []  # until it is pressed
+    page.button(key="import.hub.fetch").click().run()
+    done(page)
+    assert "nobody/net could not be fetched" in page.error[0].value.replace("\\", "")
+    page.text_input(key="import.hub.0").set_value("somebody/net").run()
+    assert not page.error
+    page.button(key="import.hub.fetch").click().run()
+    done(page)
+    assert "**somebody-net.safetensors** is **ResNet-8-w4**" in texts(page) and not page.error
+    (button,) = [each for each in page.button if each.label == "Import"]
+    button.click().run()
+    assert "somebody-net" in page.success[0].value.replace("\\", "") and page.selectbox(key="gallery.net").value == "somebody-net"
+    assert page.text_input(key="import.hub.1").value == ""

@@ -5,6 +5,9 @@ What was uploaded is read in a throwaway process (see ``resnet_core.imports``); 
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
@@ -12,13 +15,14 @@ import streamlit as st
 from pages.ui.downloads import Download, download_panel
 from pages.ui.jobs import Jobs, job_panel
 from pages.ui.labels import escaped, listed_classes
-from pages.ui.permitted import accept, downloading_weights
+from pages.ui.permitted import accept, downloading_weights, fetching_from_hub
 from pages.ui.viewers import Viewers
 from resnet_core.apart import MOST_BYTES, apart
 from resnet_core.errors import UserError
-from resnet_core.imports import LAYOUTS, Proposal, ReaderFailed, inspect_bytes, limits, suggest_name, valid_name
+from resnet_core.imports import LAYOUTS, Proposal, ReaderFailed, inspect_bytes, inspect_file, limits, suggest_name, valid_name
 from resnet_core.imports.cost import cost
-from resnet_core.imports.offered import OFFERED, Offered, inspect_offered
+from resnet_core.imports.hub import HUB
+from resnet_core.imports.offered import OFFERED, inspect_offered
 from resnet_core.language import mark, tr
 from resnet_core.nets import NORMALIZATIONS, Net
 
@@ -42,6 +46,15 @@ _SHORTCUTS = {
 }
 
 
+@dataclass(frozen=True)
+class _Source:
+    """Where a file comes from: by what it is known in the session, what it is called, and what reads it."""
+
+    own: str
+    name: str
+    read: Callable[[Callable[[], bool]], Proposal]
+
+
 def import_panel() -> Net | None:
     """Draws the way from the file to the import as far as it goes. Returns the imported net in the run in which it was accepted."""
     st.markdown(
@@ -63,7 +76,7 @@ def import_panel() -> Net | None:
             cap=cap,
         )
     )
-    source = upload or _offered()
+    source = _Source(upload.file_id, upload.name, functools.partial(inspect_bytes, upload, upload.name)) if upload else _elsewhere()
     if source is None:
         st.session_state.pop(_SEEN, None)
         return None
@@ -76,7 +89,16 @@ def import_panel() -> Net | None:
     return None if trial is None else _accepted(proposal, trial)
 
 
-def _offered() -> Offered | None:
+def _elsewhere() -> _Source | None:
+    """Asks for one that is to be downloaded, which takes a network."""
+    left, right = st.columns(2)
+    with left:
+        offered = _offered()
+    with right:
+        return _from_hub() or offered
+
+
+def _offered() -> _Source | None:
     """Asks which of torchvision's weights to take, and downloads them; gives them once they are there."""
     chosen = st.selectbox(
         tr("Or torchvision's weights for ImageNet"), list(OFFERED), None,
@@ -88,33 +110,52 @@ def _offered() -> Offered | None:
         return None
     found = OFFERED[chosen]
     if found.path.is_file() and not DOWNLOADS[chosen].running:
-        return found
+        return _Source(chosen, found.file, lambda gone: inspect_offered(chosen, gone))
     if not DOWNLOADS[chosen].error:  # which says it too
         st.caption(tr("Without a network here: {by_hand}.", by_hand=escaped(found.by_hand)))
     download_panel(DOWNLOADS[chosen], found.file, found.fetched.size, "import.download")
     return None
 
 
-def _inspected(source: Any) -> Proposal | str:
-    """What an upload is, or weights that were downloaded, or why it is refused; looked at once."""
-    is_offered = isinstance(source, Offered)
-    seen, own = st.session_state.get(_SEEN), source.key if is_offered else source.file_id
-    if seen is not None and seen[0] == own:
+def _from_hub() -> _Source | None:
+    """Asks for an id on the Hugging Face Hub, and downloads its weights; gives them once they are there."""
+    spec = st.text_input(
+        tr("Or an id on the Hugging Face Hub"), placeholder=tr("OWNER/NAME, or OWNER/NAME/FILE"), max_chars=500,
+        key=f"import.hub.{st.session_state.get(_TURN, 0)}",
+    ).strip()  # fmt: skip
+    if not spec:
+        return None
+    key = (HUB, spec)
+    job = JOBS.get(key)
+    if job is None or job.state in ("failed", "stopped"):
+        if job is not None:
+            job_panel(job)
+        if not st.button(tr("Download"), icon=":material/download:", key="import.hub.fetch"):
+            return None
+        fetch = fetching_from_hub()
+        job = JOBS.start(key, tr("{spec} from the Hugging Face Hub", spec=spec), lambda job: fetch(spec), light=True)
+    if job.state != "done":
+        job_panel(job)
+        return None
+    return _Source(spec, job.result.name, functools.partial(inspect_file, job.result.path, job.result.name))
+
+
+def _inspected(source: _Source) -> Proposal | str:
+    """What a file is, or why it is refused; looked at once."""
+    seen = st.session_state.get(_SEEN)
+    if seen is not None and seen[0] == source.own:
         return seen[1]
-    name = source.file if is_offered else source.name
-    with st.spinner(tr("Reading {name} in a process of its own", name=escaped(name)), show_time=True):
+    with st.spinner(tr("Reading {name} in a process of its own", name=escaped(source.name)), show_time=True):
         waiting = Viewers()
         waiting.add()
         try:
-            found: Proposal | str = (
-                inspect_offered(source.key, waiting.have_left) if is_offered else inspect_bytes(source, name, waiting.have_left)
-            )
+            found: Proposal | str = source.read(waiting.have_left)
         except ReaderFailed as error:  # not kept: the next run looks again
             st.button(tr("Try again"), icon=":material/refresh:", key="import.read.again")
             return str(error)
         except UserError as error:
             found = str(error)
-        st.session_state[_SEEN] = (own, found)
+        st.session_state[_SEEN] = (source.own, found)
     return found
 
 

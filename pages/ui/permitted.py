@@ -24,7 +24,7 @@ from resnet_core.classroom.book import REVEALED, Asked, ClassBook
 from resnet_core.classroom.policy import GUEST, OWNER, VIEWER, Person, Rules
 from resnet_core.config import RunConfig
 from resnet_core.errors import RunError
-from resnet_core.imports import offered
+from resnet_core.imports import hub, offered
 from resnet_core.nets import Net
 from resnet_core.questions import Answer, Question
 from resnet_core.runs import Run, RunStore
@@ -193,6 +193,12 @@ def downloading_weights() -> Callable[..., Path]:
     """Give what downloads torchvision's weights, ``imports.offered.download``, for a thread that serves nobody."""
     ask("download")
     return offered.download
+
+
+def fetching_from_hub() -> Callable[[str], hub.Fetched]:
+    """Give what downloads weights from the Hub, ``imports.hub.fetch``, for a thread that serves nobody."""
+    ask("download")
+    return hub.fetch
 
 
 class PermittedBook(ClassBook):

@@ -5,9 +5,9 @@ proposal = inspect_hub("somebody/resnet20")  # or "somebody/resnet20/weights.saf
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from resnet_core.errors import DataError
@@ -23,22 +23,42 @@ _SUFFIXES = (".safetensors", ".pt", ".pth", ".th", ".bin")
 _ID = re.compile(r"([A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95})(?:/([^\s\\]{1,300}))?", re.ASCII)
 
 
+@dataclass(frozen=True)
+class Fetched:
+    """A downloaded file, with a name that says where it is from: by their own, most would be called model.safetensors."""
+
+    path: Path
+    name: str
+
+
 def inspect_hub(spec: str) -> Proposal:
     """Download weights and say what they are.
+
+    Args:
+        spec: as of ``fetch``.
+
+    Raises:
+        DataError: see ``fetch``.
+        ImportRefused, ReaderFailed: see ``inspect_file``.
+    """
+    fetched = fetch(spec)
+    return inspect_file(fetched.path, fetched.name)
+
+
+def fetch(spec: str) -> Fetched:
+    """Download weights, or find them where they were downloaded before.
 
     Args:
         spec: ``OWNER/NAME``, or with the name of a file behind it where there are several.
 
     Raises:
         DataError: it is no such id, the client is not installed, the network or the Hub was at fault, or there is no one file of weights.
-        ImportRefused, ReaderFailed: see ``inspect_file``.
     """
-    match = _ID.fullmatch(spec)
+    match = _ID.fullmatch(spec.strip())
     if match is None:
         raise DataError("{spec!r} is no id on the Hugging Face Hub: these are OWNER/NAME, or OWNER/NAME/FILE.", spec=spec)
     path = _download(match[1], match[2])
-    # By its own name alone, every other file would be called model.safetensors.
-    return dataclasses.replace(inspect_file(path), file_name=f"{match[1].replace('/', '-')}{path.suffix}")
+    return Fetched(path, f"{match[1].replace('/', '-')}{path.suffix}")
 
 
 def _download(repository: str, wanted: str | None) -> Path:
