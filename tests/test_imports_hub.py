@@ -122,7 +122,7 @@ def test_the_page_fetches_an_id_when_asked_and_reads_it_as_an_upload(page: AppTe
     page.text_input(key="import.hub.0").set_value("somebody/net").run()
     assert not page.error
     page.button(key="import.hub.fetch").click().run()
-    done(page)
+    done(done(page))  # the download, and then the trial of its choices
     assert "**somebody-net.safetensors** is **ResNet-8-w4**" in texts(page) and not page.error
     (button,) = [each for each in page.button if each.label == "Import"]
     button.click().run()
