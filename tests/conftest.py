@@ -17,9 +17,8 @@ ROOT = Path(__file__).resolve().parent.parent
 # A background job of a shell ignores Ctrl-C, and so would every process of the tests, those too that are to be stopped by it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Tests that run side by side share the processors, and threads that wait for each other starve. torch is not loaded yet.
-if int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")) > 1:
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Tests share the processors with each other or with other work, and threads that wait for each other starve. torch is not loaded yet.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(autouse=True)
