@@ -108,7 +108,7 @@ def test_equal_numbers_of_wrong_images_are_a_tie():
 def test_mixed_precisions_are_told():
     known = made([1.0, 1.0])
     known[1] = {net: dataclasses.replace(one, precision="fp32") for net, one in known[1].items()}
-    assert compared(known, "plain", "clean").conditions.endswith("2 seeds, bf16, fp32")
+    assert compared(known, "plain", "clean").conditions == "2 seeds · sample (300 images) · 37.5 epochs · bf16 and fp32"
 
 
 def test_an_empty_bank_says_so():

@@ -12,7 +12,6 @@ from pages.ui.analyses import Images, choose_images, images_of
 from pages.ui.figure_chart import figure_chart
 from pages.ui.jobs import JOBS, Job, job_panel
 from pages.ui.labels import escaped, titled
-from pages.ui.nets_pick import option_labels
 from pages.ui.runs_view import REACH
 from resnet_core.analysis.protocols import ENLARGED, PROTOCOLS, SELECTS_NOTHING, Cost, Protocol, check_ensemble, why_not
 from resnet_core.analysis.protocols import cost as protocol_cost
@@ -22,7 +21,7 @@ from resnet_core.errors import DataError
 from resnet_core.figures.confusion import confusion_csv, confusion_figure
 from resnet_core.imports.cost import said_before
 from resnet_core.language import mark, tr
-from resnet_core.nets import Net, catalog
+from resnet_core.nets import Net, catalog, told_apart
 
 #: Mistakes shown, and how many of them in a row.
 WORST, _COLUMNS = 20, 5
@@ -98,7 +97,7 @@ def _protocols(net: Net) -> tuple[tuple[str, ...], list[Net]]:
     options = [*PROTOCOLS, ALL]
     chosen = left.selectbox(tr("How it is tested"), options, format_func=titled(titles), **kept)
     candidates = {each.id: each for each in catalog(newest=REACH).nets if _fits(net, each)}
-    labels = option_labels([net, *candidates.values()])
+    labels = told_apart([net, *candidates.values()])
     others = right.multiselect(
         tr("As an ensemble with"), list(candidates), format_func=lambda i: labels[i], key=f"evaluate.ensemble.{net.id}",
         placeholder=tr("nets of the same classes"), max_selections=_MOST_MEMBERS - 1, disabled=not candidates,
@@ -140,7 +139,7 @@ def _cost(nets: Sequence[Net], key: str) -> Cost:
 
 def _table(nets: Sequence[Net], rows: Sequence[Any]) -> None:
     """Draw each net under each protocol, and the ensemble beside its members."""
-    labels = option_labels(nets)
+    labels = told_apart(nets)
     ensemble, shown = tr("ensemble of {n}", n=len(nets)), []
     for each in rows:
         result = each.evaluation

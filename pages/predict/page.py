@@ -16,15 +16,15 @@ from pages.ui.chart_files import chart_files
 from pages.ui.figure_chart import figure_chart
 from pages.ui.guard import guarded
 from pages.ui.labels import escaped
-from pages.ui.net_words import caption
-from pages.ui.nets_pick import choose_nets, nothing_yet, offered, option_labels, shipped_set, warn_of
+from pages.ui.nets_pick import choose_nets, offered, shipped_set
 from resnet_core.analysis.prediction import class_names
 from resnet_core.analysis.protocols import ENLARGED, PROTOCOLS, Protocol, check_ensemble, cost, why_not
 from resnet_core.errors import DataError
 from resnet_core.experiments import EXPERIMENTS
 from resnet_core.figures.predictions import Prediction, predictions_csv, predictions_figure
 from resnet_core.language import tr
-from resnet_core.nets import Catalog, Net
+from resnet_core.nets import Catalog, Net, told_apart
+from resnet_core.nets.words import caption
 
 #: As many as can stand side by side; shallow against deep, plain against residual.
 MOST_NETS = 4
@@ -154,9 +154,7 @@ def main() -> None:
     st.html(STYLE)
     st.title(tr("Predict"), anchor=False)
     found = offered(kept="predict.nets")
-    warn_of(found.problems)
     if not found.nets:
-        nothing_yet()
         return
     complaints = st.container()
     with st.sidebar:
@@ -174,7 +172,7 @@ def main() -> None:
         choose = tr("Choose an image or several in the sidebar (» opens it): one of the classes that the nets know, or anything else.")
         st.info(choose, icon=":material/upload:")
         return
-    labels = option_labels(nets)
+    labels = told_apart(nets)
     nets, protocol = analyses.fit_for(nets, labels, shown.test[0] if shown.test else None), VIEWS.get(views, PROTOCOLS["single"])
     with guarded(tr("Predictions")):
         left, right = st.columns([0.23, 0.77], gap="medium")
