@@ -29,7 +29,7 @@ ARROWS = {
     "system": set(),
     "checks": {"errors"},
     "architectures": {"errors", "checks", "csv_text"},
-    "activations": set(),
+    "activations": {"errors"},
     "datasets": set(),
     "data_config": {"checks", "datasets", "errors"},
     "config": {"errors", "checks", "architectures", "data_config"},

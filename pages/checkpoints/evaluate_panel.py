@@ -13,8 +13,7 @@ from pages.ui.figure_chart import figure_chart
 from pages.ui.jobs import JOBS, Job, job_panel
 from pages.ui.labels import escaped, titled
 from pages.ui.runs_view import REACH
-from resnet_core.analysis.protocols import ENLARGED, PROTOCOLS, SELECTS_NOTHING, Cost, Protocol, check_ensemble, why_not
-from resnet_core.analysis.protocols import cost as protocol_cost
+from resnet_core.analysis.protocols import ENLARGED, PROTOCOLS, SELECTS_NOTHING, Protocol, check_ensemble, cost_of_all, told, why_not
 from resnet_core.apart import apart as computed_apart
 from resnet_core.config import PRECISIONS, DataConfig
 from resnet_core.errors import DataError
@@ -57,7 +56,7 @@ def evaluate_panel(net: Net, card: dict[str, Any]) -> None:
     begun, asked = st.session_state.setdefault(_BEGUN, {}), (tuple(each.id for each in nets), config, precision, keys)
     job = JOBS.get(key) or JOBS.get(begun.get(asked))
     if job is None or job.state in ("failed", "stopped") or (job.state == "done" and job.key != key):
-        macs = sum(_cost(nets, each).macs for each in keys) * config.test_images
+        macs = sum(cost_of_all(nets, PROTOCOLS[each]).macs for each in keys) * config.test_images
         if takes_long := said_before(macs):
             st.caption(takes_long)
         if st.button(tr("Evaluate"), type="primary", icon=":material/calculate:", key="evaluate.start"):
@@ -107,17 +106,8 @@ def _protocols(net: Net) -> tuple[tuple[str, ...], list[Net]]:
     if keys == ("single",) and not others:
         return keys, []
     if chosen != ALL:
-        protocol, work = PROTOCOLS[keys[0]], _cost(nets, keys[0])
-        st.caption(
-            tr(
-                "{method} ({source}) For one image {passes} passes, {macs:,.0f} million multiply-adds.",
-                method=protocol.method,
-                source=protocol.source,
-                passes=work.passes,
-                macs=work.macs / 1e6,
-            )
-        )
-    if any(PROTOCOLS[key].is_wider for key in keys):
+        st.caption(told(PROTOCOLS[keys[0]], nets))
+    elif any(each.is_wider for each in PROTOCOLS.values()):
         st.caption(tr(ENLARGED))
     return keys, nets[1:]
 
@@ -129,12 +119,6 @@ def _fits(net: Net, other: Net) -> bool:
     except DataError:
         return False
     return True
-
-
-def _cost(nets: Sequence[Net], key: str) -> Cost:
-    """Count what the protocol takes for one image, of all those nets that can be tested like that."""
-    able = [each for each in nets if not why_not(each, PROTOCOLS[key])]
-    return sum((protocol_cost(each, PROTOCOLS[key]) for each in able), Cost(0, 0))
 
 
 def _table(nets: Sequence[Net], rows: Sequence[Any]) -> None:

@@ -123,19 +123,6 @@ def _cells(row: table.Row, held_out: bool) -> dict[str, str]:
     }
 
 
-def _ended(runs: Sequence[series.RunRecords]) -> list[series.Outcome]:
-    return [series.outcome(run) for run in runs if run.state in ("finished", "diverged")]
-
-
-def show_verdict(runs: Sequence[series.RunRecords]) -> None:
-    """Whether the finished runs show degradation; nothing where no two depths were trained alike."""
-    outcomes = _ended(runs)
-    found = degradation(outcomes)
-    if found is not None:
-        show = st.success if found.shown else st.info
-        show(degradation_verdict(outcomes), icon=":material/check_circle:" if found.shown else ":material/info:")
-
-
 def panel(ids: Sequence[str], view: View, polled: bool) -> None:
     """Chart, captions, verdict and table. ``polled`` tells whether this is run again and again."""
     with guarded(tr("Compare")):
@@ -145,10 +132,13 @@ def panel(ids: Sequence[str], view: View, polled: bool) -> None:
         runs = [s.records() for s in seen]
         if not view.kinds:
             st.info(tr("Choose at least one of training, test and validation."), icon=":material/info:")
-        verdict = degradation_verdict(outcomes) if degradation(outcomes := _ended(runs)) is not None else ""
+        outcomes = [series.outcome(run) for run in runs if run.state in ("finished", "diverged")]
+        found = degradation(outcomes)
+        verdict = degradation_verdict(outcomes) if found else ""
         figure_chart(learning_curves(runs, view), learning_curves(runs, view, dark=True), key="compare_chart", said=verdict)
         st.caption(notes(seen, runs, view))
-        show_verdict(runs)
+        if found:
+            (st.success if found.shown else st.info)(verdict, icon=":material/check_circle:" if found.shown else ":material/info:")
         show_table(seen, runs, view)
 
 

@@ -18,7 +18,7 @@ from pages.ui.guard import guarded
 from pages.ui.labels import escaped
 from pages.ui.nets_pick import choose_nets, offered, shipped_set
 from resnet_core.analysis.prediction import class_names
-from resnet_core.analysis.protocols import ENLARGED, PROTOCOLS, Protocol, check_ensemble, cost, why_not
+from resnet_core.analysis.protocols import PROTOCOLS, Protocol, check_ensemble, told, why_not
 from resnet_core.errors import DataError
 from resnet_core.experiments import EXPERIMENTS
 from resnet_core.figures.predictions import Prediction, predictions_csv, predictions_figure
@@ -101,7 +101,7 @@ def show_predictions(shown: Shown, nets: Sequence[Net], labels: dict[str, str], 
     if bars:
         figure_chart(predictions_figure(bars), predictions_figure(bars, dark=True), key="predictions_chart")
         marked = tr("; red and with a tick, the true one") if any(bar.true is not None for bar in bars) else ""
-        views = tr("One view.") if protocol == single else _told(protocol, nets)
+        views = tr("One view.") if protocol == single else told(protocol, nets)
         for net in nets:
             if why := why_not(net, protocol):
                 views += " " + tr("{name}: one view. {why}", name=labels[net.id], why=why)
@@ -135,19 +135,6 @@ def _together(nets: Sequence[Net], bars: Sequence[Prediction]) -> list[Predictio
         return []
     mean = np.mean([bar.probabilities for bar in bars], axis=0)
     return [Prediction(tr("ensemble of {n}", n=len(bars)), mean, bars[0].classes, bars[0].true)]
-
-
-def _told(protocol: Protocol, nets: Sequence[Net]) -> str:
-    """What is done, and what it takes."""
-    costs = [cost(net, protocol) for net in nets if not why_not(net, protocol)]
-    told = tr(
-        "{method} ({source}) For one image {passes} passes, {macs:,.0f} million multiply-adds.",
-        method=protocol.method,
-        source=protocol.source,
-        passes=sum(each.passes for each in costs),
-        macs=sum(each.macs for each in costs) / 1e6,
-    )
-    return f"{told} {tr(ENLARGED)}" if protocol.is_wider else told
 
 
 def main() -> None:

@@ -7,35 +7,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from resnet_core import conditions as words
-from resnet_core.config import RunConfig
 from resnet_core.language import mark, tr
 from resnet_core.nets.catalog import Net
 from resnet_core.nets.normalization import NORMALIZATIONS
 
 
-class Named(Protocol):
-    """What can be called: a ``Net``, or whatever a page lists beside nets.
+def told_apart(listed: Sequence[Any]) -> dict[str, str]:
+    """id -> its name, and in brackets what tells it from the others of that name: where it comes from, seed, data and schedule, its id.
 
-    Attributes:
-        origin: ``shipped``, ``imported``, ``run`` and the like.
-        config: of its training; None where it was not trained with this project.
+    Args:
+        listed: each a ``Net``, or with an id, a name, an origin and the config of a training.
     """
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def origin(self) -> str: ...
-    @property
-    def config(self) -> RunConfig | None: ...
-
-
-def told_apart(listed: Sequence[Named]) -> dict[str, str]:
-    """id -> its name, and in brackets what tells it from the others of that name: where it comes from, seed, data and schedule, its id."""
     more: dict[str, list[str]] = {one.id: [] for one in listed}
 
     def labels() -> dict[str, str]:
@@ -43,7 +28,7 @@ def told_apart(listed: Sequence[Named]) -> dict[str, str]:
 
     details: tuple[Callable[[Any], str], ...] = (lambda one: tr(one.origin), _seed, _schedule, lambda one: one.id)
     for detail in details:
-        alike: dict[str, list[Named]] = {}
+        alike: dict[str, list[Any]] = {}
         for one, label in zip(listed, labels().values(), strict=True):
             alike.setdefault(label, []).append(one)
         for same in alike.values():
@@ -54,7 +39,7 @@ def told_apart(listed: Sequence[Named]) -> dict[str, str]:
     return labels()
 
 
-def _seed(one: Named) -> str:
+def _seed(one: Any) -> str:
     return tr("seed {seed}", seed=one.config.recipe.seed) if one.config else tr("trained elsewhere")
 
 
