@@ -1,4 +1,4 @@
-"""How large a net's maps are, and so how many images may go through it at once: told from its configuration, without torch.
+"""How large a net's maps are, and so in what batches images go through it: told from its configuration, without torch.
 
     size = images_at_once(model)  # without gradients
     size = images_at_once(model, 50, gradients=True)
@@ -8,8 +8,14 @@ Every loop over images takes its batches from here, so that no net, however wide
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from math import prod
 from typing import Any
+
+from resnet_core.errors import Stopped
+
+Progress = Callable[[int, int], None]
+ShouldStop = Callable[[], bool]
 
 #: Images that go through a net together, if its maps are small.
 MOST = 500
@@ -76,3 +82,30 @@ def images_at_once(model: Any, most: int | None = None, gradients: bool = False,
     if not hasattr(config_of(model), "plan"):
         return most or MOST
     return max(1, min(most or MOST, (budget or BUDGET) // activation_bytes(model, gradients, side)))
+
+
+def check_stop(should_stop: ShouldStop | None) -> None:
+    """Raises Stopped if ``should_stop`` says so."""
+    if should_stop is not None and should_stop():
+        raise Stopped
+
+
+def in_batches(
+    total: int, batch_size: int, progress: Progress | None = None, should_stop: ShouldStop | None = None
+) -> Iterator[tuple[int, int]]:
+    """(start, stop) of each batch. ``progress(done, total)`` is called after each, ``should_stop()`` before each.
+
+    Raises:
+        Stopped: ``should_stop`` returned True.
+    """
+    for start in range(0, total, batch_size):
+        check_stop(should_stop)
+        stop = min(start + batch_size, total)
+        yield start, stop
+        if progress is not None:
+            progress(stop, total)
+
+
+def part_of(progress: Progress | None, before: int, total: int, each: int = 1) -> Progress | None:
+    """Return what tells the progress of a part of a work: ``each`` units of all ``total`` for one of its own, ``before`` of them done."""
+    return None if progress is None else lambda done, _: progress(before + done * each, total)

@@ -80,3 +80,22 @@ def cli(tmp_path):
     line = CommandLine(tmp_path / "runs")
     yield line
     line.end_workers()
+
+
+@pytest.fixture
+def store(monkeypatch):
+    """The test's own run folder, where whatever is submitted stays in the queue."""
+    from resnet_core.runs import RunStore
+
+    monkeypatch.setenv("RESNET_LAB_SLOTS", "0")
+    return RunStore()
+
+
+@pytest.fixture
+def fake(tmp_path, monkeypatch):
+    """Trainings of real workers that wait for ``go``."""
+    from tests.runs_tools import Fake
+
+    made = Fake(tmp_path / "fake")
+    made.install(monkeypatch)
+    return made

@@ -10,7 +10,6 @@ from torch import nn
 from resnet_core.activations import BUDGET, WHOLE_BUDGET, activation_bytes, images_at_once, layer_shapes, side_of
 from resnet_core.analysis.evaluation import evaluate_detailed
 from resnet_core.analysis.neighbours import features
-from resnet_core.analysis.passes import Stopped
 from resnet_core.analysis.prediction import predict
 from resnet_core.analysis.responses import layer_responses
 from resnet_core.architectures import ImageNetConfig, ResNetConfig, parse
@@ -18,6 +17,7 @@ from resnet_core.architectures.net import Net, build_model
 from resnet_core.attribution.compute import attribute
 from resnet_core.attribution.sanity import random_level
 from resnet_core.attribution.trust import infidelity
+from resnet_core.errors import Stopped
 from resnet_core.training.evaluate import evaluate
 from tests.nets_tools import write_and_load
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
-from resnet_core.analysis.passes import Stopped
 from resnet_core.architectures import ImageNetConfig, ResNetConfig
 from resnet_core.architectures.net import build_model
 from resnet_core.attribution import METHODS, TRUST, cascade_steps, default_layer, layer_shapes, layers_of
 from resnet_core.attribution.compute import _COMPUTE, attribute, passes
 from resnet_core.attribution.sanity import cascade
 from resnet_core.attribution.trust import infidelity, sensitivity
-from resnet_core.errors import ConfigError
+from resnet_core.errors import ConfigError, Stopped
 from tests.attribution_tools import KINDS, made, sample
 
 ALL_PARAMETERS = [each for group in [*(method.parameters for method in METHODS.values()), *TRUST.values()] for each in group]

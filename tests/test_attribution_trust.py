@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 
-from resnet_core.analysis.passes import Stopped
 from resnet_core.architectures import ResNetConfig
 from resnet_core.architectures.net import build_model
 from resnet_core.attribution import METHODS
@@ -17,6 +16,7 @@ from resnet_core.attribution.compute import attribute
 from resnet_core.attribution.ranks import ranks, spearman
 from resnet_core.attribution.sanity import TRAINED, cascade, random_level, random_net
 from resnet_core.attribution.trust import SQUARES, infidelity, sensitivity, squares
+from resnet_core.errors import Stopped
 from resnet_core.nets import find
 from resnet_core.nets.loading import load
 from tests import attribution_tools as tools

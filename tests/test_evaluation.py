@@ -10,12 +10,11 @@ import torch
 from torch import nn
 
 from resnet_core.analysis.evaluation import evaluate_detailed
-from resnet_core.analysis.passes import Stopped
 from resnet_core.architectures import ResNetConfig
 from resnet_core.architectures.net import build_model
 from resnet_core.config import DataConfig
 from resnet_core.data import load, normalize, per_pixel_mean
-from resnet_core.errors import DataError
+from resnet_core.errors import DataError, Stopped
 from resnet_core.training import evaluate as training
 from resnet_core.training.plan import Plan
 

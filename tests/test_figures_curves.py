@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from resnet_core import conditions
 from resnet_core.architectures import ResNetConfig
 from resnet_core.config import DataConfig, Recipe, RunConfig
 from resnet_core.figures import captions, style
@@ -285,7 +286,7 @@ def test_dark_theme():
     ],
 )
 def test_schedule_fractions_in_words(fraction: float, text: str):
-    assert captions.fraction_text(fraction) == text
+    assert conditions.fraction_text(fraction) == text
 
 
 def test_conditions_stand_beside_every_curve():

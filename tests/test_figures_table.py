@@ -6,9 +6,10 @@ import statistics
 
 import pytest
 
+from resnet_core import conditions
 from resnet_core.architectures import ResNetConfig
 from resnet_core.config import AUGMENTATIONS, SCHEDULES, DataConfig, Recipe, RunConfig
-from resnet_core.figures import captions, table
+from resnet_core.figures import table
 from resnet_core.figures.captions import grouped
 from resnet_core.figures.series import RunRecords
 
@@ -98,7 +99,7 @@ def test_the_papers_full_schedule():
     ],
 )
 def test_what_was_done_to_the_images_in_words(recipe: Recipe, text: str):
-    assert captions.augmentation_text(recipe) == text
+    assert conditions.augmentation_text(recipe) == text
 
 
 @pytest.mark.parametrize(
@@ -114,9 +115,9 @@ def test_what_was_done_to_the_images_in_words(recipe: Recipe, text: str):
     ],
 )
 def test_how_the_rate_falls_in_words(recipe: Recipe, text: str):
-    assert captions.falling_text(recipe) == text
+    assert conditions.falling_text(recipe) == text
 
 
 def test_every_choice_has_its_words():
-    assert all(captions.augmentation_text(Recipe(augmentation=each)) for each in AUGMENTATIONS)
-    assert all(captions.falling_text(Recipe(schedule=each)) for each in SCHEDULES)
+    assert all(conditions.augmentation_text(Recipe(augmentation=each)) for each in AUGMENTATIONS)
+    assert all(conditions.falling_text(Recipe(schedule=each)) for each in SCHEDULES)

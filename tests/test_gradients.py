@@ -13,12 +13,11 @@ from torch import nn
 from resnet_core.activations import activation_bytes
 from resnet_core.analysis import gradients
 from resnet_core.analysis.gradients import BatchTooLarge, gradients_at_initialization, layer_gradients
-from resnet_core.analysis.passes import Stopped
 from resnet_core.architectures import ImageNetConfig, ResNetConfig
 from resnet_core.architectures.net import build_model
 from resnet_core.config import DataConfig
 from resnet_core.data import load, normalize, per_pixel_mean
-from resnet_core.errors import ConfigError, DataError
+from resnet_core.errors import ConfigError, DataError, Stopped
 from resnet_core.training.layers import layer_statistics
 from resnet_core.training.plan import Plan
 from tests.test_responses import assert_same, state, trained

@@ -27,12 +27,6 @@ from tests import runs_tools
 START_OF = Start("plain-8-w4", "plain-8-w4-sample-s0-abc", 12, "ab" * 32)
 
 
-@pytest.fixture
-def store(monkeypatch) -> RunStore:
-    monkeypatch.setenv("RESNET_LAB_SLOTS", "0")
-    return RunStore()
-
-
 def trained(store: RunStore, run) -> list[dict]:
     """Train a run here, to its end."""
     end = session.train(run, None, lambda: False, lambda **changes: runs_tools.put(store, run, **changes))

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from pages.ui.lecture_file import whole
 from pages.ui.runs_view import Seen, look_recorded, look_shipped
 from resnet_core.config import RunConfig, demo_configs
 from resnet_core.errors import DataError
@@ -178,12 +177,12 @@ def test_what_is_listed_on_compare_comes_with_its_layers(root: Path, monkeypatch
     monkeypatch.setenv("RESNET_LAB_SLOTS", "0")
     monkeypatch.setenv("RESNET_LAB_CHECKPOINTS", str(root / "checkpoints"))
     shipped = look_shipped()[0]
-    assert {record["kind"] for record in whole(shipped).records} == {"train", "test", "layers"}
+    assert {record["kind"] for record in shipped.records(layers=True).records} == {"train", "test", "layers"}
     recorded = look_recorded()[0]
-    assert whole(recorded) is recorded.records()
+    assert recorded.records(layers=True) is recorded.records()
     store = RunStore(tmp_path / "runs")
     made = write_run(store, demo_configs()[0], end=12.0)
-    one = whole(Seen(made, made.state()))
+    one = Seen(made, made.state()).records(layers=True)
     assert (one.run_id, one.state, one.result and one.result["test_error"]) == (made.id, "finished", 14.0)
 
 

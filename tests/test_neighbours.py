@@ -18,9 +18,8 @@ from safetensors.numpy import save
 
 from resnet_core.analysis import neighbours
 from resnet_core.analysis.neighbours import FeatureIndex, cached_index, features, index_path
-from resnet_core.analysis.passes import Stopped
 from resnet_core.architectures import ImageNetConfig, ResNetConfig
-from resnet_core.errors import CheckpointError, DataError
+from resnet_core.errors import CheckpointError, DataError, Stopped
 from resnet_core.nets import find
 from resnet_core.nets.loading import load
 from tests.nets_tools import TINY, save_run, write_and_load

@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 
 from pages.ui import findings
-from pages.ui.net_words import alike, caption, conditions
-from pages.ui.nets_pick import default_set, newest_runs, option_labels
+from pages.ui.net_words import alike
+from pages.ui.nets_pick import default_set, newest_runs
 from resnet_core.architectures import ImageNetConfig, ResNetConfig
 from resnet_core.claims.inside import ratio_text
 from resnet_core.config import DataConfig, Recipe, RunConfig
 from resnet_core.figures.gradients import GradientCurve, GradientHistory, InitializationCurve
 from resnet_core.figures.responses import ResponseCurve
-from resnet_core.nets import Catalog, Net
+from resnet_core.nets import Catalog, Net, told_apart
+from resnet_core.nets.words import caption, conditions
 
 PLAIN, RES_20, RES_56 = ResNetConfig(20, "none"), ResNetConfig(20), ResNetConfig(56)
 NAMES = ("conv1", "layer1.0.conv1", "layer1.0.conv2")
@@ -141,7 +142,7 @@ def test_labels_tell_nets_apart_by_as_little_as_it_takes():
         net("d", seed=1, iterations=50),
         net("e", model=RES_56),
     ]
-    labels = option_labels(nets)
+    labels = told_apart(nets)
     assert (labels["resnet-20"], labels["a"], labels["e"]) == ("ResNet-20 (shipped)", "ResNet-20 (run, seed 0)", "ResNet-56")
     assert labels["d"] == "ResNet-20 (run, seed 1, sample (5,000), 50 iterations)" and labels["c"].endswith("100 iterations, c)")
     assert len(set(labels.values())) == len(nets)

@@ -14,12 +14,6 @@ from tests.page_tools import app, write_run
 
 
 @pytest.fixture
-def store(monkeypatch: pytest.MonkeyPatch) -> RunStore:
-    monkeypatch.setenv("RESNET_LAB_SLOTS", "0")
-    return RunStore()
-
-
-@pytest.fixture
 def page(root: Path, store: RunStore, monkeypatch: pytest.MonkeyPatch) -> AppTest:
     return app(root, monkeypatch, "myths/page.py")
 

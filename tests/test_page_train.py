@@ -21,13 +21,6 @@ ITERATIONS, IMAGES = DEMO[0].recipe.iterations, DEMO[0].recipe.iterations * DEMO
 
 
 @pytest.fixture
-def store(monkeypatch: pytest.MonkeyPatch) -> RunStore:
-    """Runs of this test only; they stay in the queue."""
-    monkeypatch.setenv("RESNET_LAB_SLOTS", "0")
-    return RunStore()
-
-
-@pytest.fixture
 def train(root: Path, store: RunStore, monkeypatch: pytest.MonkeyPatch) -> AppTest:
     return app(root, monkeypatch, "train/page.py")
 

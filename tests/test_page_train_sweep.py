@@ -14,12 +14,6 @@ from tests.runs_tools import put
 
 
 @pytest.fixture
-def store(monkeypatch: pytest.MonkeyPatch) -> RunStore:
-    monkeypatch.setenv("RESNET_LAB_SLOTS", "0")
-    return RunStore()
-
-
-@pytest.fixture
 def train(root: Path, store: RunStore, monkeypatch: pytest.MonkeyPatch) -> AppTest:
     page = app(root, monkeypatch, "train/page.py").run()
     page.button(key="train.start").click().run()

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
-
 from pages.ui import nets_pick, runs_view
 from resnet_core.nets import catalog
 from resnet_core.runs import RunStore
 from tests.page_tools import app, opened, write_run
 from tests.runs_tools import config
-
-
-@pytest.fixture
-def store(monkeypatch) -> RunStore:
-    monkeypatch.setenv("RESNET_LAB_SLOTS", "0")
-    return RunStore()
 
 
 def fill(store: RunStore, count: int) -> list:

@@ -13,10 +13,9 @@ import torchvision
 from torchvision.models._meta import _IMAGENET_CATEGORIES
 
 from resnet_core.analysis import prediction
-from resnet_core.analysis.passes import Stopped
 from resnet_core.architectures import ImageNetConfig, ResNetConfig
 from resnet_core.data import CLASSES
-from resnet_core.errors import CheckpointError, ConfigError
+from resnet_core.errors import CheckpointError, ConfigError, Stopped
 from resnet_core.nets.loading import resized
 from tests.nets_tools import TINY, elsewhere, write_and_load
 

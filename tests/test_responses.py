@@ -11,10 +11,10 @@ import pytest
 import torch
 from torch import nn
 
-from resnet_core.analysis.passes import Stopped
 from resnet_core.analysis.responses import Moments, layer_responses
 from resnet_core.architectures import ImageNetConfig, ResNetConfig
 from resnet_core.architectures.net import build_model
+from resnet_core.errors import Stopped
 from resnet_core.training.plan import Plan
 
 PLAN = Plan(threads=1)

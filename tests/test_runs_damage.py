@@ -24,12 +24,6 @@ PAGES = [
 ]
 
 
-@pytest.fixture
-def store(monkeypatch) -> RunStore:
-    monkeypatch.setenv("RESNET_LAB_SLOTS", "0")
-    return RunStore()
-
-
 @pytest.mark.parametrize("name", DAMAGES)
 def test_a_damaged_run_is_in_nobodys_way(store, name, capsys):
     good, bad = write_run(store, config(0), 40.0), write_run(store, config(1), 30.0)

@@ -27,13 +27,6 @@ def store(monkeypatch):
         yield store
 
 
-@pytest.fixture
-def fake(tmp_path, monkeypatch):
-    fake = runs_tools.Fake(tmp_path / "fake")
-    fake.install(monkeypatch)
-    return fake
-
-
 def test_a_worker_that_gets_on_is_heard(store, fake):
     run = store.submit(config())[0]
     wait_for(lambda: fake.began(), "the training")

@@ -26,12 +26,6 @@ from tests.runs_tools import config, put, train_row
 
 
 @pytest.fixture
-def store(monkeypatch) -> RunStore:
-    monkeypatch.setenv("RESNET_LAB_SLOTS", "0")
-    return RunStore()
-
-
-@pytest.fixture
 def read(monkeypatch) -> list[Path]:
     """The files that were opened for reading since."""
     opened, open_regular = [], files.open_regular

@@ -18,12 +18,6 @@ from tests.runs_tools import wait_for
 
 
 @pytest.fixture
-def store(monkeypatch) -> RunStore:
-    monkeypatch.setenv("RESNET_LAB_SLOTS", "0")
-    return RunStore()
-
-
-@pytest.fixture
 def many(store, monkeypatch):
     """Four ended runs, as if they were thousands."""
     monkeypatch.setattr(looking, "AT_ONCE", 1)

@@ -23,13 +23,6 @@ def store():
         yield store
 
 
-@pytest.fixture
-def fake(tmp_path, monkeypatch):
-    fake = runs_tools.Fake(tmp_path / "fake")
-    fake.install(monkeypatch)
-    return fake
-
-
 def test_one_process_trains_the_whole_queue(store, fake):
     runs = [store.submit(config(seed))[0] for seed in range(3)]
     threads = [threading.Thread(target=lambda: [RunStore(store.home).ensure_workers() for _ in range(5)]) for _ in range(4)]

@@ -16,13 +16,6 @@ from resnet_core.errors import RunError
 from resnet_core.runs import RunStore, files
 from tests.runs_tools import config, put, train_row
 
-
-@pytest.fixture
-def store(monkeypatch) -> RunStore:
-    monkeypatch.setenv("RESNET_LAB_SLOTS", "0")
-    return RunStore()
-
-
 # -- what is allowed when -------------------------------------------------------------------------------------------------------
 
 

@@ -15,14 +15,8 @@ import pytest
 from resnet_core.architectures import ResNetConfig
 from resnet_core.config import DataConfig, Recipe, RunConfig
 from resnet_core.errors import DataError, RunError
-from resnet_core.runs import RunStore, home, launch
+from resnet_core.runs import home, launch
 from tests.runs_tools import config, put
-
-
-@pytest.fixture
-def store(monkeypatch) -> RunStore:
-    monkeypatch.setenv("RESNET_LAB_SLOTS", "0")
-    return RunStore()
 
 
 def ids(runs) -> list[str]:

@@ -7,15 +7,9 @@ import random
 
 import pytest
 
-from resnet_core.runs import Run, RunStore
+from resnet_core.runs import Run
 from resnet_core.runs.turns import in_turn, last_began
 from tests.runs_tools import config, put
-
-
-@pytest.fixture
-def store(monkeypatch) -> RunStore:
-    monkeypatch.setenv("RESNET_LAB_SLOTS", "0")
-    return RunStore()
 
 
 def slowly(waiting: list[tuple[str, int, str]], began: dict[str, str]) -> list[str]:

@@ -82,7 +82,7 @@ def test_gaps_are_counted():
     said = sentence(found)
     assert "plain-56 ended worse than plain-20 with 2 of 4 seeds, better with 1, equal with 1 (test error: on average +1.0 points" in said
     assert "over the 3 that differ: p = 1, so these seeds allow no claim" in said
-    assert "It holds for: sample (300 images), 37.5 epochs, 4 seeds, bf16." in said
+    assert "It holds for: 4 seeds · sample (300 images) · 37.5 epochs · bf16." in said
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_equal_numbers_of_wrong_images_are_a_tie():
 def test_mixed_precisions_are_told():
     known = made([1.0, 1.0])
     known[1] = {net: dataclasses.replace(one, precision="fp32") for net, one in known[1].items()}
-    assert compared(known, "plain", "clean").conditions.endswith("2 seeds, bf16, fp32")
+    assert compared(known, "plain", "clean").conditions == "2 seeds · sample (300 images) · 37.5 epochs · bf16 and fp32"
 
 
 def test_an_empty_bank_says_so():

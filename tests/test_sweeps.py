@@ -19,12 +19,6 @@ NETS = [parse("plain-8"), parse("ResNet-8")]
 RECIPE = Recipe(iterations=100)
 
 
-@pytest.fixture
-def store(monkeypatch) -> RunStore:
-    monkeypatch.setenv("RESNET_LAB_SLOTS", "0")
-    return RunStore()
-
-
 def begun(store: RunStore, seeds=range(3)) -> sweeps.Sweep:
     return sweeps.begin(store, sweeps.grid(NETS, DataConfig(), RECIPE, seeds), "Depth 8")
 

@@ -12,17 +12,15 @@ from pages.ui.analyses import Images, choose_images, images_of
 from pages.ui.figure_chart import figure_chart
 from pages.ui.jobs import JOBS, Job, job_panel
 from pages.ui.labels import escaped, titled
-from pages.ui.nets_pick import option_labels
 from pages.ui.runs_view import REACH
-from resnet_core.analysis.protocols import ENLARGED, PROTOCOLS, SELECTS_NOTHING, Cost, Protocol, check_ensemble, why_not
-from resnet_core.analysis.protocols import cost as protocol_cost
+from resnet_core.analysis.protocols import ENLARGED, PROTOCOLS, SELECTS_NOTHING, Protocol, check_ensemble, cost_of_all, told, why_not
 from resnet_core.apart import apart as computed_apart
 from resnet_core.config import PRECISIONS, DataConfig
 from resnet_core.errors import DataError
 from resnet_core.figures.confusion import confusion_csv, confusion_figure
 from resnet_core.imports.cost import said_before
 from resnet_core.language import mark, tr
-from resnet_core.nets import Net, catalog
+from resnet_core.nets import Net, catalog, told_apart
 
 #: Mistakes shown, and how many of them in a row.
 WORST, _COLUMNS = 20, 5
@@ -58,7 +56,7 @@ def evaluate_panel(net: Net, card: dict[str, Any]) -> None:
     begun, asked = st.session_state.setdefault(_BEGUN, {}), (tuple(each.id for each in nets), config, precision, keys)
     job = JOBS.get(key) or JOBS.get(begun.get(asked))
     if job is None or job.state in ("failed", "stopped") or (job.state == "done" and job.key != key):
-        macs = sum(_cost(nets, each).macs for each in keys) * config.test_images
+        macs = sum(cost_of_all(nets, PROTOCOLS[each]).macs for each in keys) * config.test_images
         if takes_long := said_before(macs):
             st.caption(takes_long)
         if st.button(tr("Evaluate"), type="primary", icon=":material/calculate:", key="evaluate.start"):
@@ -98,7 +96,7 @@ def _protocols(net: Net) -> tuple[tuple[str, ...], list[Net]]:
     options = [*PROTOCOLS, ALL]
     chosen = left.selectbox(tr("How it is tested"), options, format_func=titled(titles), **kept)
     candidates = {each.id: each for each in catalog(newest=REACH).nets if _fits(net, each)}
-    labels = option_labels([net, *candidates.values()])
+    labels = told_apart([net, *candidates.values()])
     others = right.multiselect(
         tr("As an ensemble with"), list(candidates), format_func=lambda i: labels[i], key=f"evaluate.ensemble.{net.id}",
         placeholder=tr("nets of the same classes"), max_selections=_MOST_MEMBERS - 1, disabled=not candidates,
@@ -108,17 +106,8 @@ def _protocols(net: Net) -> tuple[tuple[str, ...], list[Net]]:
     if keys == ("single",) and not others:
         return keys, []
     if chosen != ALL:
-        protocol, work = PROTOCOLS[keys[0]], _cost(nets, keys[0])
-        st.caption(
-            tr(
-                "{method} ({source}) For one image {passes} passes, {macs:,.0f} million multiply-adds.",
-                method=protocol.method,
-                source=protocol.source,
-                passes=work.passes,
-                macs=work.macs / 1e6,
-            )
-        )
-    if any(PROTOCOLS[key].is_wider for key in keys):
+        st.caption(told(PROTOCOLS[keys[0]], nets))
+    elif any(each.is_wider for each in PROTOCOLS.values()):
         st.caption(tr(ENLARGED))
     return keys, nets[1:]
 
@@ -132,15 +121,9 @@ def _fits(net: Net, other: Net) -> bool:
     return True
 
 
-def _cost(nets: Sequence[Net], key: str) -> Cost:
-    """Count what the protocol takes for one image, of all those nets that can be tested like that."""
-    able = [each for each in nets if not why_not(each, PROTOCOLS[key])]
-    return sum((protocol_cost(each, PROTOCOLS[key]) for each in able), Cost(0, 0))
-
-
 def _table(nets: Sequence[Net], rows: Sequence[Any]) -> None:
     """Draw each net under each protocol, and the ensemble beside its members."""
-    labels = option_labels(nets)
+    labels = told_apart(nets)
     ensemble, shown = tr("ensemble of {n}", n=len(nets)), []
     for each in rows:
         result = each.evaluation

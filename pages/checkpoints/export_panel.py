@@ -5,11 +5,11 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.ui.labels import escaped
-from pages.ui.runs_view import net_records
 from resnet_core.errors import UserError
 from resnet_core.exports import FORMATS, check, made
 from resnet_core.figures.series import records_csv
 from resnet_core.language import tr
+from resnet_core.lecture.runs import of_net
 from resnet_core.nets import Net, export
 
 
@@ -33,7 +33,7 @@ def export_panel(net: Net) -> None:
     )
     with st.container(horizontal=True):
         _button("jsonl", tr("Records (JSONL)"), lambda: export.records(net), f"{stem}.jsonl", "application/jsonl", recorded)
-        _button("csv", tr("Curves (CSV)"), lambda: records_csv([net_records(net)]).encode(), f"{stem}.csv", "text/csv", recorded)
+        _button("csv", tr("Curves (CSV)"), lambda: records_csv([of_net(net, layers=False)]).encode(), f"{stem}.csv", "text/csv", recorded)
     st.caption(
         tr("JSONL: every row of the training, with the layers' responses and gradients. CSV: training and test rows, a column a quantity.")
         if recorded

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,20 +11,21 @@ import pandas as pd
 import streamlit as st
 
 from pages.ui.labels import titled
+from pages.ui.linked import Linked
 from pages.ui.net_words import say_absent
 from resnet_core import paper
+from resnet_core.conditions import fraction_short
 from resnet_core.config import DataConfig
 from resnet_core.errors import UserError
-from resnet_core.figures.captions import fraction_short
 from resnet_core.language import mark, tr
-from resnet_core.nets import Net, export
+from resnet_core.nets import Net, export, told_apart
 
 #: Rows shown before the table scrolls by itself.
 _MOST_ROWS = 11
 _ROW_PIXELS = 39
-_PARAMETER = "checkpoint"
-#: Own keys of the session: a widget's value is forgotten when another page is opened. The turn gives the table a new key.
-_CHOSEN, _WRITTEN, _PICKER, _TURN = "gallery.chosen", "gallery.written", "gallery.net", "gallery.turn"
+CHOICE = Linked("gallery", "checkpoint")
+#: In the session: the list below the table; the turn gives the table a new key.
+_PICKER, _TURN = "gallery.net", "gallery.turn"
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ def gallery(found: Sequence[Entry]) -> Entry:
 
 def picker(found: Sequence[Entry], chosen: str) -> None:
     """The same choice as a list to search in, for where there are many."""
-    names = labels([entry.net for entry in found])
+    names = told_apart([entry.net for entry in found])
     # Set anew each time: the widget starts afresh whenever its list of options changes.
     st.session_state[_PICKER] = chosen
     st.selectbox(
@@ -158,46 +158,23 @@ def picker(found: Sequence[Entry], chosen: str) -> None:
     )
 
 
-def labels(nets: Sequence[Net]) -> dict[str, str]:
-    """id -> ``ResNet-56 · shipped``, with the id behind it where two would be called the same."""
-    found = {net.id: f"{net.name} · {net.origin}" for net in nets}
-    taken = Counter(found.values())
-    return {i: name if taken[name] == 1 else f"{name} · {i}" for i, name in found.items()}
-
-
 def choose(net_id: str) -> None:
     """Chooses a net from elsewhere: an imported one, once it is there."""
-    st.session_state[_CHOSEN] = net_id
+    CHOICE.choose([net_id])
     st.session_state[_TURN] = st.session_state.get(_TURN, 0) + 1
-    st.session_state[_WRITTEN] = st.query_params.get(_PARAMETER)
-
-
-def asked_for() -> list[str]:
-    """The ids of a link and of the session, which are shown among however many."""
-    return [each for each in (st.query_params.get(_PARAMETER), st.session_state.get(_CHOSEN)) if each]
 
 
 def _restored(ids: Sequence[str]) -> str:
-    """The id of a link that was followed, else of the session, else of the first net; also put into the URL."""
-    state, url = st.session_state, st.query_params.get(_PARAMETER)
-    if url and url != state.get(_WRITTEN):
-        if url in ids:
-            state[_CHOSEN] = url
-        else:
-            say_absent([url], "checkpoints")
-    if state.get(_CHOSEN) not in ids:
-        state[_CHOSEN] = ids[0]
-    if url != state[_CHOSEN]:
-        st.query_params[_PARAMETER] = state[_CHOSEN]
-    state[_WRITTEN] = state[_CHOSEN]
-    return state[_CHOSEN]
+    """The id that is chosen, if there is such a net; else that of the first."""
+    asked = CHOICE.current(lambda: list(ids[:1]))
+    say_absent([i for i in asked if i not in ids], mark("checkpoints"))
+    return next((i for i in asked if i in ids), ids[0])
 
 
 def _picked_in_table(ids: Sequence[str]) -> None:
     for key, value in st.session_state.items():
         if str(key).startswith("gallery.table.") and (rows := value["selection"]["rows"]):
-            st.session_state[_CHOSEN] = ids[rows[0]]
-    st.session_state[_WRITTEN] = st.query_params.get(_PARAMETER)
+            CHOICE.choose([ids[rows[0]]])
 
 
 def _picked_below() -> None:

@@ -9,8 +9,8 @@ import streamlit as st
 from pages.checkpoints.gallery import Entry, test_error, tested_on
 from pages.ui.labels import duration, escaped, listed_classes
 from resnet_core import paper
+from resnet_core.conditions import augmentation_text, falling_text, fraction_text
 from resnet_core.config import DATASETS, DataConfig, Recipe
-from resnet_core.figures.captions import augmentation_text, falling_text, fraction_text
 from resnet_core.imports import LAYOUTS
 from resnet_core.language import mark, retold, tr
 from resnet_core.nets import NORMALIZATIONS, Net

@@ -12,6 +12,7 @@ from pages.checkpoints.model_card import model_card
 from pages.checkpoints.transfer_panel import transfer_panel
 from pages.ui.guard import guarded
 from pages.ui.labels import escaped
+from pages.ui.net_words import nothing_yet
 from pages.ui.nets_pick import warn_of
 from pages.ui.permitted import ask, delete_checkpoint, may
 from pages.ui.runs_view import REACH, search_box
@@ -30,13 +31,7 @@ def show_gallery(found: Catalog) -> None:
     """The table, and the chosen net below it."""
     listed = gallery.entries(found.nets)
     if not listed:
-        st.info(
-            tr("There is no checkpoint yet: none ships with this copy, none was imported, and no run has saved one."),
-            icon=":material/info:",
-        )
-        with st.container(horizontal=True):
-            st.page_link("home/page.py", label=tr("Home: run the demo"), icon=":material/home:")
-            st.page_link("train/page.py", label=tr("Train: choose nets"), icon=":material/model_training:")
+        nothing_yet(tr("There is no checkpoint yet: none ships with this copy, none was imported, and no run has saved one."))
         return
     entry = gallery.gallery(listed)
     net = entry.net
@@ -90,6 +85,7 @@ def _delete(name: str) -> None:
         with st.container(horizontal=True):
             if st.button(tr("Delete"), type="primary", icon=":material/delete:", key="delete.confirm"):
                 delete_checkpoint(name)
+                gallery.CHOICE.forget()
                 st.session_state[_SAID] = tr("{name} was deleted.", name=escaped(name))
                 _dismiss()
                 st.rerun()
@@ -106,7 +102,7 @@ def main() -> None:
         gallery.choose(imported)
         st.session_state[_TAB] = tr(GALLERY)
     left, right = st.tabs([tr(GALLERY), tr(IMPORT)], key=_TAB, bind="query-params")
-    found = catalog(newest=REACH, also=gallery.asked_for(), search=st.session_state.get(_SEARCH, ""))
+    found = catalog(newest=REACH, also=gallery.CHOICE.asked(), search=st.session_state.get(_SEARCH, ""))
     with left:
         warn_of(found.problems)
         search_box(found.left, _SEARCH)

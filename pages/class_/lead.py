@@ -12,7 +12,7 @@ from pages.class_ import present
 from pages.class_.asking import ask_next
 from pages.class_.results import show_answers
 from pages.class_.training import trainings
-from pages.compare.choice import Listed, option_labels
+from pages.compare.choice import Listed
 from pages.learn.shows import SMOOTHED
 from pages.ui.guard import guarded
 from pages.ui.labels import escaped, titled
@@ -22,6 +22,7 @@ from resnet_core.classroom import keys, links, tally
 from resnet_core.classroom.book import CLOSED, OPEN, Asked
 from resnet_core.figures.series import run_curve
 from resnet_core.language import mark, tr, tr_n
+from resnet_core.nets import told_apart
 from resnet_core.questions import Answer
 from resnet_core.runs import RunStore
 
@@ -156,7 +157,7 @@ def _true_curve(asked: Asked) -> Callable[[], Answer] | None:
     lessons = {_LESSON: tr("The curve of the lesson")} if asked.answer is not None else {}
     key = f"class.right.{asked.question.key}"
     chosen = st.selectbox(
-        tr("True curve"), [*lessons, *trained], index=0 if lessons else None, format_func=titled(lessons | option_labels(listed)), key=key,
+        tr("True curve"), [*lessons, *trained], index=0 if lessons else None, format_func=titled(lessons | told_apart(listed)), key=key,
         label_visibility="collapsed", placeholder=tr("The true curve, if there is one: of a training"), width=340,
     )  # fmt: skip
     if chosen not in trained:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from pages.ui.labels import escaped, titled
 from pages.ui.linked import Linked
+from pages.ui.net_words import say_absent
 from pages.ui.runs_view import Recorded, Seen, Shipped, search_box, started_together
 from resnet_core.language import mark, tr
+from resnet_core.nets import told_apart
 from resnet_core.verdict import trained_alike
 
 #: What can be chosen: a run of this home, a checkpoint that ships, or a training of which the records ship.
 Listed = Seen | Shipped | Recorded
 
-_CHOICE, _WIDGET, SEARCH = Linked("compare", "runs"), "compare.runs", "compare.search"
+CHOICE, SEARCH = Linked("compare", "runs"), "compare.search"
 
 #: Chosen for somebody who has chosen nothing: more curves than this nobody tells apart, and a class starts run upon run.
 MOST_CURVES = 24
@@ -33,30 +33,15 @@ FILTERS = {
 }
 
 
-def asked_for() -> list[str]:
-    """The ids of a link and of the session, which are among those to choose from however many there are."""
-    return [*st.query_params.get_all("runs"), *st.session_state.get("compare.chosen", ())]
-
-
 def choose_runs(seen: Sequence[Listed], left: int = 0) -> list[str]:
     """Draws the list and returns the ids of the chosen runs, those that exist. At first: those trained alike with the newest run.
 
     Ids in the URL that are no runs are named in a warning and stay in the URL until the choice is changed. ``left`` runs of this
     home are not in ``seen``.
     """
-    known = {s.id for s in seen}
-    ids = _CHOICE.current(lambda: newest_set(seen))
-    missing = [i for i in ids if i not in known]
-    if missing:
-        st.warning(
-            tr(
-                "Not among the runs here: {i}{value}. Deleted, or the link comes from another run folder.",
-                i=", ".join(escaped(i[:80]) for i in missing[:10]),
-                value=tr(" and more") if len(missing) > 10 else "",
-            ),
-            icon=":material/link_off:",
-        )
-    ids = [i for i in ids if i in known]
+    asked, known = CHOICE.current(lambda: newest_set(seen)), {s.id for s in seen}
+    say_absent([i for i in asked if i not in known], mark("runs"))
+    ids = [i for i in asked if i in known]
     st.header(tr("Runs"), anchor=False)
     options = [*FILTERS, *dict.fromkeys(s.config.data.name for s in seen)]
     if not set(st.session_state.get("compare.filters") or ()) <= set(options):
@@ -71,18 +56,8 @@ def choose_runs(seen: Sequence[Listed], left: int = 0) -> list[str]:
     )
     search_box(left, SEARCH)
     listed = [s for s in [*reversed(own(seen)), *shipped(seen), *recorded_ones(seen)] if s.id in ids or passes(s, names)]
-    labels = option_labels(listed)
-    # Set anew each time: the widget starts afresh, and empty, whenever its list of options changes.
-    st.session_state[_WIDGET] = ids
-    st.multiselect(
-        tr("{listeds} of {seens} listed", listeds=len(listed), seens=len(seen) + left),
-        list(labels),
-        format_func=titled(labels),
-        key=_WIDGET,
-        on_change=_CHOICE.take,
-        args=(_WIDGET,),
-        placeholder=tr("Choose runs"),
-    )
+    title = tr("{listeds} of {seens} listed", listeds=len(listed), seens=len(seen) + left)
+    CHOICE.multiselect("compare.runs", title, told_apart(listed), ids, tr("Choose runs"))
     sets: dict[str, tuple[Sequence[Listed], str]] = {
         mark("newest"): (
             own(seen),
@@ -94,10 +69,10 @@ def choose_runs(seen: Sequence[Listed], left: int = 0) -> list[str]:
         for name, (among, about) in sets.items():
             if among:
                 title = tr("Only the {name} set", name=name)
-                st.button(title, key="compare." + name, on_click=_CHOICE.choose, args=(newest_set(among),), help=about)
+                st.button(title, key="compare." + name, on_click=CHOICE.choose, args=(newest_set(among),), help=about)
         if joins := [s.id for s in recorded_ones(seen)]:
             about = tr("Plain, Highway, ResNet and DenseNet, trained once on 300 images of the sample: what joins a block and its skip.")
-            st.button(tr("Compare by join"), key="compare.joins", on_click=_CHOICE.choose, args=(joins,), help=about)
+            st.button(tr("Compare by join"), key="compare.joins", on_click=CHOICE.choose, args=(joins,), help=about)
     return ids
 
 
@@ -125,18 +100,6 @@ def passes(seen: Listed, names: Sequence[str]) -> bool:
         matter, test = FILTERS.get(name, ("data", _of_data(name)))
         met[matter] = met.get(matter, False) or test(seen)
     return all(met.values())
-
-
-def option_labels(seen: Sequence[Listed]) -> dict[str, str]:
-    """id -> a label that no other run has: name and seed, then the data, then the id."""
-    labels = {s.id: tr("{name}, seed {seed}", name=s.name, seed=s.config.recipe.seed) for s in seen}
-    for more in (
-        lambda s: tr("{value}, {iterations:,} iterations", value=s.config.data.short_label, iterations=s.config.recipe.iterations),
-        lambda s: s.id,
-    ):
-        count = Counter(labels.values())
-        labels = {s.id: labels[s.id] if count[labels[s.id]] == 1 else f"{labels[s.id]}, {more(s)}" for s in seen}
-    return labels
 
 
 def newest_set(seen: Sequence[Listed]) -> list[str]:

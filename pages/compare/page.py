@@ -11,11 +11,12 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 import streamlit as st
 
-from pages.compare.choice import SEARCH, Listed, asked_for, choose_runs, shipped
+from pages.compare.choice import CHOICE, SEARCH, Listed, choose_runs, shipped
 from pages.ui.figure_chart import figure_chart
 from pages.ui.guard import guarded
 from pages.ui.labels import escaped
-from pages.ui.lecture_file import lecture_button, whole
+from pages.ui.lecture_file import lecture_button
+from pages.ui.net_words import nothing_yet
 from pages.ui.runs_view import REACH, Seen, look, look_recorded, look_shipped
 from resnet_core import paper
 from resnet_core.figures import captions, export, series, table
@@ -122,19 +123,6 @@ def _cells(row: table.Row, held_out: bool) -> dict[str, str]:
     }
 
 
-def _ended(runs: Sequence[series.RunRecords]) -> list[series.Outcome]:
-    return [series.outcome(run) for run in runs if run.state in ("finished", "diverged")]
-
-
-def show_verdict(runs: Sequence[series.RunRecords]) -> None:
-    """Whether the finished runs show degradation; nothing where no two depths were trained alike."""
-    outcomes = _ended(runs)
-    found = degradation(outcomes)
-    if found is not None:
-        show = st.success if found.shown else st.info
-        show(degradation_verdict(outcomes), icon=":material/check_circle:" if found.shown else ":material/info:")
-
-
 def panel(ids: Sequence[str], view: View, polled: bool) -> None:
     """Chart, captions, verdict and table. ``polled`` tells whether this is run again and again."""
     with guarded(tr("Compare")):
@@ -144,10 +132,13 @@ def panel(ids: Sequence[str], view: View, polled: bool) -> None:
         runs = [s.records() for s in seen]
         if not view.kinds:
             st.info(tr("Choose at least one of training, test and validation."), icon=":material/info:")
-        verdict = degradation_verdict(outcomes) if degradation(outcomes := _ended(runs)) is not None else ""
+        outcomes = [series.outcome(run) for run in runs if run.state in ("finished", "diverged")]
+        found = degradation(outcomes)
+        verdict = degradation_verdict(outcomes) if found else ""
         figure_chart(learning_curves(runs, view), learning_curves(runs, view, dark=True), key="compare_chart", said=verdict)
         st.caption(notes(seen, runs, view))
-        show_verdict(runs)
+        if found:
+            (st.success if found.shown else st.info)(verdict, icon=":material/check_circle:" if found.shown else ":material/info:")
         show_table(seen, runs, view)
 
 
@@ -186,7 +177,7 @@ def downloads(ids: Sequence[str], view: View) -> None:
                 tr("Chart ({kind})", kind=kind.upper()), functools.partial(picture, kind), f"resnet-lab-chart.{kind}", mime, key=kind,
                 icon=icon, on_click="ignore", disabled=not drawable,
             )  # fmt: skip
-        lecture_button(lambda: [whole(s) for s in chosen(ids)], "lecture")
+        lecture_button(lambda: [s.records(layers=True) for s in chosen(ids)], "lecture")
     camera = tr("makes a PNG too") if drawable else tr("makes a PNG: the server has no Chromium or Chrome to draw one")
     st.caption(
         tr("The camera button of the chart {camera}. The address of this page restores this view wherever these runs are.", camera=camera)
@@ -196,13 +187,10 @@ def downloads(ids: Sequence[str], view: View) -> None:
 def main() -> None:
     st.title(tr("Compare"), anchor=False)
     looked = RunStore().look()
-    near = looked.reach(REACH, asked_for(), st.session_state.get(SEARCH, ""))
+    near = looked.reach(REACH, CHOICE.asked(), st.session_state.get(SEARCH, ""))
     seen: list[Listed] = [*look_shipped(), *look_recorded(), *(Seen(*pair) for pair in near)]
     if not seen:
-        st.info(tr("There are no runs yet. Start the demo on the front page, or choose nets to train; they can be compared here."))
-        with st.container(horizontal=True):
-            st.page_link("home/page.py", label=tr("Home: run the demo"), icon=":material/home:")
-            st.page_link("train/page.py", label=tr("Train: choose nets"), icon=":material/model_training:")
+        nothing_yet(tr("There are no runs yet. Start the demo on the front page, or choose nets to train; they can be compared here."))
         return
     with st.sidebar:
         ids = choose_runs(seen, len(looked.runs) - len(near))

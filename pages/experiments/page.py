@@ -15,7 +15,7 @@ from pages.ui.figure_chart import figure_chart
 from pages.ui.guard import guarded
 from pages.ui.jobs import JOBS, Job, job_panel
 from pages.ui.labels import duration, escaped, titled
-from pages.ui.nets_pick import choose_nets, nothing_yet, offered, option_labels, warn_of
+from pages.ui.nets_pick import choose_nets, offered
 from pages.ui.parameter_widgets import parameter_widgets, resolved
 from resnet_core.attribution import Parameter
 from resnet_core.csv_text import csv_text
@@ -25,7 +25,7 @@ from resnet_core.experiments.base import shown
 from resnet_core.figures.lines import HEIGHT
 from resnet_core.imports.cost import in_images
 from resnet_core.language import tr
-from resnet_core.nets import Catalog, Net
+from resnet_core.nets import Catalog, Net, told_apart
 
 #: Multiply-adds for one picture that are done at once, without a button; about a second on two cores.
 AT_ONCE = 60e9
@@ -158,9 +158,7 @@ def show(experiment: Experiment, results: Sequence[Measured]) -> None:
 def main() -> None:
     st.title(tr("Experiments"), anchor=False)
     found = offered()
-    warn_of(found.problems)
     if not found.nets:
-        nothing_yet()
         return
     with st.sidebar:
         nets = choose_nets(found, shipped=pair)
@@ -178,7 +176,7 @@ def main() -> None:
         return
     if images is None:
         return
-    labels = option_labels(nets)
+    labels = told_apart(nets)
     if experiment.parameters:  # without any it looks at no images
         nets = fit_for(nets, labels, images)
     with st.container(horizontal=True):

@@ -16,8 +16,8 @@ from pages.ui.figure_chart import figure_chart
 from pages.ui.guard import guarded
 from pages.ui.labels import escaped, titled
 from pages.ui.moment import Moment, choose_moment
-from pages.ui.net_words import caption, conditions, is_active, recorded
-from pages.ui.nets_pick import choose_nets, nothing_yet, offered, option_labels, warn_of
+from pages.ui.net_words import is_active, recorded
+from pages.ui.nets_pick import choose_nets, offered
 from resnet_core.activations import WHOLE_BUDGET, activation_bytes, images_at_once
 from resnet_core.errors import UserError
 from resnet_core.figures.gradients import (
@@ -35,7 +35,8 @@ from resnet_core.figures.gradients import (
 )
 from resnet_core.imports.cost import macs_per_image
 from resnet_core.language import mark, tr
-from resnet_core.nets import Net, catalog
+from resnet_core.nets import Net, catalog, told_apart
+from resnet_core.nets.words import caption, conditions
 
 if TYPE_CHECKING:
     pass
@@ -275,15 +276,12 @@ def show_measured(nets: Sequence[Net], labels: dict[str, str], images: Images, x
 def main() -> None:
     st.title(tr("Gradients"), anchor=False)
     found = offered(unsaved=True)
-    warn_of(found.problems)
     st.markdown(INTRO)
-    if not found.nets:
-        nothing_yet()
-    else:
+    if found.nets:
         with st.sidebar:
             nets = choose_nets(found)
             source, images, x, quantity = view_controls(nets)
-        labels = option_labels(nets)
+        labels = told_apart(nets)
         if not nets:
             st.info(tr("Choose nets in the list of the sidebar (» opens it)."), icon=":material/info:")
         elif source == RECORDED:

@@ -20,9 +20,10 @@ from pages.ui.permitted import PermittedStore, may_change
 from pages.ui.recorded import recorded
 from pages.ui.run_rows import progress_row
 from pages.ui.runs_view import AllSeen, all_seen
+from resnet_core.conditions import fraction_text
 from resnet_core.config import demo_configs
 from resnet_core.errors import UserError
-from resnet_core.figures.captions import caption, fraction_text, grouped
+from resnet_core.figures.captions import caption, grouped
 from resnet_core.figures.figure6 import NOTE, figure6, gap_over_time, missing_text, wanted
 from resnet_core.figures.series import RunRecords, outcome
 from resnet_core.language import tr

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pages.ui.labels import escaped
 from resnet_core import claims
 from resnet_core.claims import Result
+from resnet_core.conditions import fraction_short
 from resnet_core.csv_text import csv_text
-from resnet_core.figures.captions import fraction_short
 from resnet_core.language import tr
 
 #: status -> (icon, colour of its badge)

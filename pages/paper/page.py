@@ -14,7 +14,8 @@ from resnet_core import claims, paper
 from resnet_core.architectures import ResNetConfig
 from resnet_core.architectures.table import complexity
 from resnet_core.claims import unlike_the_paper
-from resnet_core.figures.captions import caption, fraction_text, grouped
+from resnet_core.conditions import fraction_text
+from resnet_core.figures.captions import caption, grouped
 from resnet_core.language import tr, tr_n
 
 INTRODUCTION = tr(

@@ -16,15 +16,15 @@ from pages.ui.chart_files import chart_files
 from pages.ui.figure_chart import figure_chart
 from pages.ui.guard import guarded
 from pages.ui.labels import escaped
-from pages.ui.net_words import caption
-from pages.ui.nets_pick import choose_nets, nothing_yet, offered, option_labels, shipped_set, warn_of
+from pages.ui.nets_pick import choose_nets, offered, shipped_set
 from resnet_core.analysis.prediction import class_names
-from resnet_core.analysis.protocols import ENLARGED, PROTOCOLS, Protocol, check_ensemble, cost, why_not
+from resnet_core.analysis.protocols import PROTOCOLS, Protocol, check_ensemble, told, why_not
 from resnet_core.errors import DataError
 from resnet_core.experiments import EXPERIMENTS
 from resnet_core.figures.predictions import Prediction, predictions_csv, predictions_figure
 from resnet_core.language import tr
-from resnet_core.nets import Catalog, Net
+from resnet_core.nets import Catalog, Net, told_apart
+from resnet_core.nets.words import caption
 
 #: As many as can stand side by side; shallow against deep, plain against residual.
 MOST_NETS = 4
@@ -101,7 +101,7 @@ def show_predictions(shown: Shown, nets: Sequence[Net], labels: dict[str, str], 
     if bars:
         figure_chart(predictions_figure(bars), predictions_figure(bars, dark=True), key="predictions_chart")
         marked = tr("; red and with a tick, the true one") if any(bar.true is not None for bar in bars) else ""
-        views = tr("One view.") if protocol == single else _told(protocol, nets)
+        views = tr("One view.") if protocol == single else told(protocol, nets)
         for net in nets:
             if why := why_not(net, protocol):
                 views += " " + tr("{name}: one view. {why}", name=labels[net.id], why=why)
@@ -137,26 +137,11 @@ def _together(nets: Sequence[Net], bars: Sequence[Prediction]) -> list[Predictio
     return [Prediction(tr("ensemble of {n}", n=len(bars)), mean, bars[0].classes, bars[0].true)]
 
 
-def _told(protocol: Protocol, nets: Sequence[Net]) -> str:
-    """What is done, and what it takes."""
-    costs = [cost(net, protocol) for net in nets if not why_not(net, protocol)]
-    told = tr(
-        "{method} ({source}) For one image {passes} passes, {macs:,.0f} million multiply-adds.",
-        method=protocol.method,
-        source=protocol.source,
-        passes=sum(each.passes for each in costs),
-        macs=sum(each.macs for each in costs) / 1e6,
-    )
-    return f"{told} {tr(ENLARGED)}" if protocol.is_wider else told
-
-
 def main() -> None:
     st.html(STYLE)
     st.title(tr("Predict"), anchor=False)
     found = offered(kept="predict.nets")
-    warn_of(found.problems)
     if not found.nets:
-        nothing_yet()
         return
     complaints = st.container()
     with st.sidebar:
@@ -174,7 +159,7 @@ def main() -> None:
         choose = tr("Choose an image or several in the sidebar (» opens it): one of the classes that the nets know, or anything else.")
         st.info(choose, icon=":material/upload:")
         return
-    labels = option_labels(nets)
+    labels = told_apart(nets)
     nets, protocol = analyses.fit_for(nets, labels, shown.test[0] if shown.test else None), VIEWS.get(views, PROTOCOLS["single"])
     with guarded(tr("Predictions")):
         left, right = st.columns([0.23, 0.77], gap="medium")

@@ -17,8 +17,8 @@ from pages.ui.figure_chart import figure_chart
 from pages.ui.guard import guarded
 from pages.ui.labels import escaped
 from pages.ui.moment import Moment, choose_moment, snapshots
-from pages.ui.net_words import alike, caption, conditions, is_active, recorded
-from pages.ui.nets_pick import choose_nets, nothing_yet, offered, option_labels, warn_of
+from pages.ui.net_words import alike, is_active, recorded
+from pages.ui.nets_pick import choose_nets, offered
 from resnet_core.errors import UserError
 from resnet_core.figures.responses import (
     FREE_SCALE,
@@ -33,7 +33,8 @@ from resnet_core.figures.responses import (
 )
 from resnet_core.imports.cost import macs_per_image
 from resnet_core.language import mark, tr
-from resnet_core.nets import Net, catalog
+from resnet_core.nets import Net, catalog, told_apart
+from resnet_core.nets.words import caption, conditions
 
 if TYPE_CHECKING:
     pass
@@ -288,9 +289,7 @@ def show_recorded(nets: Sequence[Net], labels: dict[str, str], log: bool, added:
 def main() -> None:
     st.title(tr("Layer responses"), anchor=False)
     found = offered(unsaved=True)
-    warn_of(found.problems)
     if not found.nets:
-        nothing_yet()
         return
     st.markdown(
         tr(
@@ -305,7 +304,7 @@ def main() -> None:
     if not nets:
         st.info(tr("Choose nets in the list of the sidebar (» opens it)."), icon=":material/info:")
         return
-    labels = option_labels(nets)
+    labels = told_apart(nets)
     if source == RECORDED:
         show_recorded(nets, labels, log, added)
     elif images is not None:

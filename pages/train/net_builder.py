@@ -39,7 +39,7 @@ def net_builder(table: pd.DataFrame, rows: Sequence[Row], new_row: Recipe, data:
         ]
         default = family.config()
         first, *others = [field for field in family.config.fields if field.name != "num_classes"]  # the data decide those
-        help_text = tr("Weighted layers. Pick, or type another number.")
+        help_text = tr("Weighted layers. Pick, or type another number and press Enter.")
         depth = st.selectbox(tr("Depth"), _depths(family), _depths(family).index(str(default.depth)), accept_new_options=True, width=100,
                              help=help_text, **_kept(f"{family.key}.depth"))  # fmt: skip
         values = {first.name: _widget(family, first, width=125)}
@@ -93,7 +93,9 @@ def _vary(family: Family, base: RunConfig, first: Field, replaced: int) -> None:
                 continue
             now = getattr(base.model if name in {"depth", *fields} else base.recipe, name)
             options, chosen = (_depths(family), _depths(family)[:3]) if name == "depth" else ([str(now)], [str(now)])
-            typed = grid.multiselect(label, options, chosen, accept_new_options=True, help=tr("Pick, or type others."), **shared)
+            typed = grid.multiselect(
+                label, options, chosen, accept_new_options=True, help=tr("Pick, or type others, each with Enter."), **shared
+            )
             values[name] = [_number(name, text, type(now)) for text in typed]
         count = last.number_input(tr("Seeds"), 1, MOST_ROWS, width=140, **_kept("seeds"), help=tr("So many trainings of each net."))
         values["seed"] = range(base.recipe.seed, base.recipe.seed + count)

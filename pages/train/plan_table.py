@@ -13,7 +13,7 @@ from pages.ui import estimate
 from pages.ui.labels import duration
 from pages.ui.runs_view import AllSeen, Seen
 from resnet_core.architectures.table import complexity
-from resnet_core.figures.captions import fraction_text
+from resnet_core.conditions import fraction_text
 from resnet_core.language import mark, tr
 
 _STATES = {"finished": mark("trained already"), "running": mark("running now"), "queued": mark("in the queue")}

@@ -250,8 +250,7 @@ def at_initialization(title: str, depths: Sequence[int], shortcut: str, batch_no
             from resnet_core.analysis.gradients import gradients_at_initialization
 
             train, mean = images_of(Images(DataConfig()), "train"), torch.from_numpy(NORMALIZATIONS["pixel-mean"].arrays()[0])
-            x = train.images[:images].float().div(255).sub(mean).contiguous(memory_format=torch.channels_last)
-            labels = train.labels[:images]
+            x, labels = data.normalize(train.images[:images], mean), train.labels[:images]
             return gradients_at_initialization([depth], shortcut, batch_norm, 0, x, labels, should_stop=job.should_stop)[0]
 
         return work

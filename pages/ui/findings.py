@@ -11,7 +11,7 @@ import numpy as np
 import streamlit as st
 
 from pages.ui.labels import escaped, listed
-from resnet_core.claims.inside import TOO_CLOSE, VANISHED, WHY_LARGE, ratio_text, smaller
+from resnet_core.claims.inside import TOO_CLOSE, VANISHED, WHY_LARGE, range_text, ratio_text, smaller
 from resnet_core.figures.gradients import GradientCurve, GradientHistory, InitializationCurve
 from resnet_core.figures.responses import ResponseCurve
 from resnet_core.language import tr
@@ -168,11 +168,6 @@ def to_last(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.where(whole, ratios.min(-1), np.nan), np.where(whole, ratios.max(-1), np.nan)
 
 
-def _range(low: float, high: float) -> str:
-    """``from 1/7 to 500 times``: one digit, as another seed or batch would change the next."""
-    return tr("from {ratio_text} to {ratio_text2} times", ratio_text=ratio_text(low), ratio_text2=ratio_text(high))
-
-
 def _explanation(models: Iterable) -> str:
     """What follows from gradients that do not vanish."""
     plain = {model.is_plain for model in models}
@@ -202,7 +197,7 @@ def training_findings(histories: Sequence[GradientHistory]) -> list[Finding]:
         if np.isnan(smallest).all():
             continue
         least, most = int(np.nanargmin(smallest)), int(np.nanargmax(largest))
-        texts.append(f"{escaped(one.label)} {_range(smallest[least], largest[most])}")
+        texts.append(f"{escaped(one.label)} {range_text(smallest[least], largest[most])}")
         if smallest[least] < VANISHED:
             low.append(
                 tr(
@@ -230,7 +225,7 @@ def training_findings(histories: Sequence[GradientHistory]) -> list[Finding]:
 def moment_text(curves: Sequence[GradientCurve]) -> str:
     """Each layer's gradient beside the last layer's in each net, and whether one of them vanishes or explodes. Plain text."""
     ratios = {curve.label: tuple(map(float, to_last(curve.values))) for curve in curves}
-    texts = [f"{label} {tr('no number') if math.isnan(low) else _range(low, high)}" for label, (low, high) in ratios.items()]
+    texts = [f"{label} {tr('no number') if math.isnan(low) else range_text(low, high)}" for label, (low, high) in ratios.items()]
     small = [label for label, (low, _) in ratios.items() if low < VANISHED]
     large = [label for label, (_, high) in ratios.items() if high > 1 / VANISHED]
     ends = [
@@ -300,7 +295,7 @@ def initialization_findings(curves: Sequence[InitializationCurve], of_weights: b
 
 def _by_depth(curves: Sequence[InitializationCurve]) -> str:
     return ", ".join(
-        f"{curve.model.name} {_range(*map(float, to_last(curve.values)))}"
+        f"{curve.model.name} {range_text(*map(float, to_last(curve.values)))}"
         if np.isfinite(curve.values).all()
         else tr("{name} overflows", name=curve.model.name)
         for curve in sorted(curves, key=lambda curve: curve.model.depth)

@@ -6,11 +6,9 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from pages.ui.runs_view import Recorded, Seen, Shipped
 from resnet_core.figures.series import RunRecords
 from resnet_core.language import tr
 from resnet_core.lecture import lecture
-from resnet_core.lecture.runs import of_net, of_run
 from resnet_core.lessons import Lesson
 
 
@@ -38,10 +36,3 @@ def lecture_button(runs: Callable[[], Sequence[RunRecords]], key: str, lesson: L
             "One file of about 5 MB for slides and course pages, without a network: curves and layers over a slider, verdict, numbers."
         ),
     )
-
-
-def whole(listed: Seen | Shipped | Recorded) -> RunRecords:
-    """What is listed, with all its records, those of the layers too."""
-    if isinstance(listed, Seen):
-        return of_run(listed.run)
-    return of_net(listed.net) if isinstance(listed, Shipped) else listed.given

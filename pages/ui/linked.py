@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import streamlit as st
 from streamlit.errors import StreamlitAPIException
+
+from pages.ui.labels import titled
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,28 @@ class Linked:
                 st.query_params[self.parameter] = state[self._chosen]
         state[self._written] = state[self._chosen]
         return list(state[self._chosen])
+
+    def asked(self) -> list[str]:
+        """The ids of a link and of the session, which are among those to choose from however many there are."""
+        return [*st.query_params.get_all(self.parameter), *st.session_state.get(self._chosen, ())]
+
+    def forget(self) -> None:
+        """Choose nothing: the default is taken again."""
+        st.session_state.pop(self._chosen, None)
+
+    def multiselect(
+        self, key: str, label: str, titles: Mapping[str, str], chosen: list[str], placeholder: str, most: int | None = None
+    ) -> None:
+        """Draw the list to choose from.
+
+        Args:
+            key: of the widget; titles: of all that can be chosen, by their ids.
+            chosen: those that are; most: how many can be.
+        """
+        # Set anew each time: the widget starts afresh, and empty, whenever its list of options changes.
+        st.session_state[key] = chosen
+        shared: dict[str, Any] = {"key": key, "on_change": self.take, "args": (key,), "placeholder": placeholder, "max_selections": most}
+        st.multiselect(label, list(titles), format_func=titled(titles), **shared)
 
     def keep(self) -> None:
         """Put what was chosen, if anything was, into the address of a page that does not ask for it."""

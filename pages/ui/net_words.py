@@ -1,18 +1,17 @@
-"""What must stand beside the numbers of a net: how it was trained, and which nets can be compared."""
+"""What pages say of nets that cannot be shown, and which nets can be compared."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 
 import streamlit as st
 
 from pages.ui.labels import escaped
 from pages.ui.permitted import PermittedStore
 from resnet_core.errors import RunError
-from resnet_core.figures.captions import schedule_text
 from resnet_core.language import tr
-from resnet_core.nets import NORMALIZATIONS, Net
+from resnet_core.nets import Net
 
 
 def recorded(net: Net) -> Net:
@@ -20,11 +19,19 @@ def recorded(net: Net) -> Net:
     return dataclasses.replace(net, iteration=None)
 
 
+def nothing_yet(text: str) -> None:
+    """What a page says where there is nothing that it could show, and where there will be."""
+    st.info(text)
+    with st.container(horizontal=True):
+        st.page_link("home/page.py", label=tr("Home: run the demo"), icon=":material/home:")
+        st.page_link("train/page.py", label=tr("Train: choose nets"), icon=":material/model_training:")
+
+
 def say_absent(ids: Sequence[str], what: str) -> None:
     """Says of ids of a link why they are not there: runs that have nothing to look into yet, and what is not known at all.
 
     Args:
-        what: they are looked for among, e.g. ``nets``.
+        what: they are looked for among, e.g. ``nets``, declared by ``mark``.
     """
     store = PermittedStore()
     early: list[str] = []
@@ -41,7 +48,7 @@ def say_absent(ids: Sequence[str], what: str) -> None:
             icon=":material/hourglass_empty:",
         )
     if unknown:
-        text = tr("Not among the {what} here: {shown}. Deleted, or the link comes from elsewhere.", what=what, shown=_shown(unknown))
+        text = tr("Not among the {what} here: {shown}. Deleted, or the link comes from elsewhere.", what=tr(what), shown=_shown(unknown))
         st.warning(text, icon=":material/link_off:")
 
 
@@ -52,37 +59,6 @@ def _shown(ids: Sequence[str]) -> str:
 def is_active(net: Net) -> bool:
     """Whether it is being trained, or waits for it."""
     return net.state in ("running", "queued")
-
-
-def conditions(net: Net) -> str:
-    """``seed 0 · CIFAR-10 (50,000 images) · 1/4 of the paper's schedule · bf16``; of a net from elsewhere what is known of it."""
-    if net.config is None:
-        key = str(net.card.get("normalization") or "")
-        shown = NORMALIZATIONS[key].label if key in NORMALIZATIONS else key or "unknown"
-        enlarged = tr(" · sees {side}x{side} pixels, to which CIFAR-10's images are enlarged", side=net.side) if net.side != 32 else ""
-        return tr("trained elsewhere · input: {shown}{enlarged}", shown=shown, enlarged=enlarged)
-    recipe = net.config.recipe
-    parts = [
-        tr("seed {seed}", seed=recipe.seed),
-        net.config.data.label,
-        schedule_text(net.config),
-        net.precision or tr("precision not yet decided"),
-    ]
-    if net.iteration is not None and net.iteration < recipe.iterations:
-        parts.append(tr("after {iteration:,} of {iterations:,} iterations", iteration=net.iteration, iterations=recipe.iterations))
-    if net.state != "finished":
-        parts.append(net.state)
-    return " · ".join(parts)
-
-
-def caption(nets: Sequence[Net], labels: Mapping[str, str]) -> str:
-    """The conditions of all nets: once where they are alike, else of each kind with the nets that they hold for."""
-    kinds: dict[str, list[str]] = {}
-    for net in nets:
-        kinds.setdefault(conditions(net), []).append(labels[net.id])
-    if len(kinds) == 1:
-        return tr("Every net: {next}.", next=next(iter(kinds)))
-    return " ".join(f"{', '.join(names)}: {text}." for text, names in kinds.items())
 
 
 def alike(net: Net, iteration: int | None) -> Hashable:

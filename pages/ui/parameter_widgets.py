@@ -9,12 +9,11 @@ import streamlit as st
 
 from pages.ui import links
 from pages.ui.labels import titled
-from pages.ui.nets_pick import option_labels
 from pages.ui.runs_view import REACH
 from resnet_core.attribution import Parameter, default_layer, layers_of
 from resnet_core.attribution.methods import scaled
 from resnet_core.language import tr
-from resnet_core.nets import Net, catalog
+from resnet_core.nets import Net, catalog, told_apart
 
 #: Where nets differ in depth, one layer's name is not the same place in all: these are.
 LAST = "last"
@@ -61,7 +60,7 @@ def _other_net(parameter: Parameter, nets: Sequence[Net], key: str, label: str, 
     others = {
         other.id: other for other in catalog(newest=REACH).nets if any(net.model == other.model and net.id != other.id for net in nets)
     }
-    titles = dict(parameter.choices) | option_labels(list(others.values()))
+    titles = dict(parameter.choices) | told_apart(list(others.values()))
     links.check_choice(key, parameter.label, titles.values(), tr("No net of that name has the architecture of another that is chosen."))
     chosen = st.selectbox(label, list(titles), format_func=titled(titles), **shared)
     return others.get(chosen, "")

@@ -18,7 +18,8 @@ from resnet_core.config import RunConfig
 from resnet_core.errors import RunError
 from resnet_core.figures.series import RunRecords
 from resnet_core.language import tr
-from resnet_core.nets import Net, growth, shipped_nets
+from resnet_core.lecture.runs import of_net, of_run
+from resnet_core.nets import Net, shipped_nets
 from resnet_core.runs import Look, Run, RunStatus, RunStore
 from resnet_core.runs.run import RESUMABLE
 
@@ -40,6 +41,8 @@ class Seen:
 
     run: Run
     status: RunStatus
+
+    origin = "run"
 
     @property
     def id(self) -> str:
@@ -65,12 +68,9 @@ class Seen:
     def precision(self) -> str | None:
         return (self.status.plan or {}).get("precision")
 
-    def records(self) -> RunRecords:
-        """For the charts: train and test rows as far as they are written."""
-        run, status = self.run, self.status
-        rows = run.records("train") + run.records("test")
-        before = growth.records_before(run.config, run.path.parent)
-        return RunRecords(run.id, run.name, run.config, rows, status.state, self.precision, status.result, before)
+    def records(self, layers: bool = False) -> RunRecords:
+        """For the charts: train and test rows as far as they are written, and on request those of the layers."""
+        return of_run(self.run, self.status, layers)
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,7 @@ class Shipped:
 
     net: Net
 
+    origin = "shipped"
     state = "finished"
     is_active = False
 
@@ -95,8 +96,8 @@ class Shipped:
         assert self.net.config is not None  # see look_shipped
         return self.net.config
 
-    def records(self) -> RunRecords:
-        return net_records(self.net)
+    def records(self, layers: bool = False) -> RunRecords:
+        return of_net(self.net, layers)
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,7 @@ class Recorded:
 
     given: RunRecords
 
+    origin = "recorded"
     state = "finished"
     is_active = False
 
@@ -120,7 +122,7 @@ class Recorded:
     def config(self) -> RunConfig:
         return self.given.config
 
-    def records(self) -> RunRecords:
+    def records(self, layers: bool = False) -> RunRecords:
         return self.given
 
 
@@ -132,13 +134,6 @@ def look_recorded() -> list[Recorded]:
 def look_shipped() -> list[Shipped]:
     """The shipped checkpoints that have configuration and records. A damaged one is named on the Checkpoints page."""
     return [Shipped(net) for net in shipped_nets() if net.config is not None and net.records("train")]
-
-
-def net_records(net: Net) -> RunRecords:
-    """For charts and tables: the train and test rows of a net that was trained with this project (else ValueError)."""
-    rows = net.records("train") + net.records("test")
-    result = {"train_error": net.train_error, "test_error": net.test_error} if net.state == "finished" else None
-    return RunRecords(net.id, net.name, net.training, rows, net.state, net.precision, result)
 
 
 class AllSeen(Sequence[Seen]):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pages.ui.runs_view import all_seen, net_records
+from pages.ui.runs_view import all_seen
 from resnet_core.claims import TrainedNet
 from resnet_core.figures.series import RunRecords
+from resnet_core.lecture.runs import of_net
 from resnet_core.nets import shipped_nets
 from resnet_core.runs import RunStore
 
@@ -31,7 +32,7 @@ def shipped(problems: list[str] | None = None) -> list[Trained]:
             continue
         trained = TrainedNet(net.id, net.config, net.train_error, net.test_error, net.records())
         if trained.rows("train"):
-            found.append(Trained(trained, net_records(net)))
+            found.append(Trained(trained, of_net(net, layers=False)))
     return found
 
 

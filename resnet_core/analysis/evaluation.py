@@ -19,8 +19,8 @@ import torch
 from torch import nn
 
 from resnet_core import data
-from resnet_core.activations import images_at_once
-from resnet_core.analysis.passes import Normalize, Progress, ShouldStop, check_labels, in_batches, untouched
+from resnet_core.activations import Progress, ShouldStop, in_batches, part_of
+from resnet_core.analysis.passes import check_labels, untouched
 from resnet_core.analysis.protocols import Cost, Protocol, check_ensemble, chosen, cost, why_not
 from resnet_core.analysis.views import Asked, mean_softmax
 from resnet_core.config import DataConfig
@@ -28,6 +28,7 @@ from resnet_core.errors import ConfigError
 from resnet_core.language import tr
 from resnet_core.nets import Net
 from resnet_core.nets.loading import LoadedNet, load
+from resnet_core.training.evaluate import Normalize, answers
 
 if TYPE_CHECKING:
     from resnet_core.training.plan import Plan
@@ -127,13 +128,10 @@ def evaluate_detailed(
     if not len(images):
         raise ValueError("an evaluation needs at least one image")
     counted = _Counted(labels, worst)
-    with torch.no_grad(), untouched(model):
+    with untouched(model):
         model.eval()
-        for start, stop in in_batches(len(images), batch_size or images_at_once(model), progress, should_stop):
-            x = normalize(images[start:stop])
-            with plan.autocast():
-                logits = model(x)
-            counted.add(logits.float(), start)
+        for start, logits in answers(model, images, normalize, plan, batch_size, progress, should_stop):
+            counted.add(logits, start)
     return counted.evaluation(plan.precision)
 
 
@@ -227,7 +225,7 @@ def examine(
     passes = {each.key: sum(cost(one.model, each).passes for i, one in enumerate(nets) if not reasons[each.key, i]) for each in protocols}
     total, before, rows = len(images) * sum(passes.values()), 0, []
     for protocol in protocols:
-        told = None if progress is None else _shifted(progress, before, passes[protocol.key], total)
+        told = part_of(progress, before, total, passes[protocol.key])
         found = _examine(nets, images, labels, protocol, worst, told, should_stop)
         ids = [one.net.id for one in nets]
         costs = [cost(one.model, protocol) for one in nets]
@@ -240,10 +238,6 @@ def examine(
             rows.append(Examined(tuple(ids), protocol.key, found.get(len(nets)), whole, why))
         before += len(images) * passes[protocol.key]
     return rows
-
-
-def _shifted(progress: Progress, before: int, passes: int, total: int) -> Progress:
-    return lambda done, _: progress(before + done * passes, total)
 
 
 def _examine(

@@ -19,12 +19,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from resnet_core.activations import WHOLE_BUDGET, activation_bytes, images_at_once
-from resnet_core.analysis.passes import Normalize, Progress, ShouldStop, check_labels, in_batches, untouched
+from resnet_core.activations import WHOLE_BUDGET, Progress, ShouldStop, activation_bytes, images_at_once, in_batches
+from resnet_core.analysis.passes import check_labels, untouched
 from resnet_core.architectures import ModelConfig, ResNetConfig
 from resnet_core.architectures.net import Net, build_model
 from resnet_core.errors import Stopped, UserError
 from resnet_core.language import tr
+from resnet_core.training.evaluate import Normalize
 
 if TYPE_CHECKING:
     from resnet_core.training.plan import Plan

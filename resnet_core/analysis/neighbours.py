@@ -22,8 +22,7 @@ import torch
 from safetensors.numpy import save
 
 from resnet_core import atomic
-from resnet_core.activations import images_at_once
-from resnet_core.analysis.passes import Progress, ShouldStop, in_batches
+from resnet_core.activations import Progress, ShouldStop, images_at_once, in_batches
 from resnet_core.errors import CheckpointError, DataError
 from resnet_core.language import tr
 from resnet_core.nets.loading import LoadedNet

@@ -1,40 +1,14 @@
-"""Images through a net in batches, and a net that comes back as it was: what the analyses share."""
+"""Whether a net can be measured on images, and a net that comes back as it was: what the analyses share."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import torch
 from torch import nn
 
-from resnet_core.errors import DataError, Stopped
-
-Normalize = Callable[[torch.Tensor], torch.Tensor]
-Progress = Callable[[int, int], None]
-ShouldStop = Callable[[], bool]
-
-
-def check_stop(should_stop: ShouldStop | None) -> None:
-    """Raises Stopped if ``should_stop`` says so."""
-    if should_stop is not None and should_stop():
-        raise Stopped
-
-
-def in_batches(
-    total: int, batch_size: int, progress: Progress | None = None, should_stop: ShouldStop | None = None
-) -> Iterator[tuple[int, int]]:
-    """(start, stop) of each batch. ``progress(done, total)`` is called after each, ``should_stop()`` before each.
-
-    Raises:
-        Stopped: ``should_stop`` returned True.
-    """
-    for start in range(0, total, batch_size):
-        check_stop(should_stop)
-        stop = min(start + batch_size, total)
-        yield start, stop
-        if progress is not None:
-            progress(stop, total)
+from resnet_core.errors import DataError
 
 
 def check_labels(labels: torch.Tensor, classes: int) -> None:

@@ -23,7 +23,7 @@ from resnet_core.language import tr
 if TYPE_CHECKING:
     import torch
 
-    from resnet_core.analysis.passes import Progress, ShouldStop
+    from resnet_core.activations import Progress, ShouldStop
     from resnet_core.nets import Net
     from resnet_core.nets.loading import LoadedNet
 
@@ -50,7 +50,7 @@ def predict(
     """
     import torch
 
-    from resnet_core.analysis.passes import in_batches
+    from resnet_core.activations import in_batches
     from resnet_core.analysis.views import Asked
 
     asked = Asked(loaded, chosen(protocol))

@@ -14,7 +14,7 @@ to a multiple of 4: so nets that halve their maps twice (CIFAR's) halve even num
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
@@ -223,6 +223,24 @@ def cost(model: Any, protocol: Protocol) -> Cost:
     config, side = config_of(model), side_of(model)
     views = protocol.views(side)
     return Cost(len(views), sum(_macs(config, side, side if view.window else view.side) for view in views))
+
+
+def cost_of_all(models: Iterable[Any], protocol: Protocol) -> Cost:
+    """Count what it takes for one picture, of all those nets that can be tested like that."""
+    return sum((cost(each, protocol) for each in models if not why_not(each, protocol)), Cost(0, 0))
+
+
+def told(protocol: Protocol, models: Iterable[Any]) -> str:
+    """Say what is done, what it takes of these nets, and what must be known of enlarged pictures."""
+    work = cost_of_all(models, protocol)
+    text = tr(
+        "{method} ({source}) For one image {passes} passes, {macs:,.0f} million multiply-adds.",
+        method=protocol.method,
+        source=protocol.source,
+        passes=work.passes,
+        macs=work.macs / 1e6,
+    )
+    return f"{text} {tr(ENLARGED)}" if protocol.is_wider else text
 
 
 @lru_cache(maxsize=256)

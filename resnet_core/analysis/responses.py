@@ -18,8 +18,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from resnet_core.activations import images_at_once
-from resnet_core.analysis.passes import Normalize, Progress, ShouldStop, in_batches, untouched
+from resnet_core.activations import Progress, ShouldStop, images_at_once, in_batches
+from resnet_core.analysis.passes import untouched
+from resnet_core.training.evaluate import Normalize
 
 if TYPE_CHECKING:
     from resnet_core.architectures.net import Net

@@ -15,12 +15,12 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from resnet_core.activations import images_at_once
-from resnet_core.analysis.passes import ShouldStop, check_stop
+from resnet_core.activations import ShouldStop, check_stop, images_at_once
 from resnet_core.analysis.protocols import Protocol, kernel_of, why_not
 from resnet_core.architectures.further_parts import AveragedTo
 from resnet_core.architectures.net import Net as BuiltNet
 from resnet_core.architectures.parts import Flatten
+from resnet_core.data import normalize
 from resnet_core.errors import ConfigError
 from resnet_core.nets.loading import LoadedNet, resized
 
@@ -33,8 +33,7 @@ def prepared(loaded: LoadedNet, images: torch.Tensor, side: int) -> torch.Tensor
     mean = loaded.mean
     if mean.shape[-1] not in (1, side):
         mean = functional.interpolate(mean[None], (side, side), mode="bilinear", antialias=True)[0]
-    x = resized(images.to(loaded.device), side).contiguous(memory_format=torch.channels_last).float().div_(255).sub_(mean)
-    return x if loaded.std is None else x.div_(loaded.std)
+    return normalize(resized(images.to(loaded.device), side), mean, loaded.std)
 
 
 def inputs(loaded: LoadedNet, images: torch.Tensor, protocol: Protocol) -> Iterator[torch.Tensor]:
@@ -46,8 +45,7 @@ def inputs(loaded: LoadedNet, images: torch.Tensor, protocol: Protocol) -> Itera
     own, held, picture = loaded.side, None, torch.empty(0)
     for view in protocol.views(own):
         if (of := (view.side, view.padding)) != held:
-            held, is_one_view = of, view.side == own and not protocol.dense
-            picture = loaded.normalize(images) if is_one_view else prepared(loaded, images, view.side)
+            held, picture = of, prepared(loaded, images, view.side)
             picture = functional.pad(picture, (view.padding,) * 4) if view.padding else picture
         x = picture.flip(3) if view.mirrored else picture
         if view.window:

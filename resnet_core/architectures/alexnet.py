@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from resnet_core.architectures import choices, projects
-from resnet_core.architectures.base import Family, Field, ModelConfig
+from resnet_core.architectures.base import CifarForm, Family, Field, ModelConfig
 from resnet_core.architectures.further_parts import AveragedTo, Dropout, LocalResponseNorm
 from resnet_core.architectures.parts import Conv, Flatten, Linear, MaxPool, Part
 from resnet_core.architectures.plan import Plan, Unit
@@ -140,7 +140,7 @@ class AlexNetConfig(ModelConfig):
 
 
 @dataclass(frozen=True)
-class AlexNetCifarConfig(ModelConfig):
+class AlexNetCifarConfig(CifarForm):
     """AlexNet's parts at the size of 32x32 images: a first convolution of 5x5, half of the filters, 1024 hidden outputs.
 
     Attributes:
@@ -160,23 +160,12 @@ class AlexNetCifarConfig(ModelConfig):
     dropout: int = 50
 
     family = "alexnet_cifar"
-    is_numbered = False
     fields = AlexNetConfig.fields[1:]
     head = "AlexNet"
     depth = 8
 
     def __post_init__(self) -> None:
         self.check_fields()
-
-    @property
-    def name(self) -> str:
-        return f"{super().name}-CIFAR"
-
-    @classmethod
-    def read(cls, head: str, depth: int, tokens: list[str]) -> AlexNetCifarConfig | None:
-        if head != "alexnet" or "cifar" not in tokens:
-            return None
-        return cls(**cls.values([token for token in tokens if token != "cifar"]))
 
     def describe(self) -> Plan:
         return _five_convolutions(self, _SMALL, 32)

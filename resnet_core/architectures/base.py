@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from resnet_core.architectures.layouts import Layout, Names
 from resnet_core.architectures.parts import Shape
@@ -186,6 +186,22 @@ class ModelConfig:
         """Return what makes it this net and no other, as JSON values: the family, and every field that is not at its default."""
         changed = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if getattr(self, f.name) != f.default}
         return {"family": self.family, **changed}
+
+
+class CifarForm(ModelConfig):
+    """The name of a form for 32x32 images of a net whose names have no depth: ``AlexNet-CIFAR``."""
+
+    is_numbered = False
+
+    @property
+    def name(self) -> str:
+        return f"{super().name}-CIFAR"
+
+    @classmethod
+    def read(cls, head: str, depth: int, tokens: list[str]) -> Self | None:
+        if head != cls().head.lower() or "cifar" not in tokens:
+            return None
+        return cls(**cls.values([token for token in tokens if token != "cifar"]))
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from resnet_core.architectures import choices, projects
-from resnet_core.architectures.base import Family, Field, ModelConfig
+from resnet_core.architectures.base import CifarForm, Family, Field, ModelConfig
 from resnet_core.architectures.further_parts import AveragedTo, AvgPool, Dropout, LocalResponseNorm
 from resnet_core.architectures.joins import Parallel
 from resnet_core.architectures.parts import BatchNorm, Conv, Flatten, GlobalPool, Linear, MaxPool, Part, Relu, Shape
@@ -154,7 +154,7 @@ class GoogLeNetConfig(ModelConfig):
 
 
 @dataclass(frozen=True)
-class GoogLeNetCifarConfig(ModelConfig):
+class GoogLeNetCifarConfig(CifarForm):
     """The modules of GoogLeNet behind one 3x3 convolution, for 32x32 images, as in kuangliu/pytorch-cifar.
 
     With BN; two 3x3 convolutions in a row where the paper has one of 5x5. The biases before BN, which do nothing, are theirs.
@@ -173,23 +173,12 @@ class GoogLeNetCifarConfig(ModelConfig):
     dropout: int = 0
 
     family = "googlenet_cifar"
-    is_numbered = False
     fields = (AUXILIARY, *GoogLeNetConfig.fields[2:])
     head = "GoogLeNet"
     depth = 22
 
     def __post_init__(self) -> None:
         self.check_fields()
-
-    @property
-    def name(self) -> str:
-        return f"{super().name}-CIFAR"
-
-    @classmethod
-    def read(cls, head: str, depth: int, tokens: list[str]) -> Self | None:
-        if head != "googlenet" or "cifar" not in tokens:
-            return None
-        return cls(**cls.values([token for token in tokens if token != "cifar"]))
 
     def describe(self) -> Plan:
         form = _Form(True, True, 0, ceil_mode=False)

@@ -19,8 +19,7 @@ import numpy as np
 import torch
 from captum.attr import GuidedGradCam, IntegratedGradients, LayerAttribution, LayerGradCam, Occlusion, Saliency
 
-from resnet_core.activations import images_at_once
-from resnet_core.analysis.passes import Progress, ShouldStop, check_stop
+from resnet_core.activations import Progress, ShouldStop, check_stop, images_at_once
 from resnet_core.attribution.methods import check_target, method
 from resnet_core.attribution.subject import Subject
 from resnet_core.nets import Net

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from resnet_core.analysis.passes import ShouldStop
+from resnet_core.activations import ShouldStop
 from resnet_core.architectures import ModelConfig
 from resnet_core.architectures.net import Net, build_model
 from resnet_core.attribution.compute import compute

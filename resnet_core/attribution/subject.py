@@ -8,7 +8,7 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from resnet_core.analysis.passes import ShouldStop, check_stop
+from resnet_core.activations import ShouldStop, check_stop
 from resnet_core.architectures.net import Net
 from resnet_core.nets.loading import LoadedNet, resized
 

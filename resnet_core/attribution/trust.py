@@ -15,8 +15,7 @@ import captum.metrics
 import numpy as np
 import torch
 
-from resnet_core.activations import images_at_once
-from resnet_core.analysis.passes import Progress, ShouldStop
+from resnet_core.activations import Progress, ShouldStop, images_at_once
 from resnet_core.attribution.compute import Attribution, Raw, compute
 from resnet_core.attribution.methods import METHODS, SIDE, TRUST, scaled
 from resnet_core.attribution.subject import Subject

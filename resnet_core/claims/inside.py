@@ -161,8 +161,7 @@ def _vanishing(depth: int) -> Claim:
         )
         if largest > 1 / VANISHED:
             evidence += tr(" They do not vanish; they are large {moment}. {why_large}", moment=_moment(when), why_large=WHY_LARGE)
-        ours = tr("from {ratio_text} to {ratio_text2} times", ratio_text=ratio_text(ratio), ratio_text2=ratio_text(largest))
-        return judged(ratio >= VANISHED and largest <= 1 / VANISHED, ours, evidence)
+        return judged(ratio >= VANISHED and largest <= 1 / VANISHED, range_text(ratio, largest), evidence)
 
     return Claim(
         id=f"section4.1-gradients-{depth}",
@@ -190,6 +189,11 @@ def ratio_text(value: float) -> str:
     if 0.5 <= value < 0.95:
         return f"{value:.1g}"
     return f"{float(f'{value:.1g}'):,.0f}" if value >= 1 / 2 else f"1/{float(f'{1 / value:.1g}'):,.0f}"
+
+
+def range_text(low: float, high: float) -> str:
+    """``from 1/7 to 500 times``: one digit, as another seed or batch would change the next."""
+    return tr("from {ratio_text} to {ratio_text2} times", ratio_text=ratio_text(low), ratio_text2=ratio_text(high))
 
 
 CLAIMS: tuple[Claim, ...] = (

@@ -21,10 +21,11 @@ from pathlib import Path
 from typing import Any
 
 import resnet_core
+from resnet_core import conditions as words
 from resnet_core.claims.signs import ALPHA, sign_test
 from resnet_core.config import RunConfig, demo_configs
 from resnet_core.errors import DataError
-from resnet_core.language import mark, tr
+from resnet_core.language import mark, tr, tr_n
 
 PATH = Path(resnet_core.__file__).parent / "reference" / "seeds_records.json"
 #: Family -> its shallow and its deep net.
@@ -151,14 +152,8 @@ def compared(known: Bank, family: str, error: str) -> Compared:
 def conditions(known: Bank) -> str:
     """What every verdict of the bank holds for: data, schedule, seeds and precision."""
     trained = [one for nets in known.values() for one in nets.values()]
-    config, precisions = trained[0].config, sorted({one.precision for one in trained})
-    return tr(
-        "{data}, {epochs:.3g} epochs, {count} seeds, {precision}",
-        data=config.data.label,
-        epochs=config.epochs,
-        count=len(known),
-        precision=", ".join(precisions),
-    )
+    seeds = tr_n(len(known), "{number} seed", "{number} seeds")
+    return words.conditions(trained[0].config, seeds, (one.precision for one in trained))
 
 
 def p_text(p: float) -> str:

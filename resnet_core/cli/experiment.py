@@ -54,7 +54,7 @@ def experiment(outer: argparse.Namespace) -> int:
     """``experiment``: which there are; ``experiment KEY NET...``: the table, and what the numbers say."""
     from resnet_core.experiments import EXPERIMENTS, run, seconds_per_image
     from resnet_core.experiments.base import shown
-    from resnet_core.nets import find
+    from resnet_core.nets import find, told_apart
 
     if not outer.arguments:
         if outer.json:
@@ -79,10 +79,10 @@ def experiment(outer: argparse.Namespace) -> int:
             note(f"{net.name}: it takes about {remaining(seconds)}, by a pass of images that was timed now.")
         if net.enlarged and kind.parameters:  # without any it looks at no images
             note(net.enlarged)
-    results = []
+    results, labels = [], told_apart(nets)
     for net in nets:
         with progress(net.name) as told:
-            options: dict[str, Any] = {"precision": args.precision, "device": args.device, "progress": told}
+            options: dict[str, Any] = {"label": labels[net.id], "precision": args.precision, "device": args.device, "progress": told}
             results.append(run(kind, net, data, given, folder=folder, **options))
     functions = kind.functions
     if args.out is not None:

@@ -126,6 +126,9 @@ def stop(args: argparse.Namespace) -> int:
 
 def demo(args: argparse.Namespace) -> int:
     """``demo``: plain-20, plain-56, ResNet-20 and ResNet-56 on 300 images of the sample, and whether they show degradation."""
+    from resnet_core.figures.series import outcome as ended
+    from resnet_core.lecture.runs import of_run
+
     begin = time.monotonic()
     store = RunStore(args.home)
     configs = demo_configs(args.seed, args.iterations)
@@ -139,11 +142,10 @@ def demo(args: argparse.Namespace) -> int:
         for run in (entered[config] for config in configs):
             status = follow(store, run, interrupts)
             code = max(code, outcome(run, status, args.home))
-            told = nets[run.config.model.name] = summary(run, status)
+            nets[run.config.model.name] = summary(run, status)
             # Only a training that has come to its end can be compared with the others.
             if status.state in ("finished", "diverged"):
-                train_error = told["train_error"] if status.state == "finished" else None
-                outcomes.append(Outcome(run.config, train_error, told["test_error"], told["clean_train_error"]))
+                outcomes.append(ended(of_run(run, status, layers=False)))
     found = degradation(outcomes)
     gaps = {name: gap and round(gap.points, 2) for name, gap in (("plain", found and found.plain), ("residual", found and found.residual))}
     result = {

@@ -38,14 +38,19 @@ def per_pixel_mean(split: Split, side: int | None = None) -> Tensor:
     return torch.from_numpy(mean.astype(np.float32)).permute(2, 0, 1).contiguous()
 
 
-def normalize(images_uint8: Tensor, mean: Tensor) -> Tensor:
-    """Pixel / 255 - mean: uint8 (N, 3, 32, 32) and float32 (3, 32, 32) -> float32 (N, 3, 32, 32), channels last in memory.
+def normalize(images_uint8: Tensor, mean: Tensor, std: Tensor | None = None) -> Tensor:
+    """(Pixel / 255 - mean) / std: uint8 (N, 3, S, S), anywhere -> float32 (N, 3, S, S) on the device of the mean, channels last in memory.
 
     Of images that are larger than the mean image, the middle.
+
+    Args:
+        mean: float32 (3, S, S) or (3, 1, 1); std: float32 (3, 1, 1), or None: nothing is divided.
     """
+    images_uint8 = images_uint8.to(mean.device)
     if 1 < mean.shape[-1] < images_uint8.shape[-1]:
         images_uint8 = centre(images_uint8, mean.shape[-1])
-    return images_uint8.contiguous(memory_format=torch.channels_last).float().div_(255).sub_(mean)
+    x = images_uint8.contiguous(memory_format=torch.channels_last).float().div_(255).sub_(mean)
+    return x if std is None else x.div_(std)
 
 
 def _generator(seed: int, purpose: str, number: int) -> torch.Generator:

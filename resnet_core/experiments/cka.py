@@ -82,8 +82,8 @@ def measure(
     """
     import torch
 
-    from resnet_core.activations import images_at_once
-    from resnet_core.analysis.passes import in_batches, untouched
+    from resnet_core.activations import images_at_once, in_batches, part_of
+    from resnet_core.analysis.passes import untouched
     from resnet_core.experiments import running
 
     net, test = loaded.model, first(images.test, values["images"])
@@ -92,7 +92,7 @@ def measure(
         net.eval()
         for number, group in enumerate(groups):
             held: dict[int, list[torch.Tensor]] = {i: [] for i in group}
-            told = None if progress is None else _part(progress, number, len(groups))
+            told = part_of(progress, number * len(test), len(groups) * len(test))
             for start, stop in in_batches(len(test), images_at_once(net), told, should_stop):
                 with loaded.plan.autocast():
                     steps = running.inputs(net, loaded.normalize(test.images[start:stop]))
@@ -107,10 +107,6 @@ def measure(
                 gram = x @ x.T
                 grams.append((gram / torch.linalg.matrix_norm(gram).clamp_min(1e-30)).cpu().numpy())
     return Grams(tuple(unit.name for unit in net.plan.units), np.stack(grams), len(test))
-
-
-def _part(progress: Progress, number: int, parts: int) -> Progress:
-    return lambda done, of: progress(number * of + done, parts * of)
 
 
 def _groups(loaded: LoadedNet, count: int) -> list[range]:

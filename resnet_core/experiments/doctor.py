@@ -130,8 +130,9 @@ def measure(
     import torch
     from torch import nn
 
-    from resnet_core.activations import images_at_once
-    from resnet_core.analysis.passes import check_labels, in_batches, untouched
+    from resnet_core.activations import images_at_once, part_of
+    from resnet_core.analysis.passes import check_labels, untouched
+    from resnet_core.training.evaluate import answers
 
     net, test = loaded.model, first(images.test, values["images"])
     train = images.train.part(0, min(BN_IMAGES, len(images.train)))
@@ -140,9 +141,6 @@ def measure(
     norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
     size, total = images_at_once(net), len(test) * (2 if norms else 1) + (len(train) if norms else 0)
 
-    def told(before: int) -> Progress | None:
-        return None if progress is None else lambda done, _: progress(before + done, total)
-
     def watch(name: str) -> Any:
         def hook(module: nn.Module, args: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
             some = (output > 0).flatten(2).any(2).any(0) if output.dim() == 4 else (output > 0).any(0)
@@ -150,12 +148,10 @@ def measure(
 
         return hook
 
-    def answers(before: int) -> torch.Tensor:
-        found = []
-        for start, stop in in_batches(len(test), size, told(before), should_stop):
-            with loaded.plan.autocast():
-                found.append(net(loaded.normalize(test.images[start:stop])).float().cpu())
-        return torch.cat(found)
+    def passed(split: Any, at_once: int, before: int) -> torch.Tensor:
+        told = part_of(progress, before, total)
+        found = answers(net, split.images, loaded.normalize, loaded.plan, at_once, told, should_stop)
+        return torch.cat([logits.cpu() for _, logits in found])
 
     wrong_anew = None
     with torch.no_grad(), untouched(net) as hooks:
@@ -163,7 +159,7 @@ def measure(
         watched = [module.register_forward_hook(watch(name)) for name, module in net.named_modules() if isinstance(module, nn.ReLU)]
         for handle in watched:
             hooks.enter_context(handle)
-        logits = answers(0)
+        logits = passed(test, size, 0)
         for handle in watched:
             handle.remove()
         if norms:
@@ -173,11 +169,9 @@ def measure(
                     module.reset_running_stats()
                     module.momentum = None  # the mean over all batches
                 net.train_without_chance()
-                for start, stop in in_batches(len(train), min(size, 250), told(len(test)), should_stop):
-                    with loaded.plan.autocast():
-                        net(loaded.normalize(train.images[start:stop]))
+                passed(train, min(size, 250), len(test))
                 net.eval()
-                wrong_anew = int((answers(len(test) + len(train)).argmax(1) != test.labels).sum())
+                wrong_anew = int((passed(test, size, len(test) + len(train)).argmax(1) != test.labels).sum())
             finally:
                 for module, momentum in zip(norms, momenta, strict=True):
                     module.momentum = momentum

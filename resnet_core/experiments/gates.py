@@ -99,8 +99,8 @@ def measure(
     """
     import torch
 
-    from resnet_core.activations import images_at_once
-    from resnet_core.analysis.passes import in_batches, untouched
+    from resnet_core.activations import images_at_once, in_batches
+    from resnet_core.analysis.passes import untouched
 
     net, test = loaded.model, first(images.test, values["images"])
     gated = [block for block in net.blocks() if block.gate is not None]

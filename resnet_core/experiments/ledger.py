@@ -113,8 +113,8 @@ def measure(
     """
     import torch
 
-    from resnet_core.activations import images_at_once
-    from resnet_core.analysis.passes import in_batches, untouched
+    from resnet_core.activations import images_at_once, in_batches
+    from resnet_core.analysis.passes import untouched
     from resnet_core.analysis.prediction import class_names
 
     net, number, answer = loaded.model, values["picture"], ""

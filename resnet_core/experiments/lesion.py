@@ -66,8 +66,8 @@ def keep(
     """
     import torch
 
-    from resnet_core.activations import images_at_once
-    from resnet_core.analysis.passes import check_labels, in_batches
+    from resnet_core.activations import images_at_once, in_batches
+    from resnet_core.analysis.passes import check_labels
     from resnet_core.experiments import running
 
     net, test = loaded.model, first(images.test, count)
@@ -95,7 +95,7 @@ def deleted(kept: Kept, block: str, progress: Progress | None = None, should_sto
     """
     import torch
 
-    from resnet_core.analysis.passes import check_stop
+    from resnet_core.activations import check_stop
     from resnet_core.experiments import running
 
     net, names = kept.loaded.model, [unit.name for unit in kept.loaded.model.plan.units]

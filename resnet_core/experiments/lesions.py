@@ -100,8 +100,8 @@ def measure(
     """
     import torch
 
-    from resnet_core.activations import images_at_once
-    from resnet_core.analysis.passes import check_labels, in_batches, untouched
+    from resnet_core.activations import images_at_once, in_batches
+    from resnet_core.analysis.passes import check_labels, untouched
     from resnet_core.experiments import running
 
     net, test = loaded.model, first(images.test, values["images"])

@@ -108,7 +108,7 @@ def measure(
     """
     import torch
 
-    from resnet_core.analysis.passes import check_stop
+    from resnet_core.activations import check_stop
     from resnet_core.experiments import running
 
     batch = images.train.part(0, values["images"])

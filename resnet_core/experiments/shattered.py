@@ -220,8 +220,8 @@ def measure(
     """
     import torch
 
-    from resnet_core.activations import images_at_once
-    from resnet_core.analysis.passes import in_batches, untouched
+    from resnet_core.activations import images_at_once, in_batches
+    from resnet_core.analysis.passes import untouched
     from resnet_core.architectures.net import build_model
     from resnet_core.experiments import running
 

@@ -129,8 +129,8 @@ def measure(
     """
     import torch
 
-    from resnet_core.activations import images_at_once
-    from resnet_core.analysis.passes import in_batches, untouched
+    from resnet_core.analysis.passes import untouched
+    from resnet_core.training.evaluate import answers
 
     net, test = loaded.model, first(images.test, values["images"])
     pooled: list[torch.Tensor] = []
@@ -143,9 +143,8 @@ def measure(
         net.eval()
         module = net.get_submodule(outputs_of(net)[values["layer"]])
         hooks.enter_context(module.register_forward_hook(keep))
-        for start, stop in in_batches(len(test), images_at_once(net), progress, should_stop):
-            with loaded.plan.autocast():
-                net(loaded.normalize(test.images[start:stop]))
+        for _ in answers(net, test.images, loaded.normalize, loaded.plan, progress=progress, should_stop=should_stop):
+            pass  # the hook keeps what it needs
     value, order = torch.cat(pooled, 1).transpose(1, 2).sort(dim=-1, descending=True, stable=True)
     top = min(MOST, len(test))
     kept = order[..., :top].numpy().copy()

@@ -159,8 +159,8 @@ def measure(
         DataError: the images, which are held, take too much memory.
         Stopped: ``should_stop`` returned True.
     """
-    from resnet_core.activations import images_at_once
-    from resnet_core.analysis.passes import check_labels, in_batches
+    from resnet_core.activations import images_at_once, in_batches
+    from resnet_core.analysis.passes import check_labels
     from resnet_core.experiments import landscape, running
 
     net, train, plane = loaded.model, first(images.train, values["images"]), _is_plane(values)

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
-from resnet_core.config import Recipe, RunConfig
+from resnet_core import conditions as words
+from resnet_core.config import RunConfig
 from resnet_core.figures.series import RunRecords
 from resnet_core.language import mark, tr, tr_n
 from resnet_core.verdict import without_seed
@@ -53,64 +53,6 @@ def grouped(runs: Sequence[RunRecords], seeds: str = "separate") -> list[Group]:
     return sorted(made, key=place)
 
 
-def fraction_short(fraction: float) -> str:
-    """How much of the paper's schedule, in images seen: ``1/284``, ``full``, ``2 times``."""
-    if abs(fraction - 1) < 0.005:
-        return "full"
-    if fraction > 1:
-        return tr("{fraction:.3g} times", fraction=fraction)
-    near = Fraction(fraction).limit_denominator(8) if fraction > 0.1 else Fraction(1, round(1 / fraction))
-    return f"{near.numerator}/{near.denominator:,}" if abs(near / Fraction(fraction) - 1) < 0.02 else f"1/{1 / fraction:.1f}"
-
-
-def fraction_text(fraction: float) -> str:
-    """The same as a phrase: ``1/284 of the paper's schedule``, ``the paper's full schedule``."""
-    short = fraction_short(fraction)
-    if short == "full":
-        return tr("the paper's full schedule")
-    return tr("{short} the paper's schedule", short=short) if fraction > 1 else tr("{short} of the paper's schedule", short=short)
-
-
-_AUGMENTATIONS = {
-    "standard": mark("4 pixels of padding, random crop, random flip"),
-    "none": mark("none"),
-    "crop": mark("random crop of the larger image, random flip"),
-    "scale": mark("random scale, random crop, random flip"),
-    "resized": mark("random part resized, random flip"),
-}
-
-
-def augmentation_text(recipe: Recipe) -> str:
-    """What was done to the images, as a phrase: ``random part resized, random flip; PCA colour 0.1``."""
-    said = [tr(_AUGMENTATIONS[recipe.augmentation])]
-    if recipe.augmentation == "scale" and recipe.scale_range:
-        said.append(tr("{low} to {high} pixels", low=recipe.scale_range[0], high=recipe.scale_range[1]))
-    said += [tr("PCA colour {strength:g}", strength=recipe.pca_colour)] if recipe.pca_colour else []
-    said += [tr("colour jitter {strength:g}", strength=recipe.colour_jitter)] if recipe.colour_jitter else []
-    return "; ".join(said)
-
-
-def falling_text(recipe: Recipe) -> str:
-    """How the rate falls, to be set behind it: ``, times 0.1 at 8,000 and 12,000``. When a plateau comes is not known in advance."""
-    if recipe.schedule == "step":
-        steps = [f"{round(milestone * recipe.iterations):,}" for milestone in recipe.milestones]
-        return tr(", times {gamma:g} at {steps}", gamma=recipe.gamma, steps=tr(" and ").join(steps)) if steps else ""
-    if recipe.schedule == "plateau":
-        return tr(
-            ", times {gamma:g} whenever {patience} measurements of the error in a row are not below the lowest (not known in advance)",
-            gamma=recipe.gamma,
-            patience=recipe.patience,
-        )
-    falls = {"linear": mark(", falling linearly to 0"), "cosine": mark(", falling to 0 as a cosine"), "constant": mark(", constant")}
-    return tr(falls[recipe.schedule])
-
-
-def schedule_text(config: RunConfig) -> str:
-    """How long a training is, as a phrase: as a part of the paper's schedule, or where that is a small one in epochs."""
-    fraction = config.recipe.schedule_fraction
-    return fraction_text(fraction) if fraction >= 1 / 8 else tr("{epochs:.3g} epochs", epochs=config.epochs)
-
-
 def seeds_text(group: Group) -> str:
     """``seed 0``, ``3 seeds``, ``2 seeds, 3 runs``."""
     if len(group.drawn) == 1:
@@ -121,34 +63,23 @@ def seeds_text(group: Group) -> str:
 
 def precision_text(runs: Sequence[RunRecords]) -> str:
     """The precision that the runs were trained in; before a run has begun it is not decided."""
-    found = sorted({run.precision or tr("precision not yet decided") for run in runs})
-    return " and ".join(found)
+    return words.precision_text(run.precision for run in runs)
 
 
 def conditions(group: Group) -> str:
     """What stands beside a curve: ``1 seed · sample (500 images) · 28.7 epochs · bf16``; of a grown net also what is before it."""
-    count = tr_n(group.seeds, "{number} seed", "{number} seeds")
-    start = group.config.start
-    before = (
-        ""
-        if start is None
-        else tr(" · behind {iteration:,} iterations of {net}, trained in its own way", iteration=start.iteration, net=start.net)
-        if start.is_grown
-        else tr(" · with the layers of {net} after {iteration:,} iterations", iteration=start.iteration, net=start.net)
-    )
-    return f"{count} · {group.config.data.label} · {schedule_text(group.config)} · {precision_text(group.drawn)}{before}"
+    count, start = tr_n(group.seeds, "{number} seed", "{number} seeds"), group.config.start
+    before = []
+    if start:
+        begun = mark("behind {iteration:,} iterations of {net}, trained in its own way")
+        with_layers = mark("with the layers of {net} after {iteration:,} iterations")
+        before = [tr(begun if start.is_grown else with_layers, iteration=start.iteration, net=start.net)]
+    return words.conditions(group.config, count, (run.precision for run in group.drawn), *before)
 
 
 def caption(groups: Sequence[Group]) -> str:
     """The conditions of all curves: once where they are alike, else of each kind with the nets that they hold for."""
-    kinds: dict[str, list[str]] = {}
-    for group in groups:
-        names = kinds.setdefault(conditions(group), [])
-        if group.config.name not in names:
-            names.append(group.config.name)
-    if len(kinds) == 1:
-        return tr("Every curve: {next}.", next=next(iter(kinds)))
-    return " ".join(f"{', '.join(names)}: {text}." for text, names in kinds.items())
+    return words.of_each_kind([(group.config.name, conditions(group)) for group in groups], mark("Every curve: {next}."))
 
 
 _RECIPE_NAMES = {

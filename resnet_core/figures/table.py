@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from resnet_core import paper
-from resnet_core.figures.captions import Group, fraction_short, labels, precision_text, seeds_text
+from resnet_core.conditions import fraction_short
+from resnet_core.figures.captions import Group, labels, precision_text, seeds_text
 from resnet_core.figures.series import RunRecords, final_errors, validation_errors
 from resnet_core.language import mark, tr
 

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
 
 from resnet_core import data
-from resnet_core.activations import images_at_once
+from resnet_core.activations import Progress, part_of
 from resnet_core.architectures.net import Net, build_model
 from resnet_core.config import DataConfig, Recipe, RunConfig
 from resnet_core.datasets import CIFAR10_CLASSES
@@ -25,6 +25,7 @@ from resnet_core.imports.proposal import Proposal
 from resnet_core.language import mark, tr
 from resnet_core.nets.loading import resized
 from resnet_core.training import probe
+from resnet_core.training.evaluate import answers
 from resnet_core.training.plan import Plan
 
 CLASSES = 10
@@ -92,7 +93,7 @@ class Trial:
 
 def trial(
     proposal: Proposal,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
     device: str = "auto",
     precision: str = "fp32",
     choices: Iterable[tuple[str, str]] | None = None,
@@ -115,7 +116,7 @@ def measure(
     proposal: Proposal,
     normalization: str,
     shortcut: str,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
     device: str = "auto",
     precision: str = "fp32",
 ) -> Trial:
@@ -127,7 +128,7 @@ def _tried(
     proposal: Proposal,
     pairs: list[tuple[str, str]],
     split: str,
-    progress: Callable[[int, int], None] | None,
+    progress: Progress | None,
     device: str,
     precision: str,
 ) -> Trial:
@@ -151,13 +152,8 @@ def _tried(
     for shortcut in dict.fromkeys(shortcut for _, shortcut in pairs):
         model = _build(proposal, shortcut, plan)
         for normalization in [key for key, option in pairs if option == shortcut]:
-            wrong, loss = 0, 0.0
-            for start in range(0, len(images), batch := images_at_once(model)):
-                part = images.part(start, start + batch)
-                counted = _count(model, proposal, normalization, part.images, part.labels, plan)
-                wrong, loss, done = wrong + counted[0], loss + counted[1], done + len(part)
-                if progress:
-                    progress(done, total)
+            wrong, loss = _count(model, proposal, normalization, images, plan, part_of(progress, done, total))
+            done += len(images)
             tried.append(Attempt(normalization, shortcut, 100.0 * wrong / len(images), loss / len(images)))
     tried.sort(key=lambda each: (_measured(each)[0], pairs.index((each.normalization, each.shortcut))))
     suggested = _suggestion(tried, len(images))
@@ -199,22 +195,20 @@ def _build(proposal: Proposal, shortcut: str, plan: Plan) -> Net:
     return model.to(plan.device).to(memory_format=torch.channels_last).eval()
 
 
-@torch.no_grad()
-def _count(model: Net, proposal: Proposal, normalization: str, images: torch.Tensor, labels: torch.Tensor, plan: Plan) -> tuple[int, float]:
-    """Wrong answers, and the sum of the cross-entropies. uint8 (N, 3, 32, 32) and int64 (N,)."""
-    mean, std = proposal.normalization_arrays(normalization)
-    x = (
-        resized(images.to(plan.device), model.side)
-        .contiguous(memory_format=torch.channels_last)
-        .float()
-        .div_(255)
-        .sub_(torch.from_numpy(mean).to(plan.device))
-    )
-    x = x if std is None else x.div_(torch.from_numpy(std).to(plan.device))
-    with plan.autocast():
-        logits = model(x)
-    logits, labels = logits.float(), labels.to(plan.device)
-    loss = torch.nn.functional.cross_entropy(logits, labels, reduction="sum")
-    # A net whose answer is not a number gives none.
-    wrong = (logits.argmax(1) != labels) | ~logits.isfinite().all(1)
-    return int(wrong.sum()), float(loss)
+def _count(
+    model: Net, proposal: Proposal, normalization: str, images: data.Split, plan: Plan, progress: Progress | None
+) -> tuple[int, float]:
+    """Wrong answers, and the sum of the cross-entropies."""
+    first, second = proposal.normalization_arrays(normalization)
+    mean, std = torch.from_numpy(first).to(plan.device), None if second is None else torch.from_numpy(second).to(plan.device)
+
+    def prepare(batch: torch.Tensor) -> torch.Tensor:
+        return data.normalize(resized(batch.to(plan.device), model.side), mean, std)
+
+    wrong, loss = 0, 0.0
+    for start, logits in answers(model, images.images, prepare, plan, progress=progress):
+        labels = images.labels[start : start + len(logits)].to(plan.device)
+        loss += float(torch.nn.functional.cross_entropy(logits, labels, reduction="sum"))
+        # A net whose answer is not a number gives none.
+        wrong += int(((logits.argmax(1) != labels) | ~logits.isfinite().all(1)).sum())
+    return wrong, loss

@@ -11,5 +11,6 @@ For example::
 
 from resnet_core.nets.catalog import Catalog, Net, catalog, find, shipped_nets
 from resnet_core.nets.normalization import NORMALIZATIONS, Normalization
+from resnet_core.nets.words import told_apart
 
-__all__ = ["NORMALIZATIONS", "Catalog", "Net", "Normalization", "catalog", "find", "shipped_nets"]
+__all__ = ["NORMALIZATIONS", "Catalog", "Net", "Normalization", "catalog", "find", "shipped_nets", "told_apart"]

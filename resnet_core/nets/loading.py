@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from resnet_core.architectures.net import Net as BuiltNet
 from resnet_core.architectures.net import build_model
 from resnet_core.config import Recipe, RunConfig, too_small
+from resnet_core.data import normalize
 from resnet_core.errors import CheckpointError
 from resnet_core.nets import folder as folders
 from resnet_core.nets.catalog import Net
@@ -55,8 +56,7 @@ class LoadedNet:
 
     def normalize(self, images: torch.Tensor) -> torch.Tensor:
         """uint8 (N, 3, H, W), anywhere -> float32 (N, 3, side, side) on the device, channels last: the net's input."""
-        x = resized(images.to(self.device), self.side).contiguous(memory_format=torch.channels_last).float().div_(255).sub_(self.mean)
-        return x if self.std is None else x.div_(self.std)
+        return normalize(resized(images.to(self.device), self.side), self.mean, self.std)
 
     @torch.no_grad()
     def logits(self, images: torch.Tensor) -> torch.Tensor:

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from resnet_core import architectures, data
+from resnet_core import data
 from resnet_core.architectures.table import complexity
 from resnet_core.config import PAPER_ITERATIONS, DataConfig
 from resnet_core.errors import RunError
-from resnet_core.nets import find
+from resnet_core.nets import Net, find
 from resnet_core.nets import folder as folders
+from resnet_core.nets.export import card
 from resnet_core.nets.loading import LoadedNet, load
 from resnet_core.runs import Run
 from resnet_core.training.checkpoint import weights_sha256
@@ -43,13 +44,13 @@ def export(run: Run, folder: Path, data_dir: Path | str | None = None, say: Call
     size = sum(tensor.nbytes for tensor in tensors.values())
     if size > MOST_BYTES:
         raise RunError(f"The weights of run {run.id} have {size:,} bytes; at most {MOST_BYTES:,} can be shipped.")
-    card = _card(run, _evaluations(run, data_dir, say))
+    told = _card(run, net, _evaluations(run, data_dir, say))
     texts: dict[str, str | bytes] = {
         folders.CONFIG: _json(run.config.to_dict()),
         folders.RECORDS: (run.path / "records.jsonl").read_bytes(),
-        folders.README: readme(card),
+        folders.README: readme(told),
     }
-    folders.write_folder(folder, tensors, loaded.mean.cpu(), None, card, texts)
+    folders.write_folder(folder, tensors, loaded.mean.cpu(), None, told, texts)
     return folders.read_folder(folder)
 
 
@@ -72,35 +73,14 @@ def measure(loaded: LoadedNet, dataset: str, data_dir: Path | str | None = None)
     return {"n": len(test), "wrong": round(error * len(test) / 100), "top1_error": error}
 
 
-def _card(run: Run, evaluations: list[dict[str, Any]]) -> dict[str, Any]:
-    status, config = run.state(), run.config
-    result, plan = status.result or {}, status.plan or {}
-    counted = complexity(config.model)
-    machine = (plan.get("reason") or {}).get("machine")
-    return {
-        "name": config.model.name,
-        "model": architectures.to_dict(config.model),
+def _card(run: Run, net: Net, evaluations: list[dict[str, Any]]) -> dict[str, Any]:
+    status, counted = run.state(), complexity(run.config.model)
+    known = {key: value for key, value in card(net).items() if key not in ("run", "state")}
+    return known | {
+        "name": run.config.model.name,
         "normalization": "pixel-mean",
-        "config": config.to_dict(),
-        "data": config.data.label,
-        "dataset": config.data.dataset,
-        "classes": list(config.data.class_names),
-        "schedule_fraction": config.recipe.schedule_fraction,
-        "iterations": config.recipe.iterations,
-        "batch_size": config.recipe.batch_size,
-        "seed": config.recipe.seed,
-        "precision": plan.get("precision"),
-        "machine": machine,
-        "machines": run.machines or ([machine] if machine else []),
-        "threads": plan.get("threads"),
-        "commit": run.versions.get("commit"),
-        "commits": run.commits,
-        "versions": run.versions,
-        "training_seconds": result.get("elapsed_seconds"),
-        "images_per_second": result.get("images_per_second"),
-        "train_error": result["train_error"],
-        "test_error": result["test_error"],
-        "training_weights_sha256": result["weights_sha256"],
+        "threads": (status.plan or {}).get("threads"),
+        "training_weights_sha256": (status.result or {})["weights_sha256"],
         "evaluations": evaluations,
         "params": counted.params,
         "macs": counted.macs,

@@ -52,3 +52,11 @@ def test_the_first_click_and_a_number_of_one_digit(start_app, open_page, monkeyp
     page.get_by_role("button", name="Add net").click()
     wait_until(lambda: lines.count() == 6, "the net that was added")  # with the headings
     wait_until(lambda: cells.nth(1).inner_text() == "3", "the seed that was typed before")
+
+    # Depth by the keyboard alone, by the name that it is read out with; what cannot be is told at once.
+    depth = page.get_by_role("combobox", name="Depth", exact=True)
+    for text, said in (("21", page.get_by_role("alert")), ("38", page.get_by_text("ResNet-38"))):
+        depth.focus()
+        page.keyboard.type(text, delay=HUMAN)
+        page.keyboard.press("Enter")
+        expect(said.first).to_contain_text("the nearest valid depths are 20 and 26" if text == "21" else "ResNet-38")
