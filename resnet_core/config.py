@@ -8,6 +8,7 @@ The defaults of ``Recipe`` are those of He et al., "Deep Residual Learning for I
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -182,6 +183,30 @@ def too_small(model: ModelConfig, side: int) -> str:
     )
 
 
+def made_for_larger(model: ModelConfig, side: int) -> str:
+    """Say that a net is made for larger images than such, what is left of them at its end, and what to do; else empty."""
+    plan = model.plan()
+    own = plan.input[1]
+    if side >= own or not plan.takes((3, side, side)):
+        return ""
+    left, due = (list(plan.maps((3, size, size)).values())[-1][1] for size in (side, own))
+    return tr(
+        "{name} is made for images of {own}x{own} pixels, and these have {side}x{side}: of its last maps, {due}x{due} there, {left}x{left} "
+        "is left. It would train, but not as the net that it is known as. {advice}",
+        name=model.name, own=own, side=side, due=due, left=left, advice=_instead(model, side),
+    )  # fmt: skip
+
+
+def _instead(model: ModelConfig, side: int) -> str:
+    """What to train in the place of a net that is made for larger images."""
+    form = None
+    with contextlib.suppress(ConfigError):
+        form = parse("-".join([model.head, *([str(model.depth)] if model.is_numbered else []), "CIFAR"]))
+    if form is not None and form.plan().input[1] == side:
+        return tr("Choose {form}, its form for such images, or data with larger images (a folder of pictures).", form=form.name)
+    return tr("Choose a net that is made for {side}x{side} pixels, or data with larger images (a folder of pictures).", side=side)
+
+
 def fitted(model: ModelConfig, data: DataConfig) -> ModelConfig:
     """Give a net the outputs that the data have classes, unless its number of outputs was chosen (is not its family's usual one)."""
     usual = type(model)().num_classes
@@ -266,7 +291,8 @@ class RunConfig:
                 "frozen", "{frozen} groups, and {name} has {groups}.", frozen=self.start.frozen, name=self.model.name, groups=groups
             )
         if not self.model.plan().takes((3, self.data.side, self.data.side)):
-            raise ConfigError("model", too_small(self.model, self.data.side))
+            why = f"{too_small(self.model, self.data.side)} {_instead(self.model, self.data.side)}"
+            raise ConfigError("model", why)
         if self.recipe.augmentation == "scale" and self.recipe.scale_range and self.recipe.scale_range[0] < self.data.side:
             low, side = self.recipe.scale_range[0], self.data.side
             raise ConfigError("scale_range", "a crop of {side} pixels cannot be taken from images of {low}.", side=side, low=low)

@@ -12,6 +12,7 @@ SMALLEST = {
     "wide_resnet": "WRN-10-1",
     "resnext": "ResNeXt-11-2x4d",
     "densenet": "DenseNet-7-k4",
+    "densenet_cifar": "DenseNet-121-k2-CIFAR",
     "highway": "Highway-8-w4",
     "highway_19": "Highway-19",
     "alexnet_cifar": "AlexNet-CIFAR",

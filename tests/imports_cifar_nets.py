@@ -189,3 +189,128 @@ class AndreasveitDenseNet(nn.Module):
     def forward(self, x):
         x = self.block3(self.trans2(self.block2(self.trans1(self.block1(self.conv1(x))))))
         return self.fc(F.avg_pool2d(F.relu(self.bn1(x)), 8).flatten(1))
+
+
+class _PreActivated(nn.Module):
+    """A block of its preact_resnet.py: a projection, if there is one, reads what is activated, and has no BN."""
+
+    def __init__(self, before: int, inner: int, stride: int, bottleneck: bool):
+        super().__init__()
+        after = 4 * inner if bottleneck else inner
+        rows = ((1, before, inner, 1), (3, inner, inner, stride), (1, inner, after, 1))
+        if not bottleneck:
+            rows = ((3, before, inner, stride), (3, inner, inner, 1))
+        self.count = len(rows)
+        for number, (kernel, channels, filters, step) in enumerate(rows, start=1):
+            setattr(self, f"bn{number}", nn.BatchNorm2d(channels))
+            setattr(self, f"conv{number}", nn.Conv2d(channels, filters, kernel, step, kernel // 2, bias=False))
+        if stride != 1 or before != after:
+            self.shortcut = nn.Sequential(nn.Conv2d(before, after, 1, stride, bias=False))
+
+    def forward(self, x):
+        y = F.relu(self.bn1(x))
+        skip = self.shortcut(y) if hasattr(self, "shortcut") else x
+        for number in range(1, self.count + 1):
+            y = F.relu(getattr(self, f"bn{number}")(y)) if number > 1 else y
+            y = getattr(self, f"conv{number}")(y)
+        return y + skip
+
+
+class KuangliuPreActResNet(nn.Module):
+    """Nothing is normalised or activated behind the last block."""
+
+    def __init__(self, counts=(2, 2, 2, 2), bottleneck=False, width=64, num_classes=10):
+        super().__init__()
+        self.conv1, before = nn.Conv2d(3, width, 3, 1, 1, bias=False), width
+        for stage, count in enumerate(counts):
+            inner, blocks = width * 2**stage, []
+            for index in range(count):
+                blocks.append(_PreActivated(before, inner, 2 if stage and not index else 1, bottleneck))
+                before = 4 * inner if bottleneck else inner
+            setattr(self, f"layer{stage + 1}", nn.Sequential(*blocks))
+        self.linear = nn.Linear(before, num_classes)
+
+    def forward(self, x):
+        x = self.layer4(self.layer3(self.layer2(self.layer1(self.conv1(x)))))
+        return self.linear(F.avg_pool2d(x, 4).flatten(1))
+
+
+class _Grouped(nn.Module):
+    def __init__(self, before: int, inner: int, stride: int, paths: int):
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(before, inner, 1, bias=False), nn.BatchNorm2d(inner)
+        self.conv2, self.bn2 = nn.Conv2d(inner, inner, 3, stride, 1, groups=paths, bias=False), nn.BatchNorm2d(inner)
+        self.conv3, self.bn3 = nn.Conv2d(inner, 2 * inner, 1, bias=False), nn.BatchNorm2d(2 * inner)
+        self.shortcut = _projection(before, 2 * inner, stride) if stride != 1 or before != 2 * inner else nn.Sequential()
+
+    def forward(self, x):
+        y = F.relu(self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x))))))
+        return F.relu(self.bn3(self.conv3(y)) + self.shortcut(x))
+
+
+class KuangliuResNeXt(nn.Module):
+    """Three stages; twice as many channels leave a block as are inside, and the first convolution is 1x1."""
+
+    def __init__(self, paths=2, width=64, blocks=3, num_classes=10):
+        super().__init__()
+        self.conv1, self.bn1, before = nn.Conv2d(3, 64, 1, bias=False), nn.BatchNorm2d(64), 64
+        for stage in range(3):
+            inner, row = paths * width * 2**stage, []
+            for index in range(blocks):
+                row.append(_Grouped(before, inner, 2 if stage and not index else 1, paths))
+                before = 2 * inner
+            setattr(self, f"layer{stage + 1}", nn.Sequential(*row))
+        self.linear = nn.Linear(before, num_classes)
+
+    def forward(self, x):
+        x = self.layer3(self.layer2(self.layer1(F.relu(self.bn1(self.conv1(x))))))
+        return self.linear(F.avg_pool2d(x, 8).flatten(1))
+
+
+class _NewestFirst(_DenseLayer):
+    def forward(self, x):
+        before = x.shape[1]
+        return super().forward(x).roll(-before, 1)
+
+
+class _KuangliusTransition(nn.Module):
+    def __init__(self, before, after):
+        super().__init__()
+        self.bn, self.conv = nn.BatchNorm2d(before), nn.Conv2d(before, after, 1, bias=False)
+
+    def forward(self, x):
+        return F.avg_pool2d(self.conv(F.relu(self.bn(x))), 2)
+
+
+class KuangliuDenseNet(nn.Module):
+    """Four blocks; a layer's output comes before its input."""
+
+    def __init__(self, counts=(6, 12, 24, 16), growth=12, num_classes=10):
+        super().__init__()
+        channels = 2 * growth
+        self.conv1 = nn.Conv2d(3, channels, 3, 1, 1, bias=False)
+        for stage, count in enumerate(counts, start=1):
+            layers = (_NewestFirst(channels + index * growth, growth) for index in range(count))
+            setattr(self, f"dense{stage}", nn.Sequential(*layers))
+            channels += count * growth
+            if stage < 4:
+                setattr(self, f"trans{stage}", _KuangliusTransition(channels, channels // 2))
+                channels //= 2
+        self.bn, self.linear = nn.BatchNorm2d(channels), nn.Linear(channels, num_classes)
+
+    def forward(self, x):
+        x = self.trans3(self.dense3(self.trans2(self.dense2(self.trans1(self.dense1(self.conv1(x)))))))
+        return self.linear(F.avg_pool2d(F.relu(self.bn(self.dense4(x))), 4).flatten(1))
+
+
+class ChenyaofoVGG(nn.Module):
+    """The convolutions of ``KuangliuVGG``, and two hidden layers of 512."""
+
+    def __init__(self, stages, num_classes=10):
+        super().__init__()
+        self.features = KuangliuVGG(stages).features[:-1]
+        hidden = (nn.Linear(512, 512), nn.ReLU(), nn.Dropout(), nn.Linear(512, 512), nn.ReLU(), nn.Dropout())
+        self.classifier = nn.Sequential(*hidden, nn.Linear(512, num_classes))
+
+    def forward(self, x):
+        return self.classifier(self.features(x).flatten(1))

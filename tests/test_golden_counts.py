@@ -117,7 +117,12 @@ GOLDEN = {
     "GoogLeNet-torchvision-aux": (13_004_888, 1_498_376_192),
     "VGG-16-CIFAR": (14_728_266, None),
     "GoogLeNet-CIFAR": (6_166_250, None),
+    "VGG-16-h512-d50-CIFAR": (15_253_578, None),
     "ResNet-18-CIFAR": (11_173_962, None),
+    "ResNet-18-barepreact-CIFAR": (11_171_146, None),
+    "ResNeXt-29-2x64d-double": (9_128_778, None),
+    "DenseNet-121-CIFAR": (6_956_298, None),
+    "DenseNet-121-k12-CIFAR": (1_000_618, None),
 }
 
 

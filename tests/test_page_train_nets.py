@@ -78,6 +78,12 @@ def test_families_for_other_images_are_not_offered_but_their_names_are_read(open
     (row, *_) = plan(opened)
     # Of 32 pixels, as the images of the data are: the first convolution, four stages with three projections, the last layer.
     assert (row["net"], row["MACs"]) == ("ResNet-18-c10-ImageNet", 2_408_448 + 9_437_184 + 3 * 8_388_608 + 5_120)
+    # Before it is started it is said what becomes of such images in it, and what to do.
+    (warning,) = [text for text in warnings(opened) if "made for images of 224x224" in text]
+    assert "ResNet-18-c10-ImageNet" in warning and "Choose ResNet-18-CIFAR" in warning and not opened.button(key="train.start").disabled
+    edit(opened, edited={0: {"net": "AlexNet"}})
+    (error,) = errors(opened)
+    assert "cannot compute with 32x32" in error and "Choose AlexNet-CIFAR" in error and opened.button(key="train.start").disabled
 
 
 def test_depths_and_shortcuts_are_varied(opened, store):

@@ -8,6 +8,7 @@ from typing import Any
 
 import streamlit as st
 
+from pages.experiments.gates_course import course_section
 from pages.experiments.lesion import BLOCK, lesion_section
 from pages.ui.analyses import Images, choose_images, fit_for
 from pages.ui.chart_files import chart_files
@@ -192,6 +193,9 @@ def main() -> None:
         results = measured(experiment, usable, labels, images, given)
         if results:
             show(experiment, results)
+    if experiment.key == "gates" and usable:
+        with guarded(tr("Through training")):
+            course_section(usable, labels)
 
 
 main()

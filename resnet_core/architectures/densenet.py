@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import ClassVar, Self
 
 from resnet_core.architectures import choices, projects
 from resnet_core.architectures.base import Family, Field, ModelConfig
@@ -116,7 +117,7 @@ class DenseNetConfig(ModelConfig):
 
     @classmethod
     def read(cls, head: str, depth: int, tokens: list[str]) -> DenseNetConfig | None:
-        if head != "densenet" or "imagenet" in tokens:
+        if head != "densenet" or {"imagenet", "cifar"} & set(tokens):
             return None
         values = cls.values(tokens)
         return cls(depth, **values) if "growth" in values or depth not in LAYERS else None
@@ -164,6 +165,7 @@ class DenseNetImageNetConfig(ModelConfig):
     growth: int = 0
     num_classes: int = 1000
 
+    images: ClassVar[str] = "ImageNet"
     family = "densenet_imagenet"
     fields = (
         Field("growth", mark("growth rate"), mark("Channels that each layer adds; 0 is the paper's."), low=0, high=128, prefix="k"),
@@ -185,18 +187,18 @@ class DenseNetImageNetConfig(ModelConfig):
 
     @property
     def name(self) -> str:
-        """``DenseNet-121``; ``DenseNet-121-k12-ImageNet`` with another growth rate than the paper's."""
-        return super().name + ("-ImageNet" if self.growth else "")
+        """``DenseNet-121``; ``DenseNet-121-k12-ImageNet`` with another growth rate than the paper's; ``DenseNet-121-CIFAR``."""
+        return super().name + (f"-{self.images}" if self.growth or self.images == "CIFAR" else "")
 
     @classmethod
-    def read(cls, head: str, depth: int, tokens: list[str]) -> DenseNetImageNetConfig | None:
+    def read(cls, head: str, depth: int, tokens: list[str]) -> Self | None:
         growth = any(GROWTH.read(token) is not None for token in tokens)
-        if head != "densenet" or "bc" in tokens or ("imagenet" not in tokens and (growth or depth not in LAYERS)):
+        if head != "densenet" or {"bc", "cifar"} & set(tokens) or ("imagenet" not in tokens and (growth or depth not in LAYERS)):
             return None
         return cls(depth, **cls.values([token for token in tokens if token != "imagenet"]))
 
     @classmethod
-    def propose(cls, shapes: Mapping[str, Shape]) -> Iterator[DenseNetImageNetConfig]:
+    def propose(cls, shapes: Mapping[str, Shape]) -> Iterator[Self]:
         last, grown = shapes.get("fc.weight", ()), shapes.get("layer1.0.conv2.weight", ())
         for depth in LAYERS:
             if len(last) == 2 and len(grown) == 4:
@@ -206,8 +208,31 @@ class DenseNetImageNetConfig(ModelConfig):
     def describe(self) -> Plan:
         counts, growth = LAYERS[self.depth]
         growth = self.growth or growth
+        units = tuple(_blocks(2 * growth, counts, growth, True, 0.5))
+        if self.images == "CIFAR":
+            return Plan((3, 32, 32), (Conv("conv1", 2 * growth, 3),), units, _head(self.num_classes))
         stem = (Conv("conv1", 2 * growth, 7, 2), BatchNorm("bn1"), Relu("relu1"), MaxPool("maxpool", 3, 2))
-        return Plan((3, 224, 224), stem, tuple(_blocks(2 * growth, counts, growth, True, 0.5)), _head(self.num_classes))
+        return Plan((3, 224, 224), stem, units, _head(self.num_classes))
+
+
+@dataclass(frozen=True)
+class FourBlocksCifarConfig(DenseNetImageNetConfig):
+    """The same four blocks behind a first 3x3 convolution, for 32x32 images, as in kuangliu/pytorch-cifar.
+
+    Attributes:
+        depth, growth, num_classes: as of ``DenseNetImageNetConfig``.
+    """
+
+    num_classes: int = 10
+
+    family = "densenet_cifar"
+    images = "CIFAR"
+
+    @classmethod
+    def read(cls, head: str, depth: int, tokens: list[str]) -> Self | None:
+        if head != "densenet" or "bc" in tokens or "cifar" not in tokens:
+            return None
+        return cls(depth, **cls.values([token for token in tokens if token != "cifar"]))
 
 
 _PAPER = mark("Huang, Liu, van der Maaten, Weinberger: Densely Connected Convolutional Networks (CVPR 2017)")
@@ -230,5 +255,13 @@ FAMILIES = (
         DenseNetImageNetConfig,
         tuple(DenseNetImageNetConfig(depth) for depth in (121, 161, 169, 201)),
         layouts=projects.IMAGENET_DENSENETS,
+    ),
+    Family(
+        "densenet_cifar",
+        mark("DenseNets of four blocks for CIFAR"),
+        mark("{paper}, as kuangliu/pytorch-cifar has them", paper=_PAPER),
+        FourBlocksCifarConfig,
+        (FourBlocksCifarConfig(121, 12), *(FourBlocksCifarConfig(depth) for depth in LAYERS)),
+        layouts=projects.FOUR_BLOCKS_CIFAR,
     ),
 )

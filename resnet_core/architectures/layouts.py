@@ -8,8 +8,9 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -38,6 +39,8 @@ class Layout:
         normalization: how the project prepares images, a key of ``NORMALIZATIONS``; by_classes: of those with another number of classes.
         likely: what a file may be beside other things (see ``imports.options``) that it is first taken for.
         assumed: what is taken for granted of every file in this layout, though it does not say so; a sentence, or empty.
+        order: gives, of one net's plan, for tensors of ours whose channels come in another order there, which of theirs is our i-th: of
+            the inputs of a convolution or a fully connected layer, of all that a BN has.
         unclear: tells why a file in this layout would not say which net it is, for a configuration; empty where it does.
     """
 
@@ -49,6 +52,7 @@ class Layout:
     by_classes: Mapping[int, str] = dataclasses.field(default_factory=dict, hash=False)
     likely: str = ""
     assumed: str = ""
+    order: Callable[[Plan], Mapping[str, Sequence[int]]] | None = None
     unclear: Callable[[Any], str] = _fits
 
     def of(self, config: Any) -> Layout:
@@ -96,6 +100,26 @@ def _renamed(key: str, names: Names) -> str:
 
 #: Our own names: those of the plan.
 OWN = Layout("resnet-lab", "ResNet Lab", normalization="pixel-mean")
+
+
+def newest_first(plan: Plan) -> dict[str, Sequence[int]]:
+    """Return the ``Layout.order`` of a DenseNet whose layers put their output before their input, where ours put it behind."""
+    found: dict[str, Sequence[int]] = {}
+    order: Sequence[int] = ()  # of what comes into the next unit, or into the head; empty where it is ours
+    for unit, row in itertools.groupby(plan.walk(), key=lambda placed: placed.unit):
+        parts = list(row)
+        for placed in parts:
+            tensors = {**placed.part.parameters(placed.shape), **placed.part.buffers(placed.shape)} if order else {}
+            is_layer = placed.part.kind in ("conv", "fc")
+            found |= {f"{placed.name}.{key}": order for key, shape in tensors.items() if (key == "weight" if is_layer else shape)}
+            if is_layer:  # behind it come channels of its own
+                break
+        if unit is not None and unit.join.name == "concat":
+            channels, added = parts[0].shape[0], parts[-1].output[0]
+            order = (*(added + index for index in order or range(channels)), *range(added))
+        else:
+            order = ()
+    return found
 
 
 def numbered(container: str) -> Callable[[Plan], Names]:

@@ -203,6 +203,11 @@ class Plan:
         return tuple(found)
 
     @cached_property
+    def gated(self) -> dict[str, int]:
+        """Return the blocks that have a gate -> which of ``taps`` is the last layer of each."""
+        return {tap.unit.name: at for at, tap in enumerate(self.taps) if tap.unit is not None and tap.unit.join.name == "gate"}
+
+    @cached_property
     def folds(self) -> tuple[tuple[str, str], ...]:
         """The convolutions that a BN follows, with it: in evaluation mode the two are one convolution."""
         following = ((a, b) for a, b in itertools.pairwise(self.walk()) if a.part.kind == "conv" and b.part.kind == "bn" and a.leads_to(b))

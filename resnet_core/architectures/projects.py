@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from resnet_core.architectures.layouts import Layout, Names, numbered
+from resnet_core.architectures.layouts import Layout, Names, newest_first, numbered
 from resnet_core.language import mark, tr
 
 #: How files call the first convolution and its BN, if not conv1 and bn1.
@@ -29,13 +29,22 @@ def _kuangliu(names: Names, **others: Any) -> Layout:
     return Layout("kuangliu", KUANGLIU, names, normalization="cifar10-short-std", **others)
 
 
+def _chenyaofo(names: Names, **others: Any) -> Layout:
+    return Layout("chenyaofo", CHENYAOFO, names, normalization="cifar10-short-std", by_classes={100: "cifar100"}, **others)
+
+
 def _stride_unclear(config: Any) -> str:
-    if config.block == "basic":
+    if getattr(config, "block", "bottleneck") == "basic":
         return ""
     return tr(
         "It is a CIFAR ResNet of bottlenecks in another project's layout. Their stride may be in the first "
         "1x1 or in the 3x3 convolution, and nothing in the file tells which."
     )
+
+
+def _one_path_unclear(config: Any) -> str:
+    """Of a single path the paper's is a ResNet with bottlenecks."""
+    return _stride_unclear(config) if (config.cardinality, config.outputs) == (1, "paper") else ""
 
 
 def _not_the_papers(config: Any) -> str:
@@ -46,20 +55,19 @@ def _not_the_papers(config: Any) -> str:
 
 CIFAR_RESNETS = (
     Layout("akamaster", AKAMASTER, (*_projections("shortcut"), ("fc", "linear")), likely="A-both", unclear=_stride_unclear),
-    Layout(
-        "chenyaofo", CHENYAOFO, _projections("downsample"), normalization="cifar10-short-std", by_classes={100: "cifar100"},
-        unclear=_stride_unclear,
-    ),
+    _chenyaofo(_projections("downsample"), unclear=_stride_unclear),
 )  # fmt: skip
 IMAGENET_RESNETS = (_torchvision(_projections("downsample"), unclear=_not_the_papers),)
+_KUANGLIUS: Names = (*_projections("shortcut"), ("fc", "linear"))
 FOUR_STAGES_CIFAR = (
-    _kuangliu((*_projections("shortcut"), ("fc", "linear"))),
+    _kuangliu(_KUANGLIUS),
     Layout(
         "torchvision-3x3", mark("torchvision, with another first convolution"), _projections("downsample"), normalization="cifar10",
         assumed=mark("Its first convolution is 3x3, where torchvision's is 7x7: it was taken to have no stride, and no "
 "pooling behind it."),
     ),
 )  # fmt: skip
+CIFAR_RESNEXTS = (_kuangliu(_KUANGLIUS, unclear=_one_path_unclear),)
 
 WIDE_RESNETS = (
     Layout(
@@ -75,6 +83,11 @@ _ANDREASVEIT: Names = (
     ("layer{}.{}.bn", "trans{}.bn1"), ("layer{}.{}.conv", "trans{}.conv1"), ("layer{}.{}", "block{}.layer.{}"), ("bn2", "bn1"),
 )  # fmt: skip
 DENSENETS = (Layout("andreasveit", "andreasveit/densenet-pytorch", _ANDREASVEIT, normalization="cifar10"),)
+#: Here too the transition has no number of a layer. What a layer adds comes before what it has read.
+_KUANGLIUS_DENSE: Names = (
+    ("layer{}.{}.bn", "trans{}.bn"), ("layer{}.{}.conv", "trans{}.conv"), ("layer{}.{}", "dense{}.{}"), ("bn2", "bn"), ("fc", "linear"),
+)  # fmt: skip
+FOUR_BLOCKS_CIFAR = (_kuangliu(_KUANGLIUS_DENSE, order=newest_first),)
 
 
 def _dense(dot: str) -> Names:
@@ -90,8 +103,12 @@ def _dense(dot: str) -> Names:
 
 IMAGENET_DENSENETS = (_torchvision(_dense("")), _torchvision(_dense(".")))
 
-VGGS = (_torchvision((("fc6", "classifier.0"), ("fc7", "classifier.3"), ("fc8", "classifier.6")), of_plan=numbered("features")),)
-CIFAR_VGGS = (_kuangliu((("fc", "classifier"),), of_plan=numbered("features")),)
+_VGGS_CLASSIFIER: Names = (("fc6", "classifier.0"), ("fc7", "classifier.3"), ("fc8", "classifier.6"))
+VGGS = (_torchvision(_VGGS_CLASSIFIER, of_plan=numbered("features")),)
+CIFAR_VGGS = (
+    _kuangliu((("fc", "classifier"),), of_plan=numbered("features")),
+    _chenyaofo(_VGGS_CLASSIFIER, of_plan=numbered("features")),
+)
 
 ALEXNETS = (
     _torchvision((

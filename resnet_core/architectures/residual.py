@@ -58,6 +58,7 @@ class Style:
         tanh: in the place of ReLU.
         survival: percent of the training batches that the last block's branch is there in (stochastic depth).
         dropout: percent, between the convolutions of a basic block (Wide ResNets).
+        doubled: a bottleneck has twice as many channels at its end as inside, whatever its paths, instead of 4 times the stage's filters.
     """
 
     shortcut: str
@@ -72,6 +73,15 @@ class Style:
     tanh: bool = False
     survival: int = 100
     dropout: int = 0
+    doubled: bool = False
+
+    def inner(self, filters: int) -> int:
+        """Return the channels inside of a bottleneck, over all of its paths."""
+        return filters * self.base_width // 64 * self.groups
+
+    def out(self, filters: int) -> int:
+        """Return the channels that come out of a block."""
+        return 2 * self.inner(filters) if self.doubled else filters * EXPANSION[self.block]
 
     def conv(self, name: str, filters: int, kernel: int, stride: int = 1, groups: int = 1, gain: float = 1.0) -> Conv:
         return Conv(name, filters, kernel, stride, bias=not self.norm and self.scaling != "fixup", groups=groups, gain=gain)
@@ -97,7 +107,7 @@ class Style:
             channels: that come in; filters: of the stage, inside of a bottleneck.
             place: of the block in the net, counted from 1; total: of all its blocks.
         """
-        stride, out = 2 if stage > 1 and index == 0 else 1, filters * EXPANSION[self.block]
+        stride, out = 2 if stage > 1 and index == 0 else 1, self.out(filters)
         changes = stride != 1 or channels != out
         convs = self._convolutions(filters, stride, total)
         branch: list[Part] = []
@@ -132,11 +142,10 @@ class Style:
         if self.block == "basic":
             return [self.conv("conv1", filters, 3, stride, gain=gain), self.conv("conv2", filters, 3, gain=last)]
         first, second = (1, stride) if self.stride_in_3x3 else (stride, 1)
-        inner = filters * self.base_width // 64 * self.groups
         return [
-            self.conv("conv1", inner, 1, first, gain=gain),
-            self.conv("conv2", inner, 3, second, self.groups, gain),
-            self.conv("conv3", 4 * filters, 1, gain=last),
+            self.conv("conv1", self.inner(filters), 1, first, gain=gain),
+            self.conv("conv2", self.inner(filters), 3, second, self.groups, gain),
+            self.conv("conv3", self.out(filters), 1, gain=last),
         ]
 
     def _fixed_up(self, convs: Sequence[Conv]) -> list[Part]:
@@ -181,5 +190,5 @@ class Style:
             filters = width * 2 ** (stage - 1)
             for index in range(count):
                 units.append(self.unit(stage, index, channels, filters, len(units) + 1, sum(counts)))
-                channels = filters * EXPANSION[self.block]
+                channels = self.out(filters)
         return tuple(units)

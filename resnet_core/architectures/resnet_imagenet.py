@@ -133,12 +133,12 @@ class FourStages(ModelConfig):
     def propose(cls, shapes: Mapping[str, Shape]) -> Iterator[Self]:
         if (found := seen(shapes, 4)) is not None:
             layers, block, width, classes = found
-            for shortcut, stride in itertools.product(("B", "A", "none", "C"), cls.strides(block)):
-                yield cls(layers, block, classes, width, shortcut, **stride)
+            for shortcut, variant in itertools.product(("B", "A", "none", "C"), cls.variants(block)):
+                yield cls(layers, block, classes, width, shortcut, **variant)
 
     @classmethod
-    def strides(cls, block: str) -> tuple[dict[str, Any], ...]:
-        """List what a net of such blocks may say of its stride, the likeliest first."""
+    def variants(cls, block: str) -> tuple[dict[str, Any], ...]:
+        """List what the family's own fields may be in a net of such blocks, the likeliest first."""
         return ({},)
 
     def twin(self) -> Self | None:
@@ -201,7 +201,7 @@ class ImageNetConfig(FourStages):
         return super().name + ("-v1.5" if self.stride == "3x3" else "")
 
     @classmethod
-    def strides(cls, block: str) -> tuple[dict[str, Any], ...]:
+    def variants(cls, block: str) -> tuple[dict[str, Any], ...]:
         return ({"stride": "3x3"}, {"stride": "1x1"}) if block == "bottleneck" else ({},)
 
     @classmethod
@@ -223,13 +223,39 @@ class FourStageCifarConfig(FourStages):
 
     Attributes:
         layers, block, num_classes, width, shortcut, dropout: as of ``FourStages``.
+        activation: ``post``, or ``pre`` (before each convolution, He et al. 2016b); ``pre-bare``: that, without BN and ReLU behind the last
+            block, which the paper has there and kuangliu/pytorch-cifar leaves out.
     """
 
     num_classes: int = 10
+    activation: str = dataclasses.field(default="post", kw_only=True)
 
     family = "resnet_cifar"
-    fields = (SHORTCUT, WIDTH, DROPOUT, choices.CLASSES)
+    fields = (
+        SHORTCUT,
+        Field("activation", mark("activation order"),
+            mark("BN and ReLU behind each convolution, or before it (He et al. 2016b); pre-bare has none behind the last block, as "
+"kuangliu/pytorch-cifar's PreActResNet."),
+              ("post", "pre", "pre-bare"), tokens={"pre": "preact", "pre-bare": "barepreact"}),
+        WIDTH,
+        DROPOUT,
+        choices.CLASSES,
+    )  # fmt: skip
     images = "CIFAR"
+
+    @classmethod
+    def variants(cls, block: str) -> tuple[dict[str, Any], ...]:
+        return tuple({"activation": order} for order in ("post", "pre", "pre-bare"))
+
+    def style(self) -> Style:
+        return dataclasses.replace(super().style(), preact=self.activation != "post")
+
+    def describe(self) -> Plan:
+        plan = super().describe()
+        if self.activation == "post":
+            return plan
+        conv, *activation = plan.stem  # the first block begins with these
+        return dataclasses.replace(plan, stem=(conv,), head=(*(activation if self.activation == "pre" else ()), *plan.head))
 
 
 _PAPER = mark("He, Zhang, Ren, Sun: Deep Residual Learning for Image Recognition (CVPR 2016), section 4.1")
@@ -254,7 +280,10 @@ FAMILIES = (
         mark("ResNets of four stages for CIFAR"),
         mark("{paper}, as kuangliu/pytorch-cifar has them", paper=_PAPER),
         FourStageCifarConfig,
-        tuple(FourStageCifarConfig(layers, block) for block, layers in TABLE_1.values()),
+        (
+            *(FourStageCifarConfig(layers, block) for block, layers in TABLE_1.values()),
+            *(FourStageCifarConfig(TABLE_1[18][1], activation=order) for order in ("pre", "pre-bare")),
+        ),
         layouts=projects.FOUR_STAGES_CIFAR,
         also=projects.STEMS,
     ),

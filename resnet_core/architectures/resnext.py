@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -31,6 +32,13 @@ FORM = Field(
 "the paths concatenated before the last convolution; c, a convolution in groups."),
     ("c", "b", "a"), tokens={"a": "a", "b": "b"},
 )  # fmt: skip
+#: Channels out of the blocks for CIFAR.
+OUTPUTS = Field(
+    "outputs", mark("channels out of blocks"),
+    mark("The paper's: 256, 512 and 1024 out of the three stages, whatever the paths. Or twice as many as inside, behind a first "
+"convolution of 1x1, as kuangliu/pytorch-cifar has them."),
+    ("paper", "double"), tokens={"double": "double"},
+)  # fmt: skip
 
 
 def _paths(tokens: list[str]) -> tuple[dict[str, Any], list[str]]:
@@ -43,7 +51,7 @@ def _paths(tokens: list[str]) -> tuple[dict[str, Any], list[str]]:
 
 @dataclass(frozen=True)
 class ResNeXtConfig(ModelConfig):
-    """A ResNeXt for CIFAR: three stages of bottlenecks whose output has 256, 512 and 1024 channels, with projections.
+    """A ResNeXt for CIFAR: three stages of bottlenecks with projections.
 
     Attributes:
         depth: 9n+2 weighted layers.
@@ -51,6 +59,8 @@ class ResNeXtConfig(ModelConfig):
         num_classes: outputs of the fully connected layer.
         shortcuts: ``projection`` where dimensions change, else the identity; or ``none``.
         form: ``a``, ``b`` or ``c``, which compute the same; ``resnext_forms.reform`` takes the weights of one to another.
+        outputs: ``paper``: 256, 512 and 1024 channels come out of the stages; ``double``: twice as many as are inside, and the first
+            convolution is 1x1, as in kuangliu/pytorch-cifar.
 
     Raises:
         ConfigError: a field is out of its range.
@@ -62,9 +72,10 @@ class ResNeXtConfig(ModelConfig):
     num_classes: int = 10
     shortcuts: str = "projection"
     form: str = "c"
+    outputs: str = "paper"
 
     family = "resnext"
-    fields = (CARDINALITY, BASE_WIDTH, FORM, choices.WITH_SHORTCUTS, choices.CLASSES)
+    fields = (CARDINALITY, BASE_WIDTH, FORM, OUTPUTS, choices.WITH_SHORTCUTS, choices.CLASSES)
     head = "ResNeXt"
 
     def __post_init__(self) -> None:
@@ -98,9 +109,9 @@ class ResNeXtConfig(ModelConfig):
         second, last = shapes.get("layer1.0.conv2.weight", ()), shapes.get("fc.weight", ())
         blocks = sum(key.startswith("layer3.") and key.endswith(".conv1.weight") for key in shapes)
         if len(second) == 4 and len(last) == 2 and 0 < second[1] < second[0] and blocks:
-            for shortcuts in ("projection", "none"):
+            for shortcuts, outputs in itertools.product(("projection", "none"), ("paper", "double")):
                 with contextlib.suppress(ConfigError):
-                    yield cls(9 * blocks + 2, second[0] // second[1], second[1], last[0], shortcuts)
+                    yield cls(9 * blocks + 2, second[0] // second[1], second[1], last[0], shortcuts, outputs=outputs)
 
     def twin(self) -> ResNeXtConfig | None:
         return None if self.shortcuts == "none" else dataclasses.replace(self, shortcuts="none")
@@ -108,9 +119,9 @@ class ResNeXtConfig(ModelConfig):
     def describe(self) -> Plan:
         style = Style(
             "none" if self.shortcuts == "none" else "B", "bottleneck", stride_in_3x3=True,
-            groups=self.cardinality, base_width=self.base_width, form=self.form,
+            groups=self.cardinality, base_width=self.base_width, form=self.form, doubled=self.outputs == "double",
         )  # fmt: skip
-        stem = (style.conv("conv1", 64, 3), *style.normed("bn1"), style.active("relu"))
+        stem = (style.conv("conv1", 64, 1 if style.doubled else 3), *style.normed("bn1"), style.active("relu"))
         return Plan((3, 32, 32), stem, style.units(64, ((self.depth - 2) // 9,) * 3), style.classifier(self.num_classes))
 
 
@@ -170,7 +181,11 @@ FAMILIES = (
         mark("ResNeXts for CIFAR"),
         mark("{paper}, section 5.3", paper=_PAPER),
         ResNeXtConfig,
-        tuple(ResNeXtConfig(29, *paths) for paths in ((1, 64), (32, 4), (8, 64), (16, 64), (32, 64))),
+        (
+            *(ResNeXtConfig(29, *paths) for paths in ((1, 64), (32, 4), (8, 64), (16, 64), (32, 64))),
+            *(ResNeXtConfig(29, *paths, outputs="double") for paths in ((2, 64), (32, 4))),
+        ),
+        layouts=projects.CIFAR_RESNEXTS,
     ),
     Family(
         "resnext_imagenet",

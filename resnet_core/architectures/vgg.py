@@ -61,7 +61,7 @@ class VGGConfig(ModelConfig):
 
     images: ClassVar[str] = ""
     family = "vgg"
-    fields = (
+    fields: ClassVar[tuple[Field, ...]] = (
         dataclasses.replace(choices.NORM, help=mark("None, as in the paper, or batch normalisation."), tokens={"batch": "BN"}),
         choices.NONLINEARITY,
         choices.INITIALIZATION,
@@ -99,7 +99,7 @@ class VGGConfig(ModelConfig):
     def propose(cls, shapes: Mapping[str, Shape]) -> Iterator[Self]:
         convolutions = sum(len(shape) == 4 for shape in shapes.values())
         last = shapes.get("fc8.weight", shapes.get("fc.weight", ()))
-        norm = "batch" if "bn1.weight" in shapes else "none"
+        norm = "batch" if any(key.endswith(".running_mean") for key in shapes) else "none"
         for depth, counts in CONVOLUTIONS.items():
             if convolutions == sum(counts) and len(last) == 2:
                 with contextlib.suppress(ConfigError):
@@ -125,13 +125,13 @@ class VGGConfig(ModelConfig):
                 changes = channels != FILTERS[stage] or index == count - 1
                 units.append(Unit(f"layer{number}.{place}", number, place, tuple(conv), after=tuple(after), dimensions_change=changes))
                 channels = FILTERS[stage]
-        return Plan(self._input, stem, tuple(units), (*self._hidden(), Linear(self._last, self.num_classes)), (), self.initialization)
+        return Plan(self._input, stem, tuple(units), self._head(), (), self.initialization)
 
     _input: ClassVar[Shape] = (3, 224, 224)
-    _last: ClassVar[str] = "fc8"
 
-    def _hidden(self) -> list[Part]:
-        return [AveragedTo("avgpool", 7), Flatten("flatten"), *hidden(("fc6", "fc7"), 4096, self.nonlinearity, self.dropout)]
+    def _head(self) -> tuple[Part, ...]:
+        layers = hidden(("fc6", "fc7"), 4096, self.nonlinearity, self.dropout)
+        return AveragedTo("avgpool", 7), Flatten("flatten"), *layers, Linear("fc8", self.num_classes)
 
 
 @dataclass(frozen=True)
@@ -139,33 +139,47 @@ class VGGCifarConfig(VGGConfig):
     """The convolutions of a VGG net with BN, and one fully connected layer, for 32x32 images, as in kuangliu/pytorch-cifar.
 
     Attributes:
-        depth: of the VGG net whose convolutions it has; there are two fully connected layers fewer.
+        depth: of the VGG net whose convolutions it has; without ``hidden`` there are two fully connected layers fewer.
         nonlinearity, initialization, kernel: as of ``VGGConfig``; norm: ``batch`` or ``none``.
-        dropout: percent, before the fully connected layer.
-        num_classes: outputs of the fully connected layer.
+        dropout: percent, before the last layer, and behind each hidden one.
+        num_classes: outputs of the last layer.
+        hidden: outputs of each of two fully connected layers before it, 512 in chenyaofo/pytorch-cifar-models; 0: there are none.
     """
 
     norm: str = "batch"
     num_classes: int = 10
     dropout: int = 0
+    hidden: int = 0
 
     family = "vgg_cifar"
     images = "CIFAR"
     fields = (
         dataclasses.replace(choices.NORM, help=mark("Batch normalisation, or none."), tokens={"none": "nobn"}),
         *VGGConfig.fields[1:4],
-        choices.dropout(mark("before the fully connected layer")),
+        Field("hidden", mark("hidden fully connected layers"),
+            mark("Outputs of each of the two; 0: there are none. chenyaofo/pytorch-cifar-models has 512, with 50 % dropout."),
+              low=0, high=4096, prefix="h"),
+        choices.dropout(mark("before the last layer, and behind each hidden one")),
         choices.CLASSES,
-    )
+    )  # fmt: skip
     _input = (3, 32, 32)
-    _last = "fc"
 
     @property
     def weighted_layers(self) -> int:
-        return self.depth - 2
+        return self.depth if self.hidden else self.depth - 2
 
-    def _hidden(self) -> list[Part]:
-        return [Flatten("flatten"), *([Dropout("dropout", self.dropout)] if self.dropout else [])]
+    @classmethod
+    def propose(cls, shapes: Mapping[str, Shape]) -> Iterator[Self]:
+        width = shapes.get("fc6.bias", (0,))[0]
+        for config in super().propose(shapes):
+            with contextlib.suppress(ConfigError):
+                yield dataclasses.replace(config, hidden=width, dropout=50) if width else config
+
+    def _head(self) -> tuple[Part, ...]:
+        if self.hidden:
+            layers = hidden(("fc6", "fc7"), self.hidden, self.nonlinearity, self.dropout)
+            return Flatten("flatten"), *layers, Linear("fc8", self.num_classes)
+        return Flatten("flatten"), *([Dropout("dropout", self.dropout)] if self.dropout else []), Linear("fc", self.num_classes)
 
 
 _PAPER = mark("Simonyan, Zisserman: Very Deep Convolutional Networks for Large-Scale Image Recognition (ICLR 2015)")
@@ -183,7 +197,7 @@ FAMILIES = (
         mark("VGG nets for CIFAR"),
         mark("{paper}, as kuangliu/pytorch-cifar has them", paper=_PAPER),
         VGGCifarConfig,
-        (*(VGGCifarConfig(depth) for depth in CONVOLUTIONS), VGGCifarConfig(norm="none")),
+        (*(VGGCifarConfig(depth) for depth in CONVOLUTIONS), VGGCifarConfig(norm="none"), VGGCifarConfig(hidden=512, dropout=50)),
         layouts=projects.CIFAR_VGGS,
     ),
 )

@@ -15,6 +15,7 @@ from resnet_core.architectures import parse
 from resnet_core.cli.follow import Interrupts
 from resnet_core.cli.options import add_data, add_fields, read_data, read_fields
 from resnet_core.cli.output import emit, note, table
+from resnet_core.cli.train import warn_of_size
 from resnet_core.config import Recipe
 from resnet_core.errors import RunError
 from resnet_core.runs import RunStore
@@ -61,6 +62,7 @@ def sweep(args: argparse.Namespace) -> int:
     data, place = read_data(args)
     nets = [parse(name) for name in args.net]
     configs = sweeps.grid(nets, data, read_fields(args, Recipe), args.seeds)
+    warn_of_size(configs)
     store = RunStore(args.home)
     name = args.name or f"{', '.join(dict.fromkeys(net.name for net in nets))}: {_counted(len(args.seeds), 'seed')}"
     with Interrupts() as interrupts:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import shlex
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from resnet_core.cli.follow import Interrupts, follow
 from resnet_core.cli.options import read_data, read_fields, read_net
 from resnet_core.cli.output import emit, error, note, percent, report, speed, summary, table
-from resnet_core.config import Recipe, RunConfig, demo_configs, fitted
+from resnet_core.config import Recipe, RunConfig, demo_configs, fitted, made_for_larger
 from resnet_core.runs import Run, RunStatus, RunStore, hung
 from resnet_core.verdict import Outcome, degradation, degradation_verdict
 
@@ -79,10 +80,18 @@ def wait_and_tell(store: RunStore, run: Run, interrupts: Interrupts, args: argpa
     return INTERRUPTED if interrupts.count and code else code
 
 
+def warn_of_size(configs: Iterable[RunConfig]) -> None:
+    """Say of every net that is made for larger images than those it is to be trained on what that means, and what to do."""
+    for doubt in dict.fromkeys(made_for_larger(config.model, config.data.side) for config in configs):
+        if doubt:
+            note(f"careful: {doubt}")
+
+
 def train(args: argparse.Namespace) -> int:
     """``train``: one net, from the queue to its result."""
     data, place = read_data(args)
     config = RunConfig(fitted(read_net(args), data), data, read_fields(args, Recipe))
+    warn_of_size([config])
     store = RunStore(args.home)
     # From here on Ctrl-C must not leave a run behind that nobody has been told of.
     with Interrupts() as interrupts:

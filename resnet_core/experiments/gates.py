@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from resnet_core.experiments.base import (
     images_parameter,
     whole_net_macs,
 )
+from resnet_core.figures.gates import GateCourse, gate_course
 from resnet_core.figures.lines import Line, lines_figure
 from resnet_core.language import mark, tr
 
@@ -69,6 +71,7 @@ class Gates:
         blocks: names of the B blocks that have one; mean: (B,), 0 to 1; over_images: (B,), standard deviation of the images' means.
         bias: (B,), the mean of the gate's biases; start: what they were set to before training.
         n: images.
+        course: how open they were through training, where the net's records tell (``figures.gates.gate_course``).
     """
 
     blocks: tuple[str, ...]
@@ -77,12 +80,17 @@ class Gates:
     bias: np.ndarray
     start: float
     n: int
+    course: GateCourse | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
         rows = zip(self.blocks, self.mean.tolist(), self.over_images.tolist(), self.bias.tolist(), strict=True)
         blocks = [{"name": name, "mean": mean, "std_over_images": std, "bias": bias} for name, mean, std, bias in rows]
-        return {"n": self.n, "bias_at_start": self.start, "blocks": blocks}
+        found = {"n": self.n, "bias_at_start": self.start, "blocks": blocks}
+        if self.course is not None:
+            opening = [[value if math.isfinite(value) else None for value in row] for row in self.course.opening.tolist()]
+            found["through_training"] = {"iterations": self.course.iterations.tolist(), "gate_opening": opening}
+        return found
 
 
 def measure(
@@ -122,7 +130,8 @@ def measure(
     bias = [float(net.get_parameter(f"{name}.gate.{conv.name}.bias").detach().mean()) for name, conv in convs]
     begun = float(getattr(convs[0][1], "bias_start", 0.0))
     mean, std = (np.array([float(getattr(each, of)()) for each in of_images]) for of in ("mean", "std"))
-    return Gates(tuple(name for name, _ in convs), mean, std, np.array(bias), begun, len(test))
+    course = gate_course(loaded.net.id, loaded.net.name, loaded.net.model, loaded.net.records("layers"))
+    return Gates(tuple(name for name, _ in convs), mean, std, np.array(bias), begun, len(test), course)
 
 
 def table(results: Sequence[Measured]) -> Table:
@@ -130,14 +139,13 @@ def table(results: Sequence[Measured]) -> Table:
     rows = []
     for one in results:
         found: Gates = one.result
-        lower = int((found.bias < found.start).sum())
-        rows.append(
-            (one.label, float(found.mean.mean()), float(found.mean.min()), float(found.mean.max()), found.start, lower, len(found.bias))
-        )
-    return Table(
-        (tr("Net"), tr("Mean gate"), tr("Least open"), tr("Most open"), tr("Bias at the start"), tr("Biases that fell"), tr("of all")),
-        tuple(rows),
-    )
+        begun = None if found.course is None or found.course.iterations[0] else float(found.course.opening[0].mean())
+        lower, mean = int((found.bias < found.start).sum()), found.mean
+        now = (float(mean.mean()), float(mean.min()), float(mean.max()))
+        rows.append((one.label, *now, begun, found.start, lower, len(found.bias)))
+    now_head = (tr("Mean gate"), tr("Least open"), tr("Most open"))
+    start = (tr("Mean gate at iteration 0, of a training batch"), tr("Bias at the start"))
+    return Table((tr("Net"), *now_head, *start, tr("Biases that fell"), tr("of all")), tuple(rows))
 
 
 def figure(results: Sequence[Measured], dark: bool = False) -> go.Figure:

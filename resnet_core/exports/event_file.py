@@ -27,7 +27,7 @@ _SCALARS = {
         "validation_loss": "loss/validation",
     },
 }
-_LAYERS = ("gradient_norm", "response_std")
+_LAYERS = ("gradient_norm", "response_std", "gate_opening")
 
 
 def scalars(row: dict[str, Any]) -> Iterator[tuple[str, float]]:

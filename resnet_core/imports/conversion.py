@@ -14,6 +14,9 @@ REORDERED = mark(
     "Its option A was taken to pad the new channels on both sides, where ours pads behind; the channels "
     "of stages 2 and 3 were put in our order, so that the function is the same."
 )
+#: Of a layout whose layers put what they add before what they have read.
+NEWEST_FIRST = mark("Its dense layers put their output before their input, where ours put it behind; the channels were put in our order, "
+"so that the function is the same.")  # fmt: skip
 
 
 def convert(arrays: Mapping[str, Any], recognition: Recognition) -> tuple[dict[str, Any], list[str]]:
@@ -38,6 +41,10 @@ def convert(arrays: Mapping[str, Any], recognition: Recognition) -> tuple[dict[s
         notes.append(
             tr("The biases of {biases:,} convolutions were folded into the BN that follows each; the function is the same.", biases=biases)
         )
+    for own, order in recognition.orders.items():
+        ours[own] = ours[own].take(order, axis=min(1, ours[own].ndim - 1))
+    if recognition.orders:
+        notes.append(NEWEST_FIRST)
     if missing:
         notes.append(tr("{missing:,} of BN's {counter} were missing; they are 0 now.", missing=missing, counter=shown(COUNTER)))
     return ours, notes

@@ -37,6 +37,7 @@ class Recognition:
         biases: the file's key of each bias of a convolution -> our key of the running mean that it is to be taken from.
         notes: what was put aside.
         normalization: how the layout's project prepares its images.
+        orders: our key of a tensor whose channels come in another order there -> which of them is our i-th (``Layout.order``).
     """
 
     layout: str
@@ -46,6 +47,7 @@ class Recognition:
     notes: tuple[str, ...]
     normalization: str
     biases: dict[str, str] = field(default_factory=dict)
+    orders: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
 
 def recognize(shapes: Mapping[str, Shape], told: ModelConfig | None = None) -> Recognition:
@@ -98,7 +100,8 @@ def _recognition(found: Sequence[tuple[Candidate, dict[str, str]]], prefix: str)
         )
     keys = {prefix + theirs: ours for theirs, ours in first.keys.items()}
     biases = {prefix + theirs: mean for theirs, mean in folded.items()}
-    return Recognition(layout.key, same[0], shortcuts, keys, tuple(notes), layout.usual(same[0].num_classes), biases)
+    orders = layout.order(same[0].plan()) if layout.order else {}
+    return Recognition(layout.key, same[0], shortcuts, keys, tuple(notes), layout.usual(same[0].num_classes), biases, orders)
 
 
 def _without_counters(shapes: Mapping[str, Shape]) -> dict[str, Shape]:

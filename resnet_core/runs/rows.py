@@ -59,7 +59,7 @@ _FIELDS: dict[str, tuple[dict[str, Callable[[Any], bool]], dict[str, Callable[[A
     ),
     "layers": (
         {**_ITERATION, "names": _is_names, "gradient_norm": _is_list, "response_std": _is_list},
-        {"weight_norm": _is_list, "elapsed_seconds": is_time},
+        {"weight_norm": _is_list, "gate_opening": _is_list, "elapsed_seconds": is_time},
     ),
 }
 
