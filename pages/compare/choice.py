@@ -8,13 +8,13 @@ import streamlit as st
 
 from pages.ui.linked import Linked
 from pages.ui.net_words import say_absent
-from pages.ui.runs_view import Recorded, Seen, Shipped, search_box, started_together
+from pages.ui.runs_view import Kept, Seen, search_box, started_together
 from resnet_core.language import mark, tr
 from resnet_core.nets import told_apart
 from resnet_core.verdict import trained_alike
 
-#: What can be chosen: a run of this home, a checkpoint that ships, or a training of which the records ship.
-Listed = Seen | Shipped | Recorded
+#: What can be chosen: a run of this home, or what ships.
+Listed = Seen | Kept
 
 CHOICE, SEARCH = Linked("compare", "runs"), "compare.search"
 
@@ -28,8 +28,8 @@ FILTERS = {
     mark("finished"): ("state", lambda s: s.state == "finished"),
     mark("plain"): ("family", lambda s: s.config.model.is_plain),
     mark("residual"): ("family", lambda s: not s.config.model.is_plain),
-    mark("own"): ("origin", lambda s: isinstance(s, Seen)),
-    mark("shipped"): ("origin", lambda s: isinstance(s, Shipped)),
+    mark("own"): ("origin", lambda s: s.origin == "run"),
+    mark("shipped"): ("origin", lambda s: s.origin == "shipped"),
 }
 
 
@@ -55,38 +55,31 @@ def choose_runs(seen: Sequence[Listed], left: int = 0) -> list[str]:
         help=tr("Shortens the list to choose from."),
     )
     search_box(left, SEARCH)
-    listed = [s for s in [*reversed(own(seen)), *shipped(seen), *recorded_ones(seen)] if s.id in ids or passes(s, names)]
+    own, ships, recorded = (of_origin(seen, origin) for origin in ("run", "shipped", "recorded"))
+    listed = [s for s in [*reversed(own), *ships, *recorded] if s.id in ids or passes(s, names)]
     title = tr("{listeds} of {seens} listed", listeds=len(listed), seens=len(seen) + left)
     CHOICE.multiselect("compare.runs", title, told_apart(listed), ids, tr("Choose runs"))
     sets: dict[str, tuple[Sequence[Listed], str]] = {
         mark("newest"): (
-            own(seen),
+            own,
             tr("The runs trained alike with the newest one, the newest {most_curves} of them.", most_curves=MOST_CURVES),
         ),
-        mark("shipped"): (shipped(seen), tr("Those that ship, trained alike.")),
+        mark("shipped"): (ships, tr("Those that ship, trained alike.")),
     }
     with st.container(horizontal=True, gap="small"):
         for name, (among, about) in sets.items():
             if among:
                 title = tr("Only the {name} set", name=name)
                 st.button(title, key="compare." + name, on_click=CHOICE.choose, args=(newest_set(among),), help=about)
-        if joins := [s.id for s in recorded_ones(seen)]:
+        if joins := [s.id for s in recorded]:
             about = tr("Plain, Highway, ResNet and DenseNet, trained once on 300 images of the sample: what joins a block and its skip.")
             st.button(tr("Compare by join"), key="compare.joins", on_click=CHOICE.choose, args=(joins,), help=about)
     return ids
 
 
-def own(seen: Sequence[Listed]) -> list[Listed]:
-    """The runs of this home, in their order."""
-    return [s for s in seen if isinstance(s, Seen)]
-
-
-def recorded_ones(seen: Sequence[Listed]) -> list[Recorded]:
-    return [s for s in seen if isinstance(s, Recorded)]
-
-
-def shipped(seen: Sequence[Listed]) -> list[Shipped]:
-    return [s for s in seen if isinstance(s, Shipped)]
+def of_origin(seen: Sequence[Listed], origin: str) -> list[Listed]:
+    """Those that are ``run``, of this home; ``shipped``; or ``recorded``; in their order."""
+    return [s for s in seen if s.origin == origin]
 
 
 def _of_data(name: str) -> Callable[[Listed], bool]:
@@ -107,8 +100,9 @@ def newest_set(seen: Sequence[Listed]) -> list[str]:
 
     Where nothing was trained yet: the shipped nets that were trained like the first of them (the deepest have a warm-up of their own).
     """
-    among = own(seen) or seen
-    model = (among[-1] if own(seen) else among[0]).config
+    own = of_origin(seen, "run")
+    among = own or seen
+    model = own[-1].config if own else among[0].config
     like = trained_alike(model)
     together = started_together([s for s in among if isinstance(s, Seen)])
     near = [s for s in among if s.config.recipe.seed == model.recipe.seed or s.id in together]  # few, and told at once

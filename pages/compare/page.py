@@ -11,13 +11,13 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 import streamlit as st
 
-from pages.compare.choice import CHOICE, SEARCH, Listed, choose_runs, shipped
+from pages.compare.choice import CHOICE, SEARCH, Listed, choose_runs, of_origin
 from pages.ui.figure_chart import figure_chart
 from pages.ui.guard import guarded
 from pages.ui.labels import escaped
 from pages.ui.lecture_file import lecture_button
 from pages.ui.net_words import nothing_yet
-from pages.ui.runs_view import REACH, Seen, look, look_recorded, look_shipped
+from pages.ui.runs_view import REACH, Kept, Seen, look, look_recorded, look_shipped
 from resnet_core import paper
 from resnet_core.figures import captions, export, series, table
 from resnet_core.figures.curves import X_AXES, View, learning_curves, view_note
@@ -65,13 +65,13 @@ def view_controls() -> View:
 def notes(seen: Sequence[Listed], runs: Sequence[series.RunRecords], view: View) -> str:
     """Everything that must be read with the chart."""
     groups = captions.grouped(runs, view.seeds)
-    names = ", ".join(s.net.name for s in shipped(seen))
+    names = ", ".join(s.net for s in seen if isinstance(s, Kept) and s.origin == "shipped")
     return f"{captions.caption(groups)} {view_note(groups, view)} {f'Shipped with ResNet Lab: {names}.' if names else ''}".strip()
 
 
 def show_table(seen: Sequence[Listed], runs: Sequence[series.RunRecords], view: View) -> None:
     groups = captions.grouped(runs, view.seeds)
-    ids = {s.id for s in shipped(seen)}
+    ids = {s.id for s in of_origin(seen, "shipped")}
     st.header(tr("Final errors"), anchor=False)
     final = table.final_table(groups, view.seeds)
     held_out = any(table.VALIDATION in row for row in final)

@@ -10,14 +10,14 @@ import streamlit as st
 from pages.gradients.initialization import initialization_section
 from pages.ui import analyses, findings
 from pages.ui.analyses import Images, choose_images, fit_for
-from pages.ui.asking import may_begin
+from pages.ui.asking import measurable
 from pages.ui.chart_files import chart_files
 from pages.ui.figure_chart import figure_chart
 from pages.ui.guard import guarded
 from pages.ui.labels import escaped, titled
-from pages.ui.moment import Moment, choose_moment
+from pages.ui.moment import Moment, choose_moment, moments_text
 from pages.ui.net_words import is_active, recorded
-from pages.ui.nets_pick import choose_nets, offered
+from pages.ui.nets_pick import anew, choose_nets, offered
 from resnet_core.activations import WHOLE_BUDGET, activation_bytes, images_at_once
 from resnet_core.errors import UserError
 from resnet_core.figures.gradients import (
@@ -35,7 +35,7 @@ from resnet_core.figures.gradients import (
 )
 from resnet_core.imports.cost import macs_per_image
 from resnet_core.language import mark, tr
-from resnet_core.nets import Net, catalog, told_apart
+from resnet_core.nets import Net, told_apart
 from resnet_core.nets.words import caption, conditions
 
 if TYPE_CHECKING:
@@ -147,19 +147,10 @@ def recorded_note(nets: Sequence[Net], labels: dict[str, str]) -> str:
     return note + (tr(" No records of their training, so measured now only: {left}.", left=", ".join(left)) if left else "")
 
 
-def moments_text(iterations: dict[str, int], labels: dict[str, str]) -> str:
-    """``at iteration 800``; of nets at different iterations each with its own."""
-    if len(set(iterations.values())) == 1:
-        return tr("at iteration {next:,}", next=next(iter(iterations.values())))
-    return "at " + ", ".join(f"{iteration:,} ({labels[net_id]})" for net_id, iteration in iterations.items())
-
-
 def recorded_panel(ids: Sequence[str], heat: Sequence[str], labels: dict[str, str], x: str, quantity: str, polled: bool) -> None:
     """Heat maps, and below them the moment with its lines. ``polled`` tells whether this is run again every few seconds."""
     with guarded(tr("Gradients")):
-        nets = [net for net in catalog(unsaved=True, newest=0, also=ids).nets if net.id in ids]
-        if any(map(is_active, nets)) != polled:
-            st.rerun()
+        nets = anew(ids, polled)
         histories = histories_of(nets, labels)
         mapped = [one for one in histories if one.key in heat]
         place = st.container()
@@ -171,7 +162,7 @@ def recorded_panel(ids: Sequence[str], heat: Sequence[str], labels: dict[str, st
         moment = choose_moment([net for net in nets if net.records("layers")])
         curves, iterations = curves_at(histories, nets, moment, quantity)
         at = moments_text(iterations, {net_id: escaped(label) for net_id, label in labels.items()})
-        title.header(tr("Layer by layer {at}", at=at), anchor=False)
+        title.header(tr("Layer by layer at {moments}", moments=at), anchor=False)
         if mapped:
             # A part is another iteration in each of them, and at the end a mark would hide the last column.
             mark = None if moment.is_part or moment.value >= max(one.iterations[-1] for one in mapped) else moment.value
@@ -224,14 +215,16 @@ def show_recorded(nets: Sequence[Net], labels: dict[str, str], x: str, quantity:
 def show_measured(nets: Sequence[Net], labels: dict[str, str], images: Images, x: str) -> None:
     """Each net's newest weights on training images. A net that cannot be measured is named and left out."""
     curves, shown, fewer = [], [], ""
-    for net in fit_for(nets, labels, images):
-        if net.origin == "run" and net.iteration is None:
-            st.caption(tr("{labels} has no checkpoint yet: it is shown in training only.", labels=escaped(labels[net.id])))
-            continue
-        # A batch is not cut: its statistics are part of the result. Where 128 images do not fit, there are fewer, and it is said.
-        size = max(2, images_at_once(net, BATCH, gradients=True, budget=WHOLE_BUDGET))
-        if not may_begin(("gradients", net.id, images.config), labels[net.id], 3 * BATCHES * size * macs_per_image(net)):
-            continue
+
+    def fitting(net: Net) -> int:
+        """A batch is not cut: its statistics are part of the result. Where 128 images do not fit, there are fewer, and it is said."""
+        return max(2, images_at_once(net, BATCH, gradients=True, budget=WHOLE_BUDGET))
+
+    def work(net: Net) -> float:
+        return 3 * BATCHES * fitting(net) * macs_per_image(net)
+
+    for net in measurable(fit_for(nets, labels, images), labels, ("gradients", images.config), work):
+        size = fitting(net)
         try:
             net, found = analyses.gradients(net, labels[net.id], images, BATCHES, size)
         except UserError as error:

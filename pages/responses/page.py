@@ -11,14 +11,14 @@ import streamlit as st
 
 from pages.ui import analyses, findings
 from pages.ui.analyses import Images, choose_images, fit_for
-from pages.ui.asking import may_begin
+from pages.ui.asking import measurable
 from pages.ui.chart_files import chart_files
 from pages.ui.figure_chart import figure_chart
 from pages.ui.guard import guarded
 from pages.ui.labels import escaped
-from pages.ui.moment import Moment, choose_moment, snapshots
+from pages.ui.moment import Moment, choose_moment, moments_text, snapshots
 from pages.ui.net_words import alike, is_active, recorded
-from pages.ui.nets_pick import choose_nets, offered
+from pages.ui.nets_pick import anew, choose_nets, offered
 from resnet_core.errors import UserError
 from resnet_core.figures.responses import (
     FREE_SCALE,
@@ -33,7 +33,7 @@ from resnet_core.figures.responses import (
 )
 from resnet_core.imports.cost import macs_per_image
 from resnet_core.language import mark, tr
-from resnet_core.nets import Net, catalog, told_apart
+from resnet_core.nets import Net, told_apart
 from resnet_core.nets.words import caption, conditions
 
 if TYPE_CHECKING:
@@ -91,14 +91,12 @@ def measured_curves(
 ) -> tuple[list[ResponseCurve], list[Net]]:
     """Each net's newest weights on test images, and each net as it was then. One that cannot be measured is named and left out."""
     curves, shown, preview = [], [], _Preview(nets, labels, log)
-    for net in nets:
-        if net.origin == "run" and net.iteration is None:
-            st.caption(tr("{labels} has no checkpoint yet: it is shown through its training only.", labels=escaped(labels[net.id])))
-            continue
-        # A residual net twice: also as it was before its first update.
-        work = count * (1 if net.model.is_plain else 2) * macs_per_image(net)
-        if not may_begin(("responses", net.id, images.config, count), labels[net.id], work):
-            continue
+
+    def work(net: Net) -> float:
+        """A residual net twice: also as it was before its first update."""
+        return count * (1 if net.model.is_plain else 2) * macs_per_image(net)
+
+    for net in measurable(nets, labels, ("responses", images.config, count), work):
         try:
             net, found = analyses.responses(net, labels[net.id], images, count, preview.show)
         except UserError as error:
@@ -155,22 +153,6 @@ def recorded_curves(nets: Sequence[Net], labels: dict[str, str], moment: Moment 
         note = tr("batch of iteration {iterations:,} · {conditions}", iterations=iterations[net.id], conditions=conditions(recorded(net)))
         curves.append(ResponseCurve(net.id, labels[net.id], net.model, found.names, std, note=note))
     return curves, iterations
-
-
-def moments_text(iterations: dict[str, int], labels: dict[str, str]) -> str:
-    """``Iteration 800.``, or of each kind the nets."""
-    kinds: dict[int, list[str]] = {}
-    for net_id, iteration in iterations.items():
-        kinds.setdefault(iteration, []).append(labels[net_id])
-    if len(kinds) == 1:
-        return tr("Snapshots of iteration {next:,}.", next=next(iter(kinds)))
-    return (
-        tr("Snapshots of ")
-        + "; ".join(
-            tr("iteration {iteration:,}: {names}", iteration=iteration, names=", ".join(names)) for iteration, names in kinds.items()
-        )
-        + "."
-    )
 
 
 def show_measured(nets: Sequence[Net], labels: dict[str, str], images: Images, count: int, log: bool, added: bool) -> None:
@@ -238,9 +220,9 @@ def recorded_note(nets: Sequence[Net], labels: dict[str, str], iterations: dict[
     shown = [recorded(net) for net in nets if net.id in iterations]
     left = [labels[net.id] for net in nets if net.id not in iterations]
     note = tr(
-        "{hook_point} {moments_text} Of the training batch of that moment, with its own statistics in BN. ",
+        "{hook_point} Snapshots of {moments}. Of the training batch of that moment, with its own statistics in BN. ",
         hook_point=_hook_point(added),
-        moments_text=moments_text(iterations, labels),
+        moments=moments_text(iterations, labels),
     )
     note += caption(shown, labels)
     return note + (tr(" No snapshots: {left}.", left=", ".join(left)) if left else "")
@@ -249,9 +231,7 @@ def recorded_note(nets: Sequence[Net], labels: dict[str, str], iterations: dict[
 def recorded_panel(ids: Sequence[str], labels: dict[str, str], moment: Moment, log: bool, added: bool, polled: bool) -> None:
     """The chart and what it shows. ``polled`` tells whether this is run again every few seconds."""
     with guarded(tr("Layer responses")):
-        nets = [net for net in catalog(unsaved=True, newest=0, also=ids).nets if net.id in ids]
-        if any(map(is_active, nets)) != polled:
-            st.rerun()
+        nets = anew(ids, polled)
         curves, iterations = recorded_curves(nets, labels, moment)
         drawn = [only_added(curve) for curve in curves] if added else curves
         updated = [curve for curve in curves if iterations[curve.key] > 0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,3 +79,13 @@ def choose_moment(nets: Sequence[Net]) -> Moment:
     most = max(1, *ends)
     step = math.gcd(most, *(net.training.recipe.interval("layers_every") for net in nets))
     return Moment(slider.slider(tr("Iteration"), 0, most, most, step=step, format="localized", key="at", bind="query-params"), False)
+
+
+def moments_text(iterations: Mapping[str, int], labels: Mapping[str, str]) -> str:
+    """``iteration 800``; of nets at different ones ``iteration 800: plain-20, plain-56; iteration 400: ResNet-20``."""
+    kinds: dict[int, list[str]] = {}
+    for net_id, iteration in iterations.items():
+        kinds.setdefault(iteration, []).append(labels[net_id])
+    if len(kinds) == 1:
+        return tr("iteration {iteration:,}", iteration=next(iter(kinds)))
+    return "; ".join(tr("iteration {iteration:,}: {names}", iteration=each, names=", ".join(names)) for each, names in kinds.items())

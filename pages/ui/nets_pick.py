@@ -12,7 +12,7 @@ import streamlit as st
 
 from pages.ui.labels import escaped
 from pages.ui.linked import Linked
-from pages.ui.net_words import nothing_yet, say_absent
+from pages.ui.net_words import is_active, nothing_yet, say_absent
 from pages.ui.runs_view import REACH, search_box
 from resnet_core.language import mark, tr
 from resnet_core.nets import Catalog, Net, catalog, told_apart
@@ -45,6 +45,14 @@ def offered(unsaved: bool = False, kept: str = "nets") -> Catalog:
             tr("There is no net to look into yet: no checkpoint ships with this copy, none was imported, and no run has been recorded.")
         )
     return found
+
+
+def anew(ids: Sequence[str], polled: bool) -> list[Net]:
+    """The chosen nets as they are now, for a panel that is run every few seconds; with ``polled`` no longer right, the page runs again."""
+    nets = [net for net in catalog(unsaved=True, newest=0, also=ids).nets if net.id in ids]
+    if any(map(is_active, nets)) != polled:
+        st.rerun()
+    return nets
 
 
 def choose_nets(

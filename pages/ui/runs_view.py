@@ -5,9 +5,10 @@ All viewers look at the same store; nothing of it is kept in a session.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import overload
 
 import streamlit as st
@@ -19,7 +20,7 @@ from resnet_core.errors import RunError
 from resnet_core.figures.series import RunRecords
 from resnet_core.language import tr
 from resnet_core.lecture.runs import of_net, of_run
-from resnet_core.nets import Net, shipped_nets
+from resnet_core.nets import shipped_nets
 from resnet_core.runs import Look, Run, RunStatus, RunStore
 from resnet_core.runs.run import RESUMABLE
 
@@ -74,66 +75,46 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Shipped:
-    """A shipped checkpoint where runs are listed: finished for good. There is nothing to stop, rename or delete."""
+class Kept:
+    """A training that ships with the project, where runs are listed: finished for good. There is nothing to stop, rename or delete.
 
-    net: Net
+    Attributes:
+        id, net: of the checkpoint, or of the training: the name of the net.
+        origin: ``shipped``: a checkpoint; ``recorded``: only the records of its training ship.
+        read: gives the records, those of the layers if it is told so.
+    """
 
-    origin = "shipped"
+    id: str
+    net: str
+    origin: str
+    config: RunConfig
+    read: Callable[[bool], RunRecords]
+
     state = "finished"
     is_active = False
 
     @property
-    def id(self) -> str:
-        return self.net.id
-
-    @property
     def name(self) -> str:
-        return tr("{name}, shipped", name=self.net.name)
-
-    @property
-    def config(self) -> RunConfig:
-        assert self.net.config is not None  # see look_shipped
-        return self.net.config
+        return tr("{name}, shipped", name=self.net) if self.origin == "shipped" else tr("{name}, recorded", name=self.net)
 
     def records(self, layers: bool = False) -> RunRecords:
-        return of_net(self.net, layers)
+        """For the charts: train and test rows, and on request those of the layers."""
+        return self.read(layers)
 
 
-@dataclass(frozen=True)
-class Recorded:
-    """A training of which only the records ship, where runs are listed: there is nothing to stop, rename or delete."""
-
-    given: RunRecords
-
-    origin = "recorded"
-    state = "finished"
-    is_active = False
-
-    @property
-    def id(self) -> str:
-        return self.given.run_id
-
-    @property
-    def name(self) -> str:
-        return tr("{name}, recorded", name=self.given.name)
-
-    @property
-    def config(self) -> RunConfig:
-        return self.given.config
-
-    def records(self, layers: bool = False) -> RunRecords:
-        return self.given
-
-
-def look_recorded() -> list[Recorded]:
+def look_recorded() -> list[Kept]:
     """The recorded trainings by which nets are compared that differ in the join of branch and skip."""
-    return [Recorded(run) for run in recorded("joins").runs]
+
+    def kept(run: RunRecords) -> Kept:
+        return Kept(run.run_id, run.name, "recorded", run.config, lambda layers: run)
+
+    return [kept(run) for run in recorded("joins").runs]
 
 
-def look_shipped() -> list[Shipped]:
+def look_shipped() -> list[Kept]:
     """The shipped checkpoints that have configuration and records. A damaged one is named on the Checkpoints page."""
-    return [Shipped(net) for net in shipped_nets() if net.config is not None and net.records("train")]
+    found = [net for net in shipped_nets() if net.config is not None and net.records("train")]
+    return [Kept(net.id, net.name, "shipped", net.training, partial(of_net, net)) for net in found]
 
 
 class AllSeen(Sequence[Seen]):

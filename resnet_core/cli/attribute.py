@@ -13,11 +13,10 @@ from resnet_core.attribution.methods import method as method_of
 from resnet_core.cli.look import read_images, true_class
 from resnet_core.cli.options import real_number, whole_number
 from resnet_core.cli.output import emit
-from resnet_core.cli.which import add_checkpoint, add_images, images_for, named
+from resnet_core.cli.which import add_checkpoint, add_how, add_images, images_for, named
 from resnet_core.cli.which import loaded as load_as_asked
 from resnet_core.config import DEVICES
 from resnet_core.errors import ConfigError, UserError
-from resnet_core.images import HOWS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,13 +54,7 @@ def add_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     command.add_argument("--sanity", action="store_true", help="also the sanity check: the weights randomised from the top layer down")
     seed = "of the random numbers of --trust and --sanity (default: 0)"
     command.add_argument("--seed", type=whole_number, default=0, metavar="N", help=seed)
-    hows = "; ".join(f"{key}: {text}" for key, text in HOWS.items())
-    command.add_argument(
-        "--how",
-        choices=tuple(HOWS),
-        default="crop",
-        help=f"what of a picture is made 32x32 (224x224 for ImageNet's nets), {hows} (default: crop)",
-    )
+    add_how(command)
     add_images(command, "which set test:INDEX is of")
     command.add_argument("--device", choices=DEVICES, default="auto", help="(default: auto)")
     group = command.add_argument_group("parameters of the methods")

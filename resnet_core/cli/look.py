@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from resnet_core.analysis.protocols import PROTOCOLS, Protocol, chosen
 from resnet_core.cli.output import emit, note
-from resnet_core.cli.which import add_checkpoint, add_images, images_for, named
+from resnet_core.cli.which import add_checkpoint, add_how, add_images, images_for, named
 from resnet_core.cli.which import loaded as load_as_asked
 from resnet_core.config import DEVICES, PRECISIONS, DataConfig
 from resnet_core.errors import DataError
-from resnet_core.images import HOWS, SIDE, ImageRefused, Picture, all_inputs, read_file, whole_square
+from resnet_core.images import SIDE, ImageRefused, Picture, all_inputs, read_file, whole_square
 from resnet_core.nets import Net
 from resnet_core.runs import RunStore
 
@@ -75,13 +75,7 @@ def _add_options(command: argparse.ArgumentParser, several: bool, of: str) -> No
     add_checkpoint(command)
     image = "a PNG, JPEG or WebP file, or an image of the data set: test:INDEX or train:INDEX"
     command.add_argument("image", metavar="IMAGE", nargs="+" if several else 1, help=image)
-    hows = "; ".join(f"{key}: {text}" for key, text in HOWS.items())
-    command.add_argument(
-        "--how",
-        choices=tuple(HOWS),
-        default="crop",
-        help=f"what of a picture is made 32x32 (224x224 for ImageNet's nets), {hows} (default: crop)",
-    )
+    add_how(command)
     add_images(command, of)
     command.add_argument("--device", choices=DEVICES, default="auto", help="(default: auto)")
     command.add_argument("--precision", choices=PRECISIONS, default="fp32", help="(default: fp32, as on the page)")

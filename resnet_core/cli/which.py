@@ -16,6 +16,7 @@ from resnet_core.cli.output import note, percent
 from resnet_core.config import DATASETS, DataConfig
 from resnet_core.datasets import PICTURES
 from resnet_core.errors import CheckpointError, ConfigError
+from resnet_core.images import HOWS
 
 if TYPE_CHECKING:
     from resnet_core.nets import Net
@@ -79,6 +80,17 @@ def named(args: argparse.Namespace) -> Iterator[Net]:
         untested = Trial((attempt,), attempt, 0)  # nobody reads this card
         kept = accept(proposal, None, attempt.normalization, attempt.shortcut, folder, measured, untested)
         yield dataclasses.replace(kept, name=path.stem if net is None else net.name)
+
+
+def add_how(command: argparse.ArgumentParser) -> None:
+    """What of a picture a net sees, as ``images`` reads it."""
+    hows = "; ".join(f"{key}: {text}" for key, text in HOWS.items())
+    command.add_argument(
+        "--how",
+        choices=tuple(HOWS),
+        default="crop",
+        help=f"what of a picture is made 32x32 (224x224 for ImageNet's nets), {hows} (default: crop)",
+    )
 
 
 def add_images(command: argparse.ArgumentParser, of: str = "whose images") -> None:

@@ -51,8 +51,9 @@ class Table:
     rows: tuple[tuple[Any, ...], ...]
 
 
-Progress = Callable[[int, int], None]
-ShouldStop = Callable[[], bool]
+#: Called with the work done and all of it, if with anything; and asked whether to stop, if there is somebody to ask.
+Progress = Callable[[int, int], None] | None
+ShouldStop = Callable[[], bool] | None
 
 
 def _always(model: ModelConfig) -> str:

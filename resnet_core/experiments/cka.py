@@ -68,11 +68,7 @@ class Grams:
 
 
 def measure(
-    loaded: LoadedNet,
-    images: Cifar10,
-    values: Mapping[str, Any],
-    progress: Progress | None = None,
-    should_stop: ShouldStop | None = None,
+    loaded: LoadedNet, images: Cifar10, values: Mapping[str, Any], progress: Progress = None, should_stop: ShouldStop = None
 ) -> Grams:
     """Compute the Gram matrix behind each block. The images go through the net as often as the maps of its blocks need.
 

@@ -116,11 +116,7 @@ def calibration(confidence: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, 
 
 
 def measure(
-    loaded: LoadedNet,
-    images: Cifar10,
-    values: Mapping[str, Any],
-    progress: Progress | None = None,
-    should_stop: ShouldStop | None = None,
+    loaded: LoadedNet, images: Cifar10, values: Mapping[str, Any], progress: Progress = None, should_stop: ShouldStop = None
 ) -> Findings:
     """Examine the net; it comes back as it was.
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from resnet_core.attribution.methods import Parameter
-from resnet_core.experiments.base import Experiment, Measured, Table, first, whole_net_macs
+from resnet_core.experiments.base import Experiment, Measured, Progress, ShouldStop, Table, first, whole_net_macs
 from resnet_core.figures.lines import Line, lines_figure
 from resnet_core.language import mark, tr
 
@@ -34,11 +34,7 @@ EXPERIMENT = Experiment(
 
 
 def measure(
-    loaded: LoadedNet,
-    images: Cifar10,
-    values: Mapping[str, Any],
-    progress: Callable[[int, int], None] | None = None,
-    should_stop: Callable[[], bool] | None = None,
+    loaded: LoadedNet, images: Cifar10, values: Mapping[str, Any], progress: Progress = None, should_stop: ShouldStop = None
 ) -> Evaluation:
     """Evaluate the net; see ``resnet_core.analysis.evaluation.evaluate_detailed``."""
     from resnet_core.analysis.evaluation import evaluate_detailed

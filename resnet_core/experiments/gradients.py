@@ -50,11 +50,7 @@ EXPERIMENT = Experiment(
 
 
 def measure(
-    loaded: LoadedNet,
-    images: Cifar10,
-    values: Mapping[str, Any],
-    progress: Progress | None = None,
-    should_stop: ShouldStop | None = None,
+    loaded: LoadedNet, images: Cifar10, values: Mapping[str, Any], progress: Progress = None, should_stop: ShouldStop = None
 ) -> Gradients:
     """Measure the gradients; see ``resnet_core.analysis.gradients.layer_gradients``."""
     from resnet_core.analysis.gradients import layer_gradients

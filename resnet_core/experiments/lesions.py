@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from resnet_core.architectures import ModelConfig
 from resnet_core.attribution.methods import Parameter
-from resnet_core.experiments.base import Experiment, Measured, Table, first, whole_net_macs
+from resnet_core.experiments.base import Experiment, Measured, Progress, ShouldStop, Table, first, whole_net_macs
 from resnet_core.figures.lines import Line, lines_figure
 from resnet_core.language import mark, tr
 
@@ -87,11 +87,7 @@ class Lesions:
 
 
 def measure(
-    loaded: LoadedNet,
-    images: Cifar10,
-    values: Mapping[str, Any],
-    progress: Callable[[int, int], None] | None = None,
-    should_stop: Callable[[], bool] | None = None,
+    loaded: LoadedNet, images: Cifar10, values: Mapping[str, Any], progress: Progress = None, should_stop: ShouldStop = None
 ) -> Lesions:
     """Count the errors without each block. What comes before a block is computed once for all deletions behind it.
 

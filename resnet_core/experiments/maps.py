@@ -104,11 +104,7 @@ class Maps:
 
 
 def measure(
-    loaded: LoadedNet,
-    images: Cifar10,
-    values: Mapping[str, Any],
-    progress: Progress | None = None,
-    should_stop: ShouldStop | None = None,
+    loaded: LoadedNet, images: Cifar10, values: Mapping[str, Any], progress: Progress = None, should_stop: ShouldStop = None
 ) -> Maps:
     """Send the picture through the net.
 

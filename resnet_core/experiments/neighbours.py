@@ -75,11 +75,7 @@ class Votes:
 
 
 def measure(
-    loaded: LoadedNet,
-    images: Cifar10,
-    values: Mapping[str, Any],
-    progress: Progress | None = None,
-    should_stop: ShouldStop | None = None,
+    loaded: LoadedNet, images: Cifar10, values: Mapping[str, Any], progress: Progress = None, should_stop: ShouldStop = None
 ) -> Votes:
     """Compute both sets' features and count the votes.
 

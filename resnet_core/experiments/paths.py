@@ -94,11 +94,7 @@ def between(shares: np.ndarray, part: float) -> tuple[int, int]:
 
 
 def measure(
-    loaded: LoadedNet,
-    images: Cifar10,
-    values: Mapping[str, Any],
-    progress: Progress | None = None,
-    should_stop: ShouldStop | None = None,
+    loaded: LoadedNet, images: Cifar10, values: Mapping[str, Any], progress: Progress = None, should_stop: ShouldStop = None
 ) -> Paths:
     """Draw paths of each length and measure the gradient along them.
 

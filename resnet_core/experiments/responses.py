@@ -41,11 +41,7 @@ EXPERIMENT = Experiment(
 
 
 def measure(
-    loaded: LoadedNet,
-    images: Cifar10,
-    values: Mapping[str, Any],
-    progress: Progress | None = None,
-    should_stop: ShouldStop | None = None,
+    loaded: LoadedNet, images: Cifar10, values: Mapping[str, Any], progress: Progress = None, should_stop: ShouldStop = None
 ) -> Responses:
     """Measure the responses; see ``resnet_core.analysis.responses.layer_responses``."""
     from resnet_core.analysis.responses import layer_responses

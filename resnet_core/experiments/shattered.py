@@ -206,11 +206,7 @@ def input_gradients(net: Net, x: torch.Tensor, step: int) -> torch.Tensor:
 
 
 def measure(
-    loaded: LoadedNet,
-    images: Cifar10,
-    values: Mapping[str, Any],
-    progress: Progress | None = None,
-    should_stop: ShouldStop | None = None,
+    loaded: LoadedNet, images: Cifar10, values: Mapping[str, Any], progress: Progress = None, should_stop: ShouldStop = None
 ) -> Shattered:
     """Measure the trained net and its variants at initialisation, in fp32.
 

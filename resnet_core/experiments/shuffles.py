@@ -108,11 +108,7 @@ def swaps(model: ModelConfig, count: int, draw: np.random.Generator) -> list[int
 
 
 def measure(
-    loaded: LoadedNet,
-    images: Cifar10,
-    values: Mapping[str, Any],
-    progress: Progress | None = None,
-    should_stop: ShouldStop | None = None,
+    loaded: LoadedNet, images: Cifar10, values: Mapping[str, Any], progress: Progress = None, should_stop: ShouldStop = None
 ) -> Shuffles:
     """Count the errors of nets with blocks deleted and swapped.
 

@@ -77,8 +77,6 @@ def grow(
         CheckpointError: the weights cannot be read.
         ConfigError, DataError, RunError: as ``RunStore.submit``.
     """
-    from safetensors.torch import save_file
-
     from resnet_core.architectures.deeper import construct
     from resnet_core.nets.loading import load
     from resnet_core.training.checkpoint import weights_sha256
@@ -86,7 +84,14 @@ def grow(
     loaded = load(net, "cpu")
     tensors = {key: value.contiguous() for key, value in construct(loaded.model, config.model, config.recipe.seed).state_dict().items()}
     start = Start(net.model.name, net.id, loaded.net.iteration or 0, weights_sha256(tensors))
+    return begun_with(tensors, store, dataclasses.replace(config, start=start), name=name, data_dir=data_dir, again=again)
+
+
+def begun_with(tensors: dict[str, Any], store: RunStore, config: RunConfig, **options: Any) -> tuple[Run, bool]:
+    """Queue a training that begins with these tensors, as its ``start`` says. ``options``: as of ``RunStore.submit``, which it is."""
+    from safetensors.torch import save_file
+
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "start.safetensors")
         save_file(tensors, path)
-        return store.submit(dataclasses.replace(config, start=start), name, data_dir, again, path)
+        return store.submit(config, start=path, **options)

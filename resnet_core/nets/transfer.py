@@ -10,7 +10,6 @@ mode), so that not a bit of a frozen stage changes; see ``architectures.net.Net.
 from __future__ import annotations
 
 import dataclasses
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ from resnet_core.config import DataConfig, Recipe, RunConfig, Start
 from resnet_core.errors import ConfigError
 from resnet_core.language import tr
 from resnet_core.nets.catalog import Net
+from resnet_core.nets.growth import begun_with
 from resnet_core.runs import Run, RunStore
 
 #: For a few images of other data: short, and gentle enough for weights that know something already.
@@ -73,8 +73,6 @@ def transfer(
         CheckpointError: the weights cannot be read.
         ConfigError, DataError, RunError: as ``RunStore.submit``.
     """
-    from safetensors.torch import save_file
-
     from resnet_core.nets.loading import load
     from resnet_core.training.checkpoint import weights_sha256
 
@@ -83,10 +81,7 @@ def transfer(
     loaded = load(net, "cpu")
     tensors = start_tensors(loaded, config)
     start = dataclasses.replace(config.start, iteration=loaded.net.iteration or 0, weights=weights_sha256(tensors))
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "start.safetensors")
-        save_file(tensors, path)
-        return store.submit(dataclasses.replace(config, start=start), name, data_dir, again, path)
+    return begun_with(tensors, store, dataclasses.replace(config, start=start), name=name, data_dir=data_dir, again=again)
 
 
 def start_tensors(loaded: LoadedNet, config: RunConfig) -> dict[str, torch.Tensor]:
