@@ -9,10 +9,11 @@ import streamlit as st
 from pages.ui.chart_files import chart_files
 from pages.ui.figure_chart import figure_chart
 from pages.ui.labels import escaped
-from pages.ui.net_words import caption, conditions, recorded
+from pages.ui.net_words import recorded
 from resnet_core.figures.gates import course_text, gate_course, gate_heatmap, gates_csv
 from resnet_core.language import tr
 from resnet_core.nets import Net
+from resnet_core.nets.words import caption, conditions
 
 
 def course_section(nets: Sequence[Net], labels: Mapping[str, str]) -> None:
