@@ -149,7 +149,7 @@ def test_status_says_how_far_everything_is_and_trains_nothing(tiny_zoo, capsys):
 
 
 def test_the_papers_whole_schedule_comes_seed_by_seed_under_names_of_its_own():
-    full = zoo.plan.FULL
+    full = zoo.plan.full()
     assert len(full) == zoo.plan.SEEDS * len(zoo.CONFIGS) and {c.recipe.iterations for c in full} == {64_000}
     assert [zoo.plan.name_of(c) for c in full[:2]] == ["plain-20-full-s0", "resnet-20-full-s0"]
     assert len({zoo.plan.name_of(c) for c in (*full, *zoo.CONFIGS)}) == len(full) + len(zoo.CONFIGS)

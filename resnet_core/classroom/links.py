@@ -6,9 +6,8 @@ import contextlib
 import io
 import ipaddress
 import socket
+from typing import Any
 from urllib.parse import quote
-
-import segno
 
 
 def own_names() -> list[str]:
@@ -44,10 +43,16 @@ def teachers_link(host: str, port: int, key: str) -> str:
 def qr_text(link: str) -> str:
     """Draw a link as a QR code for a terminal."""
     drawn = io.StringIO()
-    segno.make(link, error="m", micro=False).terminal(out=drawn, compact=True)
+    _code(link).terminal(out=drawn, compact=True)
     return drawn.getvalue()
 
 
 def qr_svg(link: str) -> str:
     """Draw a link as a QR code: black on white in both themes, as wide as what it stands in."""
-    return segno.make(link, error="m", micro=False).svg_inline(border=3, dark="#000", light="#fff", omitsize=True)
+    return str(_code(link).svg_inline(border=3, dark="#000", light="#fff", omitsize=True))
+
+
+def _code(link: str) -> Any:
+    import segno
+
+    return segno.make(link, error="m", micro=False)

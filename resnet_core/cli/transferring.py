@@ -7,7 +7,6 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
-from resnet_core.claims import transferred
 from resnet_core.cli.follow import Interrupts
 from resnet_core.cli.options import add_data, add_fields, read_data, real_number, whole_number
 from resnet_core.cli.output import emit
@@ -36,6 +35,7 @@ def add_commands(add: Callable[[str, Callable[[argparse.Namespace], int], str], 
 
 def transfer(args: argparse.Namespace) -> int:
     """``transfer``: from the queue to its result."""
+    from resnet_core.claims import transferred
     from resnet_core.nets import find
     from resnet_core.nets import transfer as transferring
 

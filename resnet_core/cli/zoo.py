@@ -21,7 +21,7 @@ from resnet_core.zoo import Entry, entries, plan, training_home
 def zoo(args: argparse.Namespace) -> int:
     """``zoo``: all missing nets in their order; run it again after any interruption, and it goes on."""
     store = RunStore(args.home or training_home())
-    configs = plan.FULL if args.full else plan.CONFIGS
+    configs = plan.full() if args.full else plan.CONFIGS
     names = [plan.name_of(config) for config in configs]
     for name in args.only or []:
         if name not in names:

@@ -16,8 +16,6 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from resnet_core import architectures
 from resnet_core.errors import CheckpointError, RunError
 from resnet_core.nets import folder as folders
@@ -54,6 +52,8 @@ def _content(net: Net) -> tuple[bytes, int | None]:
 
 
 def _of_run(net: Net) -> tuple[bytes, int | None]:
+    import numpy as np
+
     from resnet_core.nets.loading import read_weights
 
     weights = read_weights(net)

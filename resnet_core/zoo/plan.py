@@ -16,8 +16,6 @@ from resnet_core.runs import Run, RunStatus, RunStore
 ITERATIONS = 16_000
 #: In the order of training: the pairs that show degradation first.
 DEPTHS = (20, 56, 110, 32, 44)
-
-
 #: Seeds of the paper's whole schedule: its ResNet-110 was trained five times.
 SEEDS = 5
 
@@ -33,8 +31,11 @@ def _config(depth: int, shortcut: str, iterations: int = ITERATIONS, seed: int =
 #: The pairs, and then what Table 3 compares, at 20 layers.
 _NETS = (*((depth, shortcut) for depth in DEPTHS for shortcut in ("none", "A")), (20, "B"), (20, "C"))
 CONFIGS: tuple[RunConfig, ...] = tuple(_config(*net) for net in _NETS)
-#: The same nets at the paper's whole schedule, seed by seed: each seed is a comparison by itself.
-FULL: tuple[RunConfig, ...] = tuple(_config(*net, PAPER_ITERATIONS, seed) for seed in range(SEEDS) for net in _NETS)
+
+
+def full() -> tuple[RunConfig, ...]:
+    """Give the same nets at the paper's whole schedule, seed by seed: each seed is a comparison by itself."""
+    return tuple(_config(*net, PAPER_ITERATIONS, seed) for seed in range(SEEDS) for net in _NETS)
 
 
 @dataclass(frozen=True)
