@@ -39,9 +39,8 @@ def main() -> None:
     steps = parser.parse_args().steps
     device = pick_device("auto")
     plan = Plan(device.type, "bf16" if probe.precision_answer(device).wins else "fp32", False, 1)
-    print(
-        f"{timing.machine_name(device)}, {plan.precision}\n{'family':<21}{'net':<24}{'parameters':>12}{'MACs':>16}{'lines':>7}{'images/s':>10}"
-    )
+    print(f"{timing.machine_name(device)}, {plan.precision}")
+    print(f"{'family':<21}{'net':<24}{'parameters':>12}{'MACs':>16}{'lines':>7}{'images/s':>10}")
     for key, family in FAMILIES.items():
         net = parse(CHOSEN.get(key, family.presets[0].name))
         counts, side = complexity(net), net.plan().input[-1]
