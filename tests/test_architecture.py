@@ -38,7 +38,7 @@ ARROWS = {
     "memory": {"activations", "architectures", "config", "errors"},
     "pace": {"apart", "architectures", "atomic", "config", "system", "training"},
     "paper": {"architectures", "config"},
-    "claims": {"architectures", "conditions", "config", "errors", "noise", "paper", "verdict"},
+    "claims": {"architectures", "conditions", "config", "differences", "errors", "noise", "paper", "verdict"},
     "noise": {"architectures", "config"},
     "verdict": {"architectures", "config", "errors", "noise"},
     "differences": {"architectures", "config", "errors", "verdict"},

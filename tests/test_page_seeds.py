@@ -104,7 +104,7 @@ def test_the_number_of_seeds_is_shown_behind_a_guess(page):
 
 def test_every_verdict_names_what_it_holds_for(page):
     opened(page, open="seeds", seed="0")
-    assert texts(page).count(f"It holds for: sample (300 images), 37.5 epochs, {len(bank())} seeds, bf16.") == 2
+    assert texts(page).count(f"It holds for: {len(bank())} seeds · sample (300 images) · 37.5 epochs · bf16.") == 2
 
 
 def test_without_a_bank_the_page_says_so(page, monkeypatch):

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests.page_tools import write_run
-from tests.test_page_train import DEMO, ITERATIONS, edit, opened, plan, started, store, train, words  # noqa: F401
+from tests.test_page_train import DEMO, ITERATIONS, edit, opened, plan, started, train, words  # noqa: F401
 
 
 def test_existing_runs_that_have_stopped_go_on(train, store):

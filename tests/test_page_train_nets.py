@@ -7,7 +7,7 @@ import pytest
 
 from resnet_core.config import DEMO_DATA, DEMO_RECIPE
 from tests.page_tools import write_run
-from tests.test_page_train import DEMO, edit, errors, opened, plan, started, store, train, words  # noqa: F401
+from tests.test_page_train import DEMO, edit, errors, opened, plan, started, train, words  # noqa: F401
 
 FIELDS = "train.net.resnet."
 

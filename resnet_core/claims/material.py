@@ -10,6 +10,7 @@ from typing import Any
 
 from resnet_core import noise
 from resnet_core.config import Recipe, RunConfig
+from resnet_core.differences import recipe_word
 from resnet_core.language import mark, tr
 from resnet_core.verdict import trained_alike
 
@@ -24,7 +25,6 @@ TEST_IMAGES = 10_000
 #: Fields of a recipe that the paper's claims hang on.
 _ALIKE = ("batch_size", "learning_rate", "schedule", "milestones", "gamma", "momentum", "weight_decay", "augmentation", "scale_range",
           "pca_colour", "colour_jitter")  # fmt: skip
-_NAMES = {"batch_size": mark("batch size"), "learning_rate": mark("learning rate"), "weight_decay": mark("weight decay")}
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def unlike_the_paper(config: RunConfig) -> str:
         return tr("was trained without the images that it held out for validation")
     for name in _ALIKE:
         if getattr(recipe, name) != getattr(paper, name):
-            return tr("has another {name} than the paper's recipe", name=_NAMES.get(name, name))
+            return tr("has another {name} than the paper's recipe", name=tr(recipe_word(name)))
     rule = (recipe.warmup, recipe.warmup_learning_rate, recipe.warmup_error)
     if recipe.warmup != "none" and (model.depth < WARMED_UP or rule != ("error", paper.warmup_learning_rate, paper.warmup_error)):
         return tr("has another warm-up than the paper's recipe")
