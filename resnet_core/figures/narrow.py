@@ -124,7 +124,7 @@ def _legend(layout: dict[str, Any], data: list[dict[str, Any]]) -> int:
     bar = layout.get("coloraxis", {}).get("colorbar")
     if bar is not None:
         bar |= {"orientation": "h", "x": 0.5, "xanchor": "center", "y": 0, "yref": "container", "yanchor": "bottom", "thickness": 14}
-        bar["title"] = {**bar.get("title", {}), "side": "top"}
+        bar["title"] = {**bar.get("title", {}), "side": "bottom"}  # at the top it would lie on the bar
         return 3 * LINE
     named = [trace for trace in data if trace.get("showlegend", True) and trace.get("name")]
     if not layout.get("showlegend", len(named) > 1) or not named:
