@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 from resnet_core.architectures import ResNetConfig
+from resnet_core.architectures.table import complexity
 from resnet_core.figures.figure6 import figure6
 from resnet_core.figures.narrow import BUTTONS, LINE, narrow_layout
 from resnet_core.figures.predictions import Prediction, predictions_figure
 from resnet_core.figures.responses import ResponseCurve, branch_figure, responses_figure
 from resnet_core.figures.surface import Slice, surfaces_figure
+from resnet_core.figures.tradeoff import totals_figure
 from tests.test_figure6 import RUNS
 
 CURVES = [
@@ -43,6 +45,16 @@ def test_two_panels_stand_one_below_the_other(figure):
     (low, high), (below_low, below_high) = domains(phone, "y")
     assert high == 1 and below_low == pytest.approx(0) and below_high < low
     assert phone["yaxis2"]["showticklabels"] and phone["yaxis2"]["title"]["text"] == phone["yaxis"]["title"]["text"]
+
+
+def test_bars_that_lie_are_no_higher_than_they_are_on_the_desk():
+    for count in (1, 3):
+        desk, phone = narrowed(totals_figure([complexity(ResNetConfig(20 + 6 * n)) for n in range(count)]))
+        inner = phone["height"] - phone["margin"]["t"] - phone["margin"]["b"]
+        desk_panel = desk["height"] - desk["margin"]["t"] - desk["margin"]["b"]
+        assert [(high - low) * inner for low, high in domains(phone, "y")] == pytest.approx([desk_panel] * 3)
+    _, phone = narrowed(totals_figure([complexity(ResNetConfig(20 + 6 * n)) for n in range(12)]))
+    assert (phone["yaxis"]["domain"][1] - phone["yaxis"]["domain"][0]) * phone["height"] < 300
 
 
 def test_headings_stand_above_their_panels():

@@ -200,6 +200,7 @@ async function draw(view) {
   const theme = isDark(parentElement) ? "dark" : "light";
   const fontFamily = getComputedStyle(chart).fontFamily;
   view.problem.hidden = true;
+  const before = view.narrow;
   const narrow = (view.narrow = isNarrow(view));
   const given = layout(data, theme, fontFamily, narrow);
   const height = (narrow && given.height) || data.figure?.height;
@@ -210,6 +211,11 @@ async function draw(view) {
   if (narrow && given.margin.r > 0.3 * chart.clientWidth) {
     given.margin = { ...given.margin, r: 16 };
     drawn = drawn.filter((trace) => trace.mode !== "lines+text"); // names of that length are left to the legend
+  }
+  if (given.coloraxis && before !== undefined && before !== narrow) {
+    // A colour bar that moves from the side to below leaves no room for the plot: plotly keeps the margin that it had. So it goes first.
+    const { coloraxis, ...bare } = given;
+    await Plotly.react(chart, [], bare, config(view));
   }
   await Plotly.react(chart, drawn, given, config(view));
   chart.setAttribute("aria-label", data.alt);

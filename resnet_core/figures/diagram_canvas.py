@@ -214,7 +214,8 @@ class Canvas:
                 found.append(path.lines(tr("shortcut, {name}", name=name), SHORTCUT_COLOR, dash=dash, zorder=1))
         if self.aside.x:
             found.append(self.aside.lines("", LINE_COLOR, dash="2px,3px", showlegend=False, zorder=1))
-        found += [bars.trace(color, 16, zorder=2) for color, bars in self.boxes.items()]
+        letters_size = 15 if self.roomy else 16  # with the word conv there is little room beside them
+        found += [bars.trace(color, letters_size, zorder=2) for color, bars in self.boxes.items()]
         if self.gone.text:
             frame = self.gone.trace(GONE_COLOR, 16, zorder=2, name=tr("deleted"))
             found.append(frame.update(marker={"line": {"width": 2, "color": GONE_LINE}}))

@@ -92,6 +92,8 @@ def gate_heatmap(courses: Sequence[GateCourse], dark: bool = False) -> go.Figure
     )
     figure.update_xaxes({**base["xaxis"], "showgrid": False, "title": {"text": tr("iteration"), "standoff": 6}})
     figure.update_yaxes({**base["yaxis"], "showgrid": False, "title": {"text": tr("block"), "standoff": 6}})
+    if max((len(one.blocks) for one in courses), default=0) <= 10:
+        figure.update_yaxes(dtick=1)  # no half blocks
     return figure
 
 

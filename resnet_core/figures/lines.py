@@ -70,6 +70,7 @@ def lines_figure(
                 uid=f"{line.key}-{line.dash}-band",
                 legendgroup=line.key,
                 showlegend=False,
+                mode="lines",  # of few points plotly would mark each
                 fill="toself",
                 fillcolor=style.rgba(color, 0.18),
                 line={"width": 0},

@@ -33,6 +33,8 @@ def narrow_layout(figure: dict[str, Any]) -> dict[str, Any]:
     columns = 2 if bare and len(panels) > 1 and not pictures else 1
     rows = max(1, math.ceil(len(panels) / columns))
     panel, gap = (BARE_PANEL, BARE_GAP) if bare and panels else (PANEL, GAP)
+    if figure["data"] and all(trace.get("type") == "bar" and trace.get("orientation") == "h" for trace in figure["data"]):
+        panel = min(panel, round(layout["height"] - sum(layout.get("margin", {}).get(side, 0) for side in "tb")))
     if pictures:
         panel = max(round(WIDTH * _length(layout[y]) / _length(layout[x])) for x, y in panels)
     inner = rows * panel + (rows - 1) * gap
@@ -122,7 +124,7 @@ def _legend(layout: dict[str, Any], data: list[dict[str, Any]]) -> int:
     bar = layout.get("coloraxis", {}).get("colorbar")
     if bar is not None:
         bar |= {"orientation": "h", "x": 0.5, "xanchor": "center", "y": 0, "yref": "container", "yanchor": "bottom", "thickness": 14}
-        bar["title"] = {**bar.get("title", {}), "side": "top"}
+        bar["title"] = {**bar.get("title", {}), "side": "bottom"}  # at the top it would lie on the bar
         return 3 * LINE
     named = [trace for trace in data if trace.get("showlegend", True) and trace.get("name")]
     if not layout.get("showlegend", len(named) > 1) or not named:

@@ -13,6 +13,7 @@ from plotly.subplots import make_subplots
 from resnet_core.architectures.table import complexity
 from resnet_core.csv_text import csv_text
 from resnet_core.figures import style
+from resnet_core.figures.diagram_parts import TEXT_ON_BOX
 from resnet_core.language import mark, tr
 
 if TYPE_CHECKING:
@@ -122,6 +123,7 @@ def totals_figure(nets: Sequence[Complexity], dark: bool = False) -> go.Figure:
                 marker={"color": [style.net_color(net.config, dark) for net in nets], "cornerradius": 3},
                 texttemplate="%{x:.3~s}",
                 textposition="auto",
+                insidetextfont={"color": TEXT_ON_BOX},  # plotly's own grey is hard to read on the darker colours
                 hovertemplate="<b>%{y}</b><br>%{x:,}<extra></extra>",
                 showlegend=False,
             ),

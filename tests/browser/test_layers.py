@@ -47,3 +47,18 @@ def test_both_pages_by_cold_links(start_app, open_page, tmp_path):
     cold.set_viewport_size({"width": 1280, "height": 720})
     expect(cold.get_by_role("button", name="Nets", exact=True)).to_be_in_viewport()
     expect(cold.get_by_role("button", name=re.compile(r"^\d+ more"))).to_have_count(0)
+
+
+def test_a_heat_map_is_drawn_anew_where_the_window_becomes_narrow(start_app, open_page, tmp_path):
+    """A colour bar moves from the side to below: plotly fails unless it is taken away in between."""
+    ship(tmp_path / "shipped", "plain-20", PLAIN, 2.0)
+    app = start_app(RESNET_LAB_CHECKPOINTS=str(tmp_path / "shipped"))
+    page = open_page(f"{app.url}/gradients", viewport={"width": 1280, "height": 800})
+    bar = "() => document.querySelector('.st-key-heat_chart .resnet-lab-chart')?._fullLayout?.coloraxis?.colorbar?.orientation"
+    for width, wanted in ((1280, "v"), (390, "h"), (1280, "v")):
+        page.set_viewport_size({"width": width, "height": 800})
+        wait_until(lambda wanted=wanted: page.evaluate(bar) == wanted, f"the colour bar to be {wanted}")
+        page.wait_for_timeout(500)
+        expect(page.get_by_text("could not be drawn")).to_have_count(0)
+        size = page.locator(".st-key-heat_chart .nsewdrag").first.bounding_box()
+        assert size["height"] > 150 and size["width"] > 200
