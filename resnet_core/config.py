@@ -13,6 +13,7 @@ import dataclasses
 import hashlib
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -195,6 +196,11 @@ def made_for_larger(model: ModelConfig, side: int) -> str:
         "is left. It would train, but not as the net that it is known as. {advice}",
         name=model.name, own=own, side=side, due=due, left=left, advice=_instead(model, side),
     )  # fmt: skip
+
+
+def doubts(configs: Iterable[RunConfig]) -> list[str]:
+    """List what is to be said of trainings before they start, each sentence once: nets that are made for larger images."""
+    return [said for said in dict.fromkeys(made_for_larger(config.model, config.data.side) for config in configs) if said]
 
 
 def _instead(model: ModelConfig, side: int) -> str:

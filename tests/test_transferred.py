@@ -8,7 +8,7 @@ import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
-from resnet_core.architectures import ResNetConfig
+from resnet_core.architectures import ResNetConfig, parse
 from resnet_core.architectures.net import build_model
 from resnet_core.claims.transferred import comparable, curves, near_the_data, sentences
 from resnet_core.config import DataConfig, Recipe, RunConfig, Start
@@ -17,7 +17,7 @@ from resnet_core.nets.folder import save_weights
 from resnet_core.runs import RunStore
 from tests import runs_tools
 from tests.checkpoints_tools import checkpoints_page, shipped_folder, texts  # noqa: F401  fixtures among them
-from tests.nets_tools import save_run
+from tests.nets_tools import save_run, write_checkpoint
 from tests.page_tools import live_chart, opened
 
 NET = ResNetConfig(8, "A", 4)
@@ -92,6 +92,13 @@ def test_the_panel_trains_both_ways_and_shows_what_came_of_it(page: AppTest):
     }
     page.multiselect(key="transfer.sizes").set_value([]).run()
     assert "choose at least one" in page.error[0].value and not page.exception
+
+
+def test_a_net_for_larger_images_is_warned_of_on_the_panel_too(page: AppTest, shipped):
+    write_checkpoint(shipped, "larger", parse("ResNet-18-w8-ImageNet"), normalization="imagenet")
+    opened(page, checkpoint="larger", view="Transfer")
+    (warning,) = [each.value for each in page.warning if "made for images of 224x224" in each.value]
+    assert "these have 32x32" in warning
 
 
 @pytest.mark.slow

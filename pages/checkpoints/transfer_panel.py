@@ -15,7 +15,7 @@ from pages.ui.labels import escaped
 from pages.ui.permitted import PermittedStore, admit
 from pages.ui.runs_view import Seen, all_seen, going_on
 from resnet_core.claims import transferred
-from resnet_core.config import DataConfig, RunConfig
+from resnet_core.config import DataConfig, RunConfig, doubts
 from resnet_core.errors import ConfigError
 from resnet_core.figures.transfer import transfer_figure
 from resnet_core.language import mark, tr, tr_n
@@ -39,6 +39,8 @@ def transfer_panel(net: Net) -> None:
     except ConfigError as error:
         st.error(escaped(str(error)), icon=":material/error:")
         return
+    for doubt in doubts(configs):
+        st.warning(escaped(doubt), icon=":material/photo_size_select_small:")
     store = PermittedStore()
     seen = all_seen(store.look())
     st.caption(

@@ -22,7 +22,7 @@ from pages.ui.permitted import PermittedStore, admit, may, may_change
 from pages.ui.run_rows import broken_row, dialogs, run_row
 from pages.ui.runs_view import AllSeen, Seen, all_seen, look, started_together
 from pages.ui.turns import say_turns
-from resnet_core.config import made_for_larger
+from resnet_core.config import doubts
 from resnet_core.differences import confounded, differing
 from resnet_core.errors import ConfigError
 from resnet_core.figures.captions import caption, grouped
@@ -92,9 +92,8 @@ def about(rows: Sequence[Row]) -> None:
     if not rows:
         st.info(tr("The table is empty: add a net above or in its last line, or start from a preset."), icon=":material/info:")
     configs = [row.config for row in rows if row.config]
-    for doubt in dict.fromkeys(made_for_larger(config.model, config.data.side) for config in configs):
-        if doubt:
-            st.warning(escaped(doubt), icon=":material/photo_size_select_small:")
+    for doubt in doubts(configs):
+        st.warning(escaped(doubt), icon=":material/photo_size_select_small:")
     if len(configs) < max(2, len(rows)):
         return
     things = differing(configs)

@@ -12,7 +12,7 @@ from typing import Any
 from resnet_core.cli.follow import Interrupts, follow
 from resnet_core.cli.options import read_data, read_fields, read_net
 from resnet_core.cli.output import emit, error, note, percent, report, speed, summary, table
-from resnet_core.config import Recipe, RunConfig, demo_configs, fitted, made_for_larger
+from resnet_core.config import Recipe, RunConfig, demo_configs, doubts, fitted
 from resnet_core.runs import Run, RunStatus, RunStore, hung
 from resnet_core.verdict import Outcome, degradation, degradation_verdict
 
@@ -82,9 +82,8 @@ def wait_and_tell(store: RunStore, run: Run, interrupts: Interrupts, args: argpa
 
 def warn_of_size(configs: Iterable[RunConfig]) -> None:
     """Say of every net that is made for larger images than those it is to be trained on what that means, and what to do."""
-    for doubt in dict.fromkeys(made_for_larger(config.model, config.data.side) for config in configs):
-        if doubt:
-            note(f"careful: {doubt}")
+    for doubt in doubts(configs):
+        note(f"careful: {doubt}")
 
 
 def train(args: argparse.Namespace) -> int:

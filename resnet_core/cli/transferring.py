@@ -10,7 +10,7 @@ from pathlib import Path
 from resnet_core.cli.follow import Interrupts
 from resnet_core.cli.options import add_data, add_fields, read_data, real_number, whole_number
 from resnet_core.cli.output import emit
-from resnet_core.cli.train import joined, wait_and_tell
+from resnet_core.cli.train import joined, wait_and_tell, warn_of_size
 from resnet_core.config import Recipe
 from resnet_core.runs import RunStore
 
@@ -43,6 +43,7 @@ def transfer(args: argparse.Namespace) -> int:
     data, place = read_data(args)
     given = {field.name: getattr(args, field.name) for field in dataclasses.fields(Recipe) if hasattr(args, field.name)}
     config = transferring.planned(net, data, dataclasses.replace(transferring.RECIPE, **given), args.frozen, args.stage_decay)
+    warn_of_size([config])
     store = RunStore(args.home)
     with Interrupts() as interrupts:
         runs = [joined(store, *transferring.transfer(store, net, config, args.name, place, args.again))]
