@@ -43,6 +43,15 @@ def test_a_pickled_state_dict_arrives(tmp_path):
     assert torch.equal(torch.from_numpy(proposal.tensors["fc.weight"]), state()["fc.weight"])
 
 
+def test_packages_that_were_never_compiled_are_not_taken_for_the_files_doing(tmp_path, monkeypatch):
+    """As pip --no-compile leaves them, or a folder that nobody may write to: what the reader imports on the way stays unwritten."""
+    monkeypatch.setattr(process, "_KEPT", (*process._KEPT, "PYTHONPYCACHEPREFIX"))
+    monkeypatch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path / "compiled"))
+    torch.save({"state_dict": state()}, tmp_path / "net.pth")
+    assert inspect_file(tmp_path / "net.pth").model == ResNetConfig(8, "B", width=4)
+    assert not (tmp_path / "compiled").exists()
+
+
 def test_an_upload_arrives_and_its_copy_goes(tmp_path):
     save_file(state(), tmp_path / "net")
     content = (tmp_path / "net").read_bytes()

@@ -77,8 +77,9 @@ def _run(path: Path, folder: Path, wall_seconds: float, gone: Gone) -> int | Non
     Raises:
         ReaderFailed: it could not be started, or everybody is gone.
     """
-    # -P: modules are looked for where ours are, not in the current folder. One thread: each has its own stack and buffers.
-    command = [sys.executable, "-P", "-m", "resnet_core.imports.reader", str(path), str(folder)]
+    # -P: modules are looked for where ours are, not in the current folder. -B: a module that was never compiled is not written to the disk,
+    # which the reader may not do any more once it looks at the file. One thread: each has its own stack and buffers.
+    command = [sys.executable, "-P", "-B", "-m", "resnet_core.imports.reader", str(path), str(folder)]
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     own = {"PYTHONPATH": str(Path(resnet_core.__file__).parents[1]), "TMPDIR": str(folder), "HOME": str(folder), "CUDA_VISIBLE_DEVICES": ""}
