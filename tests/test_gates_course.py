@@ -94,6 +94,13 @@ def test_records_are_read_with_and_without_it(tmp_path: Path):
     assert gate_course("a", "A", HIGHWAY, layer_rows(HIGHWAY)) is None and gate_course("b", "B", parse("ResNet-8"), rows()) is None
 
 
+def test_a_row_of_other_layers_costs_its_moment_alone():
+    kept = rows()
+    kept[1]["gate_opening"] = kept[1]["gate_opening"][:1]
+    assert gate_course("h", "H", HIGHWAY, kept).iterations.tolist() == [0, 100, 150, 200]
+    assert gate_course("h", "H", HIGHWAY, kept[1:2]) is None
+
+
 def test_it_is_drawn_told_and_taken_away():
     course = gate_course("a", "A <b>", HIGHWAY, rows(), "seed 0")
     assert course_text(course) == (

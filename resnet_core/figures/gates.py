@@ -45,8 +45,10 @@ def gate_course(key: str, label: str, model: ModelConfig, records: Iterable[dict
 
     The newest record of an iteration counts.
     """
-    rows = {row["iteration"]: row["gate_opening"] for row in records if row["kind"] == "layers" and "gate_opening" in row}
-    gated = model.plan().gated
+    plan, layers = model.plan(), [row for row in records if row["kind"] == "layers"]
+    gated = plan.gated
+    # A row of other layers than the net has is damaged: it costs its moment.
+    rows = {row["iteration"]: row["gate_opening"] for row in layers if len(row.get("gate_opening", ())) == len(plan.taps)}
     if not rows or not gated:
         return None
     iterations = sorted(rows)
