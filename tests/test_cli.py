@@ -11,7 +11,7 @@ import subprocess
 import pytest
 
 from resnet_core.architectures import ResNetConfig
-from resnet_core.cli import follow, main, manage, options, output, parser, train
+from resnet_core.cli import MODULES, follow, main, manage, options, output, parser, train
 from resnet_core.config import DataConfig, Recipe, RunConfig
 from resnet_core.runs import RunStore
 from tests.command_line import PATIENCE, TINY, CommandLine, wait_for
@@ -68,6 +68,20 @@ def submit(tmp_path, monkeypatch, **recipe) -> tuple[RunStore, RunConfig]:
     config = RunConfig(ResNetConfig(8, "A", 4), DataConfig(), Recipe(iterations=5, batch_size=16, **recipe))
     store.submit(config)
     return store, config
+
+
+def test_one_command_loads_its_own_module_and_is_as_among_all():
+    def of(asked: str) -> dict[str, argparse.ArgumentParser]:
+        (found,) = [action.choices for action in parser(asked)._actions if isinstance(action, argparse._SubParsersAction)]
+        return found
+
+    everything = of("")
+    assert [*everything] and sorted(everything) == sorted(name for names in MODULES.values() for name in names)
+    for module, names in MODULES.items():
+        for name in names:
+            found = of(name)
+            assert set(found) == {*MODULES[""], *MODULES[module]} and found[name].format_help() == everything[name].format_help()
+    assert set(of("trian")) == set(everything)  # a wrong one is answered with all that there are
 
 
 @pytest.mark.parametrize("cls", OTHERS)

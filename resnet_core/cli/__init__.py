@@ -10,42 +10,43 @@ set); 130 after Ctrl-C. Importing this package, and answering what needs no trai
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from resnet_core.cli import (
-    attribute,
-    classroom,
-    experiment,
-    exporting,
-    growing,
-    importing,
-    inspect,
-    lecture,
-    look,
-    manage,
-    output,
-    start,
-    sweeping,
-    train,
-    transferring,
-)
-from resnet_core.cli import zoo as shipping
-from resnet_core.cli.options import Parser, add_net, add_training, at_least_1, whole_number
+from resnet_core.cli import manage, output, train
+from resnet_core.cli.options import DATA_DIR, Parser, add_net, add_training, at_least_1, whole_number
 from resnet_core.config import DEMO_RECIPE, DEVICES
 from resnet_core.datasets import DATA_SETS
 from resnet_core.errors import UserError
-from resnet_core.nets import NORMALIZATIONS
 from resnet_core.runs import executor
 from resnet_core.runs.files import shown
 
 Command = Callable[[argparse.Namespace], int]
 
+#: Module of this package -> its commands; "" has those that are declared here.
+MODULES = {
+    "": ("train", "resume", "runs", "stop", "rename", "delete", "complexity", "demo", "download", "probe", "bench"),
+    "growing": ("grow",),
+    "transferring": ("transfer",),
+    "sweeping": ("sweep", "sweeps"),
+    "importing": ("import",),
+    "zoo": ("zoo",),
+    "look": ("predict", "neighbours"),
+    "attribute": ("attribute",),
+    "inspect": ("evaluate", "responses", "gradients"),
+    "experiment": ("experiment",),
+    "lecture": ("lecture",),
+    "exporting": ("export",),
+    "start": ("app",),
+    "classroom": ("class",),
+}
 
-def parser() -> argparse.ArgumentParser:
-    """Make the parser of all commands."""
+
+def parser(asked: str = "") -> argparse.ArgumentParser:
+    """Make the parser of all commands; where one is asked for, without those of other modules, which then need not be loaded."""
     top = Parser(prog="python -m resnet_core", description="Train plain and residual nets side by side. COMMAND --help tells its options.")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
 
@@ -63,16 +64,18 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument("--executor", choices=(executor.LOCAL, executor.RAY), help=help_text)
         return command
 
+    def others(module: str, add: Callable[..., argparse.ArgumentParser]) -> None:
+        if asked in MODULES[module] or not any(asked in names for names in MODULES.values()):
+            importlib.import_module(f"{__name__}.{module}").add_commands(add)
+
     one = training("train", train.train, "train a net and wait for its result; Ctrl-C stops it with a checkpoint")
     one.add_argument("--name", metavar="TEXT", help="what to call the run (default: the net's name)")
-    where = "where the data set lies (default: RESNET_LAB_DATA, else where it was downloaded to)"
-    one.add_argument("--data-dir", metavar="DIR", type=Path, help=where)
+    one.add_argument("--data-dir", metavar="DIR", type=Path, help=DATA_DIR)
     one.add_argument("--again", action="store_true", help="train it even if a run of the same configuration exists")
     add_training(one)
 
-    growing.add_commands(training)
-    transferring.add_commands(training)
-    sweeping.add_commands(training)
+    for module in ("growing", "transferring", "sweeping"):
+        others(module, training)
     resume = training("resume", train.resume, "go on with a stopped, interrupted or failed run, from its last checkpoint")
     resume.add_argument("run", metavar="RUN")
     add("runs", manage.runs, "list the runs")
@@ -87,14 +90,7 @@ def parser() -> argparse.ArgumentParser:
     counts = add("complexity", manage.complexity, "count a net's parameters, MACs and layers", home=False)
     add_net(counts)
 
-    bring = add("import", importing.import_file, "import a checkpoint from elsewhere: safetensors, or a state_dict of torch.save")
-    origin = "or torchvision:NAME, e.g. torchvision:resnet18: its weights for ImageNet; or hf:OWNER/NAME, of the Hugging Face Hub"
-    bring.add_argument("file", metavar="FILE", help=origin)
-    bring.add_argument("--name", metavar="NAME", help="what to call it here (default: made from the file's name)")
-    keys = f"{', '.join(NORMALIZATIONS)}, or auto ({importing.AUTO_MEANS})"
-    bring.add_argument("--normalization", metavar="KEY", help=f"of its input, where the file does not say: {keys}")
-    bring.add_argument("--shortcut", metavar=importing.SHORTCUTS, help=importing.SHORTCUT_HELP)
-
+    others("importing", add)
     demo = training(
         "demo", train.demo, "train plain-20, plain-56, ResNet-20 and ResNet-56 on 300 images of the sample, and compare their ends"
     )
@@ -102,28 +98,9 @@ def parser() -> argparse.ArgumentParser:
     demo.add_argument("--iterations", type=whole_number, metavar="N", help=f"of each net (default: {DEMO_RECIPE.iterations})")
     demo.add_argument("--again", action="store_true", help="train them even if runs of the same configurations exist")
 
-    zoo = training("zoo", shipping.zoo, "train what is missing of the nets that ship in checkpoints/; it can be run again and again")
-    zoo.add_argument("--status", action="store_true", help="train nothing, only tell what is there")
-    zoo.add_argument("--full", action="store_true", help="at the paper's whole schedule of 64,000 iterations, five seeds of each net")
-    zoo.add_argument("--only", nargs="+", metavar="NAME", help="only these, e.g. plain-20 resnet-20")
-    zoo.add_argument("--jobs", type=at_least_1, metavar="N", help="trainings at once; on a CPU they share its cores (default: 1)")
-    zoo.add_argument("--data-dir", metavar="DIR", type=Path, help=where)
-
-    look.add_commands(add)
-    attribute.add_commands(add)
-    inspect.add_commands(add)
-    experiment.add_commands(add)
-    lecture.add_commands(add)
-    exporting.add_commands(add)
-    start.add_commands(add)
-
-    lesson = add("class", classroom.classroom, "start the app for a class: others may look, answer and train within a quota")
-    lesson.add_argument("--port", type=int, default=8501, metavar="N", help="(default: 8501)")
-    lesson.add_argument("--host", metavar="NAME", help="the name or address that the others type (default: this machine's own address)")
-    lesson.add_argument(
-        "--delete", action="store_true", help="start nothing; delete the questions, answers and nicknames of the last class"
-    )
-    lesson.add_argument("--yes", action="store_true", help="with --delete: do not ask")
+    others("zoo", training)
+    for module in ("look", "attribute", "inspect", "experiment", "lecture", "exporting", "start", "classroom"):
+        others(module, add)
 
     fetch = add("download", manage.download, "download a data set: CIFAR-10, or another one", home=False)
     fetched = [key for key, dataset in DATA_SETS.items() if dataset.fetched]
@@ -147,7 +124,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and gives its exit status. Nothing is raised: every error is one line on stderr."""
     output.prepare_streams()
     try:
-        args = parser().parse_args(argv)
+        words = sys.argv[1:] if argv is None else argv
+        args = parser(words[0] if words else "").parse_args(words)
         if getattr(args, "executor", None):
             os.environ[executor.VARIABLE] = args.executor
         code = args.command(args)

@@ -14,6 +14,7 @@ from resnet_core.cli.options import AUTO
 from resnet_core.cli.output import bytes_bar, emit, note, percent, table
 from resnet_core.imports import LAYOUTS, ImportRefused, Proposal, accept, hub, inspect_file, offered, valid_name
 from resnet_core.imports.options import OPTIONS
+from resnet_core.nets import NORMALIZATIONS
 
 if TYPE_CHECKING:
     from resnet_core.imports.trial import Attempt, Trial
@@ -29,6 +30,17 @@ SHORTCUT_HELP = (
 _TOLD = 8
 #: Choices told that did as well as the one that was taken.
 _NEAR = 3
+
+
+def add_commands(add: Callable[[str, Callable[[argparse.Namespace], int], str], argparse.ArgumentParser]) -> None:
+    """The command with its options."""
+    command = add("import", import_file, "import a checkpoint from elsewhere: safetensors, or a state_dict of torch.save")
+    origin = "or torchvision:NAME, e.g. torchvision:resnet18: its weights for ImageNet; or hf:OWNER/NAME, of the Hugging Face Hub"
+    command.add_argument("file", metavar="FILE", help=origin)
+    command.add_argument("--name", metavar="NAME", help="what to call it here (default: made from the file's name)")
+    keys = f"{', '.join(NORMALIZATIONS)}, or auto ({AUTO_MEANS})"
+    command.add_argument("--normalization", metavar="KEY", help=f"of its input, where the file does not say: {keys}")
+    command.add_argument("--shortcut", metavar=SHORTCUTS, help=SHORTCUT_HELP)
 
 
 def import_file(args: argparse.Namespace) -> int:

@@ -18,6 +18,8 @@ from resnet_core.field_docs import field_docs
 
 #: The value of an option that leaves the choice to what is measured.
 AUTO = "auto"
+#: The help of ``--data-dir``.
+DATA_DIR = "where the data set lies (default: RESNET_LAB_DATA, else where it was downloaded to)"
 #: Options that are not called as their field is.
 _RENAMED = {"dataset": "--data"}
 #: Shown in the help; that a value is one of them is for the dataclass to check.

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from resnet_core.cli.follow import Interrupts, follow
+from resnet_core.cli.options import DATA_DIR, at_least_1
 from resnet_core.cli.output import emit, note, percent, table
 from resnet_core.cli.train import INTERRUPTED, enter, outcome
 from resnet_core.config import RunConfig
@@ -16,6 +18,16 @@ from resnet_core.errors import ConfigError, RunError
 from resnet_core.nets import folder
 from resnet_core.runs import Run, RunStore
 from resnet_core.zoo import Entry, entries, plan, training_home
+
+
+def add_commands(add: Callable[[str, Callable[[argparse.Namespace], int], str], argparse.ArgumentParser]) -> None:
+    """The command with its options."""
+    command = add("zoo", zoo, "train what is missing of the nets that ship in checkpoints/; it can be run again and again")
+    command.add_argument("--status", action="store_true", help="train nothing, only tell what is there")
+    command.add_argument("--full", action="store_true", help="at the paper's whole schedule of 64,000 iterations, five seeds of each net")
+    command.add_argument("--only", nargs="+", metavar="NAME", help="only these, e.g. plain-20 resnet-20")
+    command.add_argument("--jobs", type=at_least_1, metavar="N", help="trainings at once; on a CPU they share its cores (default: 1)")
+    command.add_argument("--data-dir", metavar="DIR", type=Path, help=DATA_DIR)
 
 
 def zoo(args: argparse.Namespace) -> int:
