@@ -22,8 +22,8 @@ BIN := $(VENV)/bin
 APP_STAMP := $(VENV)/.app-$(shell cat requirements.txt | cksum | tr -s ' \t' '--')
 DEV_STAMP := $(VENV)/.dev-$(shell cat requirements.txt requirements-dev.txt | cksum | tr -s ' \t' '--')
 OPENED := $(if $(HOST),--server.address 0.0.0.0 --browser.serverAddress $(HOST) $(foreach host,$(HOST) localhost 127.0.0.1,--server.allowedHosts $(host)))
-# Files are compiled when they are first imported: most of what PyTorch brings never is.
-PIP := $(BIN)/python -m pip --disable-pip-version-check
+# Not compiled by pip: files are when they are first imported, and most of what PyTorch brings never is.
+PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --no-compile
 
 .PHONY: help app class test lint bench zoo setup browser clean
 
@@ -60,12 +60,12 @@ $(BIN)/pip:
 
 $(APP_STAMP): | $(BIN)/pip
 	@echo "Installing requirements.txt into $(VENV) (once; PyTorch for Linux comes with CUDA and takes about 6 GB)."
-	$(PIP) install --no-compile -r requirements.txt
+	$(PIP_INSTALL) -r requirements.txt
 	@rm -f $(VENV)/.app-*
 	@touch $@
 
 $(DEV_STAMP): | $(APP_STAMP)
-	$(PIP) install --no-compile -r requirements-dev.txt
+	$(PIP_INSTALL) -r requirements-dev.txt
 	@rm -f $(VENV)/.dev-*
 	@touch $@
 

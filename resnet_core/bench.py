@@ -154,11 +154,12 @@ class ConvolutionsOnly:
 
 
 class WithLeastTraffic(ConvolutionsOnly):
-    """The convolutions, and less than what BN and ReLU must read and write of their outputs however well they are fused: a nearer ceiling.
+    """The convolutions, and less than what BN and ReLU must read and write of their outputs as passes of their own: a nearer ceiling.
 
     With batch statistics the whole output is there before any of it can be normalised. So it is read once for its mean and variance, and
     read again and written; backwards, it and its gradient are read for two sums, and both again to write one. Of these eight passes over
-    memory six are made, as copies; additions and all arithmetic cost nothing.
+    memory six are made, as copies; additions and all arithmetic cost nothing. This bounds whatever calls a library's convolutions, torch's
+    compiler too; only convolutions that themselves normalise what they read could do with less.
     """
 
     def __init__(self, config: ModelConfig, plan: Plan):
@@ -290,7 +291,7 @@ def report(result: dict[str, Any]) -> str:
     step = result["step_time"]
     times = ", ".join(f"{depth}: {ms}" for depth, ms in step["milliseconds_per_step"].items())
     lines += [
-        "(images per second; ratio and part of the quicker of ours; attainable: at most, with BN and ReLU fused, see WithLeastTraffic)",
+        "(images per second; ratio and part: of the quicker of ours; attainable: at most, see WithLeastTraffic)",
         "",
         f"step time in ms by depth: {times}; at most {step['worst_deviation_percent']} % from a straight line",
         f"from `train` to the first record: {result['seconds_to_first_record']} s",

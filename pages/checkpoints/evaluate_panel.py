@@ -107,7 +107,7 @@ def _protocols(net: Net) -> tuple[tuple[str, ...], list[Net]]:
         return keys, []
     if chosen != ALL:
         st.caption(told(PROTOCOLS[keys[0]], nets))
-    elif any(each.is_wider for each in PROTOCOLS.values()):
+    else:
         st.caption(tr(ENLARGED))
     return keys, nets[1:]
 

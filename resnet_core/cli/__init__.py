@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from resnet_core.cli import manage, output, train
-from resnet_core.cli.options import DATA_DIR, Parser, add_net, add_training, at_least_1, whole_number
+from resnet_core.cli.options import DATA_DIR, Add, Parser, add_net, add_training, at_least_1, whole_number
 from resnet_core.config import DEMO_RECIPE, DEVICES
 from resnet_core.datasets import DATA_SETS
 from resnet_core.errors import UserError
@@ -26,49 +26,98 @@ from resnet_core.runs.files import shown
 
 Command = Callable[[argparse.Namespace], int]
 
-#: Module of this package -> its commands; "" has those that are declared here.
-MODULES = {
-    "": ("train", "resume", "runs", "stop", "rename", "delete", "complexity", "demo", "download", "probe", "bench"),
-    "growing": ("grow",),
-    "transferring": ("transfer",),
-    "sweeping": ("sweep", "sweeps"),
-    "importing": ("import",),
-    "zoo": ("zoo",),
-    "look": ("predict", "neighbours"),
-    "attribute": ("attribute",),
-    "inspect": ("evaluate", "responses", "gradients"),
-    "experiment": ("experiment",),
-    "lecture": ("lecture",),
-    "exporting": ("export",),
-    "start": ("app",),
-    "classroom": ("class",),
+#: Module of this package -> its commands, and what each does; "" has those that are declared here. So --help loads no other module.
+COMMANDS = {
+    "": {
+        "train": "train a net and wait for its result; Ctrl-C stops it with a checkpoint",
+        "resume": "go on with a stopped, interrupted or failed run, from its last checkpoint",
+        "runs": "list the runs",
+        "stop": "stop a run with a checkpoint, or take it out of the queue",
+        "rename": "give a run another name",
+        "delete": "delete a run with its records and checkpoints, after asking",
+        "complexity": "count a net's parameters, MACs and layers",
+        "demo": "train plain-20, plain-56, ResNet-20 and ResNet-56 on 300 images of the sample, and compare their ends",
+        "download": "download a data set: CIFAR-10, or another one",
+        "probe": "show what precision auto means on this machine, and the measurement that says so",
+        "bench": "measure images per second, ours and the common way, in turn",
+    },
+    "growing": {
+        "grow": "make a trained net deeper by blocks that do nothing, train on, and wait for the result",
+    },
+    "transferring": {
+        "transfer": "train a net with weights and a new classifier on other data, and wait for the result",
+    },
+    "sweeping": {
+        "sweep": "train every net with every seed, and tell mean and spread; asked again it goes on where it was",
+        "sweeps": "list the sweeps, or tell how far one is",
+    },
+    "importing": {
+        "import": "import a checkpoint from elsewhere: safetensors, or a state_dict of torch.save",
+    },
+    "zoo": {
+        "zoo": "train what is missing of the nets that ship in checkpoints/; it can be run again and again",
+    },
+    "look": {
+        "predict": "tell what a net takes images for",
+        "neighbours": "find the six training images that are nearest to an image in a net's feature space",
+    },
+    "attribute": {
+        "attribute": "tell which pixels speak for a class, by Integrated Gradients, Grad-CAM and others",
+    },
+    "inspect": {
+        "evaluate": "measure the error of a checkpoint on test images",
+        "responses": "measure how strongly each layer of a checkpoint responds to test images (Fig. 7)",
+        "gradients": "measure the gradient at each layer of a checkpoint on training images",
+    },
+    "experiment": {
+        "experiment": "make an experiment that shows why with trained nets, side by side",
+    },
+    "lecture": {
+        "lecture": "write trainings over their course, with their verdict, as one HTML file that needs no network",
+    },
+    "exporting": {
+        "export": "write a net or its training for other tools: plain Python, ONNX, TensorBoard, a notebook",
+    },
+    "start": {
+        "app": "start the app, on this machine alone unless --host opens it",
+    },
+    "classroom": {
+        "class": "start the app for a class: others may look, answer and train within a quota",
+    },
 }
 
 
-def parser(asked: str = "") -> argparse.ArgumentParser:
-    """Make the parser of all commands; where one is asked for, without those of other modules, which then need not be loaded."""
+def parser(asked: str | None = None) -> argparse.ArgumentParser:
+    """Make the parser of all commands; where the first word is given, those of modules that it does not mean are only listed."""
     top = Parser(prog="python -m resnet_core", description="Train plain and residual nets side by side. COMMAND --help tells its options.")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
 
-    def add(name: str, run: Command, text: str, home: bool = True) -> argparse.ArgumentParser:
-        command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    def listed(name: str) -> argparse.ArgumentParser:
+        text = next(texts[name] for texts in COMMANDS.values() if name in texts)
+        return commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+
+    def add(name: str, run: Command, home: bool = True) -> argparse.ArgumentParser:
+        command = listed(name)
         command.set_defaults(command=run)
         command.add_argument("--json", action="store_true", help="print one JSON object as the last line of stdout")
         if home:
             command.add_argument("--home", metavar="DIR", help="the folder of the runs (default: RESNET_LAB_HOME, else ./runs)")
         return command
 
-    def training(name: str, run: Command, text: str) -> argparse.ArgumentParser:
-        command = add(name, run, text)
+    def training(name: str, run: Command) -> argparse.ArgumentParser:
+        command = add(name, run)
         help_text = f"where it is computed (default: {executor.VARIABLE}, else {executor.LOCAL})"
         command.add_argument("--executor", choices=(executor.LOCAL, executor.RAY), help=help_text)
         return command
 
-    def others(module: str, add: Callable[..., argparse.ArgumentParser]) -> None:
-        if asked in MODULES[module] or not any(asked in names for names in MODULES.values()):
+    def others(module: str, add: Add) -> None:
+        if asked is None or asked in COMMANDS[module]:
             importlib.import_module(f"{__name__}.{module}").add_commands(add)
+        else:
+            for name in COMMANDS[module]:
+                listed(name)
 
-    one = training("train", train.train, "train a net and wait for its result; Ctrl-C stops it with a checkpoint")
+    one = training("train", train.train)
     one.add_argument("--name", metavar="TEXT", help="what to call the run (default: the net's name)")
     one.add_argument("--data-dir", metavar="DIR", type=Path, help=DATA_DIR)
     one.add_argument("--again", action="store_true", help="train it even if a run of the same configuration exists")
@@ -76,24 +125,22 @@ def parser(asked: str = "") -> argparse.ArgumentParser:
 
     for module in ("growing", "transferring", "sweeping"):
         others(module, training)
-    resume = training("resume", train.resume, "go on with a stopped, interrupted or failed run, from its last checkpoint")
+    resume = training("resume", train.resume)
     resume.add_argument("run", metavar="RUN")
-    add("runs", manage.runs, "list the runs")
-    add("stop", train.stop, "stop a run with a checkpoint, or take it out of the queue").add_argument("run", metavar="RUN")
-    rename = add("rename", manage.rename, "give a run another name")
+    add("runs", manage.runs)
+    add("stop", train.stop).add_argument("run", metavar="RUN")
+    rename = add("rename", manage.rename)
     rename.add_argument("run", metavar="RUN")
     rename.add_argument("name", metavar="NAME")
-    delete = add("delete", manage.delete, "delete a run with its records and checkpoints, after asking")
+    delete = add("delete", manage.delete)
     delete.add_argument("run", metavar="RUN")
     delete.add_argument("--yes", action="store_true", help="do not ask")
 
-    counts = add("complexity", manage.complexity, "count a net's parameters, MACs and layers", home=False)
+    counts = add("complexity", manage.complexity, home=False)
     add_net(counts)
 
     others("importing", add)
-    demo = training(
-        "demo", train.demo, "train plain-20, plain-56, ResNet-20 and ResNet-56 on 300 images of the sample, and compare their ends"
-    )
+    demo = training("demo", train.demo)
     demo.add_argument("--seed", type=whole_number, default=0, metavar="N", help="of the initial weights and the batches (default: 0)")
     demo.add_argument("--iterations", type=whole_number, metavar="N", help=f"of each net (default: {DEMO_RECIPE.iterations})")
     demo.add_argument("--again", action="store_true", help="train them even if runs of the same configurations exist")
@@ -102,16 +149,16 @@ def parser(asked: str = "") -> argparse.ArgumentParser:
     for module in ("look", "attribute", "inspect", "experiment", "lecture", "exporting", "start", "classroom"):
         others(module, add)
 
-    fetch = add("download", manage.download, "download a data set: CIFAR-10, or another one", home=False)
+    fetch = add("download", manage.download, home=False)
     fetched = [key for key, dataset in DATA_SETS.items() if dataset.fetched]
     fetch.add_argument("--data", choices=fetched, default="cifar10", help="which one (default: cifar10)")
     fetch.add_argument("--to", type=Path, metavar="DIR", help="into this folder, which then is for --data-dir or RESNET_LAB_DATA")
 
-    probed = add("probe", manage.probe, "show what precision auto means on this machine, and the measurement that says so", home=False)
+    probed = add("probe", manage.probe, home=False)
     probed.add_argument("--again", action="store_true", help="forget what was measured here before, and measure now")
     probed.add_argument("--device", choices=DEVICES, default="auto", help="(default: auto)")
 
-    bench = add("bench", manage.bench, "measure images per second, ours and the common way, in turn", home=False)
+    bench = add("bench", manage.bench, home=False)
     bench.add_argument("--rounds", type=at_least_1, default=3, metavar="N", help="turns of each contender (default: 3)")
     bench.add_argument("--steps", type=at_least_1, default=12, metavar="N", help="training steps in a turn (default: 12)")
     profiled = "instead, where the time of a training step goes, by operation (default: ResNet-20 ResNet-56)"
@@ -125,7 +172,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     output.prepare_streams()
     try:
         words = sys.argv[1:] if argv is None else argv
-        args = parser(words[0] if words else "").parse_args(words)
+        args = parser(next((word for word in words if not word.startswith("-")), "")).parse_args(words)
         if getattr(args, "executor", None):
             os.environ[executor.VARIABLE] = args.executor
         code = args.command(args)

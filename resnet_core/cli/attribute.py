@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from resnet_core.attribution import METHODS, TRUST, Parameter
 from resnet_core.attribution.methods import method as method_of
 from resnet_core.cli.look import read_images, true_class
-from resnet_core.cli.options import real_number, whole_number
+from resnet_core.cli.options import Add, real_number, whole_number
 from resnet_core.cli.output import emit
 from resnet_core.cli.which import add_checkpoint, add_how, add_images, images_for, named
 from resnet_core.cli.which import loaded as load_as_asked
@@ -37,9 +37,9 @@ KINDS: dict[str, tuple[Callable[[str], Any], str]] = {
 _PREFIX = "parameter."
 
 
-def add_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
+def add_commands(add: Add) -> None:
     """The command with its options; those of the methods are made from their declarations."""
-    command = add("attribute", attribute, "tell which pixels speak for a class, by Integrated Gradients, Grad-CAM and others")
+    command = add("attribute", attribute)
     add_checkpoint(command)
     image = "a PNG, JPEG or WebP file, or an image of the data set: test:INDEX or train:INDEX"
     command.add_argument("image", metavar="IMAGE", nargs=1, help=image)

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from resnet_core.classroom import keys, links
 from resnet_core.classroom.book import ClassBook
 from resnet_core.cli import start
+from resnet_core.cli.options import Add
 from resnet_core.cli.output import emit, note
 from resnet_core.errors import RunError
 from resnet_core.runs import home
 from resnet_core.runs.files import shown
 
 
-def add_commands(add: Callable[[str, Callable[[argparse.Namespace], int], str], argparse.ArgumentParser]) -> None:
+def add_commands(add: Add) -> None:
     """The command with its options."""
-    command = add("class", classroom, "start the app for a class: others may look, answer and train within a quota")
+    command = add("class", classroom)
     command.add_argument("--port", type=int, default=8501, metavar="N", help="(default: 8501)")
     command.add_argument("--host", metavar="NAME", help="the name or address that the others type (default: this machine's own address)")
     delete = "start nothing; delete the questions, answers and nicknames of the last class"

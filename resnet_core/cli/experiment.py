@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from resnet_core.cli.attribute import KINDS
 from resnet_core.cli.follow import progress, remaining
-from resnet_core.cli.options import Parser
+from resnet_core.cli.options import Add, Parser
 from resnet_core.cli.output import emit, note, table
 from resnet_core.cli.which import add_images, images_for
 from resnet_core.config import DEVICES, PRECISIONS
@@ -17,9 +16,9 @@ from resnet_core.config import DEVICES, PRECISIONS
 _PREFIX = "parameter."
 
 
-def add_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
+def add_commands(add: Add) -> None:
     """The command; what stands behind it is read when it is asked for, as the declarations import what no other command needs."""
-    top = add("experiment", experiment, "make an experiment that shows why with trained nets, side by side", home=False)
+    top = add("experiment", experiment, home=False)
     top.add_argument("arguments", nargs=argparse.REMAINDER, metavar="EXPERIMENT ...", help="none: list them; EXPERIMENT --help tells more")
 
 

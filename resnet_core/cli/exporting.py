@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
 
 from resnet_core import atomic
+from resnet_core.cli.options import Add
 from resnet_core.cli.output import emit
 from resnet_core.cli.which import add_checkpoint, named
 from resnet_core.exports import FORMATS, made
 
 
-def add_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
+def add_commands(add: Add) -> None:
     """The command with its options."""
-    command = add("export", export, "write a net or its training for other tools: plain Python, ONNX, TensorBoard, a notebook")
+    command = add("export", export)
     add_checkpoint(command)
     command.add_argument(
         "--to", choices=tuple(FORMATS), required=True, help="; ".join(f"{key}: {one.title}" for key, one in FORMATS.items())

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from resnet_core.cli.follow import Interrupts
-from resnet_core.cli.options import add_fields, at_least_1
+from resnet_core.cli.options import Add, add_fields, at_least_1
 from resnet_core.cli.train import joined, wait_and_tell
 from resnet_core.config import DataConfig, Recipe
 from resnet_core.errors import ConfigError
 from resnet_core.runs import RunStore
 
 
-def add_commands(add: Callable[[str, Callable[[argparse.Namespace], int], str], argparse.ArgumentParser]) -> None:
+def add_commands(add: Add) -> None:
     """The command with its options."""
-    command = add("grow", grow, "make a trained net deeper by blocks that do nothing, train on, and wait for the result")
+    command = add("grow", grow)
     command.add_argument("checkpoint", metavar="CHECKPOINT", help="a shipped or imported checkpoint's name, or a run")
     command.add_argument("--rounds", type=at_least_1, default=6, metavar="N", help="blocks added to each stage (default: 6)")
     command.add_argument("--name", metavar="TEXT", help="what to call the run (default: the nets' names)")

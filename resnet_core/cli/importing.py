@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resnet_core import architectures
-from resnet_core.cli.options import AUTO
+from resnet_core.cli.options import AUTO, Add
 from resnet_core.cli.output import bytes_bar, emit, note, percent, table
 from resnet_core.imports import LAYOUTS, ImportRefused, Proposal, accept, hub, inspect_file, offered, valid_name
 from resnet_core.imports.options import OPTIONS
@@ -32,9 +32,9 @@ _TOLD = 8
 _NEAR = 3
 
 
-def add_commands(add: Callable[[str, Callable[[argparse.Namespace], int], str], argparse.ArgumentParser]) -> None:
+def add_commands(add: Add) -> None:
     """The command with its options."""
-    command = add("import", import_file, "import a checkpoint from elsewhere: safetensors, or a state_dict of torch.save")
+    command = add("import", import_file)
     origin = "or torchvision:NAME, e.g. torchvision:resnet18: its weights for ImageNet; or hf:OWNER/NAME, of the Hugging Face Hub"
     command.add_argument("file", metavar="FILE", help=origin)
     command.add_argument("--name", metavar="NAME", help="what to call it here (default: made from the file's name)")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from resnet_core.analysis.protocols import ENLARGED, PROTOCOLS, SELECTS_NOTHING, Protocol, chosen
 from resnet_core.cli.follow import progress
-from resnet_core.cli.options import AUTO, at_least_1
+from resnet_core.cli.options import AUTO, Add, at_least_1
 from resnet_core.cli.output import emit, percent, table
 from resnet_core.cli.which import add_checkpoint, add_images, images_for, loaded, named
 from resnet_core.config import DEVICES, PRECISIONS, DataConfig
@@ -23,22 +23,21 @@ if TYPE_CHECKING:
 RESPONSE_IMAGES = 1_000
 #: Of ``gradients``: the paper's batch, a few times.
 BATCHES, BATCH_SIZE = 4, 128
-Add = Callable[[str, Callable[[argparse.Namespace], int], str], argparse.ArgumentParser]
 
 
 def add_commands(add: Add) -> None:
     """The three commands with their options."""
-    error_of = add("evaluate", evaluate, "measure the error of a checkpoint on test images")
+    error_of = add("evaluate", evaluate)
     text = f"how it is tested: {', '.join(PROTOCOLS)}; several with commas between them, or all (default: single)"
     error_of.add_argument("--protocol", default="single", metavar="KEY,...", help=text)
     text = "further nets of the same classes, whose softmax is averaged with that of CHECKPOINT"
     error_of.add_argument("--ensemble", nargs="+", default=[], metavar="CHECKPOINT", help=text)
     _add_options(error_of)
-    responses_of = add("responses", responses, "measure how strongly each layer of a checkpoint responds to test images (Fig. 7)")
+    responses_of = add("responses", responses)
     text = f"test images, the first of the set (default: {RESPONSE_IMAGES})"
     responses_of.add_argument("--images", type=at_least_1, default=RESPONSE_IMAGES, metavar="N", help=text)
     _add_options(responses_of)
-    gradients_of = add("gradients", gradients, "measure the gradient at each layer of a checkpoint on training images")
+    gradients_of = add("gradients", gradients)
     text = f"batches of training images that the norms are the mean of (default: {BATCHES})"
     gradients_of.add_argument("--batches", type=at_least_1, default=BATCHES, metavar="N", help=text)
     text = f"images of a batch; one that is asked for is taken whatever its memory (default: {BATCH_SIZE})"

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
 
 from resnet_core import atomic
+from resnet_core.cli.options import Add
 from resnet_core.cli.output import emit
 from resnet_core.errors import DataError
 from resnet_core.language import LANGUAGES, mark, use
 
 
-def add_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
+def add_commands(add: Add) -> None:
     """The command with its options."""
-    made = add("lecture", lecture, "write trainings over their course, with their verdict, as one HTML file that needs no network")
+    made = add("lecture", lecture)
     made.add_argument("run", metavar="RUN", nargs="+", help="a run, or a net that ships, e.g. plain-20")
     made.add_argument("--out", metavar="FILE", type=Path, default=Path("lecture.html"), help="(default: lecture.html)")
     made.add_argument("--lesson", metavar="KEY", help="with the text of a lesson, e.g. deeper-and-worse")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resnet_core.analysis.protocols import PROTOCOLS, Protocol, chosen
+from resnet_core.cli.options import Add
 from resnet_core.cli.output import emit, note
 from resnet_core.cli.which import add_checkpoint, add_how, add_images, images_for, named
 from resnet_core.cli.which import loaded as load_as_asked
@@ -60,13 +61,13 @@ class Shown:
         return self.notes if side in self.inputs else (*self.notes, f"enlarged to {side}x{side}")
 
 
-def add_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
+def add_commands(add: Add) -> None:
     """The two commands with their options."""
-    said = add("predict", predict, "tell what a net takes images for")
+    said = add("predict", predict)
     _add_options(said, several=True, of="which set test:INDEX is of")
     text = "views of an image, whose answers are averaged; see evaluate (default: single)"
     said.add_argument("--protocol", default="single", metavar="{" + ",".join(PROTOCOLS) + "}", help=text)
-    near = add("neighbours", neighbours, "find the six training images that are nearest to an image in a net's feature space")
+    near = add("neighbours", neighbours)
     _add_options(near, several=False, of="whose training images")
 
 

@@ -16,6 +16,8 @@ from resnet_core.datasets import PICTURES
 from resnet_core.errors import ConfigError
 from resnet_core.field_docs import field_docs
 
+#: What each module adds its commands with: name, what runs it, and keys of their own.
+Add = Callable[..., argparse.ArgumentParser]
 #: The value of an option that leaves the choice to what is measured.
 AUTO = "auto"
 #: The help of ``--data-dir``.

@@ -7,11 +7,12 @@ import importlib.util
 import os
 import socket
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 import resnet_core
+from resnet_core.cli.options import Add
 from resnet_core.errors import ConfigError, RunError
 from resnet_core.runs import home
 from resnet_core.runs.files import shown
@@ -20,9 +21,9 @@ from resnet_core.runs.files import shown
 INSTALLED = "resnet_lab_app"
 
 
-def add_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
+def add_commands(add: Add) -> None:
     """The command with its options."""
-    command = add("app", app, "start the app, on this machine alone unless --host opens it")
+    command = add("app", app)
     command.add_argument("--port", type=int, default=8501, metavar="N", help="(default: 8501)")
     text = "open it to everybody who can reach this machine by that name or address, and lets them delete runs"
     command.add_argument("--host", metavar="NAME", help=text)

@@ -6,14 +6,13 @@ import argparse
 import contextlib
 import re
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from resnet_core import sweeps
 from resnet_core.architectures import parse
 from resnet_core.cli.follow import Interrupts
-from resnet_core.cli.options import add_data, add_fields, read_data, read_fields
+from resnet_core.cli.options import Add, add_data, add_fields, read_data, read_fields
 from resnet_core.cli.output import emit, note, table
 from resnet_core.cli.train import warn_of_size
 from resnet_core.config import Recipe
@@ -27,9 +26,9 @@ INTERRUPTED = 130
 LOOK_SECONDS, LINE_SECONDS = 1.0, 15.0
 
 
-def add_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
+def add_commands(add: Add) -> None:
     """The commands with their options."""
-    command = add("sweep", sweep, "train every net with every seed, and tell mean and spread; asked again it goes on where it was")
+    command = add("sweep", sweep)
     command.add_argument("--net", nargs="+", metavar="NAME", required=True, help="the nets by their names, e.g. plain-20 ResNet-56-B")
     command.add_argument("--seeds", type=seeds, default=(0,), metavar="N-N,N", help="e.g. 0-9 or 0,3,7 (default: 0)")
     command.add_argument("--name", metavar="TEXT", help="what to call it (default: made from nets and seeds)")
@@ -38,7 +37,7 @@ def add_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     command.add_argument("--no-wait", action="store_true", help="queue it, and do not wait for its end")
     add_data(command.add_argument_group("the data"))
     add_fields(command.add_argument_group("the recipe (the defaults are the paper's)"), Recipe, leave_out=["seed"])
-    listed = add("sweeps", sweep_list, "list the sweeps, or tell how far one is")
+    listed = add("sweeps", sweep_list)
     listed.add_argument("sweep", metavar="SWEEP", nargs="?", help="its id or name")
     listed.add_argument("--forget", action="store_true", help="delete the sweep named; its runs stay")
 

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Callable
 from pathlib import Path
 
 from resnet_core.cli.follow import Interrupts
-from resnet_core.cli.options import add_data, add_fields, read_data, real_number, whole_number
+from resnet_core.cli.options import Add, add_data, add_fields, read_data, real_number, whole_number
 from resnet_core.cli.output import emit
 from resnet_core.cli.train import joined, wait_and_tell, warn_of_size
 from resnet_core.config import Recipe
 from resnet_core.runs import RunStore
 
 
-def add_commands(add: Callable[[str, Callable[[argparse.Namespace], int], str], argparse.ArgumentParser]) -> None:
+def add_commands(add: Add) -> None:
     """The command with its options."""
-    command = add("transfer", transfer, "train a net with weights and a new classifier on other data, and wait for the result")
+    command = add("transfer", transfer)
     command.add_argument("checkpoint", metavar="CHECKPOINT", help="a shipped or imported checkpoint's name, or a run")
     command.add_argument(
         "--frozen", type=whole_number, default=0, metavar="N", help="groups that are not trained: the stem, then each stage"

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from resnet_core.cli.follow import Interrupts, follow
-from resnet_core.cli.options import DATA_DIR, at_least_1
+from resnet_core.cli.options import DATA_DIR, Add, at_least_1
 from resnet_core.cli.output import emit, note, percent, table
 from resnet_core.cli.train import INTERRUPTED, enter, outcome
 from resnet_core.config import RunConfig
@@ -20,9 +19,9 @@ from resnet_core.runs import Run, RunStore
 from resnet_core.zoo import Entry, entries, plan, training_home
 
 
-def add_commands(add: Callable[[str, Callable[[argparse.Namespace], int], str], argparse.ArgumentParser]) -> None:
+def add_commands(add: Add) -> None:
     """The command with its options."""
-    command = add("zoo", zoo, "train what is missing of the nets that ship in checkpoints/; it can be run again and again")
+    command = add("zoo", zoo)
     command.add_argument("--status", action="store_true", help="train nothing, only tell what is there")
     command.add_argument("--full", action="store_true", help="at the paper's whole schedule of 64,000 iterations, five seeds of each net")
     command.add_argument("--only", nargs="+", metavar="NAME", help="only these, e.g. plain-20 resnet-20")

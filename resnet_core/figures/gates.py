@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,12 +9,11 @@ from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from resnet_core.architectures import ModelConfig
 from resnet_core.csv_text import csv_text
 from resnet_core.figures import style
-from resnet_core.figures.gradients import HEIGHT, SCALE
+from resnet_core.figures.heat import heat_panels
 from resnet_core.figures.responses import number_text
 from resnet_core.language import tr
 
@@ -58,42 +56,20 @@ def gate_course(key: str, label: str, model: ModelConfig, records: Iterable[dict
 
 def gate_heatmap(courses: Sequence[GateCourse], dark: bool = False) -> go.Figure:
     """Draw block by iteration, one panel a net, two in a row, all to one linear scale of colours. The first block is at the bottom."""
-    columns = min(2, max(1, len(courses)))
-    rows = max(1, math.ceil(len(courses) / columns))
-    titles = [f"<b>{html.escape(one.label, quote=False)}</b>" for one in courses]
-    gap = {"vertical_spacing": 0.26 / rows if rows > 1 else 0.0, "horizontal_spacing": 0.09}
-    figure = make_subplots(rows=rows, cols=columns, subplot_titles=titles or None, **gap)
-    base = style.layout(dark)
-    for index, one in enumerate(courses):
-        figure.add_trace(
-            go.Heatmap(
-                uid=f"{one.key}-gates",
-                x=one.iterations,
-                y=np.arange(1, len(one.blocks) + 1),
-                z=one.opening.T,
-                customdata=[[name] * len(one.iterations) for name in one.blocks],
-                coloraxis="coloraxis",
-                name=html.escape(one.label, quote=False),
-                hovertemplate=tr(
-                    "%{{fullData.name}}: block %{{y}} of {blocks}, %{{customdata}}<br><b>%{{z:.3f}}</b> open at iteration "
-                    "%{{x:,}}{note}<extra></extra>",
-                    blocks=len(one.blocks),
-                    note=style.hover_note(one.note),
-                ),
-            ),
-            index // columns + 1,
-            index % columns + 1,
+    maps = []
+    for one in courses:
+        hover = tr(
+            "%{{fullData.name}}: block %{{y}} of {blocks}, %{{customdata}}<br><b>%{{z:.3f}}</b> open at iteration %{{x:,}}{note}"
+            "<extra></extra>",
+            blocks=len(one.blocks),
+            note=style.hover_note(one.note),
         )
-    bar = {"title": {"text": tr("gate"), "side": "right"}, "outlinewidth": 0, "thickness": 18}
-    figure.update_layout(
-        base,
-        height=HEIGHT * rows,
-        margin={**base["margin"], "t": 40},
-        coloraxis={"colorscale": SCALE, "colorbar": bar},
-        uirevision="viewer",
-    )
-    figure.update_xaxes({**base["xaxis"], "showgrid": False, "title": {"text": tr("iteration"), "standoff": 6}})
-    figure.update_yaxes({**base["yaxis"], "showgrid": False, "title": {"text": tr("block"), "standoff": 6}})
+        made = {
+            "uid": f"{one.key}-gates", "x": one.iterations, "y": np.arange(1, len(one.blocks) + 1), "z": one.opening.T,
+            "customdata": [[name] * len(one.iterations) for name in one.blocks], "hovertemplate": hover,
+        }  # fmt: skip
+        maps.append((one.label, made))
+    figure = heat_panels(maps, tr("block"), {"title": tr("gate")}, dark)
     if max((len(one.blocks) for one in courses), default=0) <= 10:
         figure.update_yaxes(dtick=1)  # no half blocks
     return figure

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,23 +9,20 @@ from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from resnet_core.csv_text import csv_text
 from resnet_core.figures import style
+from resnet_core.figures.heat import HEIGHT, heat_panels, place
 from resnet_core.figures.responses import number_text, traced, two_panels
 from resnet_core.language import mark, tr
 
 WEIGHT_GRADIENT = mark("gradient norm (L2, weights)")
 RESPONSE_GRADIENT = mark("gradient of the responses (root mean square)")
-#: Perceptually uniform, for viewers with any common form of colour blindness, and legible on light and dark pages.
-SCALE = "Cividis"
 X_AXES = (mark("position"), mark("layer"))
 #: What the records of a training tell of each layer, as it stands on the page and in the URL -> its name in charts.
 QUANTITIES = {"|g|": WEIGHT_GRADIENT, "|w|": mark("weight norm (L2)"), "|g| / |w|": mark("gradient norm / weight norm")}
 #: The colours of the heat maps span these percentiles: the few values at initialisation would use up the scale.
 CLIPPED = (2, 98)
-HEIGHT = 480
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,66 +138,33 @@ def gradient_heatmap(
         quantity: one of ``QUANTITIES``.
         iteration: a moment to be marked, as chosen for ``gradient_lines``.
     """
-    columns = min(2, max(1, len(histories)))
-    rows = max(1, math.ceil(len(histories) / columns))
-    titles = [f"<b>{html.escape(one.label, quote=False)}</b>" for one in histories]
-    gap = {"vertical_spacing": 0.26 / rows if rows > 1 else 0.0, "horizontal_spacing": 0.09}
-    figure = make_subplots(rows=rows, cols=columns, subplot_titles=titles or None, **gap)
-    base = style.layout(dark)
     logs = [np.log10(_positive(one.of(quantity))) for one in histories]
     found = np.concatenate([values[np.isfinite(values)] for values in logs]) if logs else np.empty(0)
     low, high = map(float, np.percentile(found, CLIPPED)) if len(found) else (-1.0, 0.0)
     if high - low < 0.1:
         low, high = low - 0.05, high + 0.05
-    for index, (one, values) in enumerate(zip(histories, logs, strict=True)):
-        row, column = index // columns + 1, index % columns + 1
+    maps = []
+    for one, values in zip(histories, logs, strict=True):
         layers = np.arange(1, len(one.names) + 1)
         text = [[f"{name}<br>{_hover(value)}" for value in one.of(quantity)[:, i]] for i, name in enumerate(one.names)]
-        note = style.hover_note(one.note)
-        figure.add_trace(
-            go.Heatmap(
-                uid=f"{one.key}-heat",
-                x=one.iterations,
-                y=layers,
-                z=values.T,
-                text=text,
-                coloraxis="coloraxis",
-                name=html.escape(one.label, quote=False),
-                hovertemplate=tr(
-                    "%{{fullData.name}}: layer %{{y}} of {layers}, %{{text}}<br>iteration %{{x:,}}{note}<extra></extra>",
-                    layers=len(layers),
-                    note=note,
-                ),
-            ),
-            row,
-            column,
+        hover = tr(
+            "%{{fullData.name}}: layer %{{y}} of {layers}, %{{text}}<br>iteration %{{x:,}}{note}<extra></extra>",
+            layers=len(layers),
+            note=style.hover_note(one.note),
         )
-        if iteration is not None:
-            moment = at_iteration(one, iteration)[0]
-            # White on black: one of them shows on any colour of the scale.
-            figure.add_vline(x=moment, line={"color": "#000000", "width": 4}, row=row, col=column)
-            figure.add_vline(x=moment, line={"color": "#ffffff", "width": 2}, row=row, col=column)
+        made = {"uid": f"{one.key}-heat", "x": one.iterations, "y": layers, "z": values.T, "text": text, "hovertemplate": hover}
+        maps.append((one.label, made))
     marks, texts = decades(low, high)
-    figure.update_layout(
-        {key: value for key, value in base.items() if key not in ("xaxis", "yaxis")},
-        height=rows * (HEIGHT - 60) + 60,
-        margin={**base["margin"], "t": 40},
-        coloraxis={
-            "colorscale": SCALE,
-            "cmin": low,
-            "cmax": high,
-            "colorbar": {
-                "title": {"text": tr(QUANTITIES[quantity]), "side": "right"},
-                "tickvals": marks,
-                "ticktext": texts,
-                "outlinewidth": 0,
-                "thickness": 18,
-            },
-        },
-        uirevision="viewer",
-    )
-    figure.update_xaxes({**base["xaxis"], "showgrid": False, "title": {"text": tr("iteration"), "standoff": 6}})
-    figure.update_yaxes({**base["yaxis"], "showgrid": False, "title": {"text": tr("layer"), "standoff": 6}})
+    bar = {"title": tr(QUANTITIES[quantity]), "tickvals": marks, "ticktext": texts}
+    figure = heat_panels(maps, tr("layer"), bar, dark, cmin=low, cmax=high)
+    for index, one in enumerate(histories):
+        if iteration is None:
+            break
+        row, column = place(index, len(histories))
+        moment = at_iteration(one, iteration)[0]
+        # White on black: one of them shows on any colour of the scale.
+        figure.add_vline(x=moment, line={"color": "#000000", "width": 4}, row=row, col=column)
+        figure.add_vline(x=moment, line={"color": "#ffffff", "width": 2}, row=row, col=column)
     return figure
 
 
