@@ -29,7 +29,9 @@ from resnet_core.nets.catalog import imported_folder
 from resnet_core.nets.loading import load
 from resnet_core.runs import RunStore
 from resnet_core.training import checkpoint
+from tests import runs_tools
 from tests.checkpoints_tools import checkpoints_page, done, metrics, shipped_folder, texts, upload  # noqa: F401  fixtures among them
+from tests.looks_tools import age
 from tests.nets_tools import TINY, save_run, write_checkpoint, write_shipped
 from tests.page_tools import app, live_chart, opened
 from tests.runs_tools import wait_for
@@ -239,6 +241,15 @@ def test_the_forms_are_told_in_chinese(page: AppTest, shipped: Path):
     opened(page, checkpoint="theirs", view="Take away", lang="zh")
     assert page.selectbox(key="export.form").options == ["Python 文件", "ONNX", "TensorBoard", "Notebook"]
     assert any("供阅读和修改" in each.value for each in page.caption)
+
+
+def test_a_row_is_said_in_the_language_of_who_looks_whoever_looked_before(page: AppTest, shipped: Path):
+    runs_tools.put(RunStore(), save_run(), state="finished", result={"train_error": 5.0, "test_error": 9.0})
+    age(RunStore())
+    for language, origin in (("zh", "训练"), ("en", "run"), ("zh", "训练")):
+        opened(page, lang=language)
+        (shown,) = page.dataframe
+        assert list(shown.value["origin"]) == [origin]
 
 
 def test_tensorboards_folder_is_downloaded_as_a_zip(shipped: Path):

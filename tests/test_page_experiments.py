@@ -74,6 +74,18 @@ def test_lesions_of_two_nets_side_by_side(page: AppTest):
     assert figures(page)
 
 
+def test_a_result_calls_the_net_as_who_looks_does_whoever_computed_it(page: AppTest, shipped: Path):
+    opened(page, experiment="Lesions", nets=["plain-20"])
+    page.number_input(key="lesions.images").set_value(20).run()
+    run(page)
+    (figure,) = figures(page)
+    assert [trace["name"] for trace in figure] == [PLAIN.name]
+    write_checkpoint(shipped, "another", PLAIN, seed=1)
+    opened(page, experiment="Lesions", nets=["plain-20", "another"])
+    (figure,) = figures(page)  # of the one that was computed
+    assert [trace["name"] for trace in figure] != [PLAIN.name] and figure[0]["name"].startswith(f"{PLAIN.name} (")
+
+
 def test_one_picture_needs_no_button_where_it_takes_but_a_moment(page: AppTest):
     opened(page, **{"experiment": "Ledger of the additions", "nets": ["resnet-20"], "ledger.picture": "3"})
     through(page)

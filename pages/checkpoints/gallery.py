@@ -17,7 +17,7 @@ from resnet_core import paper
 from resnet_core.conditions import fraction_short
 from resnet_core.config import DataConfig
 from resnet_core.errors import UserError
-from resnet_core.language import mark, tr
+from resnet_core.language import current, mark, tr
 from resnet_core.nets import Net, export, told_apart
 
 #: Rows shown before the table scrolls by itself.
@@ -37,15 +37,16 @@ class Entry:
     row: dict[str, Any]
 
 
-#: What is known of finished runs, by their folders.
-_ENTRIES: dict[Path, Entry] = {}
+#: What is known of finished runs, by their folders and the language that it is said in.
+_ENTRIES: dict[tuple[Path, str], Entry] = {}
 
 
 def entries(nets: Sequence[Net]) -> list[Entry]:
     """The nets with what is known of them; those that were deleted while we looked are left out."""
     found = []
     for net in nets:
-        known = _ENTRIES.get(net.path)
+        key = (net.path, current())
+        known = _ENTRIES.get(key)
         if known is not None and known.net is net:
             found.append(known)
             continue
@@ -55,7 +56,7 @@ def entries(nets: Sequence[Net]) -> list[Entry]:
         except (UserError, FileNotFoundError):
             continue
         if net.origin == "run" and net.state == "finished":  # nothing more happens to it: the catalog has the same net again
-            _ENTRIES[net.path] = found[-1]
+            _ENTRIES[key] = found[-1]
     return found
 
 

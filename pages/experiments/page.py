@@ -115,7 +115,9 @@ def measured(
         if job is not None and job.state != "done":
             job_panel(job)
     found = {of: job.result if job.state == "done" else job.preview for of, job in jobs.items() if job is not None}
-    return [experiment.viewed(one, experiment.complete(values[of], one.model)) for of, one in found.items() if one is not None]
+    # Who computed it called the net in a language of their own, and among other nets.
+    called = {of: replace(one, label=labels[of]) for of, one in found.items() if one is not None}
+    return [experiment.viewed(one, experiment.complete(values[of], one.model)) for of, one in called.items()]
 
 
 def timed(experiment: Experiment, nets: Sequence[Net], given: Mapping[str, Any]) -> str:
