@@ -339,6 +339,19 @@ def test_all_ways_to_test_in_a_table(page: AppTest, shipped: Path, monkeypatch: 
     assert any("The test set selects nothing" in each.value for each in page.caption) and not metrics(page)
 
 
+def test_why_a_way_to_test_is_left_out_is_said_in_the_language_of_who_looks(page: AppTest, shipped: Path, monkeypatch: pytest.MonkeyPatch):
+    small = data.load(DataConfig()).test.part(0, 2)
+    monkeypatch.setattr("resnet_core.data.load", lambda *_: SimpleNamespace(test=small))
+    write_checkpoint(shipped, "large", ImageNetConfig((1, 1, 1, 1), "basic", 10, 4), normalization="imagenet")
+    for language, said in (("en", "takes images of 224x224"), ("zh", "接受 224x224 的图像")):
+        opened(page, checkpoint="large", view="Evaluate", lang=language)
+        if language == "en":
+            page.selectbox(key="evaluate.protocol").set_value(evaluate_panel.ALL).run()
+            page.button(key="evaluate.start").click().run()
+            done(page)
+        assert any(said in note for note in page.dataframe[-1].value["note"])
+
+
 def test_a_net_that_cannot_be_tested_like_that_says_why(page: AppTest, shipped: Path):
     write_checkpoint(shipped, "large", ImageNetConfig((1, 1, 1, 1), "basic", 10, 4), normalization="imagenet")
     opened(page, checkpoint="large", view="Evaluate")

@@ -19,7 +19,7 @@ from resnet_core.config import PRECISIONS, DataConfig
 from resnet_core.errors import DataError
 from resnet_core.figures.confusion import confusion_csv, confusion_figure
 from resnet_core.imports.cost import said_before
-from resnet_core.language import mark, tr
+from resnet_core.language import mark, retold, tr
 from resnet_core.nets import Net, catalog, told_apart
 
 #: Mistakes shown, and how many of them in a row.
@@ -135,7 +135,7 @@ def _table(nets: Sequence[Net], rows: Sequence[Any]) -> None:
             "loss": result.loss if result else None,
             "passes": each.cost.passes if result else None,
             "macs": each.cost.macs / 1e6 if result else None,
-            "note": each.why_not,
+            "note": retold(each.why_not),  # said by a job, which speaks to nobody in particular
         }
         shown.append(row)
     number = st.column_config.NumberColumn

@@ -23,7 +23,7 @@ from resnet_core.imports import LAYOUTS, Proposal, ReaderFailed, inspect_bytes, 
 from resnet_core.imports.cost import cost
 from resnet_core.imports.hub import HUB
 from resnet_core.imports.offered import OFFERED, inspect_offered
-from resnet_core.language import mark, tr
+from resnet_core.language import mark, retold, tr
 from resnet_core.nets import NORMALIZATIONS, Net
 
 TYPES = ["safetensors", "pt", "pth", "th", "zip"]
@@ -302,7 +302,7 @@ def _measured(attempt: Any) -> str:
 
 def _show_error(trial: Any, attempt: Any) -> None:
     if attempt is None or attempt.error is None:
-        st.info(escaped(trial.note), icon=":material/info:")
+        st.info(escaped(retold(trial.note)), icon=":material/info:")
         return
     left, right = st.columns([0.3, 0.7], vertical_alignment="center")
     left.metric(tr("Error on training images"), f"{attempt.error:.2f} %")
@@ -321,7 +321,7 @@ def _show_error(trial: Any, attempt: Any) -> None:
     if doubt := trial.doubt(attempt):
         st.warning(escaped(doubt), icon=":material/warning:")
     if trial.note:
-        st.warning(escaped(trial.note), icon=":material/question_mark:")
+        st.warning(escaped(retold(trial.note)), icon=":material/question_mark:")
 
 
 def _normalization(key: str) -> str:
