@@ -7,6 +7,7 @@ import json
 import pytest
 
 from resnet_core import zoo
+from resnet_core.architectures.table import complexity
 from resnet_core.cli import main
 from resnet_core.cli import zoo as cli_zoo
 from resnet_core.config import DataConfig
@@ -39,14 +40,14 @@ def told(capsys) -> dict:
 def test_the_zoo_is_the_papers_recipe_at_a_quarter_in_the_order_of_training():
     names = [config.model.name for config in zoo.CONFIGS]
     pairs = [f"{kind}-{depth}" for depth in (20, 56, 110, 32, 44) for kind in ("plain", "ResNet")]
-    assert names == [*pairs, "ResNet-20-B", "ResNet-20-C"]
+    assert names[:12] == [*pairs, "ResNet-20-B", "ResNet-20-C"] and len(names) == 25
     for config in zoo.CONFIGS:
         recipe = config.recipe
         assert config.data == DataConfig("cifar10", validation=False)
         assert (recipe.iterations, recipe.batch_size, recipe.schedule_fraction) == (16_000, 128, 0.25)
         assert [recipe.iterations * m for m in recipe.milestones] == [8_000, 12_000]
         assert (recipe.learning_rate, recipe.gamma, recipe.momentum, recipe.weight_decay) == (0.1, 0.1, 0.9, 1e-4)
-        assert recipe.warmup == ("error" if config.model.depth == 110 else "none")
+    assert [config.model.depth for config in zoo.CONFIGS if config.recipe.warmup == "error"] == [110, 110]
     # A plain net and its twin differ in the shortcut only.
     for plain, residual in zip(zoo.CONFIGS[:10:2], zoo.CONFIGS[1:10:2], strict=True):
         assert (plain.recipe, plain.data) == (residual.recipe, residual.data)
@@ -149,13 +150,25 @@ def test_status_says_how_far_everything_is_and_trains_nothing(tiny_zoo, capsys):
 
 
 def test_the_papers_whole_schedule_comes_seed_by_seed_under_names_of_its_own():
-    full = zoo.plan.full()
-    assert len(full) == zoo.plan.SEEDS * len(zoo.CONFIGS) and {c.recipe.iterations for c in full} == {64_000}
+    full, nets = zoo.plan.full(), zoo.plan.NETS
+    assert len(full) == zoo.plan.SEEDS * len(nets) and {c.recipe.iterations for c in full} == {64_000}
     assert [zoo.plan.name_of(c) for c in full[:2]] == ["plain-20-full-s0", "resnet-20-full-s0"]
     assert len({zoo.plan.name_of(c) for c in (*full, *zoo.CONFIGS)}) == len(full) + len(zoo.CONFIGS)
-    first, last = full[: len(zoo.CONFIGS)], full[-len(zoo.CONFIGS) :]
+    first, last = full[: len(nets)], full[-len(nets) :]
     assert {c.recipe.seed for c in first} == {0} and {c.recipe.seed for c in last} == {zoo.plan.SEEDS - 1}
-    assert [c.model for c in first] == [c.model for c in last] == [c.model for c in zoo.CONFIGS]
+    assert [c.model for c in first] == [c.model for c in last] == [c.model for c in zoo.CONFIGS[: len(nets)]]
+
+
+def test_what_a_training_has_of_its_own_is_in_its_name():
+    names = {zoo.plan.name_of(config): config for config in zoo.CONFIGS}
+    assert {name for name in names if name.endswith(("-s1", "-s2"))} == {
+        f"{net}-s{seed}" for net in ("plain-20", "resnet-20", "plain-56", "resnet-56") for seed in (1, 2)
+    }
+    warm, cold = names["resnet-110"], names["resnet-110-nowarmup"]
+    assert (warm.recipe.warmup, cold.recipe.warmup) == ("error", "none") and warm.recipe.learning_rate == cold.recipe.learning_rate == 0.1
+    resnet = complexity(names["resnet-56"].model).macs
+    for name in ("densenet-bc-58-k12", "resnext-20-4x4d"):
+        assert resnet < 1.01 * complexity(names[name].model).macs < 1.01 * 150e6
 
 
 def test_full_is_told_and_trained_by_its_own_names(cli):

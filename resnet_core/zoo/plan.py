@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from resnet_core.architectures import ResNetConfig
+from resnet_core.architectures import parse
 from resnet_core.config import PAPER_ITERATIONS, DataConfig, Recipe, RunConfig
 from resnet_core.errors import UserError
 from resnet_core.nets import folder as folders
@@ -14,28 +14,36 @@ from resnet_core.runs import Run, RunStatus, RunStore
 
 #: A quarter of the paper's 64,000 iterations; the rate falls at half and three quarters of them, as there.
 ITERATIONS = 16_000
-#: In the order of training: the pairs that show degradation first.
-DEPTHS = (20, 56, 110, 32, 44)
+#: In the order of training: the pairs that show degradation first, and then what Table 3 compares, at 20 layers.
+NETS = (*(f"{kind}-{depth}" for depth in (20, 56, 110, 32, 44) for kind in ("plain", "ResNet")), "ResNet-20-B", "ResNet-20-C")
+#: Trained with more seeds than one, so that a difference can be set beside what chance alone does.
+REPEATED, REPEATS = ("plain-20", "ResNet-20", "plain-56", "ResNet-56"), (1, 2)
+#: About as many MACs as ResNet-56 or fewer: another order within the block, and another join than addition.
+OTHERS = ("ResNet-56-preact", "Highway-56", "DenseNet-BC-58-k12", "ResNeXt-20-4x4d")
 #: Seeds of the paper's whole schedule: its ResNet-110 was trained five times.
 SEEDS = 5
 
 
-def _config(depth: int, shortcut: str, iterations: int = ITERATIONS, seed: int = 0) -> RunConfig:
+def _config(net: str, iterations: int = ITERATIONS, seed: int = 0, warmup: str = "") -> RunConfig:
     # Section 4.2: for 110 layers a rate of 0.1 is "slightly too large to start converging".
-    warmup = "error" if depth == 110 else "none"
+    warmup = warmup or ("error" if net.endswith("-110") else "none")
     # Not compiled: what compiling gains differs between machines, and a training may be continued on another one.
     recipe = Recipe(iterations=iterations, warmup=warmup, test_every=400, layers_every=400, compile="off", seed=seed)
-    return RunConfig(ResNetConfig(depth, shortcut), DataConfig("cifar10"), recipe)
+    return RunConfig(parse(net), DataConfig("cifar10"), recipe)
 
 
-#: The pairs, and then what Table 3 compares, at 20 layers.
-_NETS = (*((depth, shortcut) for depth in DEPTHS for shortcut in ("none", "A")), (20, "B"), (20, "C"))
-CONFIGS: tuple[RunConfig, ...] = tuple(_config(*net) for net in _NETS)
+CONFIGS: tuple[RunConfig, ...] = (
+    *(_config(net) for net in NETS),
+    *(_config(net, seed=seed) for seed in REPEATS for net in REPEATED),
+    *(_config(net) for net in OTHERS),
+    # The sentence of Section 4.2 above, put to the test.
+    _config("ResNet-110", warmup="none"),
+)
 
 
 def full() -> tuple[RunConfig, ...]:
     """Give the same nets at the paper's whole schedule, seed by seed: each seed is a comparison by itself."""
-    return tuple(_config(*net, PAPER_ITERATIONS, seed) for seed in range(SEEDS) for net in _NETS)
+    return tuple(_config(net, PAPER_ITERATIONS, seed) for seed in range(SEEDS) for net in NETS)
 
 
 @dataclass(frozen=True)
@@ -71,9 +79,16 @@ def entries(store: RunStore, configs: tuple[RunConfig, ...] = CONFIGS) -> list[E
 
 
 def name_of(config: RunConfig) -> str:
-    """What a net is called in ``checkpoints/``: ``resnet-56``; at the paper's whole schedule ``resnet-56-full-s0``, with its seed."""
-    name = config.model.name.lower()
-    return f"{name}-full-s{config.recipe.seed}" if config.recipe.iterations == PAPER_ITERATIONS else name
+    """Name a net's folder in ``checkpoints/``: by the net, and by what its training has of its own.
+
+    ``resnet-56``; with another seed than 0 ``resnet-56-s1``; 110 layers without the warm-up ``resnet-110-nowarmup``; at the paper's whole
+    schedule ``resnet-56-full-s0``, always with its seed.
+    """
+    recipe, name = config.recipe, config.model.name.lower()
+    if recipe.iterations == PAPER_ITERATIONS:
+        return f"{name}-full-s{recipe.seed}"
+    unwarmed = "-nowarmup" if getattr(config.model, "depth", 0) >= 110 and recipe.warmup == "none" else ""
+    return name + unwarmed + (f"-s{recipe.seed}" if recipe.seed else "")
 
 
 def _entry(store: RunStore, config: RunConfig) -> Entry:
