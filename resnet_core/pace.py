@@ -80,14 +80,17 @@ def begin() -> subprocess.Popen[bytes] | None:
 
 def measure() -> Kept:
     """Time training steps of the yardstick as it would be trained here: device, precision and threads as ``auto`` means them."""
-    from resnet_core.architectures.net import build_model
+    import torch
+
+    from resnet_core.architectures.net import build_model, training_form
     from resnet_core.training import probe
     from resnet_core.training.device import pick_device, synchronize
     from resnet_core.training.timing import training_step
 
     config = yardstick()
     plan, device = probe.decide(config), pick_device(config.recipe.device)
-    step = training_step(build_model(config.model).to(device), plan, config.recipe.batch_size)
+    net = build_model(config.model).to(device).to(memory_format=torch.channels_last)
+    step = training_step(plan.prepared(training_form(net)), plan, config.recipe.batch_size)
     clock = time.thread_time if plan.device == "cpu" and plan.threads == 1 else time.perf_counter
     seconds = []
     for _ in range(_WARM + _STEPS):

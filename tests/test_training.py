@@ -12,6 +12,7 @@ from resnet_core.architectures.net import build_model
 from resnet_core.config import DataConfig, Recipe, RunConfig
 from resnet_core.data import load
 from resnet_core.errors import CheckpointError, ConfigError, RunError
+from resnet_core.kernels import build
 from resnet_core.training import checkpoint, probe, saved, timing
 from resnet_core.training.device import pick_device
 from resnet_core.training.engine import Trainer
@@ -315,6 +316,7 @@ def answers(tmp_path, monkeypatch):
     """Lets the probe of this machine measure the ratios of a list, one after the other; gives that list."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     ratios = []
+    monkeypatch.setattr(build, "library", lambda: None)  # of two questions it asks one
     monkeypatch.setattr(timing, "compare", lambda *_, **__: Answer(ratios.pop(0), 0.1, "2026-11-30T00:00:00+00:00"))
     return ratios
 

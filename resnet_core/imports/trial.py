@@ -145,7 +145,7 @@ def _tried(
     if note:
         attempts = tuple(Attempt(*pair) for pair in pairs)
         return Trial(attempts, attempts[0], 0, "", note)
-    plan = probe.decide(RunConfig(recipe=Recipe(device=device, precision=precision, compile="off")))
+    plan = probe.decide(RunConfig(recipe=Recipe(device=device, precision=precision, compile="off")), trains=False)
     images = getattr(data.load(DataConfig("sample")), split).part(0, SAMPLE_IMAGES)
     total, done = len(images) * len(pairs), 0
     tried: list[Attempt] = []

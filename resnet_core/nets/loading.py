@@ -85,7 +85,7 @@ def load(net: Net, device: str = "auto", precision: str = "fp32") -> LoadedNet:
         CheckpointError: the weights cannot be read, or are not those of the net.
         ConfigError: the device is not on this machine.
     """
-    plan = probe.decide(RunConfig(recipe=Recipe(device=device, precision=precision, compile="off")))
+    plan = probe.decide(RunConfig(recipe=Recipe(device=device, precision=precision, compile="off")), trains=False)
     weights = read_weights(net)
     target = torch.device(plan.device)
     model = build_model(net.model)

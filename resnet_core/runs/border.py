@@ -69,6 +69,7 @@ _PLAN = _object(
     device=lambda value: value in DEVICES and value != "auto",
     precision=lambda value: value in ("fp32", "bf16"),
     compile=lambda value: isinstance(value, bool),
+    fused=lambda value: isinstance(value, bool),
     threads=_or_none(lambda value: is_whole(value, 0, 100_000)),
     reason=_or_none(_object(machine=_or_none(_is_text))),
 )

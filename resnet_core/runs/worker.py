@@ -195,6 +195,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--while-open", type=int, help="stand by until this open file, a pipe, is closed at its other end")
     arguments = parser.parse_args(argv)
     faulthandler.enable()
+    standby.keep_memory()
     store = RunStore(arguments.home)
     lock = arguments.slot_fd
     if lock is None:

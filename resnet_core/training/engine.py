@@ -27,7 +27,7 @@ from resnet_core.training.checkpoint import TrainingState, weights_sha256
 from resnet_core.training.device import PeakMemory, synchronize
 from resnet_core.training.evaluate import evaluate
 from resnet_core.training.layers import layer_statistics
-from resnet_core.training.plan import Plan, compiled
+from resnet_core.training.plan import Plan
 from resnet_core.training.replicas import Replicas
 from resnet_core.training.schedule import Plateau, learning_rate
 
@@ -63,8 +63,7 @@ class Trainer:
             torch.set_num_threads(plan.threads)
         self.model = build_model(config.model, recipe.seed).to(self.device).to(memory_format=torch.channels_last)
         self.model.side = config.data.side
-        form = training_form(self.model)
-        self._compiled = compiled(form, plan.device) if plan.compile else form
+        self._prepared = plan.prepared(training_form(self.model))
         self._replicas: Replicas | None = None
         if dataset is not None:
             self.dataset = dataset
@@ -207,7 +206,7 @@ class Trainer:
             yield from self._run(should_stop)
             return
         with Replicas.started(self.config, self.plan, self.state()) as self._replicas:
-            self._compiled = self._replicas.parallel(self._compiled)
+            self._prepared = self._replicas.parallel(self._prepared)
             yield from self._run(should_stop)
 
     def _run(self, should_stop: Callable[[], bool]) -> Iterator[dict[str, Any]]:
@@ -289,7 +288,7 @@ class Trainer:
     def follow(self, replicas: Replicas) -> None:
         """Train with the first replica until it ends."""
         self.model.train()
-        self._compiled = replicas.parallel(self._compiled)
+        self._prepared = replicas.parallel(self._prepared)
         for rate, images, labels in replicas.parts():
             self.update(rate, images, labels, replicas)
 
@@ -300,7 +299,7 @@ class Trainer:
         if self.model.plan.is_random:
             torch.manual_seed(_chance(self.config.recipe.seed, self.iteration) + (replicas.rank if replicas else 0))
         with self.plan.autocast():
-            outputs = self._compiled(images)
+            outputs = self._prepared(images)
         logits, *others = outputs if isinstance(outputs, tuple) else (outputs,)
         logits = logits.float()
         loss = minimized = nn.functional.cross_entropy(logits, labels)
