@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from resnet_core.config import RunConfig, demo_configs
 from resnet_core.data import load
+from resnet_core.kernels import build
 from resnet_core.training.engine import Trainer
 from resnet_core.training.plan import Plan
 
@@ -29,7 +30,7 @@ from resnet_core.training.plan import Plan
 def trained(config: RunConfig, precision: str) -> dict[str, Any]:
     """One net's result, with the seconds that it took."""
     begin = time.perf_counter()
-    *_, end = Trainer(config, load(config.data), Plan("cpu", precision, False, 1)).run()
+    *_, end = Trainer(config, load(config.data), Plan("cpu", precision, False, 1, fused=build.library() is not None)).run()
     return {key: end[key] for key in ("clean_train_error", "test_error")} | {"seconds": round(time.perf_counter() - begin, 1)}
 
 

@@ -22,6 +22,7 @@ sys.path.insert(0, str(ROOT))
 from resnet_core.architectures import FAMILIES, parse  # noqa: E402
 from resnet_core.architectures.net import build_model  # noqa: E402
 from resnet_core.architectures.table import complexity  # noqa: E402
+from resnet_core.kernels import build  # noqa: E402
 from resnet_core.training import probe, timing  # noqa: E402
 from resnet_core.training.device import pick_device  # noqa: E402
 from resnet_core.training.plan import Plan  # noqa: E402
@@ -38,7 +39,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=3, help="steps that are timed, after one that is not (default: 3)")
     steps = parser.parse_args().steps
     device = pick_device("auto")
-    plan = Plan(device.type, "bf16" if probe.precision_answer(device).wins else "fp32", False, 1)
+    fused = device.type == "cpu" and build.library() is not None
+    plan = Plan(device.type, "bf16" if probe.precision_answer(device).wins else "fp32", False, 1, fused=fused)
     print(f"{timing.machine_name(device)}, {plan.precision}")
     print(f"{'family':<21}{'net':<24}{'parameters':>12}{'MACs':>16}{'lines':>7}{'images/s':>10}")
     for key, family in FAMILIES.items():
@@ -47,7 +49,7 @@ def main() -> None:
         lines = len(Path(importlib.import_module(family.config.__module__).__file__ or "").read_text(encoding="utf-8").splitlines())
         batch = 32 if side == 32 else 4
         model = build_model(net).to(device).to(memory_format=torch.channels_last).train()
-        seconds = timing.quickest(timing.training_step(model, plan, batch, side), device, steps)
+        seconds = timing.quickest(timing.training_step(plan.prepared(model), plan, batch, side), device, steps)
         print(f"{key:<21}{net.name:<24}{counts.params:>12,}{counts.macs:>16,}{lines:>7}{batch / seconds:>10.1f}", flush=True)
 
 

@@ -99,12 +99,14 @@ def reference(which: RunConfig, data_dir: Path | None = None) -> tuple[list[dict
     import torch
 
     from resnet_core import data
+    from resnet_core.kernels import build
     from resnet_core.training.engine import Trainer
     from resnet_core.training.plan import Plan
 
     before = torch.get_num_threads()
     try:
-        records = list(Trainer(which, data.load(which.data, data_dir), Plan("cpu", "fp32", False, threads())).run())
+        plan = Plan("cpu", "fp32", False, threads(), fused=build.library() is not None)
+        records = list(Trainer(which, data.load(which.data, data_dir), plan).run())
     finally:
         torch.set_num_threads(before)
     return untimed([r for r in records if r["kind"] not in ("checkpoint", "end")]), records[-1]
