@@ -9,6 +9,9 @@ ARG TORCH_INDEX=""
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONUNBUFFERED=1 RESNET_LAB_HOME=/runs
 WORKDIR /src
 
+# For the kernels of trainings on a CPU, which are compiled on the machine that they run on.
+RUN apt-get update && apt-get install -y --no-install-recommends g++ && rm -rf /var/lib/apt/lists/*
+
 COPY requirements.txt ./
 RUN if [ -n "$TORCH_INDEX" ]; then PIP_INDEX_URL="$TORCH_INDEX" pip install $(grep -E '^(torch|torchvision)==' requirements.txt); fi \
     && pip install -r requirements.txt

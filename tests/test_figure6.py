@@ -8,21 +8,23 @@ import pytest
 from resnet_core.architectures import ResNetConfig
 from resnet_core.config import DataConfig, Recipe, RunConfig
 from resnet_core.figures import style
-from resnet_core.figures.figure6 import DEPTHS, figure6, missing, missing_text, top_of_axis, wanted
+from resnet_core.figures.figure6 import DEPTHS, figure6, gap_over_time, missing, missing_text, seeds_of, seeds_text, top_of_axis, wanted
 from resnet_core.figures.series import RunRecords
 
 
-def run(name: str, train_error: float, test_error: float) -> RunRecords:
+def run(name: str, train_error: float, test_error: float, seed: int = 0, **recipe: str) -> RunRecords:
     """Errors fall evenly from 30 points above to the ends over 160 train and 40 test records."""
     kind, depth = name.split("-")
-    config = RunConfig(ResNetConfig(int(depth), "none" if kind == "plain" else "A"), DataConfig("cifar10"), Recipe(iterations=16_000))
+    config = RunConfig(
+        ResNetConfig(int(depth), "none" if kind == "plain" else "A"), DataConfig("cifar10"), Recipe(iterations=16_000, seed=seed, **recipe)
+    )
     rows = [
         {"kind": "train", "iteration": i, "train_error": train_error + 30 * (1 - i / 16_000), "images": 12_800, "elapsed_seconds": 1.0}
         for i in range(100, 16_001, 100)
     ]
     rows += [{"kind": "test", "iteration": i, "test_error": test_error + 30 * (1 - i / 16_000)} for i in range(400, 16_001, 400)]
     result = {"train_error": train_error, "test_error": test_error}
-    return RunRecords(name.lower(), name, config, rows, "finished", "bf16", result)
+    return RunRecords(f"{name.lower()}-s{seed}", name, config, rows, "finished", "bf16", result)
 
 
 ENDS = {"plain-20": (6, 10), "plain-56": (14, 16), "ResNet-20": (5, 9), "ResNet-56": (1, 7.5)}
@@ -133,3 +135,33 @@ def test_both_themes_have_the_same_curves_in_their_own_colours():
     assert light.layout.paper_bgcolor != dark.layout.paper_bgcolor
     for (name, kind), trace in curves(light).items():
         assert trace.line.color != curves(dark)[name, kind].line.color
+
+
+def test_of_several_seeds_the_curves_are_means_and_a_band_goes_from_lowest_to_highest():
+    runs = [*RUNS, run("plain-20", 8, 12, seed=1), run("plain-20", 7, 14, seed=2)]
+    figure = figure6(runs)
+    drawn, alone = curves(figure), curves(figure6(RUNS))
+    assert set(drawn) == set(alone)  # one curve a net, however many seeds
+    mean = 12 + 30 * (1 - np.arange(400, 16_001, 400) / 16_000)
+    np.testing.assert_allclose(drawn["plain-20", "test"].y, mean)
+    (band,) = (trace for trace in figure.data if trace.fill == "toself")
+    assert band.xaxis == "x" and max(band.y) == pytest.approx(max(mean) + 2) and min(band.y) == pytest.approx(min(mean) - 2)
+    hover = drawn["plain-20", "test"]
+    assert "mean of 3 seeds" in hover.hovertemplate and list(hover.customdata[-1]) == pytest.approx([10, 14])
+    assert "seeds" not in drawn["plain-56", "test"].hovertemplate
+    label = names(figure)["plain-20"]
+    assert label.y[0] == pytest.approx(12)
+    assert "plain-20 (3)" in seeds_text(runs) and seeds_text(RUNS) == ""
+
+
+def test_of_a_net_trained_in_two_ways_the_one_with_more_seeds_is_drawn():
+    other = [run("plain-20", 9, 19, seed=seed, warmup="error") for seed in (0, 1)]
+    assert [len(seeds) for seeds in seeds_of([*RUNS, *other])] == [2, 1, 1, 1]
+    assert [len(seeds) for seeds in seeds_of([*RUNS, other[0]])] == [1, 1, 1, 1]
+    assert seeds_of([*RUNS, other[0]])[0][0] is RUNS[0]
+    assert [len(seeds) for seeds in seeds_of([*RUNS, *RUNS])] == [1, 1, 1, 1]
+
+
+def test_the_gap_over_time_is_of_one_seed_that_both_have():
+    assert gap_over_time(RUNS) == gap_over_time([run("plain-20", 1, 1, seed=1), *RUNS]) != ""
+    assert gap_over_time([run("plain-20", 1, 1, seed=1), RUNS[1]]) == ""

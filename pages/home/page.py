@@ -24,7 +24,7 @@ from resnet_core.conditions import fraction_text
 from resnet_core.config import demo_configs
 from resnet_core.errors import UserError
 from resnet_core.figures.captions import caption, grouped
-from resnet_core.figures.figure6 import NOTE, figure6, gap_over_time, missing_text, wanted
+from resnet_core.figures.figure6 import NOTE, figure6, gap_over_time, missing_text, seeds_text, wanted
 from resnet_core.figures.series import RunRecords, outcome
 from resnet_core.language import tr
 from resnet_core.runs import Look, RunStore
@@ -68,7 +68,7 @@ def show_figure6(nets: Sequence[RunRecords], problems: Sequence[str]) -> None:
     """The paper's Figure 6 from the nets that ship, and what must be read with it."""
     with st.container(key="figure6"):
         figure_chart(figure6(nets), figure6(nets, dark=True), key="home_figure6")
-    texts = [tr("Figure 6 of the paper from nets trained with this project."), caption(grouped(nets)), missing_text(nets), tr(NOTE)]
+    texts = [tr("Figure 6 of the paper from nets trained with this project."), caption(grouped(nets)), seeds_text(nets), missing_text(nets), tr(NOTE)]
     st.caption(" ".join(text for text in texts if text))
     show_problems(problems)
 

@@ -2,7 +2,8 @@
 
 (The paper has them in the middle, and ResNet-110 with ResNet-1202 once more on its right.)
 
-Training error is dashed, test error bold, depth goes by colour, and each net's name stands at the end of its curve.
+Training error is dashed, test error bold, depth goes by colour, and each net's name stands at the end of its curve. Of a net that was
+trained with several seeds the curves are means, and a band goes from the lowest test error to the highest.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ import plotly.graph_objects as go
 
 from resnet_core import paper
 from resnet_core.architectures import ModelConfig, ResNetConfig
+from resnet_core.config import RunConfig
 from resnet_core.figures import end_names, style
-from resnet_core.figures.series import RunRecords, decimate, final_errors, points, smoothed
+from resnet_core.figures.series import Points, RunRecords, decimate, final_errors, mean_over_runs, points, smoothed
 from resnet_core.language import mark, tr
-from resnet_core.verdict import trained_alike
+from resnet_core.verdict import trained_alike, without_seed
 
 #: The nets of the figure, by depth.
 DEPTHS = (20, 32, 44, 56, 110)
@@ -53,6 +55,23 @@ def missing_text(runs: Iterable[RunRecords]) -> str:
     return tr("Missing: {names}.", names=", ".join(names)) if names else ""
 
 
+def seeds_of(runs: Iterable[RunRecords]) -> list[list[RunRecords]]:
+    """The figure's nets in its order, each with its seeds; of a net that was trained in several ways the one with the most of them."""
+    ways: dict[ModelConfig, dict[RunConfig, dict[int, RunRecords]]] = {model: {} for model in wanted()}
+    for run in runs:
+        if run.config.model in ways:
+            ways[run.config.model].setdefault(without_seed(run.config), {}).setdefault(run.config.recipe.seed, run)
+    chosen = (max(found.values(), key=len) for found in ways.values() if found)
+    return [[seeds[seed] for seed in sorted(seeds)] for seeds in chosen]
+
+
+def seeds_text(runs: Iterable[RunRecords]) -> str:
+    """What lines and bands are where nets have several seeds, with their names; empty where none has."""
+    several = [f"{seeds[0].config.model.name} ({len(seeds)})" for seeds in seeds_of(runs) if len(seeds) > 1]
+    text = mark("Means over seeds, with bands from the lowest to the highest test error: {names}; of the others there is one seed.")
+    return tr(text, names=", ".join(several)) if several else ""
+
+
 def epoch(run: RunRecords) -> float:
     """Iterations in an epoch of this run: the window of the moving mean of its training error."""
     return run.config.data.train_images / run.config.recipe.batch_size
@@ -63,8 +82,13 @@ _EPOCHS = (5, 20)
 
 
 def gap_over_time(runs: Sequence[RunRecords]) -> str:
-    """How far apart plain-20 and plain-56 are in training error early, late and at the end, as two sentences; empty without both."""
-    short, long = (next((run for run in runs if run.config.model == ResNetConfig(depth, "none")), None) for depth in (20, 56))
+    """How far apart plain-20 and plain-56 are in training error early, late and at the end, as two sentences; empty without both.
+
+    Of the lowest seed that both have.
+    """
+    by_depth = [{r.config.recipe.seed: r for r in runs if r.config.model == ResNetConfig(depth, "none")} for depth in (20, 56)]
+    seed = min(by_depth[0].keys() & by_depth[1].keys(), default=None)
+    short, long = (by_depth[0][seed], by_depth[1][seed]) if seed is not None else (None, None)
     if short is None or long is None or trained_alike(short.config) != trained_alike(long.config):
         return ""
     shallow, deep = ([r for r in run.records if r["kind"] == "train" and r.get("train_error") is not None] for run in (short, long))
@@ -106,55 +130,81 @@ def figure6(runs: Sequence[RunRecords], dark: bool = False, font_size: int = 16)
 
     Training error is a moving mean over one epoch. Vertical lines mark where the learning rate drops.
     """
-    nets = wanted()
-    drawn = sorted((run for run in runs if run.config.model in nets), key=lambda run: nets.index(run.config.model))
-    panels = [[run for run in drawn if run.config.model.is_plain is plain] for plain in (True, False)]
+    nets = seeds_of(runs)
+    drawn = [run for seeds in nets for run in seeds]
+    panels = [[seeds for seeds in nets if seeds[0].config.model.is_plain is plain] for plain in (True, False)]
     top = top_of_axis(drawn)
     length = max((run.config.recipe.iterations for run in drawn), default=0)
     traces = []
     for axes, panel in zip(_AXES, panels, strict=True):
-        traces += [trace | axes for run in panel for trace in _curves(run, dark)]
+        traces += [trace | axes for seeds in panel for trace in _curves(seeds, dark)]
         traces += [trace | axes for trace in _names(panel, top, length, dark)]
         if not panel:
             traces.append({"type": "scatter", "x": [None], "y": [None], "hoverinfo": "skip"} | axes)  # axes without any trace are not drawn
     # In one step and of plain values: plotly's own subplots and lines take some ten times as long, and this is on the front page.
-    return go.Figure(traces, _layout(panels, top, length, dark, font_size))
+    return go.Figure(traces, _layout([[run for seeds in panel for run in seeds] for panel in panels], top, length, dark, font_size))
 
 
-def _curves(run: RunRecords, dark: bool) -> list[dict[str, Any]]:
-    """The dashed training and the bold test curve of one net. Where a curve is a mean, the hover text has the record too."""
-    color = style.net_color(run.config.model, dark)
-    train = decimate(smoothed(points(run.records, "error", "training"), epoch(run)))
-    test = decimate(points(run.records, "error", "test"))
-    return [
-        {
-            "type": "scatter", "uid": f"figure6-{run.run_id}-{kind}", "name": run.config.model.name, "mode": "lines", "meta": kind,
-            "x": curve.iteration, "y": curve.y, "line": {**line, "color": color}, "customdata": curve.y if curve.raw is None else curve.raw,
-            "hovertemplate": _hover(run.config.model.name, kind, averaged=kind == "training" and curve.raw is not None),
-        }
-        for kind, curve, line in (("training", train, style.TRAIN_LINE), ("test", test, style.TEST_LINE))
-    ]  # fmt: skip
+def _test(seeds: Sequence[RunRecords]) -> Points:
+    return mean_over_runs([points(run.records, "error", "test") for run in seeds], "range")
 
 
-def _hover(name: str, kind: str, averaged: bool) -> str:
-    texts = {
-        ("training", False): mark("{name}: training error <b>%{{customdata:.2f}} %</b><br>iteration %{{x:,.0f}}"),
-        ("training", True): mark(
-            "{name}: training error <b>%{{customdata:.2f}} %</b><br>iteration %{{x:,.0f}}<br>mean over one epoch: %{{y:.2f}} %"
-        ),
-        ("test", False): mark("{name}: test error <b>%{{customdata:.2f}} %</b><br>iteration %{{x:,.0f}}"),
-    }
-    return f"{tr(texts[kind, averaged], name=name)}<extra></extra>"
+def _curves(seeds: Sequence[RunRecords], dark: bool) -> list[dict[str, Any]]:
+    """The dashed training and the bold test curve of one net, and the band of several seeds behind them. Where the training curve of one
+    seed is a mean, the hover text has the record too.
+    """
+    model, key = seeds[0].config.model, "-".join(run.run_id for run in seeds)
+    color = style.net_color(model, dark)
+    train = decimate(mean_over_runs([smoothed(points(run.records, "error", "training"), epoch(run)) for run in seeds], "range"))
+    test = decimate(_test(seeds))
+    if len(seeds) == 1:
+        train_hover = "averaged" if train.raw is not None else "training"
+    else:
+        train_hover = "seeds training"
+    traces: list[dict[str, Any]] = []
+    if test.low is not None and test.high is not None:
+        traces.append({
+            "type": "scatter", "uid": f"figure6-{key}-band", "x": np.concatenate([test.iteration, test.iteration[::-1]]), "mode": "lines",
+            "y": np.concatenate([test.high, test.low[::-1]]), "fill": "toself", "fillcolor": style.rgba(color, 0.18),
+            "line": {"width": 0}, "hoverinfo": "skip",
+        })  # fmt: skip
+    for kind, curve, line, hover in (
+        ("training", train, style.TRAIN_LINE, train_hover),
+        ("test", test, style.TEST_LINE, "test" if len(seeds) == 1 else "seeds test"),
+    ):
+        record = curve.y if curve.raw is None else curve.raw
+        traces.append({
+            "type": "scatter", "uid": f"figure6-{key}-{kind}", "name": model.name, "mode": "lines", "meta": kind,
+            "x": curve.iteration, "y": curve.y, "line": {**line, "color": color},
+            "customdata": record if curve.low is None else np.stack([curve.low, curve.high], axis=1),
+            "hovertemplate": f"{tr(_HOVER[hover], name=model.name, count=len(seeds))}<extra></extra>",
+        })  # fmt: skip
+    return traces
 
 
-def _names(runs: Sequence[RunRecords], top: float, length: float, dark: bool) -> list[dict[str, Any]]:
+_HOVER = {
+    "training": mark("{name}: training error <b>%{{customdata:.2f}} %</b><br>iteration %{{x:,.0f}}"),
+    "averaged": mark("{name}: training error <b>%{{customdata:.2f}} %</b><br>iteration %{{x:,.0f}}<br>mean over one epoch: %{{y:.2f}} %"),
+    "test": mark("{name}: test error <b>%{{customdata:.2f}} %</b><br>iteration %{{x:,.0f}}"),
+    "seeds training": mark(
+        "{name}: training error <b>%{{y:.2f}} %</b>, mean over one epoch and {count} seeds<br>"
+        "from %{{customdata[0]:.2f}} to %{{customdata[1]:.2f}} %<br>iteration %{{x:,.0f}}"
+    ),
+    "seeds test": mark(
+        "{name}: test error <b>%{{y:.2f}} %</b>, mean of {count} seeds<br>"
+        "from %{{customdata[0]:.2f}} to %{{customdata[1]:.2f}} %<br>iteration %{{x:,.0f}}"
+    ),
+}
+
+
+def _names(nets: Sequence[Sequence[RunRecords]], top: float, length: float, dark: bool) -> list[dict[str, Any]]:
     """The nets' names to the right of where their test curves end; none of those above the picture."""
-    high = off_the_picture(runs)
+    high = off_the_picture(run for seeds in nets for run in seeds)
     ends = []
-    for run in runs:
-        test = points(run.records, "error", "test")
-        if run not in high and len(test) and np.isfinite(test.y[-1]):
-            ends.append((run, test.iteration[-1], test.y[-1]))
+    for seeds in nets:
+        test = _test(seeds)
+        if not any(run in high for run in seeds) and len(test) and np.isfinite(test.y[-1]):
+            ends.append((seeds[0], test.iteration[-1], test.y[-1]))
     placed: Iterable[float] = end_names.heights([y for _, _, y in ends], 0, top) if ends else []
     return [
         {
@@ -204,7 +254,7 @@ def _layout(panels: Sequence[Sequence[RunRecords]], top: float, length: int, dar
                 tr("<b>{name}</b> ends at {worst:.0f} %,<br>above the picture", name=run.config.model.name, worst=_worst(run)),
                 style.net_color(run.config.model, dark),
             )
-            for run in off_the_picture(panel)
+            for run in {run.config.model: run for run in sorted(off_the_picture(panel), key=_worst)}.values()
         ]
         for row, (text, color) in enumerate(notes):
             place = {"x": 0.02, "xanchor": "left", "y": 0.02 + 0.08 * row, "align": "left"}
