@@ -250,7 +250,7 @@ def test_make_alone_says_what_there_is(make):
 
 
 #: What readers are told, and what must be true of it.
-DOCUMENTS = ["README.md", "CONTRIBUTING.md", "docs/ARCHITECTURE.md", "docs/TOUR.md"]
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", "docs/ARCHITECTURE.md", "docs/TOUR.md", "docs/SPEED.md"]
 
 
 def readme_commands() -> list[str]:

@@ -68,7 +68,8 @@ def show_figure6(nets: Sequence[RunRecords], problems: Sequence[str]) -> None:
     """The paper's Figure 6 from the nets that ship, and what must be read with it."""
     with st.container(key="figure6"):
         figure_chart(figure6(nets), figure6(nets, dark=True), key="home_figure6")
-    texts = [tr("Figure 6 of the paper from nets trained with this project."), caption(grouped(nets)), seeds_text(nets), missing_text(nets), tr(NOTE)]
+    made = tr("Figure 6 of the paper from nets trained with this project.")
+    texts = (made, caption(grouped(nets)), seeds_text(nets), missing_text(nets), tr(NOTE))
     st.caption(" ".join(text for text in texts if text))
     show_problems(problems)
 

@@ -157,10 +157,7 @@ def _curves(seeds: Sequence[RunRecords], dark: bool) -> list[dict[str, Any]]:
     color = style.net_color(model, dark)
     train = decimate(mean_over_runs([smoothed(points(run.records, "error", "training"), epoch(run)) for run in seeds], "range"))
     test = decimate(_test(seeds))
-    if len(seeds) == 1:
-        train_hover = "averaged" if train.raw is not None else "training"
-    else:
-        train_hover = "seeds training"
+    single = "averaged" if train.raw is not None else "training"
     traces: list[dict[str, Any]] = []
     if test.low is not None and test.high is not None:
         traces.append({
@@ -169,7 +166,7 @@ def _curves(seeds: Sequence[RunRecords], dark: bool) -> list[dict[str, Any]]:
             "line": {"width": 0}, "hoverinfo": "skip",
         })  # fmt: skip
     for kind, curve, line, hover in (
-        ("training", train, style.TRAIN_LINE, train_hover),
+        ("training", train, style.TRAIN_LINE, single if len(seeds) == 1 else "seeds training"),
         ("test", test, style.TEST_LINE, "test" if len(seeds) == 1 else "seeds test"),
     ):
         record = curve.y if curve.raw is None else curve.raw

@@ -1,7 +1,7 @@
 """A net in the form that is trained on a CPU: batch normalisation takes the addition and the ReLU that follow it along.
 
-Between two convolutions torch makes eight to eleven passes over memory, and what they take is more than the convolutions themselves do. In
-one step there are five forwards, of a residual block six, and six or seven backwards.
+Between two convolutions torch reads or writes a layer's values five to eight times forwards and eight to eleven times backwards, which
+takes longer than the convolutions. In one step it is three or four times, and four to eight (docs/SPEED.md).
 
 >>> form = fused(training_form(net))  # the same parameters and buffers: what trains the one trains the other
 """
