@@ -173,7 +173,7 @@ def _curves(seeds: Sequence[RunRecords], dark: bool) -> list[dict[str, Any]]:
         traces.append({
             "type": "scatter", "uid": f"figure6-{key}-{kind}", "name": model.name, "mode": "lines", "meta": kind,
             "x": curve.iteration, "y": curve.y, "line": {**line, "color": color},
-            "customdata": record if curve.low is None else np.stack([curve.low, curve.high], axis=1),
+            "customdata": record if curve.low is None or curve.high is None else np.stack([curve.low, curve.high], axis=1),
             "hovertemplate": f"{tr(_HOVER[hover], name=model.name, count=len(seeds))}<extra></extra>",
         })  # fmt: skip
     return traces
