@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from resnet_core.architectures import parse
-from resnet_core.architectures.net import build_model, training_form
+from resnet_core.architectures import FAMILIES, parse
+from resnet_core.architectures.net import Net, build_model, training_form
 from resnet_core.config import DataConfig, Recipe, RunConfig
 from resnet_core.data import load
 from resnet_core.kernels import build
@@ -228,3 +228,11 @@ def test_a_library_that_cannot_be_loaded_is_not_used(tmp_path, monkeypatch):
     monkeypatch.setenv("CXX", "some-compiler")
     monkeypatch.setattr(build, "_run", lambda *command: Path(command[-1]).write_text("no library"))
     assert build.library.__wrapped__() is None
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_can_be_followed(family):
+    with torch.device("meta"):
+        net = Net(FAMILIES[family].presets[0])
+    steps = [step for step in fused(training_form(net)).modules() if isinstance(step, NormJoinReLU)]
+    assert len(steps) == sum(isinstance(module, nn.BatchNorm2d) for module in net.modules())
