@@ -83,6 +83,7 @@ ARROWS = {
         "errors",
         "field_docs",
         "data",
+        "kernels",
         "training",
         "runs",
         "nets",

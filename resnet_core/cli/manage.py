@@ -112,6 +112,7 @@ def download(args: argparse.Namespace) -> int:
 
 def probe(args: argparse.Namespace) -> int:
     """``probe``: what ``--precision auto`` means on this machine, from what was measured before or, with ``--again``, now."""
+    from resnet_core.kernels import build
     from resnet_core.training import probe as probing
     from resnet_core.training.device import pick_device
     from resnet_core.training.timing import MARGIN, machine_name
@@ -119,11 +120,15 @@ def probe(args: argparse.Namespace) -> int:
     device = pick_device(args.device)
     answer = (probing.measure_again if args.again else probing.precision_answer)(device)
     chosen = "bf16" if answer.wins else "fp32"
+    kernels = device.type == "cpu" and build.library() is not None
     if args.json:
         told = {"ratio": answer.ratio, "needs": MARGIN, "precision": chosen, "clear": answer.is_clear, "measured": answer.measured}
-        emit({"machine": machine_name(device), "device": device.type, **told})
+        emit({"machine": machine_name(device), "device": device.type, **told, "kernels": kernels})
     else:
         print(f"{machine_name(device)}: {probing.precision_text(answer)}, measured {answer.measured}. --precision auto trains in {chosen}.")
+        if device.type == "cpu":
+            there = "compiled for this processor" if kernels else "not there (no g++ or clang, or RESNET_LAB_KERNELS=off); torch's own do it"
+            print(f"The kernels for batch normalisation in trainings: {there}.")
     return 0
 
 
