@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 
@@ -11,7 +12,7 @@ from resnet_core.architectures import ResNetConfig
 from resnet_core.cli import main
 from resnet_core.config import DataConfig
 from resnet_core.experiments import EXPERIMENTS, run
-from resnet_core.nets import find
+from resnet_core.nets import find, words
 from tests.nets_tools import write_checkpoint
 
 
@@ -37,6 +38,7 @@ def test_its_numbers_are_those_of_the_library(capsys, tmp_path):
     found = [run(EXPERIMENTS["lesions"], find(name), DataConfig(), {"images": 100}) for name in ("tiny", "flat")]
     assert [each["errors"] for each in told["results"]] == [one.result.errors.tolist() for one in found]
     assert told["finding"] == EXPERIMENTS["lesions"].functions.finding(found) and "plotly" in page.read_text().lower()
+    assert html.escape(words.caption([find(name) for name in ("tiny", "flat")], {"tiny": "tiny", "flat": "flat"})) in page.read_text()
     assert main(["experiment", "lesions", "tiny", "--images", "100"]) == 0
     text = capsys.readouterr().out
     assert "Median increase (points)" in text and EXPERIMENTS["lesions"].limits in text

@@ -53,7 +53,7 @@ def experiment(outer: argparse.Namespace) -> int:
     """``experiment``: which there are; ``experiment KEY NET...``: the table, and what the numbers say."""
     from resnet_core.experiments import EXPERIMENTS, run, seconds_per_image
     from resnet_core.experiments.base import shown
-    from resnet_core.nets import find, told_apart
+    from resnet_core.nets import find, words
 
     if not outer.arguments:
         if outer.json:
@@ -78,7 +78,7 @@ def experiment(outer: argparse.Namespace) -> int:
             note(f"{net.name}: it takes about {remaining(seconds)}, by a pass of images that was timed now.")
         if net.enlarged and kind.parameters:  # without any it looks at no images
             note(net.enlarged)
-    results, labels = [], told_apart(nets)
+    results, labels = [], words.told_apart(nets)
     for net in nets:
         with progress(net.name) as told:
             options: dict[str, Any] = {"label": labels[net.id], "precision": args.precision, "device": args.device, "progress": told}
@@ -87,7 +87,8 @@ def experiment(outer: argparse.Namespace) -> int:
     if args.out is not None:
         from resnet_core.figures import export
 
-        args.out.write_text(export.page(functions.figure(results), f"{kind.method} {kind.limits}", kind.title), encoding="utf-8")
+        caption = f"{kind.method} {kind.limits} {words.caption(nets, labels)}"
+        args.out.write_text(export.page(functions.figure(results), caption, kind.title), encoding="utf-8")
     if args.json:
         found = [{"net": each.label, "model": each.model.name, **each.result.to_dict()} for each in results]
         emit({"experiment": kind.key, "data": data.dataset, "results": found, "finding": functions.finding(results)})
