@@ -32,17 +32,17 @@ def test_all_of_them_can_be_read(monkeypatch):
     assert found.problems == []
     assert sorted(net.id for net in found.nets if net.origin == "shipped") == NAMES
     pairs = {f"{kind}-{depth}" for kind in ("plain", "resnet") for depth in (20, 32, 44, 56)}
-    assert pairs <= set(NAMES) <= {config.model.name.lower() for config in zoo.CONFIGS}
+    assert pairs <= set(NAMES) <= {zoo.plan.name_of(config) for config in zoo.CONFIGS}
 
 
 @pytest.mark.parametrize("shipped", NAMES, indirect=True)
 def test_the_card_and_the_records_tell_of_one_training(shipped):
     card = shipped.card
-    (config,) = [config for config in zoo.CONFIGS if config.model == shipped.model]
+    (config,) = [config for config in zoo.CONFIGS if zoo.plan.name_of(config) == shipped.id]
     assert shipped.config == config
     assert shipped.weights.stat().st_size == card["weights_bytes"] <= MOST_BYTES
     assert (card["params"], card["macs"]) == (complexity(config.model).params, complexity(config.model).macs)
-    assert (card["schedule_fraction"], card["seed"]) == (0.25, 0)
+    assert (card["schedule_fraction"], card["seed"]) == (0.25, config.recipe.seed)
     assert card["machines"] and card["precision"] and card["training_seconds"] > 0
     assert len(card["commit"]) >= 40
     train, test, layers = (shipped.records(kind) for kind in ("train", "test", "layers"))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
 
 from resnet_core import zoo
+from resnet_core.architectures import FAMILIES, parse
 from resnet_core.architectures.table import complexity
 from resnet_core.cli import main
 from resnet_core.cli import zoo as cli_zoo
@@ -16,7 +18,7 @@ from resnet_core.nets import catalog, find, folder
 from resnet_core.nets.loading import load
 from resnet_core.runs import RunStore
 from resnet_core.zoo import plan
-from resnet_core.zoo.export import export, measure
+from resnet_core.zoo.export import export, measure, readme
 from tests import runs_tools
 from tests.nets_tools import write_checkpoint
 
@@ -175,3 +177,16 @@ def test_full_is_told_and_trained_by_its_own_names(cli):
     told = cli.json("zoo", "--full", "--status")
     assert len(told["nets"]) == 60 and told["nets"][2]["name"] == "plain-56-full-s0" and told["nets"][2]["iterations"] == 64_000
     assert "resnet-20-full-s9" in cli("zoo", "--full", "--only", "resnet-20-full-s9").stderr
+
+
+def test_the_card_of_a_net_of_another_family_says_what_it_is():
+    for net in ("Highway-8-w4", "DenseNet-BC-10-k4", "ResNet-8-preact-w4"):
+        config = runs_tools.config()
+        config = dataclasses.replace(config, model=parse(net))
+        text = readme(dict.fromkeys(("training_seconds", "images_per_second"), 1.0) | {
+            "config": config.to_dict(), "name": net, "params": 1, "macs": 1, "train_error": 1.0, "test_error": 1.0,
+            "schedule_fraction": 0.25, "iterations": 1, "batch_size": 1, "data": "", "precision": "", "seed": 1, "machines": ["m"], "threads": 1, "commit": "c",
+            "versions": {}, "evaluations": [],
+        })  # fmt: skip
+        title = FAMILIES[config.model.family].title
+        assert f"One of the {title}, by the recipe of section 4.2" in text and f"| weighted layers | {config.model.depth} |" in text

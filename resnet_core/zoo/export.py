@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from resnet_core import data
+from resnet_core.architectures import FAMILIES, ResNetConfig
 from resnet_core.architectures.table import complexity
-from resnet_core.config import PAPER_ITERATIONS, DataConfig
+from resnet_core.config import PAPER_ITERATIONS, DataConfig, RunConfig
 from resnet_core.errors import RunError
 from resnet_core.nets import Net, find
 from resnet_core.nets import folder as folders
@@ -108,16 +109,29 @@ def readme(card: dict[str, Any]) -> str:
         f"| {each['data']} | {each['precision']} | {each['wrong']:,} of {each['n']:,} | {each['top1_error']:.2f} % |"
         for each in card["evaluations"]
     )
-    shortcut = "none: a plain net" if config["model"]["shortcut"] == "none" else f"option {config['model']['shortcut']}"
+    model = RunConfig.from_dict(config).model
+    paper = 'section 4.2 of He, Zhang, Ren and Sun, "Deep Residual Learning for Image Recognition" (CVPR 2016)'
+    initial = "the classifier from U(-1, 1) / sqrt(its inputs), as in fb.resnet.torch"
+    if isinstance(model, ResNetConfig) and model == ResNetConfig(model.depth, model.shortcut):
+        kind = f"A net of {paper}"
+        shortcut = "none: a plain net" if model.shortcut == "none" else f"option {model.shortcut}"
+        what = f"depth, shortcut | {model.depth}, {shortcut}"
+        initial = (
+            "the classifier from U(-1, 1) / sqrt(64), as in fb.resnet.torch: by the convolutions' rule the first loss of ResNet-56 would "
+            "be 5.9 instead of 3.3"
+        )
+    else:
+        kind = f"One of the {FAMILIES[model.family].title}, by the recipe of {paper}"
+        what = f"weighted layers | {model.depth}"
     return f"""# {card["name"]}
 
-A net of section 4.2 of He, Zhang, Ren and Sun, "Deep Residual Learning for Image Recognition" (CVPR 2016), trained with this project's
+{kind}, trained with this project's
 own command line. `weights.safetensors` holds the weights and the mean image its input is normalised with, `records.jsonl`
 the whole training, `card.json` what stands here, for programs.
 
 | | |
 |:--|:--|
-| depth, shortcut | {config["model"]["depth"]}, {shortcut} |
+| {what} |
 | parameters, MACs | {card["params"]:,}, {card["macs"]:,} |
 | **training error** | **{card["train_error"]:.2f} %** (mean over the last epoch, of the augmented images as they were trained on; the \
 paper does not say how it measured) |
@@ -126,8 +140,7 @@ paper does not say how it measured) |
 | data | {card["data"]}, no validation split |
 | recipe | SGD, batch {card["batch_size"]}, momentum {recipe["momentum"]:g}, weight decay {recipe["weight_decay"]:g}, learning rate \
 {recipe["learning_rate"]:g}, multiplied by {recipe["gamma"]:g} at iterations {milestones}.{warmup} |
-| initialisation | He et al. 2015 for the convolutions; the classifier from U(-1, 1) / sqrt(64), as in fb.resnet.torch: by the \
-convolutions' rule the first loss of ResNet-56 would be 5.9 instead of 3.3 |
+| initialisation | He et al. 2015 for the convolutions; {initial} |
 | batch statistics | of all {card["batch_size"]} images (the paper trained on two GPUs: of 64 on each, if its BN was not synchronised) |
 | augmentation | 4 pixels of zero padding, random 32x32 crop, random horizontal flip |
 | input | pixel / 255, per-pixel mean of the training images subtracted |
