@@ -45,7 +45,7 @@ ARROWS = {
     "data": {"architectures", "atomic", "config", "datasets", "errors", "images", "system"},
     "kernels": {"architectures", "atomic", "system"},
     "training": {"kernels", "activations", "atomic", "system", "config", "errors", "slots", "architectures", "data"},
-    "runs": {"atomic", "memory", "pace", "system", "config", "errors", "slots", "architectures", "data", "training"},
+    "runs": {"atomic", "kernels", "memory", "pace", "system", "config", "errors", "slots", "architectures", "data", "training"},
     "classroom": {"csv_text", "errors", "questions", "runs"},
     "nets": {"atomic", "conditions", "config", "datasets", "errors", "architectures", "data", "training", "runs"},
     "analysis": {"activations", "atomic", "config", "csv_text", "errors", "architectures", "data", "training", "nets"},

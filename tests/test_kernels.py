@@ -87,6 +87,7 @@ def test_gradients_that_are_not_its_own_are_left_as_they_are():
 def test_a_mean_far_from_zero_costs_no_digits():
     step = step_of(16, False)
     x = torch.randn(8, 16, 8, 8).contiguous(memory_format=torch.channels_last) + 10_000
+    x[0, :, 0, 0] = 0  # the first row says nothing of the others
     mean, var = step.norm.running_mean.double(), step.norm.running_var.double()
     expected = F.batch_norm(x.double(), mean, var, step.norm.weight.double(), step.norm.bias.double(), True)
     assert distance(step(x)[0], expected) < 1e-3  # around 0 the squares would be 1e8, which float cannot tell from 1e8 + 1
@@ -201,33 +202,64 @@ def test_they_are_for_trainings_on_a_cpu_that_torch_does_not_compile(monkeypatch
     assert plan().fused and plan(compile="off").fused and not plan(compile="on").fused and not plan(trains=False).fused
     assert Plan.from_dict(plan().to_dict()) == plan() and not Plan.from_dict({"device": "cpu"}).fused
     monkeypatch.setattr(build, "library", lambda: None)
-    assert not plan().fused and plan().reason["fused"] == "no C++ compiler here, or switched off"
+    monkeypatch.setattr(build, "why_not", lambda: "there is no C++ compiler")
+    assert not plan().fused and plan().reason["fused"] == "there is no C++ compiler"
 
 
-def test_without_a_compiler_or_switched_off_there_are_no_kernels(tmp_path, monkeypatch):
+@pytest.fixture
+def anew(tmp_path, monkeypatch):
+    """Ask for the kernels as a new process does, with an empty cache; gives the function that does."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    for name, value in (("CXX", "/no/such/compiler"), ("CXX", "false"), ("RESNET_LAB_KERNELS", "off")):
-        with monkeypatch.context() as patch:
-            patch.setenv(name, value)
-            assert build.library.__wrapped__() is None
-    assert list((tmp_path / "resnet-lab").glob("*.so")) == []
+    return build._found.__wrapped__
+
+
+@pytest.mark.parametrize(
+    "name, value, why",
+    [("CXX", "/no/such/compiler", "No such file"), ("CXX", "false", "returned non-zero"), pytest.param("CXX", "g++ -no-such-flag", "no-such-flag", marks=needs_compiler),
+     ("RESNET_LAB_KERNELS", "off", "switched off")],
+)  # fmt: skip
+def test_without_a_compiler_or_switched_off_there_are_none_and_it_is_said_why(anew, tmp_path, monkeypatch, name, value, why):
+    monkeypatch.setenv(name, value)
+    found, reason = anew()
+    assert found is None and why in reason
+    assert list(tmp_path.rglob("*.so")) == []
 
 
 @needs_compiler
-def test_they_are_compiled_once_for_a_machine(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert build.library.__wrapped__() is not None
+def test_without_a_home_there_are_none(anew, monkeypatch):
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(build, "cache_folder", homeless)
+    assert anew() == (None, "Could not determine home directory.")
+
+
+@needs_compiler
+def test_they_are_compiled_once_for_a_compiler_and_a_processor(anew, tmp_path, monkeypatch):
+    monkeypatch.setenv("CXX", "g++ -pthread")  # as conda and CI set it
+    assert anew()[0] is not None
     (kept,) = (tmp_path / "resnet-lab").iterdir()
-    monkeypatch.setattr(build, "_run", lambda *_: pytest.fail("compiled again"))
-    assert build.library.__wrapped__() is not None
-    assert list((tmp_path / "resnet-lab").iterdir()) == [kept]
+    run = build._run
+    monkeypatch.setattr(build, "_run", lambda *command: run(*command) if "-dM" in command else pytest.fail("compiled again"))
+    assert anew()[0] is not None
+    monkeypatch.setattr(build, "_run", lambda *command: b"another processor's instructions")
+    assert build._place() != kept
 
 
-def test_a_library_that_cannot_be_loaded_is_not_used(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setenv("CXX", "some-compiler")
-    monkeypatch.setattr(build, "_run", lambda *command: Path(command[-1]).write_text("no library"))
-    assert build.library.__wrapped__() is None
+@needs_compiler
+def test_a_kept_library_that_is_damaged_is_compiled_again(anew):
+    place = build._place()
+    place.parent.mkdir(parents=True)
+    place.write_bytes(b"no library")
+    assert anew()[0] is not None and place.stat().st_size > 10_000
+
+
+@needs_compiler
+def test_second_derivatives_are_refused_rather_than_wrong():
+    x = values(2, 16, 4, 4).requires_grad_()
+    (gradient,) = torch.autograd.grad(step_of(16, True)(x)[0].square().sum(), x, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        gradient.sum().backward()
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -125,7 +125,7 @@ def test_ci_installs_what_is_missing_and_no_more(bare, tmp_path):
     log, found = tmp_path / "log", tmp_path / "bin"
     note = f'echo "$(basename "$0") $*" >> {log}'
     # What an installation brings: from then on python3 can make virtual environments, and make is there.
-    programs(tmp_path / "to install", make=note, python3="exit 0", chromium=note, git=note)
+    programs(tmp_path / "to install", make=note, python3="exit 0", chromium=note, git=note, **{"g++": note})
     programs(found, id="echo 0", apt_get=f'{note}\ncase "$1" in install) cp "{tmp_path}/to install/"* "{found}";; esac', python3="exit 1")
     for name in ("bash", "sh", "dirname", "basename", "cp", "cat", "env"):
         (found / name).symlink_to(shutil.which(name))
@@ -134,7 +134,7 @@ def test_ci_installs_what_is_missing_and_no_more(bare, tmp_path):
     command, bare_environment = [ROOT / ".ci" / "run"], {"PATH": str(found)}
     ended = subprocess.run(command, env=bare_environment, cwd="/", capture_output=True, text=True, stdin=subprocess.DEVNULL)
     assert ended.returncode == 0, ended.stderr
-    packages = "make chromium git python3 python3-venv"
+    packages = "make chromium git g++ python3 python3-venv"
     fetched = ["apt-get update -q", f"apt-get install -y -q --no-install-recommends {packages}"] if bare else []
     assert log.read_text().splitlines() == [*fetched, "make test"]
 

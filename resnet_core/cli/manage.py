@@ -127,8 +127,8 @@ def probe(args: argparse.Namespace) -> int:
     else:
         print(f"{machine_name(device)}: {probing.precision_text(answer)}, measured {answer.measured}. --precision auto trains in {chosen}.")
         if device.type == "cpu":
-            absent = "not there (no g++ or clang, or RESNET_LAB_KERNELS=off); torch's own do it"
-            print(f"The kernels for batch normalisation in trainings: {'compiled for this processor' if kernels else absent}.")
+            there = "compiled for this processor" if kernels else f"not there ({build.why_not()}); torch's own do it"
+            print(f"The kernels for batch normalisation in trainings: {there}.")
     return 0
 
 

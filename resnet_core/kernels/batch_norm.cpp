@@ -14,6 +14,7 @@ namespace {
 
 constexpr int W = 16;            // values at a time
 constexpr int64_t BLOCK = 256;   // rows whose sums are float
+constexpr int SOME = 16;         // rows that say around which value the others lie
 
 typedef float F __attribute__((vector_size(4 * W)));
 typedef uint32_t U __attribute__((vector_size(4 * W)));
@@ -117,8 +118,12 @@ void forward(int64_t rows, int channels, int threads, const T* x, const T* resid
              float* running_mean, float* running_var, float momentum, float eps, int relu, T* y, float* mean, float* rstd) {
     std::vector<double> a(channels), b(channels);
     std::vector<float> shift(channels), scale(channels), offset(channels);
-    // Around the first row, so that little is lost where the mean is far from 0.
-    for (int c = 0; c < channels; c += W) store(&shift[c], load(x + c));
+    // Around the mean of a few rows, so that little is lost where a channel's mean is far from 0.
+    for (int c = 0; c < channels; c += W) {
+        F some{};
+        for (int i = 0; i < SOME; i++) some += load(x + rows * i / SOME * channels + c);
+        store(&shift[c], some / (float)SOME);
+    }
     const float* around = shift.data();
     sums(rows, channels, threads, a.data(), b.data(), [=](int64_t r, int c, F& s, F& q) {
         F d = load(x + r * channels + c) - load(around + c);

@@ -6,16 +6,22 @@ import ctypes
 import functools
 import hashlib
 import os
+import platform
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
 
+import torch  # noqa: F401  before the library is loaded: the threads of torch's OpenMP are to be its own
+
 from resnet_core import atomic
-from resnet_core.system import cache_folder, processor
+from resnet_core.system import cache_folder
 
 #: The source, and what it is compiled with. Whatever is infinite or no number stays so: a training that diverges is to be seen.
 SOURCE = Path(__file__).with_name("batch_norm.cpp")
-FLAGS = ("-std=c++17", "-O3", "-march=native", "-mprefer-vector-width=512", "-fno-math-errno", "-fno-trapping-math", "-fopenmp", "-fPIC")
+FLAGS = ("-std=c++17", "-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-fopenmp", "-fPIC")
+#: gcc takes half of an AVX-512 register unless it is told otherwise.
+X86_FLAGS = ("-mprefer-vector-width=512",)
 #: A compiler that takes longer than this is not waited for.
 _SECONDS = 120.0
 
@@ -27,45 +33,74 @@ _ARGUMENTS = {
 }
 
 
-@functools.cache
 def library() -> ctypes.CDLL | None:
     """Give the compiled functions, ``forward_`` and ``backward_`` with ``float32`` or ``bfloat16``; None where they cannot be had.
 
     So it is where there is no compiler, another one than gcc or clang, or no folder to keep them in, and with ``RESNET_LAB_KERNELS=off``:
-    torch's own functions then do the work.
+    torch's own functions then do the work. ``why_not`` says which it is.
     """
+    return _found()[0]
+
+
+def why_not() -> str:
+    """Say why there are no kernels, in a clause; empty where there are."""
+    return _found()[1]
+
+
+@functools.cache
+def _found() -> tuple[ctypes.CDLL | None, str]:
     if os.environ.get("RESNET_LAB_KERNELS", "").lower() == "off":
-        return None
+        return None, "switched off by RESNET_LAB_KERNELS"
     try:
-        found = ctypes.CDLL(str(_compiled()))
-        for name, arguments in _ARGUMENTS.items():
-            for kind in ("float32", "bfloat16"):
-                function = getattr(found, f"{name}_{kind}")
-                function.argtypes, function.restype = arguments, None
-    except (OSError, subprocess.SubprocessError, AttributeError):
-        return None
+        place = _place()
+        try:
+            return _loaded(_compiled(place)), ""
+        except OSError:  # what was kept is damaged, or of another system
+            place.unlink(missing_ok=True)
+            return _loaded(_compiled(place)), ""
+    except subprocess.CalledProcessError as error:
+        said = error.stderr.decode(errors="replace").strip().splitlines()
+        return None, f"the compiler says: {said[-1] if said else error}"
+    except (OSError, RuntimeError, AttributeError, ValueError, subprocess.SubprocessError) as error:
+        return None, str(error)
+
+
+def _loaded(place: Path) -> ctypes.CDLL:
+    found = ctypes.CDLL(str(place))
+    for name, arguments in _ARGUMENTS.items():
+        for kind in ("float32", "bfloat16"):
+            function = getattr(found, f"{name}_{kind}")
+            function.argtypes, function.restype = arguments, None
     return found
 
 
-def _compiled() -> Path:
-    """The library for this source on this machine. Raises OSError, or SubprocessError of the compiler."""
-    compiler = os.environ.get("CXX") or shutil.which("g++") or shutil.which("c++")
-    if compiler is None:
-        raise FileNotFoundError("there is no C++ compiler")
-    made_of = "\n".join((SOURCE.read_text(), *FLAGS, compiler, processor()))
-    place = cache_folder() / f"batch-norm-{hashlib.sha256(made_of.encode()).hexdigest()[:12]}.so"
+def _compiler() -> list[str]:
+    given = os.environ.get("CXX") or shutil.which("g++") or shutil.which("c++")
+    if not given:
+        raise FileNotFoundError("there is no C++ compiler (g++ or clang)")
+    return [*shlex.split(given), *FLAGS, *(X86_FLAGS if platform.machine() in ("x86_64", "AMD64") else ())]
+
+
+def _place() -> Path:
+    """Where the library is kept for this source, this compiler and the instructions of this processor, whatever its name."""
+    target = _run(*_compiler(), "-dM", "-E", "-x", "c++", os.devnull)
+    made_of = SOURCE.read_bytes() + target + " ".join(_compiler()).encode()
+    return cache_folder() / f"batch-norm-{hashlib.sha256(made_of).hexdigest()[:12]}.so"
+
+
+def _compiled(place: Path) -> Path:
     if not place.exists():
         place.parent.mkdir(parents=True, exist_ok=True)
         with atomic.replacing(place) as written:
             objects = written.with_suffix(".o")
             try:
-                _run(compiler, *FLAGS, "-c", str(SOURCE), "-o", str(objects))
+                _run(*_compiler(), "-c", str(SOURCE), "-o", str(objects))
                 # Without -fopenmp: the threads are to be torch's, whose library of them is there when this one is loaded.
-                _run(compiler, "-shared", str(objects), "-o", str(written))
+                _run(*(flag for flag in _compiler() if flag != "-fopenmp"), "-shared", str(objects), "-o", str(written))
             finally:
                 objects.unlink(missing_ok=True)
     return place
 
 
-def _run(*command: str) -> None:
-    subprocess.run(command, check=True, stdin=subprocess.DEVNULL, capture_output=True, timeout=_SECONDS)
+def _run(*command: str) -> bytes:
+    return subprocess.run(command, check=True, stdin=subprocess.DEVNULL, capture_output=True, timeout=_SECONDS).stdout

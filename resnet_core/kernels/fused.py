@@ -14,6 +14,7 @@ from typing import Any, cast
 import torch
 import torch.nn.functional as F
 from torch import fx, nn
+from torch.autograd.function import once_differentiable
 
 from resnet_core.architectures.modules import Concatenation, SideBySide, Sum, ZeroPadding
 from resnet_core.architectures.net import Block, Net, WithAuxiliary
@@ -24,7 +25,7 @@ _LAYOUT = torch.channels_last
 _WIDTH = 16
 
 
-class _Function(torch.autograd.Function):
+class _NormJoinReLU(torch.autograd.Function):
     """BN by the statistics of the batch; plus the residual, where there is one; through a ReLU, where there is one.
 
     Its output comes twice, for two readers: their gradients are then added on the way, not in a pass of its own. Of either it is known
@@ -36,7 +37,7 @@ class _Function(torch.autograd.Function):
         ctx: Any, x: torch.Tensor, residual: torch.Tensor | None, weight: torch.Tensor, bias: torch.Tensor, step: NormJoinReLU
     ) -> tuple[torch.Tensor, torch.Tensor]:
         norm, relu = step.norm, step.relu
-        y, (mean, rstd) = torch.empty_like(x), torch.empty(2, x.shape[1])
+        y, (mean, rstd) = torch.empty_like(x), torch.empty(2, x.shape[1], dtype=torch.float32)
         running = norm.running_mean, norm.running_var
         _call("forward", x, x, residual, weight, bias, *running, norm.momentum, norm.eps, relu, y, mean, rstd)
         ctx.relu, ctx.owned, ctx.joins = relu, step.owned, residual is not None
@@ -45,9 +46,12 @@ class _Function(torch.autograd.Function):
         return y, y.view_as(y)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: torch.Tensor | None) -> tuple[torch.Tensor | None, ...]:
         x, y, weight, bias, mean, rstd = ctx.saved_tensors
         given = [(one.contiguous(memory_format=_LAYOUT), own) for one, own in zip(gradients, ctx.owned, strict=True) if one is not None]
+        if not given:
+            return (None,) * 5
         gradient, own = given[0]
         also, own_also = given[1] if len(given) > 1 else (None, False)
         if y is not None:
@@ -77,6 +81,7 @@ class _Thinned(torch.autograd.Function):
         return F.pad(x[:, :, ::stride, ::stride], (0, 0, 0, 0, 0, new_channels))
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None, None]:
         whole = torch.empty(ctx.shape, dtype=gradients[0].dtype, device=gradients[0].device, memory_format=_LAYOUT).zero_()
         whole[:, :, :: ctx.stride, :: ctx.stride] = gradients[0][:, : ctx.shape[1]]
@@ -98,7 +103,7 @@ class NormJoinReLU(nn.Module):
     """BN, the addition of a residual where one is given, and a ReLU or none: (B, C, H, W) -> two of (B, C, H, W), for two readers.
 
     Where the kernels do not fit (in evaluation, a graphics card, another layout or precision, channels that 16 does not divide), torch's
-    own functions do the same.
+    own functions do the same. Hooks on the net's own ReLU, or on what adds, are not called in this form.
     """
 
     def __init__(self, norm: nn.BatchNorm2d, relu: bool):
@@ -116,7 +121,7 @@ class NormJoinReLU(nn.Module):
             norm.num_batches_tracked.add_(1)
         x = x.contiguous(memory_format=_LAYOUT)
         residual = None if residual is None else residual.contiguous(memory_format=_LAYOUT)
-        found: tuple[torch.Tensor, torch.Tensor] = _Function.apply(x, residual, norm.weight, norm.bias, self)
+        found: tuple[torch.Tensor, torch.Tensor] = _NormJoinReLU.apply(x, residual, norm.weight, norm.bias, self)
         return found
 
     def _fits(self, x: torch.Tensor) -> bool:
@@ -129,7 +134,7 @@ class NormJoinReLU(nn.Module):
             and norm.momentum is not None
             and x.device.type == "cpu"
             and x.dtype in (torch.float32, torch.bfloat16)
-            and norm.weight.dtype == torch.float32
+            and {norm.weight.dtype, norm.bias.dtype, norm.running_mean.dtype} == {torch.float32}
             and x.shape[1] % _WIDTH == 0
             and x.numel() > x.shape[1]
         )
@@ -159,7 +164,7 @@ def fused(form: nn.Module) -> nn.Module:
         with graph.inserting_before(at):
             return graph.call_module(name, arguments)
 
-    def is_call(node: fx.Node | None, kind: type[nn.Module] | tuple[type[nn.Module], ...]) -> bool:
+    def is_call(node: fx.Node | None, kind: type[nn.Module]) -> bool:
         return node is not None and node.op == "call_module" and isinstance(module.get_submodule(str(node.target)), kind)
 
     for node in list(graph.nodes):
@@ -187,12 +192,7 @@ def fused(form: nn.Module) -> nn.Module:
                     for reader in of:
                         reader.replace_input_with(last, one)
     for step, number, one in steps:
-        reader = _only_user(one)
-        if reader is not None and reader.op == "call_module":
-            what = module.get_submodule(str(reader.target))
-            # These make the gradient of what they read anew, for nobody else; of the last kind, that of the residual.
-            makes = isinstance(what, (nn.Conv2d, Thinning)) or (isinstance(what, NormJoinReLU) and what.relu and reader.args[0] is not one)
-            step.owned[number] = makes
+        step.owned[number] = is_call(_only_user(one), nn.Conv2d)  # which makes the gradient of its input anew, for nobody else
     if not placed:
         return form
     graph.eliminate_dead_code()

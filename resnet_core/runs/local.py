@@ -90,6 +90,7 @@ def _restored(run: Run, dataset: Cifar10) -> tuple[Trainer, dict[str, Any], list
 
 def _plan(config: RunConfig, recorded: dict[str, Any] | None) -> Plan:
     """The recorded plan, so that the run goes on bit for bit; a new one at the first start, or where that device is no longer."""
+    from resnet_core.kernels import build
     from resnet_core.training import probe
     from resnet_core.training.device import pick_device
     from resnet_core.training.plan import Plan
@@ -97,7 +98,10 @@ def _plan(config: RunConfig, recorded: dict[str, Any] | None) -> Plan:
     if recorded:
         try:
             pick_device(recorded["device"])
-            return Plan.from_dict(recorded)
+            followed = Plan.from_dict(recorded)
+            if followed.fused and build.library() is None:
+                files.log(f"It goes on with torch's own steps, whose sums are others: there are no kernels here ({build.why_not()}).")
+            return followed
         except (ConfigError, KeyError, TypeError) as error:
             files.log(f"The recorded plan {recorded} cannot be followed here ({error}); probing anew.")
     return probe.decide(config)

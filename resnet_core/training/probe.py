@@ -55,7 +55,7 @@ def decide(config: RunConfig, trains: bool = True) -> Plan:
     if trains and plan.device == "cpu" and recipe.compile != "on":
         # Not measured: it makes fewer passes over the same memory, and one seed is to give the same weights every time on a machine.
         plan = dataclasses.replace(plan, fused=build.library() is not None)
-        reason["fused"] = "compiled here" if plan.fused else "no C++ compiler here, or switched off"
+        reason["fused"] = build.why_not() or "compiled here"
     if recipe.compile != "auto":
         compiled, reason["compile"] = recipe.compile == "on", "as asked"
     elif plan.fused or not trains:
