@@ -215,9 +215,13 @@ def anew(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     "name, value, why",
-    [("CXX", "/no/such/compiler", "No such file"), ("CXX", "false", "returned non-zero"), pytest.param("CXX", "g++ -no-such-flag", "no-such-flag", marks=needs_compiler),
-     ("RESNET_LAB_KERNELS", "off", "switched off")],
-)  # fmt: skip
+    [
+        ("CXX", "/no/such/compiler", "No such file"),
+        ("CXX", "false", "returned non-zero"),
+        pytest.param("CXX", "g++ -no-such-flag", "no-such-flag", marks=needs_compiler),
+        ("RESNET_LAB_KERNELS", "off", "switched off"),
+    ],
+)
 def test_without_a_compiler_or_switched_off_there_are_none_and_it_is_said_why(anew, tmp_path, monkeypatch, name, value, why):
     monkeypatch.setenv(name, value)
     found, reason = anew()
