@@ -151,7 +151,7 @@ def test_of_several_seeds_the_curves_are_means_and_a_band_goes_from_lowest_to_hi
     assert "seeds" not in drawn["plain-56", "test"].hovertemplate
     label = names(figure)["plain-20"]
     assert label.y[0] == pytest.approx(12)
-    assert "plain-20 (3)" in seeds_text(runs) and seeds_text(RUNS) == ""
+    assert "are means" in seeds_text(runs) and seeds_text(RUNS) == ""
 
 
 def test_of_a_net_trained_in_two_ways_the_one_with_more_seeds_is_drawn():

@@ -24,7 +24,7 @@ from resnet_core.conditions import fraction_text
 from resnet_core.config import demo_configs
 from resnet_core.errors import UserError
 from resnet_core.figures.captions import caption, grouped
-from resnet_core.figures.figure6 import NOTE, figure6, gap_over_time, missing_text, seeds_text, wanted
+from resnet_core.figures.figure6 import NOTE, figure6, gap_over_time, missing_text, seeds_of, seeds_text
 from resnet_core.figures.series import RunRecords, outcome
 from resnet_core.language import tr
 from resnet_core.runs import Look, RunStore
@@ -60,8 +60,7 @@ _COLUMNS = (0.69, 0.31)
 
 def figure6_nets(problems: list[str]) -> list[RunRecords]:
     """The nets of Figure 6 that ship; none where the project is without checkpoints."""
-    nets = set(wanted())
-    return [trained.records for trained in shipped.shipped(problems) if trained.net.config.model in nets]
+    return [run for seeds in seeds_of(trained.records for trained in shipped.shipped(problems)) for run in seeds]
 
 
 def show_figure6(nets: Sequence[RunRecords], problems: Sequence[str]) -> None:
@@ -69,7 +68,7 @@ def show_figure6(nets: Sequence[RunRecords], problems: Sequence[str]) -> None:
     with st.container(key="figure6"):
         figure_chart(figure6(nets), figure6(nets, dark=True), key="home_figure6")
     made = tr("Figure 6 of the paper from nets trained with this project.")
-    texts = (made, caption(grouped(nets)), seeds_text(nets), missing_text(nets), tr(NOTE))
+    texts = (made, caption(grouped(nets, "range")), seeds_text(nets), missing_text(nets), tr(NOTE))
     st.caption(" ".join(text for text in texts if text))
     show_problems(problems)
 

@@ -25,7 +25,7 @@ from resnet_core.figures.complexity import layers_figure
 from resnet_core.figures.curves import View, learning_curves
 from resnet_core.figures.diagram import diagram
 from resnet_core.figures.diagram_blocks import forms_figure
-from resnet_core.figures.figure6 import NOTE, figure6, missing_text
+from resnet_core.figures.figure6 import NOTE, figure6, missing_text, seeds_of, seeds_text
 from resnet_core.figures.gradients_by_depth import gradients_by_depth
 from resnet_core.figures.predicted import Truth, predicted
 from resnet_core.figures.series import RunRecords, decimate, outcome, run_curve
@@ -145,12 +145,12 @@ def _truth(show: Show, scene: Scene) -> None:
 
 def _figure6(show: Show, scene: Scene) -> None:
     problems: list[str] = []
-    nets = [trained.records for trained in shipped.shipped(problems)]
+    nets = [run for seeds in seeds_of(trained.records for trained in shipped.shipped(problems)) for run in seeds]
     parts.chart(lambda dark: figure6(nets, dark), scene)
     seen = degradation([outcome(run) for run in nets])
     if seen is not None:
         parts.finding(". ".join(map(str, seen.gaps)) + ".")
-    parts.said(show.caption, caption(grouped(nets)), missing_text(nets), NOTE, *map(escaped, problems))
+    parts.said(show.caption, caption(grouped(nets, "range")), seeds_text(nets), missing_text(nets), NOTE, *map(escaped, problems))
 
 
 def _myth(show: Show, scene: Scene) -> None:

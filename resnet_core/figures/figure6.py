@@ -66,10 +66,9 @@ def seeds_of(runs: Iterable[RunRecords]) -> list[list[RunRecords]]:
 
 
 def seeds_text(runs: Iterable[RunRecords]) -> str:
-    """What lines and bands are where nets have several seeds, with their names; empty where none has."""
-    several = [f"{seeds[0].config.model.name} ({len(seeds)})" for seeds in seeds_of(runs) if len(seeds) > 1]
-    text = mark("Means over seeds, with bands from the lowest to the highest test error: {names}; of the others there is one seed.")
-    return tr(text, names=", ".join(several)) if several else ""
+    """What lines and bands are where a net has several seeds; empty where none has."""
+    several = any(len(seeds) > 1 for seeds in seeds_of(runs))
+    return tr("Of several seeds the curves are means, and a band goes from the lowest test error to the highest.") if several else ""
 
 
 def epoch(run: RunRecords) -> float:
