@@ -15,7 +15,7 @@ from resnet_core.architectures import ResNetConfig
 from resnet_core.architectures.table import complexity
 from resnet_core.claims import unlike_the_paper
 from resnet_core.conditions import fraction_text
-from resnet_core.figures.captions import caption, grouped
+from resnet_core.figures.captions import caption, conditions, grouped
 from resnet_core.language import tr, tr_n
 
 INTRODUCTION = tr(
@@ -59,18 +59,20 @@ def counted(include_own: bool) -> tuple[list[shipped.Trained], list[str]]:
 def show_nets(nets: Sequence[shipped.Trained], notes: Sequence[str]) -> None:
     """Which nets count, under which conditions, and which do not."""
     if nets:
-        conditions = caption(grouped([trained.records for trained in nets])).removeprefix("Every curve: ")
+        groups = grouped([trained.records for trained in nets], "range")
+        alike = len({conditions(group) for group in groups}) == 1
+        held = f"{conditions(groups[0])}." if alike else caption(groups)
         names = ", ".join(dict.fromkeys(escaped(trained.net.name) for trained in nets))
         fractions = {trained.net.config.recipe.schedule_fraction for trained in nets}
         of = fraction_text(fractions.pop()) if len(fractions) == 1 else tr("different parts of the paper's schedule")
         st.markdown(
             tr_n(
-                len(nets),
+                len(groups),
                 "**Judged by {number} net, trained on {of}:** {names}.  \n:small[{conditions}]",
                 "**Judged by {number} nets, trained on {of}:** {names}.  \n:small[{conditions}]",
                 of=of,
                 names=names,
-                conditions=conditions,
+                conditions=held,
             )
         )
     else:
