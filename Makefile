@@ -27,9 +27,6 @@ PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --no-com
 
 .PHONY: help app class test lint bench zoo setup browser clean
 
-# One more than there are cores, as tests wait for browsers and workers a third of the time; at most 4.
-PROCESSES = $$(cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 4 ? cores + 1 : 4)))
-
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
 
@@ -40,7 +37,7 @@ class: $(APP_STAMP)
 	$(BIN)/python -m resnet_core class --port $(PORT) $(if $(HOST),--host $(HOST)) $(ARGS)
 
 test: lint browser
-	$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile $(ARGS)
 
 lint: $(DEV_STAMP)
 	$(BIN)/ruff check .
