@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from resnet_core import data
-from resnet_core.architectures import FAMILIES, ResNetConfig
+from resnet_core.architectures import FAMILIES
 from resnet_core.architectures.table import complexity
 from resnet_core.config import PAPER_ITERATIONS, DataConfig, RunConfig
 from resnet_core.errors import RunError
@@ -112,9 +113,9 @@ def readme(card: dict[str, Any]) -> str:
     model = RunConfig.from_dict(config).model
     paper = 'section 4.2 of He, Zhang, Ren and Sun, "Deep Residual Learning for Image Recognition" (CVPR 2016)'
     initial = "the classifier from U(-1, 1) / sqrt(its inputs), as in fb.resnet.torch"
-    if isinstance(model, ResNetConfig) and model == ResNetConfig(model.depth, model.shortcut):
+    if re.fullmatch(r"(plain|ResNet)-\d+(-[BC])?", model.name):
         kind = f"A net of {paper}"
-        shortcut = "none: a plain net" if model.shortcut == "none" else f"option {model.shortcut}"
+        shortcut = "none: a plain net" if config["model"]["shortcut"] == "none" else f"option {config['model']['shortcut']}"
         what = f"depth, shortcut | {model.depth}, {shortcut}"
         initial = (
             "the classifier from U(-1, 1) / sqrt(64), as in fb.resnet.torch: by the convolutions' rule the first loss of ResNet-56 would "
