@@ -183,7 +183,7 @@ def test_the_main_journey(start_app, open_page, tmp_path):
     expect(cold.locator(".resnet-lab-chart .main-svg").first).to_be_visible()
     assert_no_traceback(cold)
     button(page, "Stop all").click()
-    wait_until(lambda: set(states(store)) <= {"stopped", "finished"}, "all to be stopped")
+    wait_until(lambda: set(states(store)) == {"stopped"}, "all to be stopped")
     wait_until(lambda: cold.evaluate(STATE)["points"], "the curves of the cold link")
     assert_no_traceback(page)
 
