@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 
 import pytest
@@ -100,6 +101,12 @@ def test_before_anything_was_trained_a_measurement_of_its_own_tells(tmp_path, mo
     assert not pace.kept().is_old
     (tmp_path / "resnet-lab" / "pace.json").write_text(told.replace(pace.kept().measured, "2026-01-01T00:00:00+00:00"))
     assert pace.kept().is_old  # and still the best that is known
+    with monkeypatch.context() as patch:
+        patch.setenv("RESNET_LAB_KERNELS", "off")
+        assert pace.kept() is None  # trained in another way
+    older = {**json.loads(told), "circumstances": {"machine": pace.processor(), "torch": pace.version("torch")}}
+    (tmp_path / "resnet-lab" / "pace.json").write_text(json.dumps(older))
+    assert pace.kept() is None  # by a version that trained in another way
     other_machine = told.replace('"machine": "', '"machine": "another ')
     without_zone = told.replace("+00:00", "")
     assert other_machine != told != without_zone
