@@ -141,13 +141,15 @@ class ConvolutionsOnly:
     @torch.no_grad()
     def _pass(self) -> None:
         for x, weight, out, conv in self.calls:
-            torch.ops.aten.convolution(x, weight, None, conv.stride, conv.padding, (1, 1), False, (0, 0), 1)
+            torch.ops.aten.convolution(x, weight, None, conv.stride, conv.padding, conv.dilation, False, (0, 0), conv.groups)
             self._between(out, 1)
         for x, weight, gradient, conv in reversed(self.calls):
             self._between(gradient, 2)
             # The images want no gradient.
             mask = (x.shape[1] != 3, True, False)
-            torch.ops.aten.convolution_backward(gradient, x, weight, None, conv.stride, conv.padding, (1, 1), False, (0, 0), 1, mask)
+            torch.ops.aten.convolution_backward(
+                gradient, x, weight, None, conv.stride, conv.padding, conv.dilation, False, (0, 0), conv.groups, mask
+            )
 
     def _between(self, values: torch.Tensor, times: int) -> None:
         """What stands between two convolutions: nothing."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from pathlib import Path
 
+import psutil
 import pytest
 
 from resnet_core import pace
@@ -19,6 +21,11 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Tests share the processors with each other or with other work, and threads that wait for each other starve. torch is not loaded yet.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Tens of thousands of small files, written through to a disk, take minutes; in memory no time. Few stay: those of tests that failed.
+MEMORY, ROOM = Path("/dev/shm"), 6 << 30
+if os.access(MEMORY, os.W_OK) and min(shutil.disk_usage(MEMORY).free, psutil.virtual_memory().available) > ROOM:
+    os.environ.setdefault("TMPDIR", str(MEMORY))
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ import dataclasses
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import lru_cache
 from typing import Any, ClassVar, Self
 
 from resnet_core.architectures.layouts import Layout, Names
@@ -137,15 +137,11 @@ class ModelConfig:
         return values
 
     def plan(self) -> Plan:
-        """Return the net as data."""
-        return self._plan
-
-    @cached_property
-    def _plan(self) -> Plan:
-        return self.describe()
+        """Return the net as data; equal configurations share one."""
+        return _described(self)
 
     def describe(self) -> Plan:
-        """Make the plan; see ``plan``, which keeps it."""
+        """Make the plan; see ``plan``, which keeps those that were asked for last."""
         raise NotImplementedError
 
     def twin(self) -> ModelConfig | None:
@@ -186,6 +182,11 @@ class ModelConfig:
         """Return what makes it this net and no other, as JSON values: the family, and every field that is not at its default."""
         changed = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if getattr(self, f.name) != f.default}
         return {"family": self.family, **changed}
+
+
+@lru_cache(maxsize=256)
+def _described(config: ModelConfig) -> Plan:
+    return config.describe()
 
 
 class CifarForm(ModelConfig):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
+from types import MappingProxyType
 from typing import Any
 
 from resnet_core.architectures import FAMILIES, Family, ModelConfig
@@ -17,9 +18,10 @@ from resnet_core.errors import ConfigError
 COUNTER = "num_batches_tracked"
 
 
-def tensors(config: ModelConfig) -> dict[str, Shape]:
+@lru_cache(maxsize=256)
+def tensors(config: ModelConfig) -> Mapping[str, Shape]:
     """The net's tensors and their shapes, but for those that count BN's batches."""
-    return {key: shape for key, shape in config.plan().tensors().items() if not key.endswith(COUNTER)}
+    return MappingProxyType({key: shape for key, shape in config.plan().tensors().items() if not key.endswith(COUNTER)})
 
 
 def computed(config: ModelConfig) -> tuple[Any, ...]:
@@ -41,8 +43,8 @@ class Candidate:
     layout: Layout
     renamed: Names = ()
 
-    @cached_property
-    def tensors(self) -> dict[str, Shape]:
+    @property
+    def tensors(self) -> Mapping[str, Shape]:
         """Its tensors and their shapes, but for those that count BN's batches."""
         return tensors(self.config)
 
@@ -74,24 +76,22 @@ def candidates(given: Mapping[str, Shape]) -> tuple[list[Candidate], dict[str, C
     """List the nets that the file may be of; and by family, why the net that it would be of cannot be."""
     found: list[Candidate] = []
     problems: dict[str, ConfigError] = {}
+    read: dict[Names, dict[str, Shape]] = {}  # many families have the same layouts
     for family in FAMILIES.values():
         for layout in (OWN, *family.layouts):
             for renamed in ((), *family.also):
                 named = layout.with_names(renamed)
                 if not all(any(key.startswith(f"{theirs}.") for key in given) for _, theirs in renamed):
                     continue
+                if (ours := read.get(named.names)) is None:
+                    ours = read[named.names] = {named.ours(key): shape for key, shape in given.items()}
                 try:
-                    configs = dict.fromkeys([*_proposed(family, named, given), *_known(family, named, given)])
+                    proposed = family.config.propose(ours) if len(ours) == len(given) else ()  # none where two keys would have one name
+                    configs = dict.fromkeys([*proposed, *_known(family, named, given)])
                     found += [Candidate(config, family, named.of(config), renamed) for config in configs]
                 except ConfigError as error:
                     problems.setdefault(family.key, error)
     return found, problems
-
-
-def _proposed(family: Family, layout: Layout, given: Mapping[str, Shape]) -> Iterable[ModelConfig]:
-    """What the family reads in the keys and shapes; nothing where two keys would have one name."""
-    ours = {layout.ours(key): shape for key, shape in given.items()}
-    return family.config.propose(ours) if len(ours) == len(given) else ()
 
 
 def _known(family: Family, layout: Layout, given: Mapping[str, Shape]) -> Iterator[ModelConfig]:
