@@ -5,13 +5,12 @@ A new sentence stands there without a translation, and one that nobody says any 
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from babel.messages.catalog import Catalog
-from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
 from resnet_core.config import DataConfig, Recipe
@@ -33,7 +32,7 @@ _ERRORS = (
     "Unreadable",
 )
 #: Function or error -> which of its arguments are sentences, from 1.
-KEYWORDS: dict[str, Any] = dict.fromkeys(("tr", "mark", *_ERRORS), (1,)) | {"tr_n": (2, 3), "ConfigError": (2,)}
+KEYWORDS: dict[str, tuple[int, ...]] = dict.fromkeys(("tr", "mark", *_ERRORS), (1,)) | {"tr_n": (2, 3), "ConfigError": (2,)}
 #: Of resnet_core: what is answered in English, the command line and what is only run from it.
 ENGLISH = ("cli", "bench.py", "zoo")
 
@@ -43,17 +42,27 @@ _EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 Message = str | tuple[str, ...]
 
 
-def _is_spoken(folder: str) -> bool:
-    return Path(folder).name not in ENGLISH
+def _of_file(path: Path) -> Iterator[Message]:
+    """Give the sentences of a file, those within f-strings too (Babel's own reader sees none there)."""
+    calls = [node for node in ast.walk(ast.parse(path.read_bytes())) if isinstance(node, ast.Call)]
+    for call in sorted(calls, key=lambda one: (one.lineno, one.col_offset)):
+        places = KEYWORDS.get(call.func.id, ()) if isinstance(call.func, ast.Name) else ()
+        given = [call.args[place - 1] for place in places if place <= len(call.args)]
+        texts = tuple(one.value for one in given if isinstance(one, ast.Constant) and isinstance(one.value, str))
+        if texts and len(texts) == len(places) and all(texts):
+            yield texts if len(texts) > 1 else texts[0]
 
 
 def sentences() -> Iterator[tuple[Message, str]]:
     """Give every sentence of the code, or its forms for one and for many, and the file where it stands, in the order of the code."""
-    for folder in ("pages", "resnet_core"):
-        found = extract_from_dir(ROOT / folder, [("**.py", "python")], keywords=KEYWORDS, directory_filter=_is_spoken)
-        for file, _, message, _, _ in found:
-            if message and Path(file).name not in ENGLISH:
-                yield message, f"{folder}/{Path(file).as_posix()}"
+    for path in [
+        each
+        for folder in ("pages", "resnet_core")
+        for each in sorted((ROOT / folder).rglob("*.py"), key=lambda path: (path.parent.parts, path.name))
+    ]:
+        file = path.relative_to(ROOT)
+        if file.parts[0] == "pages" or file.parts[1] not in ENGLISH:
+            yield from ((message, file.as_posix()) for message in _of_file(path))
     for of in (Recipe, DataConfig):  # what their docstrings say of the fields stands beside the fields of the form
         for name, text in field_docs(of).items():
             yield text, "resnet_core/config.py"

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from fractions import Fraction
 
 from resnet_core.config import Recipe, RunConfig
-from resnet_core.language import mark, tr
+from resnet_core.language import mark, together, tr
 
 
 def fraction_short(fraction: float) -> str:
@@ -54,7 +54,7 @@ def falling_text(recipe: Recipe) -> str:
     """How the rate falls, to be set behind it: ``, times 0.1 at 8,000 and 12,000``. When a plateau comes is not known in advance."""
     if recipe.schedule == "step":
         steps = [f"{round(milestone * recipe.iterations):,}" for milestone in recipe.milestones]
-        return tr(", times {gamma:g} at {steps}", gamma=recipe.gamma, steps=tr(" and ").join(steps)) if steps else ""
+        return tr(", times {gamma:g} at {steps}", gamma=recipe.gamma, steps=together(steps)) if steps else ""
     if recipe.schedule == "plateau":
         return tr(
             ", times {gamma:g} whenever {patience} measurements of the error in a row are not below the lowest (not known in advance)",
@@ -73,7 +73,7 @@ def schedule_text(config: RunConfig) -> str:
 
 def precision_text(found: Iterable[str | None]) -> str:
     """The precision of trainings; before one has begun it is not decided."""
-    return " and ".join(sorted({each or tr("precision not yet decided") for each in found}))
+    return together(sorted({each or tr("precision not yet decided") for each in found}))
 
 
 def conditions(config: RunConfig, seeds: str, precisions: Iterable[str | None], *more: str) -> str:

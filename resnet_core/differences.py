@@ -17,7 +17,7 @@ from typing import Any
 from resnet_core.architectures import FAMILIES, ModelConfig, changed
 from resnet_core.config import RunConfig
 from resnet_core.errors import ConfigError
-from resnet_core.language import mark, tr
+from resnet_core.language import mark, together, tr
 from resnet_core.verdict import without_seed
 
 #: (section, what it is called) -> value, of one configuration.
@@ -52,7 +52,7 @@ def between_nets(a: ModelConfig, b: ModelConfig) -> list[tuple[str, str, str]]:
 def _joins(model: ModelConfig) -> str:
     words = {"none": tr("no skip"), "add": tr("addition"), "gate": tr("gate"), "concat": tr("concatenation")}
     joins = dict.fromkeys(unit.join.name for unit in model.plan().units)
-    return tr(" and ").join(words.get(join, join) for join in joins)
+    return together(words.get(join, join) for join in joins)
 
 
 def _norm(model: ModelConfig) -> str:

@@ -14,7 +14,7 @@ import io
 import os
 import re
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
@@ -180,6 +180,11 @@ def tr_n(number: float, one: str, many: str, /, **values: Any) -> str:
     """
     found = _catalogue(current()).ngettext(one, many, 1 if number == 1 else 2)
     return found.format(number=number, **values)
+
+
+def together(words: Iterable[object]) -> str:
+    """Put words beside one another: a and b."""
+    return tr(" and ").join(map(str, words))
 
 
 def mark(message: str, /, **values: Any) -> str:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from resnet_core import noise
 from resnet_core.architectures import ModelConfig, ResNetConfig
 from resnet_core.config import RunConfig
-from resnet_core.language import mark, tr, tr_n
+from resnet_core.language import mark, together, tr, tr_n
 
 #: Before that many epochs, or at a rate that was never lowered, trainings show how fast nets learn. In those that ship, ResNet-56 is 36
 #: points above ResNet-20 after 1 epoch, 9 after 5, 5 after 8, 0.2 after 20 (where the rate falls) and 1.7 below it at the end.
@@ -241,7 +241,7 @@ def degradation_verdict(outcomes: Sequence[Outcome]) -> str:
             len(diverged),
             " {diverged} diverged and is left out.",
             " {diverged} diverged and are left out.",
-            diverged=" and ".join(diverged),
+            diverged=together(diverged),
         )
         if diverged
         else ""

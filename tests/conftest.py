@@ -25,7 +25,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Tens of thousands of small files, written through to a disk, take minutes; in memory no time. Few stay: those of tests that failed.
 MEMORY, ROOM = Path("/dev/shm"), 6 << 30
 if os.access(MEMORY, os.W_OK) and min(shutil.disk_usage(MEMORY).free, psutil.virtual_memory().available) > ROOM:
-    os.environ.setdefault("TMPDIR", str(MEMORY))
+    for name in ("TMPDIR", "PYTEST_DEBUG_TEMPROOT"):  # pytest has asked for the first one by now
+        os.environ.setdefault(name, str(MEMORY))
 
 
 @pytest.fixture(autouse=True)

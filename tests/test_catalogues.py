@@ -23,6 +23,20 @@ def said() -> set[str | tuple[str, ...]]:
     return {message for message, _ in catalogues.sentences()}
 
 
+def test_a_sentence_within_an_f_string_is_one_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(catalogues, "ROOT", tmp_path)
+    (tmp_path / "pages").mkdir()
+    (tmp_path / "pages" / "bench.py").write_text(
+        """st.markdown(f"## {tr('Ask')}", f'{tr_n(2, "one", "many")}', tr(f"{no}"), tr(word), tr_n(2, 'one'), mark("a " "b"))"""
+    )
+    cli = tmp_path / "resnet_core" / "cli"
+    cli.mkdir(parents=True)
+    (cli / "here.py").write_text('tr("in English")')
+    found = [message for message, file in catalogues.sentences() if file == "pages/bench.py"]
+    assert found == ["Ask", ("one", "many"), "a b"]
+    assert "in English" not in {message for message, _ in catalogues.sentences()}
+
+
 def catalogue(language: str) -> dict[str | tuple[str, ...], tuple[str, ...]]:
     with catalogue_path(language).open("rb") as file:
         found = read_po(file, locale=language)

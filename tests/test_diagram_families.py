@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from resnet_core import language
 from resnet_core.architectures import parse, presets
 from resnet_core.architectures.table import complexity
 from resnet_core.figures.diagram import STEM_COLOR, diagram, is_drawn_in_full
@@ -220,3 +221,33 @@ def test_the_note_says_what_is_drawn(name, said):
     assert said in note(found, is_drawn_in_full(found))
     if name in ("ResNet-20", "plain-20"):
         assert "tower" not in note(found, True) and "grey" not in note(found, True)
+
+
+@pytest.mark.parametrize(
+    "name, first",
+    [
+        ("VGG-16", "2 layers, 64 filters, 224×224 maps"),  # with the one before the blocks, as in the paper's Table 1
+        ("VGG-11", "1 layer, 128 filters, 112×112 maps"),
+        ("plain-34-ImageNet", "3 blocks of 2 layers, 64 filters, 56×56 maps"),
+        ("GoogLeNet", "2 modules of 4 rows side by side, 28×28 maps"),
+        ("ResNeXt-29-8x64d-a", "3 blocks of 3 layers, 8 rows side by side of 64 filters, 256 in all, 32×32 maps"),
+    ],
+)
+def test_a_stage_says_what_it_is_made_of(name, first):
+    assert diagram(net(name)).layout.annotations[0].text == f"<b>Stage 1:</b> {first}"
+
+
+#: As they stand in Chinese papers too; and names of modules.
+NOTATION = re.compile(
+    r"<b>[\w.]+</b>|</?b>|<br>|\b(?:(?:layer|aux)\d[\w.]*|(?:Re|e)LU|tanh|sigmoid|conv|concat|fc|pool|max|avg|drop|MACs?|LRN|BN)\b"
+)
+
+
+@pytest.mark.parametrize("name", ["VGG-16", "AlexNet", "GoogLeNet-aux", "ResNeXt-29-8x64d-a", "DenseNet-201", "Highway-20", "ResNet-20-B"])
+def test_in_chinese_no_english_word_is_left(name, monkeypatch):
+    monkeypatch.setattr(language, "current", lambda: "zh")
+    figure = diagram(net(name))
+    told = [one.text for one in figure.layout.annotations] + [trace.name or "" for trace in figure.data]
+    told += [text or "" for trace in figure.data for texts in (trace.text, trace.hovertext) if texts is not None for text in texts]
+    assert len(told) > 40
+    assert [text for text in told if re.search("[A-Za-z]{3}", NOTATION.sub(" ", text))] == []

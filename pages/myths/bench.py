@@ -11,7 +11,7 @@ from pages.ui.runs_view import AllSeen, Seen, going_on
 from resnet_core.claims import myths
 from resnet_core.claims.myths import Myth, Trained
 from resnet_core.figures.series import RunRecords
-from resnet_core.language import tr
+from resnet_core.language import tr_n
 from resnet_core.nets import find as find_net
 from resnet_core.nets import growth
 from resnet_core.runs import RunStore
@@ -56,11 +56,8 @@ class Found:
         common = sorted(set.intersection(*(set(self.trained.get(label, {})) for label in myth.needs)))
         if not common:
             return ""
-        return tr(
-            "Judged by {value} {map}.",
-            value="seed" if len(common) == 1 else tr("{commons} seeds:", commons=len(common)),
-            map=", ".join(map(str, common)),
-        )
+        seeds = ", ".join(map(str, common))
+        return tr_n(len(common), "Judged by seed {seeds}.", "Judged by {number} seeds: {seeds}.", seeds=seeds)
 
     def next_seed(self, myth: Myth) -> int:
         """The first seed that some training of the myth is missing with."""

@@ -46,7 +46,8 @@ def run_row(seen: Seen, store: RunStore, shown: bool) -> bool:
     with st.container(border=True, gap="xsmall"):
         with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
             seed = run.config.recipe.seed
-            label = f"**{escaped(run.name)}**{f', seed {seed}' if seed else ''}{_family(run.config)} {state_badge(seen)}"
+            told = tr(", seed {seed}", seed=seed) if seed else ""
+            label = f"**{escaped(run.name)}**{told}{_family(run.config)} {state_badge(seen)}"
             wanted = st.checkbox(label, shown, key=f"show.{run.id}", width="stretch")
             _buttons(seen, store)
         st.progress(fraction_done(status), text=progress_text(status))

@@ -15,7 +15,7 @@ from resnet_core.architectures.parts import BatchNorm, Conv, Flatten, GlobalPool
 from resnet_core.architectures.plan import Plan, Unit
 from resnet_core.checks import check_whole
 from resnet_core.errors import ConfigError
-from resnet_core.language import mark
+from resnet_core.language import mark, together
 
 GROWTH = Field("growth", mark("growth rate"), mark("The paper's k: channels that each layer adds."), low=1, high=128, prefix="k")
 
@@ -92,7 +92,7 @@ class DenseNetConfig(ModelConfig):
         check_whole("depth", self.depth, 4 + self._step, 1000)
         if (self.depth - 4) % self._step:
             below = (self.depth - 4) // self._step * self._step + 4
-            nearest = " and ".join(str(depth) for depth in (below, below + self._step) if depth > 4)
+            nearest = together(depth for depth in (below, below + self._step) if depth > 4)
             raise ConfigError(
                 "depth",
                 "{depth} is not of the form {step}n+4; the nearest valid depths are {nearest}.",

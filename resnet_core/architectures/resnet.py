@@ -16,7 +16,7 @@ from resnet_core.architectures.plan import Plan
 from resnet_core.architectures.residual import Style, seen
 from resnet_core.checks import check_choice, check_whole
 from resnet_core.errors import ConfigError
-from resnet_core.language import mark, tr_n
+from resnet_core.language import mark, together, tr_n
 
 #: ``none`` is the plain net; A, B and C are the options of section 3.3 and Table 3 of the paper.
 SHORTCUTS = ("none", "A", "B", "C")
@@ -128,7 +128,7 @@ class ResNetConfig(ModelConfig):
         nearest = nearest_depths(self.depth, self.block)
         if self.depth not in nearest:
             form = f"{LAYERS_PER_ROUND[self.block]}n+2"
-            names = " and ".join(str(d) for d in nearest)
+            names = together(nearest)
             raise ConfigError(
                 "depth",
                 tr_n(

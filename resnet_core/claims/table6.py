@@ -150,7 +150,8 @@ def _smaller_than_others() -> Claim:
         )
         return judged(all(count < float(text.rstrip("M")) * 1e6 for text in others.values()), f"{count:,}", evidence)
 
-    text = mark("ResNet-110 has fewer parameters than {others}.", others=" and ".join(others))
+    first, second = others
+    text = mark("ResNet-110 has fewer parameters than {first} and {second}.", first=first, second=second)
     criterion = mark("Fewer than each of the numbers that Table 6 prints.")
     return Claim("table6-params-others", PARAMS, text, mark("Table 6"), ", ".join(others.values()), criterion, (), judge)
 

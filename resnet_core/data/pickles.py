@@ -110,19 +110,19 @@ def read_batch(content: bytes, label: str = "labels") -> tuple[np.ndarray, np.nd
     try:
         batch = _Unpickler(io.BytesIO(content), encoding="bytes").load()
     except Exception as error:  # a damaged pickle raises nearly anything
-        raise ValueError(f"not a readable pickle: {error}") from error
+        raise ValueError(tr("not a readable pickle: {error}", error=error)) from error
     if not isinstance(batch, dict):
-        raise ValueError("the pickle is not a dictionary")
+        raise ValueError(tr("the pickle is not a dictionary"))
     fields = {_name(key): value for key, value in batch.items()}
     missing = [key for key in ("data", label) if key not in fields]
     if missing:
-        raise ValueError(f"the pickle has no {' and no '.join(missing)}")
+        raise ValueError(tr("the pickle has no {missing}", missing=tr(" and no ").join(missing)))
     try:
         pixels, labels = _array(fields["data"]), _labels(fields[label])
     except Exception as error:  # recorded shapes, types and bytes that do not fit each other
-        raise ValueError(f"the pickle's arrays are damaged: {error}") from error
+        raise ValueError(tr("the pickle's arrays are damaged: {error}", error=error)) from error
     if pixels.dtype != np.uint8 or pixels.ndim != 2:
-        raise ValueError(f"its data are {pixels.dtype} {pixels.shape}, not uint8 (images, 3072)")
+        raise ValueError(tr("its data are {dtype} {shape}, not uint8 (images, 3072)", dtype=pixels.dtype, shape=pixels.shape))
     if labels.ndim != 1 or labels.dtype.kind not in "iu":
-        raise ValueError("its labels are not a list of whole numbers")
+        raise ValueError(tr("its labels are not a list of whole numbers"))
     return pixels, labels.astype(np.int64)

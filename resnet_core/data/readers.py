@@ -16,7 +16,7 @@ from resnet_core.data.folders import by_hand, file_in
 from resnet_core.data.pickles import read_batch
 from resnet_core.datasets import DataSet, File, Layout
 from resnet_core.errors import DataError
-from resnet_core.language import tr
+from resnet_core.language import mark, together, tr
 
 SUMS = "MD5SUMS"
 #: Pixels of zeros around an image of 28x28.
@@ -42,7 +42,7 @@ def _content(folder: Path, file: File, sums: dict[str, str]) -> tuple[Path, byte
     if md5 is None and file.official and len(content) == file.official[0]:
         md5, source = file.official[1], tr("the official file")
     if md5 is not None and hashlib.md5(content, usedforsecurity=False).hexdigest() != md5:
-        raise ValueError(f"its MD5 is not the one of {source}")
+        raise ValueError(tr("its MD5 is not the one of {source}", source=source))
     return path, content
 
 
@@ -65,7 +65,7 @@ def _matlab(path: Path) -> tuple[np.ndarray, np.ndarray]:
     except (MatReadError, ValueError, TypeError, KeyError, NotImplementedError, EOFError, zlib.error) as error:
         raise ValueError(tr("not a readable MATLAB file with X and y: {error}", error=error)) from error
     if images.dtype != np.uint8 or images.shape[:3] != (32, 32, 3) or images.ndim != 4 or labels.dtype.kind not in "iu":
-        raise ValueError(f"its X are {images.dtype} {images.shape}, not uint8 (32, 32, 3, images)")
+        raise ValueError(tr("its X are {dtype} {shape}, not uint8 (32, 32, 3, images)", dtype=images.dtype, shape=images.shape))
     return images.transpose(3, 0, 1, 2), labels.astype(np.int64) % 10
 
 
@@ -81,17 +81,20 @@ def _idx(path: Path, content: bytes, dimensions: int) -> np.ndarray:
         raise ValueError(tr("it does not begin as an IDX file of bytes in {dimensions} dimensions does", dimensions=dimensions))
     shape = struct.unpack(f">{dimensions}I", content[4:head])
     if len(content) - head != int(np.prod(shape, dtype=np.int64)):
-        raise ValueError(f"{len(content) - head:,} bytes instead of {' x '.join(map(str, shape))}")
+        raise ValueError(tr("{found:,} bytes instead of {shape}", found=len(content) - head, shape=" x ".join(map(str, shape))))
     return np.frombuffer(content, np.uint8, offset=head).reshape(shape)
 
 
 def _checked(labels: np.ndarray, found: int, expected: int, classes: int) -> None:
     """Raises ValueError where there are not as many images and labels as there should be, or a label is none."""
     if found != expected or labels.shape != (expected,):
-        raise ValueError(f"{found:,} images and {len(labels):,} labels instead of {expected:,}")
+        raise ValueError(
+            tr("{images:,} images and {labels:,} labels instead of {expected:,}", images=found, labels=len(labels), expected=expected)
+        )
     wrong = np.flatnonzero((labels < 0) | (labels >= classes))
     if len(wrong):
-        raise ValueError(f"label {labels[wrong[0]]} of image {wrong[0]:,} is not from 0 to {classes - 1}")
+        first = wrong[0]
+        raise ValueError(tr("label {label} of image {first:,} is not from 0 to {last}", label=labels[first], first=first, last=classes - 1))
 
 
 def _leak(file: File, pixels: np.ndarray, seen: dict[str, set[int]]) -> None:
@@ -103,7 +106,8 @@ def _leak(file: File, pixels: np.ndarray, seen: dict[str, set[int]]) -> None:
     before = {other: count for other, known in seen.items() if (count := len(images & known)) > most}
     seen[file.name] = images
     if before:
-        raise ValueError(" and ".join(f"{count:,} of its {len(pixels):,} images are in {other} too" for other, count in before.items()))
+        many = mark("{count:,} of its {images:,} images are in {other} too")
+        raise ValueError(together(tr(many, count=count, images=len(pixels), other=other) for other, count in before.items()))
 
 
 class _Reader:
@@ -153,7 +157,7 @@ class _Reader:
         # No image of CIFAR is all black; a file that was allocated but never filled is.
         black = np.flatnonzero(~planes.any(axis=1))
         if len(black):
-            raise ValueError(f"image {black[0]:,} is empty (all zeros)")
+            raise ValueError(tr("image {black:,} is empty (all zeros)", black=black[0]))
         if self.dataset.key == "cifar10":
             _leak(file, planes, self.seen)
         for channel in range(3):  # plane by plane: 4 times as fast as one transposition
@@ -165,7 +169,7 @@ class _Reader:
         with self._noting(file):
             found = _idx(*_content(self.folder, file, self.sums), 3)
             if found.shape != (file.images, _SIDE, _SIDE):
-                raise ValueError(f"{' x '.join(map(str, found.shape))} instead of {file.images} x {_SIDE} x {_SIDE}")
+                raise ValueError(tr("its shape is {shape} instead of {due}", shape=found.shape, due=(file.images, _SIDE, _SIDE)))
             grey = found
         with self._noting(of_labels):
             labels_found = _idx(*_content(self.folder, of_labels, self.sums), 1)

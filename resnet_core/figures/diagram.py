@@ -159,11 +159,13 @@ class _Drawing:
         place = {"x0": 0, "x1": self.width, "y0": bottom, "y1": top}
         fill = rgba(stage_color(stage), 0.13)
         self.panels.append({"type": "rect", "layer": "below", "fillcolor": fill, "line": {"width": 0}, **place})
-        text = tr(
-            "<b>Stage {stage}:</b> {heading}",
-            stage=stage,
-            heading=heading(self.blocks[stage], [layer for layer in self.net.rows if layer.stage == stage]),
+        before = {part.name for part in self.net.config.plan().stem} if stage == min(self.blocks) else ()
+        made_of = heading(
+            self.blocks[stage],
+            [layer for layer in self.net.rows if layer.stage == stage],
+            [layer for layer in self.net.rows if layer.name in before],
         )
+        text = tr("<b>Stage {stage}:</b> {heading}", stage=stage, heading=made_of)
         style = {"showarrow": False, "xanchor": "left", "font": {"size": 16}}
         self.headings.append({"x": START, "y": top - HEADING / 2 - 1, "text": text, **style})
 

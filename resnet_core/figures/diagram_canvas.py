@@ -123,7 +123,8 @@ class Canvas:
                 text = box.roomy if self.roomy else box.text
                 bars.add(at + 0.05, y, box.width - 0.1, LANE_HEIGHT, text, box.hover, self._unit)
                 at += box.width
-        self.joints.add(join + 0.06, self._middle, JOINT - 0.12, height_of(len(rows.rows)), rows.combine, rows.hover, self._unit)
+        text = tr("sum") if rows.combine == "sum" else rows.combine
+        self.joints.add(join + 0.06, self._middle, JOINT - 0.12, height_of(len(rows.rows)), text, rows.hover, self._unit)
         self._pen = x + rows.width - 0.1
 
     def arrow(self, x: float, step: Step) -> None:

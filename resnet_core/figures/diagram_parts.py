@@ -109,7 +109,8 @@ def layer_text(layer: Layer, roomy: bool, groups: int = 1) -> str:
     kernel = f"{layer.kernel}×{layer.kernel}{' conv' if roomy else ''}"
     apart = "<br>" if not roomy and groups == 1 and layer.output_shape[0] >= 100 else ", "  # else it would be written small
     stride = f"{apart}/{layer.stride}" if layer.stride and layer.stride > 1 else ""
-    return f"{kernel}<br>{layer.output_shape[0]}{stride}{f'<br>{groups} groups' if groups > 1 else ''}"
+    parted = "<br>" + tr("{groups} groups", groups=groups) if groups > 1 else ""
+    return f"{kernel}<br>{layer.output_shape[0]}{stride}{parted}"
 
 
 def layer_hover(layer: Layer, bn: Layer | None = None, groups: int = 1, bn_before: bool = False) -> str:

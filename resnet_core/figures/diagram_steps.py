@@ -238,7 +238,7 @@ def _rows(placed: Placed, part: Parallel, inner: Sequence[Placed], layers: dict[
         )
     else:
         lanes = tuple(boxes(name) for name in names)
-    words = {"concat": tr("their channels, one behind the other"), "sum": "added"}[part.combine]
+    words = {"concat": tr("their channels, one behind the other"), "sum": tr("added")}[part.combine]
     hover = tr(
         "<b>{name}</b>: {paths} rows side by side, {words}<br>output {shape_text}<br>no parameters of its own",
         name=placed.name,

@@ -10,61 +10,74 @@ from resnet_core.architectures.joins import Parallel
 from resnet_core.architectures.parts import Conv, MaxPool
 from resnet_core.architectures.plan import AUXILIARY
 from resnet_core.figures.diagram_steps import Box, Rows, Sketch, sketches
-from resnet_core.language import tr
+from resnet_core.language import together, tr, tr_n
 
 if TYPE_CHECKING:
     from resnet_core.architectures.table import Complexity, Layer
 
 
-def _counted(count: int, word: str) -> str:
-    return f"{count} {word}{'' if count == 1 else 's'}"
+def heading(units: Sequence[Sketch], layers: Sequence[Layer], stem: Sequence[Layer] = ()) -> str:
+    """What a stage is made of: its units, their filters, its maps.
 
-
-def heading(units: Sequence[Sketch], layers: Sequence[Layer]) -> str:
-    """What a stage is made of: its units, their filters, its maps; ``layers`` are all of it."""
+    Args:
+        layers: all of it; stem: those drawn before its first unit. Of VGG's first stage they are a layer like the others.
+    """
     every = [layer for layer in layers if layer.kind == "conv"]
     shapes = [layer.output_shape for layer in every if layer.block == units[0].unit.index]
+    first, last = shapes[0][0], shapes[-1][0]
     maps = tr("{shapes}×{shapes2} maps", shapes=shapes[-1][1], shapes2=shapes[-1][2])
     dense = [unit for unit in units if unit.unit.join.name == "concat"]
     rows = [step for step in units[0].steps if isinstance(step, Rows)]
-    filters = " and ".join(str(number) for number in dict.fromkeys((shapes[0][0], shapes[-1][0])))
     if dense:
         transition = tr(", then a transition") if len(dense) < len(units) else ""
         each = (
-            tr(" of {shapes} and {shapes2} filters", shapes=shapes[0][0], shapes2=shapes[-1][0])
+            tr(" of {shapes} and {shapes2} filters", shapes=first, shapes2=last)
             if len(shapes) > 1
-            else tr(" of {shapes} filters", shapes=shapes[0][0])
+            else tr(" of {shapes} filters", shapes=first)
         )
-        return tr(
-            "dense block, {counted}{each}, each reads all before it{transition}; {maps}",
-            counted=_counted(len(dense), "layer"),
+        return tr_n(
+            len(dense),
+            "dense block, {number} layer{each}, which reads all before it{transition}; {maps}",
+            "dense block, {number} layers{each}, each reads all before it{transition}; {maps}",
             each=each,
             transition=transition,
             maps=maps,
         )
     if rows and rows[0].combine == "concat" and units[0].unit.skip is None:
-        return tr("{counted} of {count} rows side by side, {maps}", counted=_counted(len(units), "module"), count=rows[0].count, maps=maps)
-    if rows:
-        blocks = tr("{counted} of {layers} layers", counted=_counted(len(units), "block"), layers=units[0].layers)
-        return tr(
-            "{blocks}, {count} rows side by side of {shapes} filters, {shapes2} in all, {maps}",
-            blocks=blocks,
+        return tr_n(
+            len(units),
+            "{number} module of {count} rows side by side, {maps}",
+            "{number} modules of {count} rows side by side, {maps}",
             count=rows[0].count,
-            shapes=shapes[0][0],
-            shapes2=shapes[-1][0],
+            maps=maps,
+        )
+    if rows:
+        return tr_n(
+            len(units),
+            "{number} block of {layers} layers, {count} rows side by side of {first} filters, {last} in all, {maps}",
+            "{number} blocks of {layers} layers, {count} rows side by side of {first} filters, {last} in all, {maps}",
+            layers=units[0].layers,
+            count=rows[0].count,
+            first=first,
+            last=last,
             maps=maps,
         )
     if units[0].layers == 1:
-        towers = tr(", in two towers where their channels are parted") if any(_is_parted(unit) for unit in units) else ""
-        filters = " and ".join(str(number) for number in dict.fromkeys(layer.output_shape[0] for layer in every))
-        return tr(
-            "{counted}, {filters} filters, {maps}{towers}", counted=_counted(len(units), "layer"), filters=filters, maps=maps, towers=towers
+        alike = [layer for layer in stem if layer.kind == "conv" and layer.output_shape == shapes[0]]
+        return tr_n(
+            len(units) + len(alike),
+            "{number} layer, {filters} filters, {maps}{towers}",
+            "{number} layers, {filters} filters, {maps}{towers}",
+            filters=together(dict.fromkeys(layer.output_shape[0] for layer in every)),
+            maps=maps,
+            towers=tr(", in two towers where their channels are parted") if any(_is_parted(unit) for unit in units) else "",
         )
-    return tr(
-        "{counted} of {layers} layers, {filters} filters, {maps}",
-        counted=_counted(len(units), "block"),
+    return tr_n(
+        len(units),
+        "{number} block of {layers} layers, {filters} filters, {maps}",
+        "{number} blocks of {layers} layers, {filters} filters, {maps}",
         layers=units[0].layers,
-        filters=filters,
+        filters=together(dict.fromkeys((first, last))),
         maps=maps,
     )
 

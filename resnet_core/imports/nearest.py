@@ -11,7 +11,7 @@ from resnet_core.architectures.parts import Shape
 from resnet_core.errors import ConfigError
 from resnet_core.imports.candidates import Candidate, tensors
 from resnet_core.imports.refusal import listed, shown
-from resnet_core.language import tr, tr_n
+from resnet_core.language import together, tr, tr_n
 
 #: Differences that are told one by one.
 _TOLD = 3
@@ -152,10 +152,10 @@ def _classifier(given: Mapping[str, Shape], best: Candidate) -> str:
     held = [key for key in names if key in given]
     if not held:
         return tr_n(
-            len(names), "There is no classifier: no {names}.", "There is no classifier: neither {names}.", names=" nor ".join(names)
+            len(names), "There is no classifier: no {names}.", "There is no classifier: neither {names}.", names=tr(" nor ").join(names)
         )
     if len(held) > 1:
-        return tr("There is both {held}; a net has one classifier at its end.", held=" and ".join(held))
+        return tr("There is both {held}; a net has one classifier at its end.", held=together(held))
     shape, bias = given[held[0]], given.get(held[0].removesuffix("weight") + "bias")
     if len(shape) != 2:
         return tr("{held} has the shape {shape}; a fully connected layer's has two dimensions.", held=held[0], shape=shape)

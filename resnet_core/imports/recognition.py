@@ -17,7 +17,7 @@ from resnet_core.imports.candidates import COUNTER, Candidate, candidates, compu
 from resnet_core.imports.nearest import why_none
 from resnet_core.imports.options import OPTIONS, options
 from resnet_core.imports.refusal import ImportRefused, listed, shown
-from resnet_core.language import tr
+from resnet_core.language import together, tr
 
 #: What DataParallel and torch.compile put before every key; a module that holds the net puts its own name there.
 PREFIXES = ("module.", "_orig_mod.")
@@ -88,7 +88,7 @@ def _recognition(found: Sequence[tuple[Candidate, dict[str, str]]], prefix: str)
     notes = [tr("The prefix {prefix} of every key was removed.", prefix=shown(prefix))] if prefix else []
     if first.renamed:
         ours, theirs = zip(*first.renamed, strict=True)
-        notes.append(tr("{map} were taken for {ours}.", map=" and ".join(map(shown, theirs)), ours=" and ".join(ours)))
+        notes.append(tr("{map} were taken for {ours}.", map=together(map(shown, theirs)), ours=together(ours)))
     notes += [layout.assumed] if layout.assumed else []
     if others := [config.name for config in same[1:] if computed(config) != computed(same[0])]:
         notes.append(

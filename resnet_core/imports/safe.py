@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 from resnet_core.imports.extras import is_count
 from resnet_core.imports.limits import MAX_HEADER_BYTES, MAX_TENSORS, MAX_VALUES
 from resnet_core.imports.refusal import ImportRefused, shown
-from resnet_core.language import tr
+from resnet_core.language import together, tr
 
 #: Bytes of one value, by the format's names; 0 where the format packs them (they are not read here).
 _SIZES = {
@@ -192,8 +192,4 @@ def to_float32(key: str, array: Any) -> Any:
 
 
 def conversion_notes(converted: set[str]) -> list[str]:
-    return (
-        [tr("The weights were {converted}; they were converted to float32.", converted=" and ".join(sorted(converted)))]
-        if converted
-        else []
-    )
+    return [tr("The weights were {converted}; they were converted to float32.", converted=together(sorted(converted)))] if converted else []
