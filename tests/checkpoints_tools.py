@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from pages.checkpoints import evaluate_panel
 from pages.ui import jobs
 from tests.page_tools import app
-from tests.runs_tools import wait_for
+from tests.waiting import wait_for
 
 
 @pytest.fixture(name="shipped")

@@ -7,20 +7,18 @@ import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from resnet_core.runs import RunStore
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).resolve().parent.parent
 #: A net and a recipe that train in seconds; fp32 without compiling leaves the probe nothing to measure.
 TINY = ["--depth", "8", "--width", "4", "--batch-size", "16", "--precision", "fp32", "--device", "cpu", "--compile", "off"]
-#: No test waits longer than this for another process, even on a machine that has much else to do.
-PATIENCE = 600.0
 
 
 class CommandLine:
@@ -76,12 +74,3 @@ def named(*words: str, among: Iterable[psutil.Process] | None = None) -> list[ps
             if all(word in line for word in words):
                 found.append(each)
     return found
-
-
-def wait_for(condition: Callable[[], Any], what: str) -> Any:
-    """The first true value of ``condition``."""
-    end = time.monotonic() + PATIENCE
-    while not (value := condition()):
-        assert time.monotonic() < end, f"waited {PATIENCE:g} s in vain for {what}"
-        time.sleep(0.05)
-    return value

@@ -7,8 +7,7 @@ import functools
 import json
 import os
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -16,11 +15,10 @@ import psutil
 from resnet_core.architectures import ResNetConfig
 from resnet_core.config import DataConfig, Recipe, RunConfig
 from resnet_core.runs import Run, RunStore
+from tests.waiting import wait_for
 
 #: Fields of records and results that tell the time or the memory: the only ones that may differ between two equal trainings.
 TIMING = ("images_per_second", "elapsed_seconds", "peak_memory_mb")
-#: A test that waits longer than this has found a bug.
-PATIENCE = 240.0
 
 
 def config(seed: int = 0, shortcut: str = "A", **recipe) -> RunConfig:
@@ -41,13 +39,6 @@ def config(seed: int = 0, shortcut: str = "A", **recipe) -> RunConfig:
 def train_row(iteration: int, **values) -> dict:
     """A row with what every train row has."""
     return {"kind": "train", "iteration": iteration, "train_error": 50.0, "images": 8, "elapsed_seconds": 1.0} | values
-
-
-def wait_for(condition: Callable[[], object], what: str, interval: float = 0.01) -> None:
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < end, f"waited {PATIENCE:g} s for {what}"
-        time.sleep(interval)
 
 
 def wait_for_end(*runs: Run) -> None:

@@ -29,7 +29,7 @@ from resnet_core.nets import find
 from tests.command_line import named
 from tests.imports_nets import Akamaster, Chenyaofo, randomized
 from tests.imports_tools import proposal_of
-from tests.runs_tools import wait_for
+from tests.waiting import wait_for
 
 ROOT = Path(__file__).parents[1]
 MAP = "resnet_core.attribution.compute:attribute_net"

@@ -15,7 +15,8 @@ from resnet_core.architectures import ResNetConfig
 from resnet_core.cli import COMMANDS, follow, main, manage, options, output, parser, train
 from resnet_core.config import DataConfig, Recipe, RunConfig
 from resnet_core.runs import RunStore
-from tests.command_line import PATIENCE, TINY, CommandLine, wait_for
+from tests.command_line import TINY, CommandLine
+from tests.waiting import PATIENCE, wait_for
 
 #: One value other than the default for every option of a training.
 OTHERS = {

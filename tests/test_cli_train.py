@@ -15,7 +15,8 @@ import pytest
 
 from resnet_core.cli.train import INTERRUPTED
 from resnet_core.training import checkpoint, saved
-from tests.command_line import PATIENCE, ROOT, TINY, CommandLine, wait_for
+from tests.command_line import ROOT, TINY, CommandLine
+from tests.waiting import PATIENCE, wait_for
 
 SHORT = [*TINY, "--iterations", "12"]
 #: Long enough to be stopped on the way, with little else than training to do.

@@ -18,7 +18,7 @@ from streamlit.testing.v1 import AppTest
 from resnet_core.imports import ImportRefused, ReaderFailed, inspect_bytes, inspect_file, process, reader, scratch
 from tests.command_line import named
 from tests.imports_files import state
-from tests.runs_tools import wait_for
+from tests.waiting import wait_for
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ from pages.predict import computed
 from pages.ui import jobs
 from pages.ui.jobs import Jobs
 from resnet_core.errors import CheckpointError
-from tests.runs_tools import wait_for
+from tests.waiting import wait_for
 
 
 def ended(job):

@@ -34,7 +34,7 @@ from tests.checkpoints_tools import checkpoints_page, done, metrics, shipped_fol
 from tests.looks_tools import age
 from tests.nets_tools import TINY, save_run, write_checkpoint, write_shipped
 from tests.page_tools import app, live_chart, opened
-from tests.runs_tools import wait_for
+from tests.waiting import wait_for
 
 CONFIG = demo_configs(iterations=200)[2]
 

@@ -16,7 +16,7 @@ from resnet_core.experiments.surface import Surface
 from tests.analysis_tools import DEEPER, PLAIN, RESIDUAL, address, figures, said, ship, shipped
 from tests.nets_tools import write_checkpoint
 from tests.page_tools import app, opened
-from tests.runs_tools import wait_for
+from tests.waiting import wait_for
 
 __all__ = ["shipped"]
 

@@ -23,7 +23,7 @@ from resnet_core.nets.loading import load
 from tests.checkpoints_tools import checkpoints_page, done, metrics, shipped_folder, texts, upload  # noqa: F401  fixtures among them
 from tests.nets_tools import TINY, save_run
 from tests.page_tools import opened
-from tests.runs_tools import wait_for
+from tests.waiting import wait_for
 
 CONFIG = demo_configs(iterations=200)[2]
 

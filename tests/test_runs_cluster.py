@@ -18,7 +18,8 @@ from resnet_core.datasets import PICTURES
 from resnet_core.errors import ConfigError, RunError
 from resnet_core.runs import RunStore, executor, files, launch
 from tests import runs_tools
-from tests.runs_tools import assert_as_if_never_interrupted, config, end_workers, stored, untimed, wait_for, wait_for_end
+from tests.runs_tools import assert_as_if_never_interrupted, config, end_workers, stored, untimed, wait_for_end
+from tests.waiting import wait_for
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from resnet_core.errors import RunError
 from resnet_core.runs import RunStore, files, hung, launch
 from resnet_core.runs import run as runs
 from tests import runs_tools
-from tests.runs_tools import config, put, stored, wait_for
+from tests.runs_tools import config, put, stored
+from tests.waiting import wait_for
 
 #: Waits for what does not come: computes nothing, and does not look whether it is to stop.
 BLOCKS = "__import__('time').sleep(600)"

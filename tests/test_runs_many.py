@@ -14,7 +14,7 @@ import pytest
 from resnet_core.runs import RunStore, index, looking
 from resnet_core.runs.ended import Ended
 from tests.looks_tools import another_process, ended
-from tests.runs_tools import wait_for
+from tests.waiting import wait_for
 
 
 @pytest.fixture

@@ -14,7 +14,8 @@ import pytest
 from resnet_core.errors import RunError
 from resnet_core.runs import RunStore, files, launch
 from tests import runs_tools
-from tests.runs_tools import config, stored, wait_for, wait_for_end
+from tests.runs_tools import config, stored, wait_for_end
+from tests.waiting import wait_for
 
 
 @pytest.fixture

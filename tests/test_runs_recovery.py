@@ -20,7 +20,8 @@ from resnet_core.nets.loading import read_weights
 from resnet_core.runs import Run, RunStore, executor, files, launch, session
 from tests import runs_tools
 from tests.page_tools import held
-from tests.runs_tools import assert_as_if_never_interrupted, config, kill, put, reference, stored, untimed, wait_for, wait_for_end
+from tests.runs_tools import assert_as_if_never_interrupted, config, kill, put, reference, stored, untimed, wait_for_end
+from tests.waiting import wait_for
 
 KILLS = int(os.environ.get("RESNET_LAB_TEST_KILLS", "5"))
 SEED = int(os.environ.get("RESNET_LAB_TEST_SEED", "1"))

@@ -16,7 +16,8 @@ import pytest
 from resnet_core.errors import DataError
 from resnet_core.runs import RunStore, files, launch, session, worker
 from tests import runs_tools
-from tests.runs_tools import config, train_row, wait_for
+from tests.runs_tools import config, train_row
+from tests.waiting import wait_for
 
 END = {"kind": "end", "state": "finished", "iteration": 60, "message": "Finished.", "test_error": 50.0, "weights_sha256": "ab"}
 

@@ -9,7 +9,8 @@ from resnet_core.architectures import ResNetConfig, parse
 from resnet_core.config import DataConfig, Recipe, RunConfig, demo_configs, join_configs
 from resnet_core.runs import RunStore, launch
 from tests import runs_tools
-from tests.runs_tools import wait_for, wait_for_end
+from tests.runs_tools import wait_for_end
+from tests.waiting import wait_for
 
 LIGHT, HEAVY = runs_tools.config(), runs_tools.config(batch_size=128)
 

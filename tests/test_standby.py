@@ -11,7 +11,8 @@ import pytest
 
 from resnet_core.runs import RunStore, files, launch, standby
 from tests import runs_tools
-from tests.runs_tools import config, stored, wait_for, wait_for_end
+from tests.runs_tools import config, stored, wait_for_end
+from tests.waiting import wait_for
 
 APP = """
 import sys

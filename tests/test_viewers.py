@@ -10,7 +10,7 @@ import pytest
 from pages.ui import viewers
 from pages.ui.jobs import Jobs
 from pages.ui.viewers import Viewers
-from tests.runs_tools import wait_for
+from tests.waiting import wait_for
 
 
 @pytest.fixture

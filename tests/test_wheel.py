@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.runs_tools import wait_for
+from tests.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parent.parent
 APP = "resnet_lab_app"

@@ -169,7 +169,8 @@ class _Reader:
         with self._noting(file):
             found = _idx(*_content(self.folder, file, self.sums), 3)
             if found.shape != (file.images, _SIDE, _SIDE):
-                raise ValueError(tr("its shape is {shape} instead of {due}", shape=found.shape, due=(file.images, _SIDE, _SIDE)))
+                shape, due = (" x ".join(map(str, sides)) for sides in (found.shape, (file.images, _SIDE, _SIDE)))
+                raise ValueError(tr("{shape} instead of {due}", shape=shape, due=due))
             grey = found
         with self._noting(of_labels):
             labels_found = _idx(*_content(self.folder, of_labels, self.sums), 1)

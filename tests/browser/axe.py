@@ -8,7 +8,7 @@ from __future__ import annotations
 from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import PATIENCE
+from tests.waiting import PATIENCE
 
 #: On a narrow screen the pages' names are a list in the sidebar, whose groups Streamlit puts into it as <div>, not as <li>.
 _NAVIGATION = '[data-testid="stSidebarNav"], [data-testid="stSidebarNavItems"], [data-testid="stSidebarNavItems"] *'

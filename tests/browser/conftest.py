@@ -7,7 +7,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,9 +16,8 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 
 from resnet_core.runs import RunStore
 from tests.runs_tools import end_workers
+from tests.waiting import PATIENCE, wait_for
 
-#: Seconds that nothing takes longer than, even where much else runs.
-PATIENCE = 300.0
 #: Pictures of a page that could not be loaded.
 BROKEN = "() => [...document.images].filter(each => each.complete && !each.naturalWidth && each.src).map(each => each.src)"
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
@@ -40,7 +38,7 @@ class App:
             self.process = subprocess.Popen(
                 command, cwd=cwd or root, env=os.environ | environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
             )
-        wait_until(self._answers, f"the app to answer; its log is {log}")
+        wait_for(self._answers, f"the app to answer; its log is {log}")
 
     def _answers(self) -> bool:
         assert self.process.poll() is None, self.log.read_text()
@@ -51,13 +49,6 @@ class App:
     def stop(self) -> None:
         self.process.terminate()
         self.process.wait(60)
-
-
-def wait_until(condition: Callable[[], object], what: str) -> None:
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < end, f"waited {PATIENCE:g} s for {what}"
-        time.sleep(0.1)
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from playwright.sync_api import expect
 from resnet_core.config import demo_configs
 from resnet_core.runs import RunStore
 from tests.browser.axe import violations
-from tests.browser.conftest import PATIENCE
 from tests.browser.test_every_page import settled
 from tests.page_tools import write_run
+from tests.waiting import PATIENCE
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from resnet_core.classroom.book import ClassBook
 from tests.browser.axe import violations, violations_in_both_themes
-from tests.browser.conftest import PATIENCE, wait_until
+from tests.waiting import PATIENCE, wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -45,7 +45,7 @@ def lesson(root: Path, tmp_path: Path) -> Iterator[SimpleNamespace]:
         return False
 
     try:
-        wait_until(answers, f"the app to answer; its log is {log}")
+        wait_for(answers, f"the app to answer; its log is {log}")
         told = log.read_text()
         teacher, key = re.findall(r"(http://\S+/teacher\?key=(\S+))", told)[0]
         viewers = re.findall(r"http://\S+/class\b", told)[0]

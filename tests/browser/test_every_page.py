@@ -11,8 +11,8 @@ from playwright.sync_api import Page, expect
 from resnet_core.config import demo_configs
 from resnet_core.runs import RunStore
 from tests.browser.axe import violations_in_both_themes
-from tests.browser.conftest import PATIENCE
 from tests.page_tools import write_run
+from tests.waiting import PATIENCE
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

@@ -13,8 +13,8 @@ from playwright.sync_api import expect
 
 from resnet_core.architectures import ResNetConfig
 from resnet_core.config import DataConfig, Recipe, RunConfig
-from tests.browser.conftest import PATIENCE
 from tests.nets_tools import write_shipped
+from tests.waiting import PATIENCE
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 expect.set_options(timeout=PATIENCE * 1000)

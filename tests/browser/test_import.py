@@ -15,9 +15,9 @@ from resnet_core.architectures import ResNetConfig
 from resnet_core.architectures.net import build_model
 from resnet_core.nets import catalog, find
 from resnet_core.nets.catalog import imported_folder
-from tests.browser.conftest import PATIENCE, wait_until
 from tests.command_line import named
 from tests.imports_nets import Akamaster, randomized
+from tests.waiting import PATIENCE, wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 expect.set_options(timeout=PATIENCE * 1000)
@@ -97,7 +97,7 @@ def test_the_way_of_a_checkpoint_from_elsewhere(start_app, open_page, tmp_path: 
     page.get_by_role("button", name="Delete").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
     expect(page.get_by_text("theirs was deleted")).to_be_visible()
-    wait_until(lambda: catalog().nets == [], "the deletion")
+    wait_for(lambda: catalog().nets == [], "the deletion")
     assert page.get_by_test_id("stException").count() == 0
 
 
@@ -112,7 +112,7 @@ def test_the_trial_of_a_large_net_ends_with_its_viewer(start_app, open_page, tmp
     def trials() -> list[psutil.Process]:
         return named("resnet_core.apart", among=psutil.Process(app.process.pid).children(recursive=True))
 
-    wait_until(lambda: len(trials()) == 1, "the trial")
+    wait_for(lambda: len(trials()) == 1, "the trial")
     expect(page.get_by_text(re.compile(r"of 7,000 images"))).to_be_visible()
     page.close()
-    wait_until(lambda: trials() == [], "its end")
+    wait_for(lambda: trials() == [], "its end")

@@ -14,9 +14,9 @@ from resnet_core.architectures import ResNetConfig
 from resnet_core.config import DataConfig, Recipe, RunConfig, demo_configs
 from resnet_core.figures import style
 from resnet_core.runs import RunStore
-from tests.browser.conftest import PATIENCE, wait_until
 from tests.nets_tools import write_shipped
 from tests.page_tools import write_run
+from tests.waiting import PATIENCE, wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -69,7 +69,7 @@ def drawn(page: Page) -> int:
 
 
 def wait_for_more(page: Page, than: int) -> int:
-    wait_until(lambda: drawn(page) > than, f"more than {than} points")
+    wait_for(lambda: drawn(page) > than, f"more than {than} points")
     return drawn(page)
 
 
@@ -116,9 +116,9 @@ def test_the_main_journey(start_app, open_page, tmp_path):
     # One click, and the curves move, on top of the page.
     button(page, "Run the demo").click()
     expect(button(page, "Stop the demo")).to_be_visible()
-    wait_until(lambda: states(store) == ["running", "queued", "queued", "queued"], "the first training")
-    wait_until(lambda: any(uid.startswith("plain-20-") for uid in (page.evaluate(STATE) or {"points": ()})["points"]), "its curve")
-    wait_until(lambda: page.locator(FIGURE_6).count() == 1 and top(page, CHART) < top(page, FIGURE_6), "Figure 6 to follow below")
+    wait_for(lambda: states(store) == ["running", "queued", "queued", "queued"], "the first training")
+    wait_for(lambda: any(uid.startswith("plain-20-") for uid in (page.evaluate(STATE) or {"points": ()})["points"]), "its curve")
+    wait_for(lambda: page.locator(FIGURE_6).count() == 1 and top(page, CHART) < top(page, FIGURE_6), "Figure 6 to follow below")
     first = wait_for_more(page, 2)
     page.evaluate(f"document.querySelector('{CHART}').marked = true")
     wait_for_more(page, first)
@@ -126,7 +126,7 @@ def test_the_main_journey(start_app, open_page, tmp_path):
     # The viewer's zoom survives the updates.
     before = state(page)
     zoom(page)
-    wait_until(lambda: state(page)["x"] != before["x"], "the zoom")
+    wait_for(lambda: state(page)["x"] != before["x"], "the zoom")
     zoomed = state(page)
     assert zoomed["x"][0] > before["x"][0] and zoomed["x"][1] < before["x"][1]
     assert zoomed["y"][0] > before["y"][0] and zoomed["y"][1] < before["y"][1]
@@ -136,7 +136,7 @@ def test_the_main_journey(start_app, open_page, tmp_path):
 
     # So do hidden curves: those of plain-56, all of them.
     page.locator(f"{CHART} .legendtoggle").nth(1).click()
-    wait_until(lambda: state(page)["hidden"], "the curves to hide")
+    wait_for(lambda: state(page)["hidden"], "the curves to hide")
     count = wait_for_more(page, wait_for_more(page, count))
     after = state(page)
     plain_56 = store.find(demo_configs(0, ITERATIONS)[1]).id
@@ -166,7 +166,7 @@ def test_the_main_journey(start_app, open_page, tmp_path):
     assert drawn(page) == len(run.records("train"))
     button(page, "Resume the demo").click()
     expect(button(page, "Stop the demo")).to_be_visible()
-    wait_until(lambda: run.state().iteration > stopped_at, "the training to go on")
+    wait_for(lambda: run.state().iteration > stopped_at, "the training to go on")
     wait_for_more(page, len([row for row in run.records("train") if row["iteration"] <= stopped_at]))
     seen = [row["iteration"] for row in run.records("train")]
     assert seen == sorted(set(seen))
@@ -183,8 +183,8 @@ def test_the_main_journey(start_app, open_page, tmp_path):
     expect(cold.locator(".resnet-lab-chart .main-svg").first).to_be_visible()
     assert_no_traceback(cold)
     button(page, "Stop all").click()
-    wait_until(lambda: set(states(store)) == {"stopped"}, "all to be stopped")
-    wait_until(lambda: cold.evaluate(STATE)["points"], "the curves of the cold link")
+    wait_for(lambda: set(states(store)) == {"stopped"}, "all to be stopped")
+    wait_for(lambda: cold.evaluate(STATE)["points"], "the curves of the cold link")
     assert_no_traceback(page)
 
 
@@ -227,7 +227,7 @@ def test_a_cold_link_to_a_server_just_started(start_app, open_page, monkeypatch,
         expect(page.get_by_test_id("stTopNavSection").filter(has_text=name)).to_be_visible()
     assert page.evaluate("window.notFound") is None
     if "run" in path.lower():
-        wait_until(lambda: page.evaluate(STATE), "the chart")
+        wait_for(lambda: page.evaluate(STATE), "the chart")
         assert state(page)["background"] == style.BACKGROUNDS[True]
     assert_no_traceback(page)
 

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.analysis_tools import PLAIN, RESIDUAL, ship
-from tests.browser.conftest import PATIENCE, wait_until
+from tests.waiting import PATIENCE, wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -18,7 +18,7 @@ NAMES = """() => [...document.querySelectorAll(".resnet-lab-chart")].map((chart)
 
 
 def wait_for_charts(page: Page, *names: list[str]) -> None:
-    wait_until(lambda: page.evaluate(NAMES) == list(names), f"charts of {names}, not {page.evaluate(NAMES)}")
+    wait_for(lambda: page.evaluate(NAMES) == list(names), f"charts of {names}, not {page.evaluate(NAMES)}")
 
 
 def test_both_pages_by_cold_links(start_app, open_page, tmp_path):
@@ -57,7 +57,7 @@ def test_a_heat_map_is_drawn_anew_where_the_window_becomes_narrow(start_app, ope
     bar = "() => document.querySelector('.st-key-heat_chart .resnet-lab-chart')?._fullLayout?.coloraxis?.colorbar?.orientation"
     for width, wanted in ((1280, "v"), (390, "h"), (1280, "v")):
         page.set_viewport_size({"width": width, "height": 800})
-        wait_until(lambda wanted=wanted: page.evaluate(bar) == wanted, f"the colour bar to be {wanted}")
+        wait_for(lambda wanted=wanted: page.evaluate(bar) == wanted, f"the colour bar to be {wanted}")
         page.wait_for_timeout(500)
         expect(page.get_by_text("could not be drawn")).to_have_count(0)
         size = page.locator(".st-key-heat_chart .nsewdrag").first.bounding_box()

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.analysis_tools import PLAIN, RESIDUAL, ship
-from tests.browser.conftest import PATIENCE
+from tests.waiting import PATIENCE
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

@@ -9,8 +9,8 @@ from playwright.sync_api import Page, expect
 
 from resnet_core.config import demo_configs
 from resnet_core.runs import RunStore
-from tests.browser.conftest import PATIENCE, wait_until
 from tests.page_tools import write_run
+from tests.waiting import PATIENCE, wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -46,7 +46,7 @@ def test_a_swipe_over_a_chart_scrolls_and_the_drawer_closes(start_app, open_page
     box = page.locator(".resnet-lab-chart .nsewdrag").bounding_box()
     before = page.evaluate(RANGES)
     swipe(page, box["x"] + box["width"] / 2, box["y"] + box["height"] * 0.8, box["y"])
-    wait_until(lambda: page.evaluate(SCROLLED) > 100, "the page to scroll")
+    wait_for(lambda: page.evaluate(SCROLLED) > 100, "the page to scroll")
     assert page.evaluate(RANGES) == before
     # The legend stands below the plot, the buttons above it, and nothing beside the screen.
     place = "(name) => document.querySelector(`.resnet-lab-chart ${name}`).getBoundingClientRect()"

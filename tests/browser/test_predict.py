@@ -11,9 +11,9 @@ from playwright.sync_api import expect
 
 from tests.analysis_tools import DEEPER, PLAIN, ship
 from tests.bad_images import CASES
-from tests.browser.conftest import PATIENCE, wait_until
 from tests.browser.test_layers import NAMES
 from tests.nets_tools import write_checkpoint
+from tests.waiting import PATIENCE, wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -35,7 +35,7 @@ def choose(page, box: str, option: str) -> None:
             page.get_by_role("option", name=option, exact=True).click(timeout=ATTEMPT)
         return False
 
-    wait_until(chosen, f"{option} to be chosen as {box}")
+    wait_for(chosen, f"{option} to be chosen as {box}")
 
 
 def test_upload_predict_attribute(start_app, open_page, tmp_path):
@@ -48,7 +48,7 @@ def test_upload_predict_attribute(start_app, open_page, tmp_path):
     page.locator("input[type=file]").set_input_files(files)
     expect(page.get_by_text("EXIF rotation applied")).to_be_visible()
     expect(page.get_by_text("declares 30,000 x 30,000")).to_be_visible()
-    wait_until(lambda: {PLAIN.name, DEEPER.name} <= {name for chart in page.evaluate(NAMES) for name in chart}, "bars of both nets")
+    wait_for(lambda: {PLAIN.name, DEEPER.name} <= {name for chart in page.evaluate(NAMES) for name in chart}, "bars of both nets")
     # Nobody has said what it is: the maps are not of something else instead.
     expect(page.get_by_text("The true class of this picture is not known.").first).to_be_visible()
 

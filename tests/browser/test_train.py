@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from resnet_core.config import demo_configs
 from resnet_core.runs import RunStore
-from tests.browser.conftest import PATIENCE, wait_until
+from tests.waiting import PATIENCE, wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -26,7 +26,7 @@ def test_the_first_click_and_a_number_of_one_digit(start_app, open_page, monkeyp
     page.get_by_role("tab", name="Set up").click()
     page.get_by_role("button", name="Shortcuts A, B, C").click()  # once
     cells = page.locator("[data-testid=stDataFrame] canvas table").first.locator("tr").nth(3).locator("td")
-    wait_until(lambda: cells.nth(0).inner_text() == "ResNet-20-B", "the table of the other preset")
+    wait_for(lambda: cells.nth(0).inner_text() == "ResNet-20-B", "the table of the other preset")
 
     table = page.locator("[data-testid=stDataFrame]").first
     lines = page.locator("[data-testid=stDataFrame] canvas table").first.locator("tr")
@@ -41,7 +41,7 @@ def test_the_first_click_and_a_number_of_one_digit(start_app, open_page, monkeyp
         for key in ("Control+a", *text, "Enter"):
             page.wait_for_timeout(HUMAN)
             page.keyboard.press(key)
-        wait_until(lambda column=column, text=text: cells.nth(column).inner_text() == text, f"{text} in column {column}")
+        wait_for(lambda column=column, text=text: cells.nth(column).inner_text() == text, f"{text} in column {column}")
 
     # What stands in an open editor is not lost to the click on a button that fills the table anew.
     page.mouse.dblclick(box["x"] + box["width"] * 0.2, box["y"] + row * 3.5)
@@ -50,8 +50,8 @@ def test_the_first_click_and_a_number_of_one_digit(start_app, open_page, monkeyp
         page.wait_for_timeout(HUMAN)
         page.keyboard.press(key)
     page.get_by_role("button", name="Add net").click()
-    wait_until(lambda: lines.count() == 6, "the net that was added")  # with the headings
-    wait_until(lambda: cells.nth(1).inner_text() == "3", "the seed that was typed before")
+    wait_for(lambda: lines.count() == 6, "the net that was added")  # with the headings
+    wait_for(lambda: cells.nth(1).inner_text() == "3", "the seed that was typed before")
 
     # Depth by the keyboard alone, by the name that it is read out with; what cannot be is told at once.
     depth = page.get_by_role("combobox", name="Depth", exact=True)

@@ -11,8 +11,8 @@ from playwright.sync_api import expect
 from resnet_core.config import DataConfig
 from resnet_core.runs import RunStore
 from tests import runs_tools
-from tests.browser.conftest import PATIENCE, wait_until
 from tests.nets_tools import write_checkpoint
+from tests.waiting import PATIENCE, wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 expect.set_options(timeout=PATIENCE * 1000)
@@ -45,5 +45,5 @@ def test_the_way_of_a_net_to_other_data(start_app, open_page, tmp_path: Path):
     # All four are chosen where the link leads.
     page.get_by_test_id("stPageLink").get_by_role("link", name="Compare").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Compare")
-    wait_until(lambda: all(run.id in page.url for run in runs), "the runs in the address")
+    wait_for(lambda: all(run.id in page.url for run in runs), "the runs in the address")
     assert page.get_by_test_id("stException").count() == 0
