@@ -22,8 +22,6 @@ BIN := $(VENV)/bin
 APP_STAMP := $(VENV)/.app-$(shell cat requirements.txt | cksum | tr -s ' \t' '--')
 DEV_STAMP := $(VENV)/.dev-$(shell cat requirements.txt requirements-dev.txt | cksum | tr -s ' \t' '--')
 OPENED := $(if $(HOST),--server.address 0.0.0.0 --browser.serverAddress $(HOST) $(foreach host,$(HOST) localhost 127.0.0.1,--server.allowedHosts $(host)))
-# Tests wait for browsers and trainings a third of their time: one process more than there are processors, up to four.
-SIDE_BY_SIDE := $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 3 ? n + 1 : 4)))
 # Not compiled by pip: files are when they are first imported, and most of what PyTorch brings never is.
 PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --no-compile
 
@@ -39,7 +37,7 @@ class: $(APP_STAMP)
 	$(BIN)/python -m resnet_core class --port $(PORT) $(if $(HOST),--host $(HOST)) $(ARGS)
 
 test: lint browser
-	$(BIN)/python -m pytest -n $(SIDE_BY_SIDE) --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile $(ARGS)
 
 lint: $(DEV_STAMP)
 	$(BIN)/ruff check .

@@ -213,7 +213,7 @@ def test_make_test_checks_style_and_types_and_runs_pytest(make):
     asked, ended = make("test", "ARGS=-k data")
     assert ended.returncode == 0, ended.stderr
     assert installs(asked) == ["requirements.txt", "requirements-dev.txt"]
-    side_by_side = f"-n {min(4, (os.cpu_count() or 1) + 1)} --dist loadfile"
+    side_by_side = "-n logical --maxprocesses 4 --dist loadfile"
     checks = ["check .", "--config-file pyproject.toml"]  # of ruff, of mypy
     assert [line for line in asked if line.startswith(("check", "--config", "-m pytest"))] == [*checks, f"-m pytest {side_by_side} -k data"]
     make.fake("-m tests.chromium")
