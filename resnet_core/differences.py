@@ -40,7 +40,7 @@ def between_nets(a: ModelConfig, b: ModelConfig) -> list[tuple[str, str, str]]:
     Of one family, its depth and fields; of two, also how units join branch and skip, and what normalises.
     """
     found = [] if a.family == b.family else [(mark("family"), FAMILIES[a.family].title, FAMILIES[b.family].title)]
-    found.append(("depth", str(a.depth), str(b.depth)))
+    found.append((mark("depth"), str(a.depth), str(b.depth)))
     words = {field.name: field.title for field in (*a.fields, *b.fields)}
     shared = [name for name in words if all(name in {field.name for field in model.fields} for model in (a, b))]
     found += [(words[name], str(getattr(a, name)), str(getattr(b, name))) for name in shared]

@@ -145,7 +145,7 @@ def show_difference(configs: Sequence[ModelConfig], shown: ModelConfig) -> None:
             continue
         facts = between_nets(shown, other)
         a, b = complexity(shown), complexity(other)
-        said = ", ".join(f"{word} ({one}; {two})" for word, one, two in facts) or "nothing"
+        said = ", ".join(f"{tr(word)} ({one}; {two})" for word, one, two in facts) or tr("nothing")
         costs = tr("the same parameters and MACs") if (a.params, a.macs) == (b.params, b.macs) else (
             tr("{params:.2f} times the parameters and {macs:.2f} times the MACs", params=b.params / a.params, macs=b.macs / a.macs)
         )  # fmt: skip

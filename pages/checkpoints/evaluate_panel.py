@@ -67,7 +67,7 @@ def evaluate_panel(net: Net, card: dict[str, Any]) -> None:
     if job is None:
         return
     if job.state != "done":
-        job_panel(job, "images" if keys == ("single",) and not others else tr("passes"))
+        job_panel(job, "" if keys == ("single",) and not others else tr("passes"))
         return
     rows, iteration = job.result
     if len(rows) > 1:

@@ -66,7 +66,8 @@ def notes(seen: Sequence[Listed], runs: Sequence[series.RunRecords], view: View)
     """Everything that must be read with the chart."""
     groups = captions.grouped(runs, view.seeds)
     names = ", ".join(s.net for s in seen if isinstance(s, Kept) and s.origin == "shipped")
-    return f"{captions.caption(groups)} {view_note(groups, view)} {f'Shipped with ResNet Lab: {names}.' if names else ''}".strip()
+    shipped = tr("Shipped with ResNet Lab: {names}.", names=names) if names else ""
+    return f"{captions.caption(groups)} {view_note(groups, view)} {shipped}".strip()
 
 
 def show_table(seen: Sequence[Listed], runs: Sequence[series.RunRecords], view: View) -> None:
@@ -78,7 +79,7 @@ def show_table(seen: Sequence[Listed], runs: Sequence[series.RunRecords], view: 
     rows = [_cells(row, held_out) for row in final]
     for row, group in zip(rows, groups, strict=True):
         if all(run.run_id in ids for run in group.runs):
-            row[table.STATE] = "shipped"
+            row[tr(table.STATE)] = tr("shipped")
     st.table(rows, border="horizontal")
     st.caption(
         tr(

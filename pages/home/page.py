@@ -116,9 +116,9 @@ def errors_table(runs: list[RunRecords]) -> str:
     final = {key: result.clean_error if clean else result.train_error for key, result in results.items()}
     shallow, deep = (f(run.config.model.depth for run in runs) for f in (min, max))
     rows = [tr("| layers | {shallow} | {deep} | change |", shallow=shallow, deep=deep), "|:--|--:|--:|--:|"]
-    for is_plain, name in ((True, "plain"), (False, "residual")):
+    for is_plain, name in ((True, tr("plain")), (False, tr("residual"))):
         low, high = final.get((is_plain, shallow)), final.get((is_plain, deep))
-        cells = ["diverged" if value is None else f"{value:.1f} %" for value in (low, high)]
+        cells = [tr("diverged") if value is None else f"{value:.1f} %" for value in (low, high)]
         change = "" if low is None or high is None else f"**{high - low:+.1f}**"
         rows.append(f"| {name} | {cells[0]} | {cells[1]} | {change} |")
     return "\n".join(rows)

@@ -220,11 +220,11 @@ class Jobs:
 JOBS = Jobs()
 
 
-def job_panel(job: Job, unit: str = "images") -> None:
+def job_panel(job: Job, unit: str = "") -> None:
     """What a viewer sees of a job that is not done: its bar and a button to stop it, or why there is no result; nothing of one that is."""
     job.viewers.add()
     if job.is_active:
-        st.fragment(_bar, run_every=POLL)(job, unit, job.preview)
+        st.fragment(_bar, run_every=POLL)(job, unit or tr("images"), job.preview)
     elif job.state == "failed":
         st.error(escaped(job.error), icon=":material/error:")
     elif job.state == "stopped":

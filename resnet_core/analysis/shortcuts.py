@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from resnet_core.architectures import ModelConfig
 from resnet_core.architectures.resnet import SHORTCUTS
 from resnet_core.architectures.table import Complexity, complexity
-from resnet_core.language import tr
+from resnet_core.language import mark, tr
 
 
 @dataclass(frozen=True)
@@ -75,17 +75,14 @@ def _text(net: Complexity, plain: Complexity) -> str:
         macs=macs,
         macs2=percent(macs, plain.macs),
     )
-    bn = tr(", each with its BN") if any(shortcut.normed for shortcut in net.shortcuts) else ""
+    normed = any(shortcut.normed for shortcut in net.shortcuts)
     if net.config.shortcut == "B":
         # Dimensions change at the first block of all stages but the first, and with bottlenecks also of that.
-        number = {2: "two", 3: "three", 4: "four"}.get(changing, f"{changing}")
+        number = {2: tr("two"), 3: tr("three"), 4: tr("four")}.get(changing, f"{changing}")
         rest = tr("the other shortcuts stay identities") if changing < total else tr("no shortcut is left an identity")
-        return tr(
-            "B adds {cost}: {number} 1×1 projections{bn}{bn2} where dimensions change; {rest}.",
-            cost=cost,
-            number=number,
-            bn=bn,
-            bn2=bn and ",",
-            rest=rest,
-        )
-    return tr("C adds {cost}: all {total} shortcuts are 1×1 projections{bn}.", cost=cost, total=total, bn=bn)
+        with_bn = mark("B adds {cost}: {number} 1×1 projections, each with its BN, where dimensions change; {rest}.")
+        without = mark("B adds {cost}: {number} 1×1 projections where dimensions change; {rest}.")
+        return tr(with_bn if normed else without, cost=cost, number=number, rest=rest)
+    with_bn = mark("C adds {cost}: all {total} shortcuts are 1×1 projections, each with its BN.")
+    without = mark("C adds {cost}: all {total} shortcuts are 1×1 projections.")
+    return tr(with_bn if normed else without, cost=cost, total=total)

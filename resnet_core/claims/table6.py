@@ -172,7 +172,7 @@ def chain(names: Sequence[str], cohort: Cohort, kind: str, expected: int) -> tup
         step = cohort.difference(b, a, kind)
         signs.append(expected * step.sign)
         if signs[-1] < 1:
-            word = tr("the other way round") if signs[-1] < 0 else "undecided"
+            word = tr("the other way round") if signs[-1] < 0 else tr("undecided")
             wrong.append(
                 tr("{b} is {against} {a} ({margin}: {word})", b=b, against=against(step.points), a=a, margin=margin(step), word=word)
             )

@@ -180,17 +180,17 @@ def figure(results: Sequence[Measured], dark: bool = False) -> go.Figure:
     for one in results:
         for number, (targets, weights) in enumerate(zip(one.result.targets, one.result.weights, strict=True), start=1):
             layers = [str(layer) for layer in range(1, len(targets))]
-            last = "classifier" if number == len(one.result.targets) else "transition"
+            last = tr("classifier") if number == len(one.result.targets) else tr("transition")
             maps.append(
                 Panel(
                     tr("{label}, block {number}", label=one.label, number=number),
                     weights.T / np.nanmax(weights),
-                    ["input", *layers],
+                    [tr("input"), *layers],
                     [*layers, last],
                 )
             )
     columns = max(len(one.result.weights) for one in results)
-    return heatmaps(maps, columns, "source", tr("layer that reads"), dark)
+    return heatmaps(maps, columns, tr("source"), tr("layer that reads"), dark)
 
 
 def finding(results: Sequence[Measured]) -> str:

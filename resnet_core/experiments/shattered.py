@@ -15,7 +15,7 @@ from resnet_core.differences import changed
 from resnet_core.errors import ConfigError
 from resnet_core.experiments.base import Experiment, Measured, Progress, ShouldStop, Table, each_of, whole_net_macs
 from resnet_core.figures.lines import Line, lines_figure
-from resnet_core.language import mark, tr
+from resnet_core.language import mark, together, tr
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -291,7 +291,7 @@ def finding(results: Sequence[Measured]) -> str:
                 pair = [found.at(index, lag) for lag in TOLD]
                 # Adding 0 makes -0.0 of the rounding 0.
                 told = [f"{round(value, 2) + 0.0:.2f}" for value in pair if value is not None]
-                texts.append(f"{variant.words} {' and '.join(told) if len(told) == len(pair) else 'undefined'}")
+                texts.append(f"{variant.words} {together(told) if len(told) == len(pair) else tr('undefined')}")
         return ", ".join(texts)
 
     found = results[0].result

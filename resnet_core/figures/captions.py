@@ -83,11 +83,25 @@ def caption(groups: Sequence[Group]) -> str:
 
 
 _RECIPE_NAMES = {
-    "iterations": "iterations", "batch_size": "batch", "learning_rate": "rate", "schedule": "schedule", "warmup": "warm-up",
-    "momentum": "momentum", "weight_decay": "decay", "augmentation": "augmentation", "precision": "precision", "device": "device",
-    "compile": "compile", "milestones": "milestones", "gamma": "gamma", "scale_range": "scales", "pca_colour": "PCA colour",
-    "colour_jitter": "colour jitter", "patience": "patience", "replicas": "replicas",
-}  # fmt: skip
+    "iterations": mark("iterations"),
+    "batch_size": mark("batch"),
+    "learning_rate": mark("rate"),
+    "schedule": mark("schedule"),
+    "warmup": mark("warm-up"),
+    "momentum": mark("momentum"),
+    "weight_decay": mark("decay"),
+    "augmentation": mark("augmentation"),
+    "precision": mark("precision"),
+    "device": mark("device"),
+    "compile": mark("compile"),
+    "milestones": mark("milestones"),
+    "gamma": mark("gamma"),
+    "scale_range": mark("scales"),
+    "pca_colour": mark("PCA colour"),
+    "colour_jitter": mark("colour jitter"),
+    "patience": mark("patience"),
+    "replicas": mark("replicas"),
+}
 
 
 def labels(groups: Sequence[Group]) -> list[str]:
@@ -99,7 +113,7 @@ def labels(groups: Sequence[Group]) -> list[str]:
     for field, word in _RECIPE_NAMES.items():
         values = [getattr(config.recipe, field) for config in configs]
         if len(set(values)) > 1:
-            names = [f"{name}, {word} {_plain(value)}" for name, value in zip(names, values, strict=True)]
+            names = [f"{name}, {tr(word)} {_plain(value)}" for name, value in zip(names, values, strict=True)]
     several = len({config.recipe.seed for config in configs}) > 1 or any(len(group.runs) > 1 for group in groups)
     if several:
         names = [f"{name}, {seeds_text(group)}" for name, group in zip(names, groups, strict=True)]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import plotly.graph_objects as go
 
 from resnet_core.architectures.parts import Conv
-from resnet_core.figures.diagram_parts import Bars, Path, join_text, shortcut_hover
+from resnet_core.figures.diagram_parts import Bars, Path, join_name, join_text, shortcut_hover
 from resnet_core.figures.diagram_steps import FORK, JOINT, Box, Rows, Sketch, Step
 from resnet_core.language import tr
 
@@ -60,7 +60,7 @@ class Canvas:
         self.marks, self.gates, self.joints, self.training = Bars(), Bars(), Bars(), Bars()
         self.chain, self.solid, self.dotted, self.passed = Path(), Path(), Path(), Path()
         self.arrows, self.arches, self.aside = Path(), Path(), Path()
-        self.sums: dict[str, Path] = {}
+        self.sums: dict[tuple[str, str], Path] = {}  # by join, and how the legend calls it
         self._pen = self._middle = 0.0
         self._parted: float | None = None  # where the lines of two towers have begun
         self._last = 0.0  # the middle of the last box
@@ -185,7 +185,9 @@ class Canvas:
                     adds=adds,
                     told=told,
                 )
-            self.sums.setdefault(join_text(shortcut), Path()).point(end, middle, f"<b>{unit}</b>: {join_text(shortcut)}{told}")
+            self.sums.setdefault((shortcut.join, join_name(shortcut)), Path()).point(
+                end, middle, f"<b>{unit}</b>: {join_text(shortcut)}{told}"
+            )
         if shortcut.kind == "identity":
             self.arches.point(center, top, shortcut_hover(shortcut))
         else:
@@ -240,9 +242,9 @@ class Canvas:
             found.append(self.arrows.points("triangle-right", 10, LINE_COLOR, zorder=3, showlegend=False))
         if self.arches.x:
             found.append(self.arches.points("square", 14, "rgba(0,0,0,0)", zorder=3, showlegend=False))
-        for name, path in self.sums.items():
-            symbol = "square" if name.startswith("the concat") else "circle-cross"
-            found.append(path.points(symbol, 14, "#ffffff", SHORTCUT_COLOR, zorder=3, name=name.removeprefix("the ")))
+        for (join, name), path in self.sums.items():
+            symbol = "square" if join == "concat" else "circle-cross"
+            found.append(path.points(symbol, 14, "#ffffff", SHORTCUT_COLOR, zorder=3, name=name))
             if symbol == "square":
                 letters = go.Scatter(
                     x=path.x, y=path.y, mode="text", text=["C"] * len(path.x), hoverinfo="skip", zorder=4, showlegend=False

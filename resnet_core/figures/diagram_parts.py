@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -140,7 +141,16 @@ def layer_hover(layer: Layer, bn: Layer | None = None, groups: int = 1, bn_befor
 
 def join_text(shortcut: Shortcut) -> str:
     """How a shortcut and its branch become one: ``the sum, then ReLU``."""
-    what = {"add": tr("the sum"), "concat": tr("the concatenation")}.get(shortcut.join, shortcut.join)
+    return _joined(shortcut, {"add": tr("the sum"), "concat": tr("the concatenation")})
+
+
+def join_name(shortcut: Shortcut) -> str:
+    """The same as a name: ``sum, then ReLU``."""
+    return _joined(shortcut, {"add": tr("sum"), "concat": tr("concatenation")})
+
+
+def _joined(shortcut: Shortcut, words: Mapping[str, str]) -> str:
+    what = words.get(shortcut.join, shortcut.join)
     return tr("{what}, then {activation}", what=what, activation=shortcut.activation) if shortcut.activation else what
 
 

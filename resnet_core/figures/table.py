@@ -98,9 +98,11 @@ def state_text(runs: Sequence[RunRecords]) -> str:
         run = runs[0]
         reached = max((record["iteration"] for record in run.records), default=0)
         return (
-            run.state
+            tr(run.state)
             if run.state in ("finished", "queued")
-            else tr("{state} at {reached:,} of {iterations:,}", state=run.state, reached=reached, iterations=run.config.recipe.iterations)
+            else tr(
+                "{state} at {reached:,} of {iterations:,}", state=tr(run.state), reached=reached, iterations=run.config.recipe.iterations
+            )
         )
     counts = Counter(run.state for run in runs)
-    return next(iter(counts)) if len(counts) == 1 else ", ".join(f"{count} {state}" for state, count in counts.items())
+    return tr(next(iter(counts))) if len(counts) == 1 else ", ".join(f"{count} {tr(state)}" for state, count in counts.items())

@@ -53,7 +53,7 @@ def conditions(net: Net) -> str:
     """``seed 0 · CIFAR-10 (50,000 images) · 1/4 of the paper's schedule · bf16``; of a net from elsewhere what is known of it."""
     if net.config is None:
         key = str(net.card.get("normalization") or "")
-        shown = NORMALIZATIONS[key].label if key in NORMALIZATIONS else key or "unknown"
+        shown = NORMALIZATIONS[key].label if key in NORMALIZATIONS else key or tr("unknown")
         enlarged = tr(" · sees {side}x{side} pixels, to which CIFAR-10's images are enlarged", side=net.side) if net.side != 32 else ""
         return tr("trained elsewhere · input: {shown}{enlarged}", shown=shown, enlarged=enlarged)
     recipe, more = net.config.recipe, []
