@@ -10,6 +10,7 @@ from resnet_core.architectures import parse, presets
 from resnet_core.architectures.table import complexity
 from resnet_core.figures.diagram import STEM_COLOR, diagram, is_drawn_in_full
 from resnet_core.figures.diagram_words import note
+from tests.chinese import english, texts_of
 
 
 def net(name):
@@ -237,17 +238,9 @@ def test_a_stage_says_what_it_is_made_of(name, first):
     assert diagram(net(name)).layout.annotations[0].text == f"<b>Stage 1:</b> {first}"
 
 
-#: As they stand in Chinese papers too; and names of modules.
-NOTATION = re.compile(
-    r"<b>[\w.]+</b>|</?b>|<br>|\b(?:(?:layer|aux)\d[\w.]*|(?:Re|e)LU|tanh|sigmoid|conv|concat|fc|pool|max|avg|drop|MACs?|LRN|BN)\b"
-)
-
-
 @pytest.mark.parametrize("name", ["VGG-16", "AlexNet", "GoogLeNet-aux", "ResNeXt-29-8x64d-a", "DenseNet-201", "Highway-20", "ResNet-20-B"])
 def test_in_chinese_no_english_word_is_left(name, monkeypatch):
     monkeypatch.setattr(language, "current", lambda: "zh")
     figure = diagram(net(name))
-    told = [one.text for one in figure.layout.annotations] + [trace.name or "" for trace in figure.data]
-    told += [text or "" for trace in figure.data for texts in (trace.text, trace.hovertext) if texts is not None for text in texts]
-    assert len(told) > 40
-    assert [text for text in told if re.search("[A-Za-z]{3}", NOTATION.sub(" ", text))] == []
+    told = texts_of(figure)
+    assert len(told) > 40 and english(told) == []

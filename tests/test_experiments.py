@@ -10,14 +10,17 @@ import numpy as np
 import pytest
 import torch
 
+from resnet_core import language
 from resnet_core.architectures import ResNetConfig, parse
 from resnet_core.architectures.net import build_model
 from resnet_core.config import DataConfig
 from resnet_core.errors import ConfigError, Stopped
 from resnet_core.experiments import EXPERIMENTS, Measured, find_experiment, running
 from resnet_core.experiments.base import shown
+from resnet_core.language import tr
 from resnet_core.nets import find
 from resnet_core.nets.loading import load
+from tests.chinese import english, texts_of
 from tests.experiments_tools import NAMES, OTHERS, images, loaded, measured, values
 from tests.nets_tools import write_checkpoint
 
@@ -25,7 +28,7 @@ __all__ = ["images"]
 
 
 @pytest.mark.parametrize("key", EXPERIMENTS)
-def test_each_is_whole(key, images):
+def test_each_is_whole(key, images, monkeypatch):
     names = OTHERS.get(key, NAMES)
     experiment, nets = EXPERIMENTS[key], [loaded(name) for name in names]
     assert (
@@ -46,6 +49,11 @@ def test_each_is_whole(key, images):
         assert module.figure(results, dark).data
     finding = module.finding(results)
     assert finding.endswith(".") and all(name in finding for name in names)
+    monkeypatch.setattr(language, "current", lambda: "zh")
+    table = module.table(results)
+    said = [tr(text) for text in (experiment.title, experiment.question, experiment.method, experiment.limits)]
+    said += [*map(tr, table.head), *(shown(cell) for row in table.rows for cell in row), module.finding(results)]
+    assert english([*said, *texts_of(module.figure(results))]) == []
     usual = parse({"gates": "Highway-20", "reuse": "DenseNet-40-k12"}.get(key, "ResNet-20"))
     assert not experiment.refusal(usual) and experiment.macs(usual, values(key, usual)) > (1e5 if key == "filters" else 1e6)
 

@@ -152,7 +152,7 @@ class Experiment:
 def shown(value: Any) -> str:
     """A cell of a table as text: four digits of a number that is not whole, thousands of one that is."""
     if isinstance(value, bool) or value is None:
-        return {True: "yes", False: "no", None: "–"}[value]
+        return {True: tr("yes"), False: tr("no"), None: "–"}[value]
     if isinstance(value, int):
         return f"{value:,}"
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -122,7 +122,7 @@ def table(results: Sequence[Measured]) -> Table:
     for one in results:
         found: Construction = one.result
         errors = [100.0 * wrong / found.n for wrong in found.wrong]
-        same = "yes" if found.is_equal else "no"
+        same = tr("yes") if found.is_equal else tr("no")
         rows.append((one.label, found.name, *errors, same, found.difference, found.in_training))
     head = (
         tr("Net"),

@@ -146,7 +146,11 @@ def figure(results: Sequence[Measured], dark: bool = False) -> go.Figure:
         lines.append(Line(each.key, each.label, each.model, place, found.errors, found.blocks, marked=found.dimensions_change))
     classes = results[0].model.num_classes
     return lines_figure(
-        lines, tr("deleted block, as part of the depth"), tr("error without it (%)"), dark, levels=[(100.0 - 100.0 / classes, "guessing")]
+        lines,
+        tr("deleted block, as part of the depth"),
+        tr("error without it (%)"),
+        dark,
+        levels=[(100.0 - 100.0 / classes, tr("guessing"))],
     )
 
 

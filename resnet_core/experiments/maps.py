@@ -145,7 +145,7 @@ def table(results: Sequence[Measured]) -> Table:
         tr("Net"),
         tr("Layer"),
         tr("Channels"),
-        "shown",
+        tr("shown"),
         tr("Pixels"),
         tr("Nowhere above 0"),
         tr("Greatest value in channel"),

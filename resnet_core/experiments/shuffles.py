@@ -183,7 +183,7 @@ def figure(results: Sequence[Measured], dark: bool = False) -> go.Figure:
             Line(one.key, tr("{label}, swapped", label=one.label), one.model, x, np.concatenate([start, found.swapped.mean(1)]), dash="dot")
         )
     guessing = 100.0 - 100.0 / results[0].model.num_classes
-    return lines_figure(lines, tr("blocks deleted, or pairs swapped"), tr("error (%)"), dark, levels=[(guessing, "guessing")])
+    return lines_figure(lines, tr("blocks deleted, or pairs swapped"), tr("error (%)"), dark, levels=[(guessing, tr("guessing"))])
 
 
 def finding(results: Sequence[Measured]) -> str:

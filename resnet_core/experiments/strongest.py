@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 #: As many as are held of each channel.
 MOST = 12
-BY = {"maximum": "maximum", "mean": "mean"}
+BY = {"maximum": mark("maximum"), "mean": mark("mean")}
 
 EXPERIMENT = Experiment(
     key="strongest",
@@ -175,7 +175,7 @@ def table(results: Sequence[Measured]) -> Table:
         for one in results
         for rank, line in enumerate(zip(one.result.images.tolist(), one.result.classes, one.result.value.tolist(), strict=True), 1)
     ]
-    by = BY[results[0].result.by]
+    by = tr(BY[results[0].result.by])
     return Table(
         (tr("Net"), tr("Layer"), tr("Channel"), tr("Rank"), tr("Test image"), tr("Class"), tr("Activation ({by})", by=by)), tuple(rows)
     )
@@ -187,7 +187,7 @@ def figure(results: Sequence[Measured], dark: bool = False) -> go.Figure:
     for one in results:
         each = list(zip(one.result.images.tolist(), one.result.classes, one.result.value.tolist(), strict=True))
         hover = [
-            tr("test image {image}: {name}<br>{by} {value:.4g}", image=image, name=name, by=one.result.by, value=value)
+            tr("test image {image}: {name}<br>{by} {value:.4g}", image=image, name=name, by=tr(BY[one.result.by]), value=value)
             for image, name, value in each
         ]
         words = [f"{name}<br>{value:.3g}" for _, name, value in each]
@@ -215,7 +215,7 @@ def finding(results: Sequence[Measured]) -> str:
     return tr(
         "Channel {channel} by its {by}, of {n:,} test images: {each_of}.",
         channel=one.channel,
-        by=BY[one.by],
+        by=tr(BY[one.by]),
         n=one.n,
         each_of=each_of(results, of),
     )

@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 from resnet_core.config import demo_configs
 from resnet_core.runs import RunStore
 from tests.browser.axe import violations_in_both_themes
+from tests.chinese import english
 from tests.page_tools import write_run
 from tests.waiting import PATIENCE
 
@@ -34,16 +35,6 @@ TEXTS = """() => {
 }"""
 CUT = """() => [...document.querySelectorAll("button p, label p, [role=tab] p, [data-testid=stMetricLabel] p")]
   .filter((one) => one.scrollWidth > one.clientWidth + 1 && getComputedStyle(one).overflow !== "visible").map((one) => one.textContent)"""
-#: Titles and authors of papers, names of projects, commands: they stay as they were published.
-QUOTED = re.compile(
-    r"“[^”]*”|state dict|\w+ icon|Skip to main content|[\w.-]+/[\w.-]+|python -m [\w .]+|"
-    r"[A-Z][\w:'-]*(?: (?:[A-Z][\w:'-]*|by|of|to|with|and|for|the|are|in|on|a|not))+"
-)
-#: What stands in Chinese papers and programs too: functions, files, fields of nets' names, CIFAR-10's classes.
-NOTATION = re.compile(
-    r"`[^`]*`|\S*[\w)][-_/.]\w\S*|\b(?:softmax|logits?|plain|none|fvcore|torchvision|zip|cores?|safetensors|airplane|automobile|bird|cat|deer|dog|frog|horse|ship|truck)\b"
-)
-ENGLISH = re.compile(r"\b[a-z]{3,}\b")
 CHARTS = (
     "[...document.querySelectorAll('.resnet-lab-chart')].map((chart) => [chart.getAttribute('role'), chart.getAttribute('aria-label')])"
 )
@@ -85,7 +76,7 @@ def test_every_page_is_in_chinese_and_for_everybody(start_app, open_page):
         page.wait_for_function(DRAWN)
         texts = page.evaluate(TEXTS)
         assert re.search("[\u4e00-\u9fff]", "".join(texts)), address
-        left |= {text: address for text in texts if ENGLISH.search(NOTATION.sub("", QUOTED.sub("", text)))}
+        left |= dict.fromkeys(english(texts), address)
         cut |= dict.fromkeys(page.evaluate(CUT), address)
         drawn = page.evaluate(CHARTS)
         assert all(role == "figure" and name for role, name in drawn), address
