@@ -208,7 +208,7 @@ def throughput(dataset: Cifar10, plan: Plan, rounds: int, steps: int) -> dict[st
             "with_least_traffic": WithLeastTraffic(config, plan).seconds_per_step,
         }
         if plan.fused:
-            contenders["eager"] = Ours(config, dataset, dataclasses.replace(plan, fused=False)).seconds_per_step
+            contenders["eager"] = Ours(config, dataset, dataclasses.replace(plan, fused=False, amx=False)).seconds_per_step
         compiled = Ours(config, dataset, dataclasses.replace(plan, compile=True, fused=False))
         if _is_compilable(compiled):
             contenders["compiled"] = compiled.seconds_per_step

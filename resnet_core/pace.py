@@ -57,7 +57,7 @@ def yardstick() -> RunConfig:
 
 def _circumstances() -> dict[str, object]:
     # Not asked of the kernels themselves, as that loads torch.
-    source = (Path(resnet_core.__file__).parent / "kernels" / "batch_norm.cpp").read_bytes()
+    source = b"".join(each.read_bytes() for each in sorted((Path(resnet_core.__file__).parent / "kernels").glob("*.cpp")))
     kernels = os.environ.get("RESNET_LAB_KERNELS", "").lower() or hashlib.sha256(source).hexdigest()[:12]
     return {"machine": processor(), "torch": version("torch"), "kernels": kernels}
 

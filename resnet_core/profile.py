@@ -34,7 +34,7 @@ KINDS: dict[str, tuple[str, ...]] = {
         "conversions and copies": "copy_ _to_copy to contiguous clone cat constant_pad fill_",
         "batches": "index rand flip where gather sub div",
     }.items()
-} | {"BN, addition and ReLU in one": ("_NormJoinReLU",), "option A's zeros": ("_Thinned",)}
+} | {"BN, addition and ReLU in one": ("_NormJoinReLU",), "gradients of weights": ("_Convolution",), "option A's zeros": ("_Thinned",)}
 OTHER = "all else"
 
 

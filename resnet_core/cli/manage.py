@@ -123,12 +123,14 @@ def probe(args: argparse.Namespace) -> int:
     kernels = device.type == "cpu" and build.library() is not None
     if args.json:
         told = {"ratio": answer.ratio, "needs": MARGIN, "precision": chosen, "clear": answer.is_clear, "measured": answer.measured}
-        emit({"machine": machine_name(device), "device": device.type, **told, "kernels": kernels})
+        emit({"machine": machine_name(device), "device": device.type, **told, "kernels": kernels, "amx": kernels and build.has_amx()})
     else:
         print(f"{machine_name(device)}: {probing.precision_text(answer)}, measured {answer.measured}. --precision auto trains in {chosen}.")
         if device.type == "cpu":
             there = "compiled for this processor" if kernels else f"not there ({build.why_not()}); torch's own do it"
             print(f"The kernels for batch normalisation in trainings: {there}.")
+            if kernels and build.has_amx():
+                print("In bf16 the gradients of the weights of 3x3 convolutions are computed by AMX.")
     return 0
 
 

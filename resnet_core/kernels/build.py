@@ -1,4 +1,4 @@
-"""From ``batch_norm.cpp`` to functions of this process: compiled once for a machine, by the compiler that ``torch.compile`` would call."""
+"""From C++ to functions of this process: compiled once for a machine, by the compiler that ``torch.compile`` would call."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ import shlex
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import torch  # noqa: F401  before the library is loaded: the threads of torch's OpenMP are to be its own
 
 from resnet_core import atomic
 from resnet_core.system import cache_folder
 
-#: The source, and what it is compiled with. Whatever is infinite or no number stays so: a training that diverges is to be seen.
-SOURCE = Path(__file__).with_name("batch_norm.cpp")
+#: The sources, and what they are compiled with. Whatever is infinite or no number stays so: a training that diverges is to be seen.
+SOURCES = tuple(Path(__file__).with_name(name) for name in ("batch_norm.cpp", "weight_gradient.cpp"))
 FLAGS = ("-std=c++17", "-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-fopenmp", "-fPIC")
 #: gcc takes half of an AVX-512 register unless it is told otherwise.
 X86_FLAGS = ("-mprefer-vector-width=512",)
@@ -31,6 +32,7 @@ _ARGUMENTS = {
     "forward": [*_SIZES, *[_POINTER] * 6, _REAL, _REAL, _INT, *[_POINTER] * 3],
     "backward": [*_SIZES, *[_POINTER] * 8, _INT, *[_POINTER] * 4],
 }
+_OF_WEIGHTS: list[Any] = [_LONG, *[_INT] * 5, *[_POINTER] * 3]
 
 
 def library() -> ctypes.CDLL | None:
@@ -40,6 +42,13 @@ def library() -> ctypes.CDLL | None:
     torch's own functions then do the work. ``why_not`` says which it is.
     """
     return _found()[0]
+
+
+@functools.cache
+def has_amx() -> bool:
+    """Tell whether ``library`` has ``weight_gradient``: where the processor has AMX for bfloat16, and the system lets it be used."""
+    found = library()
+    return found is not None and hasattr(found, "weight_gradient") and bool(found.weight_gradient_ready())
 
 
 def why_not() -> str:
@@ -71,6 +80,8 @@ def _loaded(place: Path) -> ctypes.CDLL:
         for kind in ("float32", "bfloat16"):
             function = getattr(found, f"{name}_{kind}")
             function.argtypes, function.restype = arguments, None
+    if hasattr(found, "weight_gradient"):  # else the processor has no AMX
+        found.weight_gradient.argtypes, found.weight_gradient.restype = _OF_WEIGHTS, None
     return found
 
 
@@ -82,23 +93,25 @@ def _compiler() -> list[str]:
 
 
 def _place() -> Path:
-    """Where the library is kept for this source, this compiler and the instructions of this processor, whatever its name."""
+    """Where the library is kept for these sources, this compiler and the instructions of this processor, whatever its name."""
     target = _run(*_compiler(), "-dM", "-E", "-x", "c++", os.devnull)
-    made_of = SOURCE.read_bytes() + target + " ".join(_compiler()).encode()
-    return cache_folder() / f"batch-norm-{hashlib.sha256(made_of).hexdigest()[:12]}.so"
+    made_of = b"".join(source.read_bytes() for source in SOURCES) + target + " ".join(_compiler()).encode()
+    return cache_folder() / f"kernels-{hashlib.sha256(made_of).hexdigest()[:12]}.so"
 
 
 def _compiled(place: Path) -> Path:
     if not place.exists():
         place.parent.mkdir(parents=True, exist_ok=True)
         with atomic.replacing(place) as written:
-            objects = written.with_suffix(".o")
+            objects = [written.with_name(f"{written.stem}-{source.stem}.o") for source in SOURCES]
             try:
-                _run(*_compiler(), "-c", str(SOURCE), "-o", str(objects))
+                for source, made in zip(SOURCES, objects, strict=True):
+                    _run(*_compiler(), "-c", str(source), "-o", str(made))
                 # Without -fopenmp: the threads are to be torch's, whose library of them is there when this one is loaded.
-                _run(*(flag for flag in _compiler() if flag != "-fopenmp"), "-shared", str(objects), "-o", str(written))
+                _run(*(flag for flag in _compiler() if flag != "-fopenmp"), "-shared", *map(str, objects), "-o", str(written))
             finally:
-                objects.unlink(missing_ok=True)
+                for made in objects:
+                    made.unlink(missing_ok=True)
     return place
 
 

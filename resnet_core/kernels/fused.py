@@ -19,6 +19,7 @@ from torch.autograd.function import once_differentiable
 from resnet_core.architectures.modules import Concatenation, SideBySide, Sum, ZeroPadding
 from resnet_core.architectures.net import Block, Net, WithAuxiliary
 from resnet_core.kernels import build
+from resnet_core.kernels.convolution import Convolution
 
 _LAYOUT = torch.channels_last
 #: Values that are computed at a time: the channels are to be a multiple of it.
@@ -147,8 +148,11 @@ class _Tracer(fx.Tracer):
         return not isinstance(m, (Net, Block, WithAuxiliary, nn.Sequential, Sum, Concatenation, SideBySide))
 
 
-def fused(form: nn.Module) -> nn.Module:
+def fused(form: nn.Module, amx: bool = False) -> nn.Module:
     """Give a module that computes what ``form`` does with these steps put together; it has the same parameters and buffers.
+
+    Args:
+        amx: the gradients of the weights of 3x3 convolutions are computed by AMX where it can be.
 
     Returns:
         ``form`` itself where nothing is to be put together.
@@ -164,13 +168,15 @@ def fused(form: nn.Module) -> nn.Module:
         with graph.inserting_before(at):
             return graph.call_module(name, arguments)
 
-    def is_call(node: fx.Node | None, kind: type[nn.Module]) -> bool:
+    def is_call(node: fx.Node | None, *kind: type[nn.Module]) -> bool:
         return node is not None and node.op == "call_module" and isinstance(module.get_submodule(str(node.target)), kind)
 
     for node in list(graph.nodes):
         if is_call(node, ZeroPadding):
             padding = cast(ZeroPadding, module.get_submodule(str(node.target)))
             node.replace_all_uses_with(place(Thinning(padding), node, node.args))
+        if amx and is_call(node, nn.Conv2d) and Convolution.suits(conv := cast(nn.Conv2d, module.get_submodule(str(node.target)))):
+            node.replace_all_uses_with(place(Convolution(conv), node, node.args))
         if not is_call(node, nn.BatchNorm2d):
             continue
         last, arguments = node, node.args
@@ -192,7 +198,7 @@ def fused(form: nn.Module) -> nn.Module:
                     for reader in of:
                         reader.replace_input_with(last, one)
     for step, number, one in steps:
-        step.owned[number] = is_call(_only_user(one), nn.Conv2d)  # which makes the gradient of its input anew, for nobody else
+        step.owned[number] = is_call(_only_user(one), nn.Conv2d, Convolution)  # which makes the gradient of its input anew, for nobody else
     if not placed:
         return form
     graph.eliminate_dead_code()

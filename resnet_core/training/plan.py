@@ -18,11 +18,11 @@ def compiled(model: nn.Module, device: str) -> nn.Module:
     return cast(nn.Module, torch.compile(model, mode="reduce-overhead" if device == "cuda" else "default"))
 
 
-def fused(form: nn.Module) -> nn.Module:
+def fused(form: nn.Module, amx: bool) -> nn.Module:
     """The same net with batch normalisation, addition and ReLU in one step."""
     from resnet_core.kernels.fused import fused
 
-    return fused(form)
+    return fused(form, amx)
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class Plan:
         precision: ``fp32``, or ``bf16`` (autocast: convolutions in bf16, weights and their updates in fp32).
         compile: through ``torch.compile``.
         fused: batch normalisation takes the addition and the ReLU behind it along (``kernels``).
+        amx: the gradients of the weights of 3x3 convolutions too are computed by a kernel.
         threads: of the CPU. The order of sums depends on it, so a resumed run keeps it.
         reason: what the probe measured and why it chose so, for people to read.
     """
@@ -44,6 +45,7 @@ class Plan:
     threads: int = 1
     reason: dict[str, Any] = field(default_factory=dict)
     fused: bool = False
+    amx: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -54,7 +56,7 @@ class Plan:
 
     def prepared(self, form: nn.Module) -> nn.Module:
         """What is called in each step of a training, of the net as it is trained; both have the same parameters."""
-        return compiled(form, self.device) if self.compile else fused(form) if self.fused else form
+        return compiled(form, self.device) if self.compile else fused(form, self.amx) if self.fused else form
 
     def autocast(self) -> AbstractContextManager[object]:
         # cache_enabled only spares casts of weights that are used twice in one pass; none is here.

@@ -54,7 +54,7 @@ def decide(config: RunConfig, trains: bool = True) -> Plan:
     plan = dataclasses.replace(plan, precision=precision)
     if trains and plan.device == "cpu" and recipe.compile != "on":
         # Not measured: it makes fewer passes over the same memory, and one seed is to give the same weights every time on a machine.
-        plan = dataclasses.replace(plan, fused=build.library() is not None)
+        plan = dataclasses.replace(plan, fused=build.library() is not None, amx=precision == "bf16" and build.has_amx())
         reason["fused"] = build.why_not() or "compiled here"
     if recipe.compile != "auto":
         compiled, reason["compile"] = recipe.compile == "on", "as asked"
