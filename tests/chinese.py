@@ -15,7 +15,7 @@ QUOTED = re.compile(
 )
 #: What stands in Chinese papers and programs too: markup, code, modules, nets and files by their names, CIFAR-10's classes.
 NOTATION = re.compile(
-    r"<b>[\w.]+</b>|<[^>]*>|%?\{[^}]*\}|`[^`]*`|\S*[\w)][-_/.]\w\S*|\b(?:softmax|logits?|nat|plain|none|fvcore|torchvision|zip|cores?|safetensors|tanh|sigmoid|"
+    r"<b>[\w.]+</b>|<[^>]*>|%?\{[^}]*\}|`[^`]*`|\S*[\w)][-_/.]\w\S*|\b(?:softmax|logits?|nat|auto|cpu|cuda|torch|gamma|plateau|train|val|plain|none|fvcore|torchvision|zip|cores?|safetensors|tanh|sigmoid|"
     r"conv\d?|concat|fc\d?|layer\d|aux\d?|airplane|automobile|bird|cat|deer|dog|frog|horse|ship|truck)\b"
 )
 ENGLISH = re.compile(r"\b[a-z]{3,}\b")
