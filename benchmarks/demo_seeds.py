@@ -30,7 +30,8 @@ from resnet_core.training.plan import Plan
 def trained(config: RunConfig, precision: str) -> dict[str, Any]:
     """One net's result, with the seconds that it took."""
     begin = time.perf_counter()
-    *_, end = Trainer(config, load(config.data), Plan("cpu", precision, False, 1, fused=build.library() is not None)).run()
+    plan = Plan("cpu", precision, False, 1, fused=build.library() is not None, amx=precision == "bf16" and build.has_amx())
+    *_, end = Trainer(config, load(config.data), plan).run()
     return {key: end[key] for key in ("clean_train_error", "test_error")} | {"seconds": round(time.perf_counter() - begin, 1)}
 
 

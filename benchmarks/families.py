@@ -39,8 +39,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=3, help="steps that are timed, after one that is not (default: 3)")
     steps = parser.parse_args().steps
     device = pick_device("auto")
-    fused = device.type == "cpu" and build.library() is not None
-    plan = Plan(device.type, "bf16" if probe.precision_answer(device).wins else "fp32", False, 1, fused=fused)
+    fused, precision = device.type == "cpu" and build.library() is not None, "bf16" if probe.precision_answer(device).wins else "fp32"
+    plan = Plan(device.type, precision, False, 1, fused=fused, amx=fused and precision == "bf16" and build.has_amx())
     print(f"{timing.machine_name(device)}, {plan.precision}")
     print(f"{'family':<21}{'net':<24}{'parameters':>12}{'MACs':>16}{'lines':>7}{'images/s':>10}")
     for key, family in FAMILIES.items():

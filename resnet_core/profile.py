@@ -34,7 +34,11 @@ KINDS: dict[str, tuple[str, ...]] = {
         "conversions and copies": "copy_ _to_copy to contiguous clone cat constant_pad fill_",
         "batches": "index rand flip where gather sub div",
     }.items()
-} | {"BN, addition and ReLU in one": ("_NormJoinReLU",), "gradients of weights": ("_Convolution",), "option A's zeros": ("_Thinned",)}
+} | {
+    "BN, addition and ReLU in one": ("_NormJoinReLU",),
+    "convolution with BN, addition and ReLU": ("_Convolution",),
+    "option A's zeros": ("_Thinned",),
+}
 OTHER = "all else"
 
 
@@ -87,5 +91,5 @@ def report(found: dict[str, Any]) -> str:
     lines = [
         f"{found['net']}, {plan['device']}, {plan['precision']}, {plan['threads']} threads: {found['milliseconds']} ms a step, profiled"
     ]
-    lines += [f"  {kind:<24}{part:>6.1f} %" for kind, part in found["percent"].items()]
+    lines += [f"  {kind:<38}{part:>6.1f} %" for kind, part in found["percent"].items()]
     return "\n".join([*lines, "  the largest: " + ", ".join(f"{name} {part} %" for name, part in found["operations"].items())])

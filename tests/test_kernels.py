@@ -14,7 +14,8 @@ from resnet_core.architectures.net import Net, build_model, training_form
 from resnet_core.config import DataConfig, Recipe, RunConfig
 from resnet_core.data import load
 from resnet_core.kernels import build
-from resnet_core.kernels.fused import NormJoinReLU, Thinning, fused
+from resnet_core.kernels.fused import Thinning, fused
+from resnet_core.kernels.norm import NormJoinReLU
 from resnet_core.training import probe
 from resnet_core.training.engine import Trainer
 from resnet_core.training.plan import Plan
@@ -266,9 +267,10 @@ def test_second_derivatives_are_refused_rather_than_wrong():
         gradient.sum().backward()
 
 
+@pytest.mark.parametrize("amx", [False, True])
 @pytest.mark.parametrize("family", FAMILIES)
-def test_every_family_can_be_followed(family):
+def test_every_family_can_be_followed(family, amx):
     with torch.device("meta"):
         net = Net(FAMILIES[family].presets[0])
-    steps = [step for step in fused(training_form(net)).modules() if isinstance(step, NormJoinReLU)]
+    steps = [step for step in fused(training_form(net), amx).modules() if isinstance(step, NormJoinReLU)]
     assert len(steps) == sum(isinstance(module, nn.BatchNorm2d) for module in net.modules())

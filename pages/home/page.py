@@ -45,7 +45,7 @@ TO_SEE = tr(
 )
 #: Measured once, see benchmarks/demo_seeds.py (--longer 4).
 LONGER = tr(
-    "Four times as long, plain-56 ends at 1.0 and 4.3 % (seeds 0 and 1): time closes most of the gap "
+    "Four times as long, plain-56 ends at 0.7 and 28.7 % (seeds 0 and 1): time closes most of the gap "
     "between the plain nets. What is seen here is that the deeper plain net does not get there in the "
     "time in which the others do."
 )

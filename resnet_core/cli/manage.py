@@ -128,9 +128,9 @@ def probe(args: argparse.Namespace) -> int:
         print(f"{machine_name(device)}: {probing.precision_text(answer)}, measured {answer.measured}. --precision auto trains in {chosen}.")
         if device.type == "cpu":
             there = "compiled for this processor" if kernels else f"not there ({build.why_not()}); torch's own do it"
-            print(f"The kernels for batch normalisation in trainings: {there}.")
+            print(f"The kernels for trainings: {there}.")
             if kernels and build.has_amx():
-                print("In bf16 the gradients of the weights of 3x3 convolutions are computed by AMX.")
+                print("In bf16, 3x3 convolutions are computed by AMX, with the batch normalisation, addition and ReLU in front of them.")
     return 0
 
 

@@ -1,1 +1,1 @@
-"""Batch normalisation with the addition and the ReLU behind it in one step, for training on a CPU; compiled on the machine that trains."""
+"""For training on a CPU, in C++ that is compiled where it runs: BN with the addition and the ReLU behind it; with AMX convolutions too."""

@@ -102,7 +102,8 @@ void rows_of(int64_t rows, int channels, int threads, Each each) {
     }
 }
 
-// Call ``each(place, channel)`` for every 16 values; the widths of CIFAR's nets are known to the compiler, which keeps their factors at hand.
+// Call ``each(place, channel)`` for every 16 values; the widths of CIFAR's nets are known to the compiler, which keeps their factors at
+// hand.
 template <class Each>
 void everywhere(int64_t rows, int channels, int threads, Each each) {
     switch (channels) {
@@ -113,11 +114,48 @@ void everywhere(int64_t rows, int channels, int threads, Each each) {
     }
 }
 
+// What a channel's values are multiplied by, what is added, and what these come from: four rows of as many values as there are channels.
+struct Factors {
+    float *mean, *rstd, *scale, *offset;
+    Factors(float* at, int channels) : mean(at), rstd(at + channels), scale(at + 2 * channels), offset(at + 3 * channels) {}
+};
+
+// The moments (2, channels) of a batch, mean and variance, become factors; the running statistics take them in.
+void factors_of(int64_t rows, int channels, const double* moments, const float* weight, const float* bias, float* running_mean,
+                float* running_var, float momentum, float eps, Factors to) {
+    for (int c = 0; c < channels; c++) {
+        const double variance = moments[channels + c];
+        to.mean[c] = (float)moments[c];
+        to.rstd[c] = (float)(1 / std::sqrt(variance + eps));
+        to.scale[c] = weight[c] * to.rstd[c];
+        to.offset[c] = bias[c] - to.mean[c] * to.scale[c];
+        running_mean[c] += momentum * (to.mean[c] - running_mean[c]);
+        running_var[c] += momentum * ((float)(variance * rows / (rows - 1)) - running_var[c]);
+    }
+}
+
+// sums (2, channels): of the gradient behind scale and offset, and of it times (x - mean).
+void gradients_of(int channels, const double* sums, Factors of, float* dweight, float* dbias, double* dmoments) {
+    for (int c = 0; c < channels; c++) {
+        dbias[c] = (float)sums[c];
+        dweight[c] = (float)(sums[channels + c] * of.rstd[c]);
+        dmoments[c] = -of.scale[c] * sums[c];
+        dmoments[channels + c] = -0.5 * of.scale[c] * of.rstd[c] * of.rstd[c] * sums[channels + c];
+    }
+}
+
+// What the moments' gradient adds to that of x: along * x + plus.
+void line_of(int64_t rows, int channels, const double* dmoments, const float* mean, float* along, float* plus) {
+    for (int c = 0; c < channels; c++) {
+        const double slope = 2 * dmoments[channels + c] / rows;
+        along[c] = (float)slope;
+        plus[c] = (float)(dmoments[c] / rows - slope * mean[c]);
+    }
+}
+
 template <class T>
-void forward(int64_t rows, int channels, int threads, const T* x, const T* residual, const float* weight, const float* bias,
-             float* running_mean, float* running_var, float momentum, float eps, int relu, T* y, float* mean, float* rstd) {
-    std::vector<double> a(channels), b(channels);
-    std::vector<float> shift(channels), scale(channels), offset(channels);
+void moments_of(int64_t rows, int channels, int threads, const T* x, double* moments) {
+    std::vector<float> shift(channels);
     // Around the mean of a few rows, so that little is lost where a channel's mean is far from 0.
     for (int c = 0; c < channels; c += W) {
         F some{};
@@ -125,22 +163,27 @@ void forward(int64_t rows, int channels, int threads, const T* x, const T* resid
         store(&shift[c], some / (float)SOME);
     }
     const float* around = shift.data();
-    sums(rows, channels, threads, a.data(), b.data(), [=](int64_t r, int c, F& s, F& q) {
+    sums(rows, channels, threads, moments, moments + channels, [=](int64_t r, int c, F& s, F& q) {
         F d = load(x + r * channels + c) - load(around + c);
         s += d;
         q += d * d;
     });
     for (int c = 0; c < channels; c++) {
-        double m = a[c] / rows, variance = b[c] / rows - m * m;
-        variance = variance < 0 ? 0 : variance;  // of a NaN a NaN
-        mean[c] = (float)(around[c] + m);
-        rstd[c] = (float)(1 / std::sqrt(variance + eps));
-        running_mean[c] += momentum * (mean[c] - running_mean[c]);
-        running_var[c] += momentum * ((float)(variance * rows / (rows - 1)) - running_var[c]);
-        scale[c] = weight[c] * rstd[c];
-        offset[c] = bias[c] - mean[c] * scale[c];
+        const double m = moments[c] / rows, variance = moments[channels + c] / rows - m * m;
+        moments[c] = around[c] + m;
+        moments[channels + c] = variance < 0 ? 0 : variance;  // of a NaN a NaN
     }
-    const float *by = scale.data(), *plus = offset.data();
+}
+
+// ``moments`` are those of x, where they are known; ``factors`` (4, channels) is for the way back.
+template <class T>
+void forward(int64_t rows, int channels, int threads, const T* x, const T* residual, const double* moments, const float* weight,
+             const float* bias, float* running_mean, float* running_var, float momentum, float eps, int relu, T* y, float* factors) {
+    std::vector<double> own(2 * channels);
+    if (!moments) moments_of(rows, channels, threads, x, own.data());
+    const Factors to(factors, channels);
+    factors_of(rows, channels, moments ? moments : own.data(), weight, bias, running_mean, running_var, momentum, eps, to);
+    const float *by = to.scale, *plus = to.offset;
     if (residual && relu)
         everywhere(rows, channels, threads, [=](int64_t i, int c) {
             store(y + i, positive(load(x + i) * load(by + c) + load(plus + c) + load(residual + i)));
@@ -155,28 +198,26 @@ void forward(int64_t rows, int channels, int threads, const T* x, const T* resid
         everywhere(rows, channels, threads, [=](int64_t i, int c) { store(y + i, load(x + i) * load(by + c) + load(plus + c)); });
 }
 
-// ``gradient`` is that of the output, to which ``also`` is added where the output is read in two places (else null). Behind a residual and a ReLU, ``y`` says where the ReLU let it through and ``inner`` takes what came
-// through: the gradient of the residual. Without a residual (both null) x says it too, with one pass over memory less.
+// ``gradient`` is that of the output, to which ``also`` is added where the output is read in two places (else null). Behind a residual and
+// a ReLU, ``y`` says where the ReLU let it through and ``inner`` takes what came through: the gradient of the residual. Without a residual
+// (both null) x says it too, with one pass over memory less. Where ``dmoments`` (2, channels) is given, dx is without what it adds.
 template <class T>
-void backward(int64_t rows, int channels, int threads, const T* gradient, const T* also, const T* x, const T* y, const float* weight,
-              const float* bias, const float* mean, const float* rstd, int relu, T* inner, T* dx, float* dweight, float* dbias) {
-    std::vector<double> a(channels), b(channels);
-    std::vector<float> scale(channels), offset(channels), along(channels), plus(channels);
-    for (int c = 0; c < channels; c++) scale[c] = weight[c] * rstd[c], offset[c] = bias[c] - mean[c] * scale[c];
-    const float *by = scale.data(), *begin = offset.data(), *p = along.data(), *q = plus.data();
+void backward(int64_t rows, int channels, int threads, const T* gradient, const T* also, const T* x, const T* y, float* factors, int relu,
+              T* inner, T* dx, float* dweight, float* dbias, double* dmoments) {
+    const Factors of(factors, channels);
+    std::vector<double> totals(2 * channels), own(2 * channels);
+    std::vector<float> along(channels), plus(channels);
+    const float *by = of.scale, *begin = of.offset, *mean = of.mean, *p = along.data(), *q = plus.data();
     auto both = [&](auto first, auto again) {
-        sums(rows, channels, threads, a.data(), b.data(), [=](int64_t r, int c, F& s, F& t) {
+        sums(rows, channels, threads, totals.data(), totals.data() + channels, [=](int64_t r, int c, F& s, F& t) {
             F v = load(x + r * channels + c), g = first(r * channels + c, c, v);
+            if (dmoments) store(dx + r * channels + c, g * load(by + c));
             s += g;
             t += g * (v - load(mean + c));
         });
-        for (int c = 0; c < channels; c++) {
-            dbias[c] = (float)a[c];
-            dweight[c] = (float)(b[c] * rstd[c]);
-            double slope = -(double)scale[c] * rstd[c] * rstd[c] * b[c] / rows;
-            along[c] = (float)slope;
-            plus[c] = (float)(-scale[c] * a[c] / rows - slope * mean[c]);
-        }
+        gradients_of(channels, totals.data(), of, dweight, dbias, dmoments ? dmoments : own.data());
+        if (dmoments) return;
+        line_of(rows, channels, own.data(), mean, along.data(), plus.data());
         everywhere(rows, channels, threads, [=](int64_t i, int c) {
             F v = load(x + i);
             store(dx + i, load(by + c) * again(i, c, v) + load(p + c) * v + load(q + c));
@@ -199,28 +240,39 @@ void backward(int64_t rows, int channels, int threads, const T* gradient, const 
 
 }  // namespace
 
+#define KERNELS(NAME, T)                                                                                                                   \
+    void forward_##NAME(int64_t rows, int channels, int threads, const T* x, const T* residual, const double* moments,                     \
+                        const float* weight, const float* bias, float* running_mean, float* running_var, float momentum, float eps,        \
+                        int relu, T* y, float* factors) {                                                                                  \
+        forward(rows, channels, threads, x, residual, moments, weight, bias, running_mean, running_var, momentum, eps, relu, y, factors);  \
+    }                                                                                                                                      \
+    void backward_##NAME(int64_t rows, int channels, int threads, const T* gradient, const T* also, const T* x, const T* y,                \
+                         float* factors, int relu, T* inner, T* dx, float* dweight, float* dbias, double* dmoments) {                      \
+        backward(rows, channels, threads, gradient, also, x, y, factors, relu, inner, dx, dweight, dbias, dmoments);                       \
+    }
+
 extern "C" {
 
-void forward_float32(int64_t rows, int channels, int threads, const float* x, const float* residual, const float* weight, const float* bias,
-                   float* running_mean, float* running_var, float momentum, float eps, int relu, float* y, float* mean, float* rstd) {
-    forward(rows, channels, threads, x, residual, weight, bias, running_mean, running_var, momentum, eps, relu, y, mean, rstd);
-}
+KERNELS(float32, float)
+KERNELS(bfloat16, uint16_t)
 
-void forward_bfloat16(int64_t rows, int channels, int threads, const uint16_t* x, const uint16_t* residual, const float* weight,
-                      const float* bias, float* running_mean, float* running_var, float momentum, float eps, int relu, uint16_t* y,
-                      float* mean, float* rstd) {
-    forward(rows, channels, threads, x, residual, weight, bias, running_mean, running_var, momentum, eps, relu, y, mean, rstd);
+// For a convolution that normalises what it reads: the moments, the factors, and their gradients.
+void moments_bfloat16(int64_t rows, int channels, int threads, const uint16_t* x, double* moments) {
+    moments_of(rows, channels, threads, x, moments);
 }
-
-void backward_float32(int64_t rows, int channels, int threads, const float* gradient, const float* also, const float* x, const float* y,
-                      const float* weight, const float* bias, const float* mean, const float* rstd, int relu, float* inner, float* dx,
-                      float* dweight, float* dbias) {
-    backward(rows, channels, threads, gradient, also, x, y, weight, bias, mean, rstd, relu, inner, dx, dweight, dbias);
+void factors(int64_t rows, int channels, const double* moments, const float* weight, const float* bias, float* running_mean,
+             float* running_var, float momentum, float eps, float* to) {
+    factors_of(rows, channels, moments, weight, bias, running_mean, running_var, momentum, eps, Factors(to, channels));
 }
-
-void backward_bfloat16(int64_t rows, int channels, int threads, const uint16_t* gradient, const uint16_t* also, const uint16_t* x, const uint16_t* y,
-                      const float* weight, const float* bias, const float* mean, const float* rstd, int relu, uint16_t* inner, uint16_t* dx,
-                      float* dweight, float* dbias) {
-    backward(rows, channels, threads, gradient, also, x, y, weight, bias, mean, rstd, relu, inner, dx, dweight, dbias);
+void factors_gradients(int channels, const double* sums, float* of, float* dweight, float* dbias, double* dmoments) {
+    gradients_of(channels, sums, Factors(of, channels), dweight, dbias, dmoments);
+}
+// What the moments' gradient adds to that of x is added to dx.
+void moments_gradient_bfloat16(int64_t rows, int channels, int threads, const uint16_t* x, const float* mean, const double* dmoments,
+                               uint16_t* dx) {
+    std::vector<float> along(channels), plus(channels);
+    line_of(rows, channels, dmoments, mean, along.data(), plus.data());
+    const float *p = along.data(), *q = plus.data();
+    everywhere(rows, channels, threads, [=](int64_t i, int c) { store(dx + i, load(dx + i) + load(p + c) * load(x + i) + load(q + c)); });
 }
 }

@@ -9,7 +9,8 @@ takes longer than the convolutions. In one step it is three or four times, and f
 from __future__ import annotations
 
 import operator
-from typing import Any, cast
+from collections.abc import Iterable
+from typing import Any, TypeVar, cast
 
 import torch
 import torch.nn.functional as F
@@ -18,59 +19,10 @@ from torch.autograd.function import once_differentiable
 
 from resnet_core.architectures.modules import Concatenation, SideBySide, Sum, ZeroPadding
 from resnet_core.architectures.net import Block, Net, WithAuxiliary
-from resnet_core.kernels import build
-from resnet_core.kernels.convolution import Convolution
+from resnet_core.kernels.convolution import Convolution, NormConvolution
+from resnet_core.kernels.norm import LAYOUT, NormJoinReLU
 
-_LAYOUT = torch.channels_last
-#: Values that are computed at a time: the channels are to be a multiple of it.
-_WIDTH = 16
-
-
-class _NormJoinReLU(torch.autograd.Function):
-    """BN by the statistics of the batch; plus the residual, where there is one; through a ReLU, where there is one.
-
-    Its output comes twice, for two readers: their gradients are then added on the way, not in a pass of its own. Of either it is known
-    whether its gradient is nobody else's: then its memory, which is in the cache, is written over.
-    """
-
-    @staticmethod
-    def forward(
-        ctx: Any, x: torch.Tensor, residual: torch.Tensor | None, weight: torch.Tensor, bias: torch.Tensor, step: NormJoinReLU
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        norm, relu = step.norm, step.relu
-        y, (mean, rstd) = torch.empty_like(x), torch.empty(2, x.shape[1], dtype=torch.float32)
-        running = norm.running_mean, norm.running_var
-        _call("forward", x, x, residual, weight, bias, *running, norm.momentum, norm.eps, relu, y, mean, rstd)
-        ctx.relu, ctx.owned, ctx.joins = relu, step.owned, residual is not None
-        ctx.save_for_backward(x, y if relu and ctx.joins else None, weight, bias, mean, rstd)
-        ctx.set_materialize_grads(False)
-        return y, y.view_as(y)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *gradients: torch.Tensor | None) -> tuple[torch.Tensor | None, ...]:
-        x, y, weight, bias, mean, rstd = ctx.saved_tensors
-        given = [(one.contiguous(memory_format=_LAYOUT), own) for one, own in zip(gradients, ctx.owned, strict=True) if one is not None]
-        if not given:
-            return (None,) * 5
-        gradient, own = given[0]
-        also, own_also = given[1] if len(given) > 1 else (None, False)
-        if y is not None:
-            inner = also if own_also else torch.empty_like(x)
-        else:  # nothing holds the residual's gradient up; what it gets is not to be written over
-            inner, own = gradient if also is None else gradient + also, own and not ctx.joins
-        dx = gradient if own else torch.empty_like(x)
-        dweight, dbias = torch.empty_like(weight), torch.empty_like(bias)
-        kept = None if y is None else inner
-        _call("backward", x, gradient, also, x, y, weight, bias, mean, rstd, ctx.relu, kept, dx, dweight, dbias)
-        return dx, inner if ctx.joins else None, dweight, dbias, None
-
-
-def _call(name: str, like: torch.Tensor, *arguments: Any) -> None:
-    function = getattr(build.library(), f"{name}_{str(like.dtype).removeprefix('torch.')}")
-    channels = like.shape[1]
-    values = [one.data_ptr() if isinstance(one, torch.Tensor) else one for one in arguments]
-    function(like.numel() // channels, channels, torch.get_num_threads(), *values)
+M = TypeVar("M", bound=nn.Module)
 
 
 class _Thinned(torch.autograd.Function):
@@ -84,7 +36,7 @@ class _Thinned(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None, None]:
-        whole = torch.empty(ctx.shape, dtype=gradients[0].dtype, device=gradients[0].device, memory_format=_LAYOUT).zero_()
+        whole = torch.empty(ctx.shape, dtype=gradients[0].dtype, device=gradients[0].device, memory_format=LAYOUT).zero_()
         whole[:, :, :: ctx.stride, :: ctx.stride] = gradients[0][:, : ctx.shape[1]]
         return whole, None, None
 
@@ -100,47 +52,6 @@ class Thinning(nn.Module):
         return cast(torch.Tensor, _Thinned.apply(x, self.stride, self.new_channels))
 
 
-class NormJoinReLU(nn.Module):
-    """BN, the addition of a residual where one is given, and a ReLU or none: (B, C, H, W) -> two of (B, C, H, W), for two readers.
-
-    Where the kernels do not fit (in evaluation, a graphics card, another layout or precision, channels that 16 does not divide), torch's
-    own functions do the same. Hooks on the net's own ReLU, or on what adds, are not called in this form.
-    """
-
-    def __init__(self, norm: nn.BatchNorm2d, relu: bool):
-        super().__init__()
-        self.norm, self.relu, self.owned = norm, relu, [False, False]
-
-    def forward(self, x: torch.Tensor, residual: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
-        norm = self.norm
-        if not (self._fits(x) and (residual is None or (residual.dtype == x.dtype and residual.shape == x.shape))):
-            y: torch.Tensor = norm(x)
-            y = y if residual is None else y + residual
-            y = F.relu(y) if self.relu else y
-            return y, y
-        if norm.num_batches_tracked is not None:
-            norm.num_batches_tracked.add_(1)
-        x = x.contiguous(memory_format=_LAYOUT)
-        residual = None if residual is None else residual.contiguous(memory_format=_LAYOUT)
-        found: tuple[torch.Tensor, torch.Tensor] = _NormJoinReLU.apply(x, residual, norm.weight, norm.bias, self)
-        return found
-
-    def _fits(self, x: torch.Tensor) -> bool:
-        norm = self.norm
-        return (
-            norm.training
-            and build.library() is not None
-            and norm.affine
-            and norm.running_mean is not None
-            and norm.momentum is not None
-            and x.device.type == "cpu"
-            and x.dtype in (torch.float32, torch.bfloat16)
-            and {norm.weight.dtype, norm.bias.dtype, norm.running_mean.dtype} == {torch.float32}
-            and x.shape[1] % _WIDTH == 0
-            and x.numel() > x.shape[1]
-        )
-
-
 class _Tracer(fx.Tracer):
     """Follows the calls of a net down to the modules that compute something; what these do with their input is their own affair."""
 
@@ -152,59 +63,116 @@ def fused(form: nn.Module, amx: bool = False) -> nn.Module:
     """Give a module that computes what ``form`` does with these steps put together; it has the same parameters and buffers.
 
     Args:
-        amx: the gradients of the weights of 3x3 convolutions are computed by AMX where it can be.
+        amx: 3x3 convolutions are computed by AMX, and what stands in front of them with them, where it can be.
 
     Returns:
         ``form`` itself where nothing is to be put together.
     """
-    graph = _Tracer().trace(form)
-    module = fx.GraphModule(form, graph)
-    placed, steps = 0, list[tuple[NormJoinReLU, int, fx.Node]]()
-
-    def place(new: nn.Module, at: fx.Node, arguments: tuple[Any, ...]) -> fx.Node:
-        nonlocal placed
-        name, placed = f"fused_{placed}", placed + 1
-        module.add_submodule(name, new)
-        with graph.inserting_before(at):
-            return graph.call_module(name, arguments)
-
-    def is_call(node: fx.Node | None, *kind: type[nn.Module]) -> bool:
-        return node is not None and node.op == "call_module" and isinstance(module.get_submodule(str(node.target)), kind)
-
+    graph = _Graph(form)
     for node in list(graph.nodes):
-        if is_call(node, ZeroPadding):
-            padding = cast(ZeroPadding, module.get_submodule(str(node.target)))
-            node.replace_all_uses_with(place(Thinning(padding), node, node.args))
-        if amx and is_call(node, nn.Conv2d) and Convolution.suits(conv := cast(nn.Conv2d, module.get_submodule(str(node.target)))):
-            node.replace_all_uses_with(place(Convolution(conv), node, node.args))
-        if not is_call(node, nn.BatchNorm2d):
-            continue
+        if padding := graph.module_of(node, ZeroPadding):
+            node.replace_all_uses_with(graph.placed(Thinning(padding), node, node.args))
+        elif norm := graph.module_of(node, nn.BatchNorm2d):
+            graph.join(node, norm)
+    graph.tidy()
+    if amx:
+        for node in list(graph.nodes):
+            graph.take_moments(node)
+            if (conv := graph.module_of(node, nn.Conv2d)) and Convolution.suits(conv):
+                graph.convolve(node, conv)
+    return graph.result()
+
+
+class _Graph:
+    """The calls of a net, which are put together step by step."""
+
+    def __init__(self, form: nn.Module):
+        self.form, self.graph = form, _Tracer().trace(form)
+        self.module = fx.GraphModule(form, self.graph)
+        self.count = 0
+        #: Of each convolution's output its moments.
+        self.moments = dict[fx.Node, fx.Node]()
+
+    @property
+    def nodes(self) -> Iterable[fx.Node]:
+        return self.graph.nodes
+
+    def module_of(self, node: fx.Node | None, *kind: type[M]) -> M | None:
+        """The module of one of these kinds that is called there, if it is."""
+        found = self.module.get_submodule(str(node.target)) if node is not None and node.op == "call_module" else None
+        return found if isinstance(found, kind) else None
+
+    def tidy(self) -> None:
+        """Forget the calls whose results nobody reads."""
+        self.graph.eliminate_dead_code()
+
+    def placed(self, new: nn.Module, at: fx.Node, arguments: tuple[Any, ...], keywords: dict[str, Any] | None = None) -> fx.Node:
+        name, self.count = f"fused_{self.count}", self.count + 1
+        self.module.add_submodule(name, new)
+        with self.graph.inserting_before(at):
+            return self.graph.call_module(name, arguments, keywords)
+
+    def part(self, whole: fx.Node, number: int, at: fx.Node) -> fx.Node:
+        with self.graph.inserting_before(at):
+            return self.graph.call_function(operator.getitem, (whole, number))
+
+    def join(self, node: fx.Node, norm: nn.BatchNorm2d) -> None:
+        """BN, with the addition and the ReLU that follow it."""
         last, arguments = node, node.args
         joined = _only_user(last)
         if joined is not None and joined.target is operator.add and len(set(joined.all_input_nodes)) == 2:
             arguments = (*arguments, next(one for one in joined.all_input_nodes if one is not last))
             last = joined
         after = _only_user(last)
-        relu = is_call(after, nn.ReLU)
+        relu = self.module_of(after, nn.ReLU) is not None
         last = after if relu and after is not None else last
-        step = NormJoinReLU(cast(nn.BatchNorm2d, module.get_submodule(str(node.target))), relu)
-        pair = place(step, last, arguments)
+        pair = self.placed(NormJoinReLU(norm, relu), last, arguments)
         readers = list(last.users)
-        with graph.inserting_before(last):
-            for number, of in ((0, readers[::2]), (1, readers[1::2])):
-                if of:
-                    one = graph.call_function(operator.getitem, (pair, number))
-                    steps.append((step, number, one))
-                    for reader in of:
-                        reader.replace_input_with(last, one)
-    for step, number, one in steps:
-        step.owned[number] = is_call(_only_user(one), nn.Conv2d, Convolution)  # which makes the gradient of its input anew, for nobody else
-    if not placed:
-        return form
-    graph.eliminate_dead_code()
-    module.delete_all_unused_submodules()
-    module.recompile()
-    return module
+        for number, of in ((0, readers[::2]), (1, readers[1::2])):
+            if of:
+                one = self.part(pair, number, last)
+                for reader in of:
+                    reader.replace_input_with(last, one)
+
+    def take_moments(self, node: fx.Node) -> None:
+        """What normalises the output of a convolution that gives its moments need not compute them."""
+        if self.module_of(node, NormJoinReLU) and node.args[0] in self.moments:
+            node.update_kwarg("moments", self.moments[cast(fx.Node, node.args[0])])
+
+    def convolve(self, node: fx.Node, conv: nn.Conv2d) -> None:
+        """A convolution, with the BN, addition and ReLU in front of it, unless another convolution has taken these."""
+        source = node.all_input_nodes[0]
+        before = source.all_input_nodes[0] if source.target is operator.getitem else None
+        new: nn.Module = Convolution(conv)
+        if before is not None and (step := self.module_of(before, NormJoinReLU)):
+            outputs = list(before.users)
+            others = [(one, reader) for one in outputs for reader in one.users if reader is not node]
+            new = NormConvolution(step, cast(Convolution, new), wanted=bool(others))
+            whole = self.placed(new, before, before.args, before.kwargs)
+            z, moments, y = (self.part(whole, number, before) for number in range(3))
+            for one, reader in others:
+                reader.replace_input_with(one, y)
+            replaced = [node, *outputs, before]
+        else:
+            whole = self.placed(new, node, node.args)
+            z, moments = (self.part(whole, number, node) for number in range(2))
+            replaced = [node]
+        node.replace_all_uses_with(z)
+        for one in replaced:
+            self.graph.erase_node(one)
+        self.moments[z] = moments
+
+    def result(self) -> nn.Module:
+        if not self.count:
+            return self.form
+        self.tidy()
+        for node in self.nodes:
+            if step := self.module_of(node, NormJoinReLU):
+                for one in node.users:  # a convolution makes the gradient of its input anew, for nobody else
+                    step.owned[cast(int, one.args[1])] = self.module_of(_only_user(one), nn.Conv2d, Convolution) is not None
+        self.module.delete_all_unused_submodules()
+        self.module.recompile()
+        return self.module
 
 
 def _only_user(node: fx.Node) -> fx.Node | None:

@@ -102,7 +102,7 @@ def _plan(config: RunConfig, recorded: dict[str, Any] | None) -> Plan:
             if followed.fused and build.library() is None:
                 files.log(f"It goes on with torch's own steps, whose sums are others: there are no kernels here ({build.why_not()}).")
             elif followed.amx and not build.has_amx():
-                files.log("It goes on with torch's own gradients of weights, whose sums are others: this processor has no AMX.")
+                files.log("It goes on with torch's own convolutions, whose sums are others: this processor has no AMX.")
             return followed
         except (ConfigError, KeyError, TypeError) as error:
             files.log(f"The recorded plan {recorded} cannot be followed here ({error}); probing anew.")

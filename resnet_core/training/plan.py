@@ -34,7 +34,7 @@ class Plan:
         precision: ``fp32``, or ``bf16`` (autocast: convolutions in bf16, weights and their updates in fp32).
         compile: through ``torch.compile``.
         fused: batch normalisation takes the addition and the ReLU behind it along (``kernels``).
-        amx: the gradients of the weights of 3x3 convolutions too are computed by a kernel.
+        amx: 3x3 convolutions too are computed by a kernel, and take what stands in front of them along.
         threads: of the CPU. The order of sums depends on it, so a resumed run keeps it.
         reason: what the probe measured and why it chose so, for people to read.
     """
