@@ -19,28 +19,14 @@ from resnet_core.kernels.norm import NormJoinReLU
 from resnet_core.training import probe
 from resnet_core.training.engine import Trainer
 from resnet_core.training.plan import Plan
+from tests.kernels_tools import distance, step_of
 
 needs_compiler = pytest.mark.skipif(build.library() is None, reason="there is no C++ compiler here")
 PLAN = Plan("cpu", "fp32", threads=1, fused=True)
 
 
-def step_of(channels: int, relu: bool, owned: bool = False) -> NormJoinReLU:
-    norm = nn.BatchNorm2d(channels)
-    with torch.no_grad():
-        norm.weight.uniform_(0.5, 1.5)
-        norm.bias.normal_()
-        norm.running_mean.normal_()
-    step = NormJoinReLU(norm, relu).train()
-    step.owned[:] = [owned, owned]
-    return step
-
-
 def values(*shape: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
     return (2 * torch.randn(*shape) + 3).to(dtype).contiguous(memory_format=torch.channels_last)
-
-
-def distance(one: torch.Tensor, other: torch.Tensor) -> float:
-    return float((one.detach().double() - other.detach().double()).abs().max() / other.detach().abs().max())
 
 
 @needs_compiler

@@ -17,10 +17,10 @@ from resnet_core.data import load
 from resnet_core.kernels import build
 from resnet_core.kernels.convolution import Convolution, NormConvolution
 from resnet_core.kernels.fused import fused
-from resnet_core.kernels.norm import NormJoinReLU
 from resnet_core.training import probe
 from resnet_core.training.engine import Trainer
 from resnet_core.training.plan import Plan
+from tests.kernels_tools import distance, step_of
 
 needs_amx = pytest.mark.skipif(not build.has_amx(), reason="this processor has no AMX, or there is no C++ compiler")
 PLAN = Plan("cpu", "bf16", threads=1, fused=True, amx=True)
@@ -35,22 +35,9 @@ def conv(inputs: int, outputs: int, **options) -> nn.Conv2d:
     return made.to(memory_format=torch.channels_last)
 
 
-def step_of(channels: int, relu: bool) -> NormJoinReLU:
-    norm = nn.BatchNorm2d(channels)
-    with torch.no_grad():
-        norm.weight.uniform_(0.5, 1.5)
-        norm.bias.normal_()
-        norm.running_mean.normal_()
-    return NormJoinReLU(norm, relu).train()
-
-
 def rounded(x: torch.Tensor) -> torch.Tensor:
     """The value as bfloat16 holds it; the gradient as if it were held exactly."""
     return x + (x.detach().bfloat16().double() - x.detach())
-
-
-def distance(one: torch.Tensor, other: torch.Tensor) -> float:
-    return float((one.detach().double() - other.detach().double()).abs().max() / other.detach().abs().max())
 
 
 @needs_amx
