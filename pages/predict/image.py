@@ -38,6 +38,7 @@ _THUMBNAIL = 256
 #: In the session: uploads that were read, by id; ids in the uploader when it was last drawn; whether these were just changed by the viewer,
 #: or the filters of the test set.
 _READ, _LISTED, _CHANGED, _FILTERED = "predict.uploads", "predict.listed", "predict.changed", "predict.filtered"
+_FILES = "predict.files"
 #: Among what is kept of an upload: its ``whole``, by how it is made square.
 _WHOLE = "whole"
 
@@ -238,8 +239,10 @@ def _contested(kind: str, nets: Sequence[Net], images: Images, labels: np.ndarra
 
 def uploaded(nets: Sequence[Net] = (), complaints: Any = st) -> Shown | None:
     cap = MAX_FILE_BYTES >> 20
+    if _FILES not in st.session_state:  # drawn anew: that it is empty does not say that files were taken out of it
+        st.session_state[_LISTED] = ()
     files = st.file_uploader(
-        tr("Images"), TYPES, accept_multiple_files=True, max_upload_size=cap, key="predict.files", label_visibility="collapsed",
+        tr("Images"), TYPES, accept_multiple_files=True, max_upload_size=cap, key=_FILES, label_visibility="collapsed",
         on_change=_files_changed,
     )  # fmt: skip
     st.caption(tr("PNG, JPEG or WebP, at most {cap} MiB each. Kept in this session only.", cap=cap))
@@ -248,7 +251,7 @@ def uploaded(nets: Sequence[Net] = (), complaints: Any = st) -> Shown | None:
 
 
 def _files_changed() -> None:
-    """Called when the viewer adds or removes a file; not when the uploader is emptied because another page was looked at."""
+    """Called when the viewer adds or removes a file, and where a run that drew the uploader anew was cut short."""
     st.session_state[_CHANGED] = True
 
 
