@@ -98,6 +98,31 @@ def test_it_is_what_float64_gives(images, inputs, outputs, height, width, kind, 
 
 
 @needs_amx
+def test_gradients_may_lie_in_memory_as_they_like():
+    module, x = NormConvolution(step_of(16, True), Convolution(conv(16, 32)), True), values(3, 16, 8, 8).requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16):
+        found = module(x)
+    spread = [torch.ones((), dtype=one.dtype).expand_as(one) for one in found]  # what the gradient of a sum is
+    whole = [one.contiguous() for one in spread]
+    one, other = (torch.autograd.grad(found, (x, module.convolution.conv.weight), given, retain_graph=True) for given in (spread, whole))
+    assert all(map(torch.equal, one, other)) and torch.isfinite(one[0]).all()
+
+
+@needs_amx
+def test_one_pixel_far_from_all_others_costs_no_digits():
+    own = conv(16, 16)
+    with torch.no_grad():
+        own.weight.zero_()
+        own.weight[range(16), range(16), 1, 1] = 1
+    x = torch.randn(8, 16, 32, 32).bfloat16().contiguous(memory_format=torch.channels_last)
+    x[0, :, 0, 0] = 1e4
+    with torch.autocast("cpu", torch.bfloat16):
+        z, (mean, var) = Convolution(own)(x)
+    assert torch.equal(z, x)
+    assert distance(mean, x.double().mean((0, 2, 3))) < 1e-3 and distance(var, x.double().var((0, 2, 3), correction=0)) < 1e-3
+
+
+@needs_amx
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 @pytest.mark.parametrize("where", ["input", "gradient"])
 def test_what_is_no_number_is_seen(bad, where):

@@ -110,6 +110,15 @@ class Next {
     }
 };
 
+// The mean of a tile's pixels: the value around which the others' sums are taken, so that little is lost where their mean is far from 0.
+__m512 middle_of(const float* tile, const int* place) {
+    __m512 sum = _mm512_setzero_ps();
+    int count = 0;
+    for (int r = 0; r < C; r++)
+        if (place[r] >= 0) sum = _mm512_add_ps(sum, _mm512_load_ps(tile + C * r)), count++;
+    return _mm512_div_ps(sum, _mm512_set1_ps((float)count));
+}
+
 // Adds to the sums of the weights' gradient, for 16 inputs and 16 outputs each nine tiles (3, 3), what ``count`` images give.
 void add_weights(const uint16_t* inputs_laid, size_t laid, size_t plane, const uint16_t* gradients_laid, size_t turned, int width,
                  int blocks, int ins, int outs, int count, float* sums) {
@@ -195,7 +204,7 @@ void convolution_forward(int64_t images, int height, int width, int inputs, int 
             next.add(to + (int64_t)pixels * outputs, (size_t)pixels * outputs, tiles);
             auto write = [&](int c, const float* tile, const int* place) {
                 next.ask();
-                if (image == first && place == places.data()) _mm512_storeu_ps(shift + c, wide(narrow(_mm512_load_ps(tile))));
+                if (image == first && place == places.data()) _mm512_storeu_ps(shift + c, middle_of(tile, place));
                 const __m512 middle = _mm512_loadu_ps(shift + c);
                 __m512 a = _mm512_loadu_ps(now + c), b = _mm512_loadu_ps(now + outputs + c);
                 for (int r = 0; r < C; r++) {

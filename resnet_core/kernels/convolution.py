@@ -64,6 +64,7 @@ class _Convolution(torch.autograd.Function):
         x, y, z, made, factors, weight = ctx.saved_tensors
         dz = torch.zeros_like(z) if dz is None else dz.contiguous(memory_format=LAYOUT)
         also = None if also is None else also.contiguous(memory_format=LAYOUT)
+        dmade = None if dmade is None else dmade.contiguous()
         dx, dweight, inner = torch.empty_like(x), torch.empty_like(weight), torch.empty_like(x) if ctx.joins else None
         sums = None if factors is None else torch.empty(2, x.shape[1], dtype=torch.float64)
         build.call("convolution_backward", *ctx.sizes, dz, z, made, dmade, x, y, factors, ctx.relu, also, weight, inner, dx, sums, dweight)
